@@ -1,0 +1,193 @@
+//! What can go wrong, each failure with what was attempted; `source()` holds the cause.
+
+use std::time::Duration;
+
+use redis::RedisError;
+
+use crate::{MessageId, PayloadError, StreamName};
+
+/// The result of everything that talks to Redis.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error of the application, as a [`Handler`](crate::Handler) returns it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// An operation that failed.
+///
+/// `Display` says what was attempted and what to do where that is known, and never a credential;
+/// [`source`](std::error::Error::source) holds the cause, so print the whole chain.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The URL is not one of Redis (`redis://[user:password@]host[:port][/db]`).
+    #[error("this is not a Redis URL (expected redis://[user:password@]host[:port][/db])")]
+    InvalidUrl(#[source] RedisError),
+
+    /// Nothing answered, or the answer was a refusal (TLS, password).
+    #[error("could not connect to Redis at {address}")]
+    Connect {
+        /// Host and port, without credentials.
+        address: String,
+        /// The last attempt's failure.
+        #[source]
+        source: RedisError,
+    },
+
+    /// The server lacks commands that nothing here can do without (`XTRIM MINID` came with 6.2).
+    #[error("Redis {version} at {address} is too old: version 6.2 or later (or Valkey) is needed")]
+    UnsupportedServer {
+        /// Host and port, without credentials.
+        address: String,
+        /// What the server calls itself.
+        version: String,
+    },
+
+    /// A name that would produce an ambiguous or illegible key.
+    #[error("{what} {name:?} is not usable: {reason}")]
+    InvalidName {
+        /// `stream name`, `consumer name` or `namespace`.
+        what: &'static str,
+        /// The name given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
+    /// An option that cannot work, reported before anything starts.
+    #[error("option {option} is not usable: {reason}")]
+    InvalidOption {
+        /// The setter's name.
+        option: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The payload cannot be written as JSON.
+    #[error("could not encode a payload for stream {stream}")]
+    Encode {
+        /// Where the message was to go.
+        stream: StreamName,
+        /// Why not.
+        #[source]
+        source: PayloadError,
+    },
+
+    /// Redis refused the command.
+    #[error("Redis could not {attempt}")]
+    Redis {
+        /// What was attempted, as an infinitive.
+        attempt: String,
+        /// What Redis, or the connection to it, said.
+        #[source]
+        source: RedisError,
+    },
+
+    /// Redis did not answer well within the bound given by
+    /// [`give_up_after`](crate::ConnectOptions::give_up_after).
+    #[error("Redis could not {attempt}: gave up after {after:?}")]
+    GaveUp {
+        /// What was attempted, as an infinitive.
+        attempt: String,
+        /// The bound.
+        after: Duration,
+        /// The last failure; none where Redis never answered at all.
+        #[source]
+        source: Option<RedisError>,
+    },
+
+    /// A reply that this version does not understand.
+    #[error("Redis answered the attempt to {attempt} with something unexpected: {reply}")]
+    UnexpectedReply {
+        /// What was attempted, as an infinitive.
+        attempt: String,
+        /// What came, shortened.
+        reply: String,
+    },
+
+    /// The lock belongs to somebody else now, or to nobody: this owner's work is not committed.
+    #[error("the lock {lock} is no longer held here: whoever holds it now does the work again")]
+    LockLost {
+        /// The lock's key.
+        lock: String,
+    },
+
+    /// The consumer was retired by [`Stream::forget`](crate::Stream::forget).
+    #[error("consumer {consumer} of stream {stream} was forgotten: it stops")]
+    Forgotten {
+        /// The consumer's stream.
+        stream: StreamName,
+        /// The consumer.
+        consumer: String,
+    },
+
+    /// The consumer is paused: it commits nothing and takes no lock until it is resumed.
+    #[error("consumer {consumer} of stream {stream} is paused")]
+    Paused {
+        /// The consumer's stream.
+        stream: StreamName,
+        /// The consumer.
+        consumer: String,
+    },
+
+    /// The consumer is still at work, so it is not forgotten.
+    #[error("consumer {consumer} of stream {stream} is still running: stop it before it is forgotten")]
+    StillRunning {
+        /// The consumer's stream.
+        stream: StreamName,
+        /// The consumer.
+        consumer: String,
+    },
+
+    /// The handler failed; its batch is not committed and will come again.
+    #[error("the handler of consumer {consumer} failed on messages {first} to {last} of stream {stream}")]
+    Handler {
+        /// The consumer's stream.
+        stream: StreamName,
+        /// The consumer.
+        consumer: String,
+        /// First message of the batch.
+        first: MessageId,
+        /// Last message of the batch.
+        last: MessageId,
+        /// What the handler said.
+        #[source]
+        source: BoxError,
+    },
+
+    /// Workers were still busy when the grace period ended; what they had not committed comes again.
+    #[error("{} did not stop within {grace:?}", workers.join(", "))]
+    GraceExceeded {
+        /// The names of the workers that were cut off.
+        workers: Vec<String>,
+        /// The grace period.
+        grace: Duration,
+    },
+}
+
+impl Error {
+    /// Whether trying again can help without anybody changing anything: the connection broke, Redis
+    /// is loading, failing over or did not answer in time, or a lock went to another host.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } | Self::Redis { source, .. } => is_transient(source),
+            Self::GaveUp { .. } | Self::LockLost { .. } | Self::Paused { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Whether the same command can succeed a moment later: the connection's failures, and what a
+/// server says while it starts or fails over.
+pub(crate) fn is_transient(error: &RedisError) -> bool {
+    use redis::{ErrorKind, ServerErrorKind as Server};
+    error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || matches!(
+            error.kind(),
+            ErrorKind::Server(
+                Server::BusyLoading | Server::TryAgain | Server::ClusterDown | Server::MasterDown | Server::ReadOnly
+            )
+        )
+}

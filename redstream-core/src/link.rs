@@ -1,0 +1,146 @@
+//! The shared connection: reconnects by itself, tries again, and gives up within a bound.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use backon::BackoffBuilder;
+use redis::aio::MultiplexedConnection;
+use redis::{RedisError, RedisResult};
+
+use crate::connector::Connector;
+use crate::error::is_transient;
+use crate::{Error, Result};
+
+/// One multiplexed connection for all commands that do not block, shared by every clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    connector: Arc<Connector>,
+    slot: Arc<Slot>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// The connection in use, with a number that tells a broken one from its successor.
+    current: Mutex<(u64, Option<MultiplexedConnectionDebug>)>,
+    /// Held while connecting, so that a hundred callers open one connection.
+    connecting: tokio::sync::Mutex<()>,
+}
+
+impl Link {
+    pub(crate) fn new(connector: Arc<Connector>, connection: MultiplexedConnection) -> Self {
+        let slot = Slot::default();
+        *slot.current.lock().unwrap_or_else(PoisonError::into_inner) =
+            (0, Some(MultiplexedConnectionDebug(connection)));
+        Self { connector, slot: Arc::new(slot) }
+    }
+
+    pub(crate) fn connector(&self) -> &Arc<Connector> {
+        &self.connector
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.slot, &other.slot)
+    }
+
+    /// Runs `command` until it succeeds, fails for good, or
+    /// [`give_up_after`](crate::ConnectOptions::give_up_after) has passed. A command whose reply was
+    /// lost runs again, so each of ours must be harmless twice; a message added twice is.
+    pub(crate) async fn run<T, F, Fut>(&self, attempt: &str, command: F) -> Result<T>
+    where
+        F: Fn(MultiplexedConnection) -> Fut,
+        Fut: Future<Output = RedisResult<T>>,
+    {
+        let bound = self.connector.options().give_up_after;
+        let mut last = None;
+        let outcome = tokio::time::timeout(bound, self.persist(command, &mut last)).await;
+        match outcome {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(source)) => Err(Error::Redis { attempt: attempt.to_owned(), source }),
+            Err(_) => Err(Error::GaveUp { attempt: attempt.to_owned(), after: bound, source: last }),
+        }
+    }
+
+    async fn persist<T, F, Fut>(&self, command: F, last: &mut Option<RedisError>) -> RedisResult<T>
+    where
+        F: Fn(MultiplexedConnection) -> Fut,
+        Fut: Future<Output = RedisResult<T>>,
+    {
+        let mut pauses = retry_pauses();
+        loop {
+            let error = match self.connection().await {
+                Ok((number, connection)) => match command(connection).await {
+                    Ok(value) => return Ok(value),
+                    Err(error) => {
+                        if needs_new_connection(&error) {
+                            self.discard(number);
+                        }
+                        error
+                    }
+                },
+                Err(error) => error,
+            };
+            if !is_transient(&error) {
+                return Err(error);
+            }
+            *last = Some(error);
+            // The iterator has no end; a fixed pause would do as well.
+            tokio::time::sleep(pauses.next().unwrap_or(Duration::from_millis(500))).await;
+        }
+    }
+
+    async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
+        if let Some(connection) = self.current() {
+            return Ok(connection);
+        }
+        let _one_at_a_time = self.slot.connecting.lock().await;
+        if let Some(connection) = self.current() {
+            return Ok(connection);
+        }
+        let connection = self.connector.open().await?;
+        let mut current = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.0 += 1;
+        current.1 = Some(MultiplexedConnectionDebug(connection.clone()));
+        Ok((current.0, connection))
+    }
+
+    fn current(&self) -> Option<(u64, MultiplexedConnection)> {
+        let current = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current.1.as_ref().map(|connection| (current.0, connection.0.clone()))
+    }
+
+    fn discard(&self, number: u64) {
+        let mut current = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.0 == number {
+            current.1 = None;
+        }
+    }
+}
+
+/// A reply that timed out leaves the connection's fate open, and a server that turned read-only has
+/// failed over: both want a new connection.
+fn needs_new_connection(error: &RedisError) -> bool {
+    use redis::{ErrorKind, ServerErrorKind};
+    error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
+fn retry_pauses() -> impl Iterator<Item = Duration> {
+    backon::ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(10))
+        .with_max_delay(Duration::from_millis(500))
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+/// The connection's own `Debug` is not there.
+#[derive(Clone)]
+struct MultiplexedConnectionDebug(MultiplexedConnection);
+
+impl std::fmt::Debug for MultiplexedConnectionDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MultiplexedConnection")
+    }
+}

@@ -1,0 +1,56 @@
+//! Messages: one to be written, and one that was read.
+
+use serde::de::DeserializeOwned;
+
+use crate::{DecodeError, MessageId, Payload, StreamName};
+
+/// A message to be written: which stream, and what payload.
+///
+/// Equal messages announce the same change, so a writer may send one of them only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NewMessage {
+    /// The stream; whether it becomes a main or a delay message is the verb's choice.
+    pub stream: StreamName,
+    /// The JSON text.
+    pub payload: Payload,
+}
+
+impl NewMessage {
+    /// A message for that stream.
+    pub fn new(stream: StreamName, payload: Payload) -> Self {
+        Self { stream, payload }
+    }
+}
+
+/// A message that was read from a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    id: MessageId,
+    payload: Option<Vec<u8>>,
+}
+
+impl Message {
+    /// `payload`: the bytes of the field of that name, where the entry has one.
+    pub(crate) fn new(id: MessageId, payload: Option<Vec<u8>>) -> Self {
+        Self { id, payload }
+    }
+
+    /// The id that Redis gave it.
+    pub fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// The payload's bytes as they stand in Redis; empty where the entry has no field `payload`.
+    pub fn raw(&self) -> &[u8] {
+        self.payload.as_deref().unwrap_or_default()
+    }
+
+    /// The payload, decoded from JSON.
+    ///
+    /// Errors where the entry has no field `payload`, where that is not JSON, and where the JSON
+    /// does not fit `T`; the error names the message.
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        let bytes = self.payload.as_deref().ok_or(DecodeError::Missing { id: self.id })?;
+        serde_json::from_slice(bytes).map_err(|source| DecodeError::Json { id: self.id, source })
+    }
+}

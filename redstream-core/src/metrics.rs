@@ -1,0 +1,35 @@
+//! What can be measured: the names of all metrics, for the recorder of the application's choice.
+//!
+//! | name | kind | labels | counts |
+//! |---|---|---|---|
+//! | `redstream_messages_produced_total` | counter | `kind`: main, delay | messages acknowledged by Redis |
+//! | `redstream_main_messages_failed_total` | counter | `stream` | main messages not written after a commit: their delay messages bring them |
+//! | `redstream_messages_handled_total` | counter | `stream`, `consumer` | messages handled and committed |
+//! | `redstream_batch_seconds` | histogram | `stream`, `consumer` | time in the handler, a batch |
+//! | `redstream_handler_failures_total` | counter | `stream`, `consumer` | batches that failed and come again |
+//! | `redstream_locks_lost_total` | counter | `lock` | locks that went to somebody else while at work |
+//! | `redstream_messages_delayed_total` | counter | `stream` | delay messages moved to their main stream |
+//! | `redstream_messages_trimmed_total` | counter | `stream` | messages removed by the trimmer |
+//! | `redstream_messages_trimmed_unread_total` | counter | `stream` | of those, messages that some consumer had not read (expiry by age only) |
+//! | `redstream_worker_restarts_total` | counter | `worker` | workers restarted after a panic or an error |
+
+/// Messages acknowledged by Redis.
+pub const PRODUCED: &str = "redstream_messages_produced_total";
+/// Main messages not written after a commit.
+pub const MAIN_FAILED: &str = "redstream_main_messages_failed_total";
+/// Messages handled and committed.
+pub const HANDLED: &str = "redstream_messages_handled_total";
+/// Time in the handler, a batch, in seconds.
+pub const BATCH_SECONDS: &str = "redstream_batch_seconds";
+/// Batches whose handler failed.
+pub const HANDLER_FAILURES: &str = "redstream_handler_failures_total";
+/// Locks lost while at work.
+pub const LOCKS_LOST: &str = "redstream_locks_lost_total";
+/// Delay messages moved to their main stream.
+pub const DELAYED: &str = "redstream_messages_delayed_total";
+/// Messages removed by the trimmer.
+pub const TRIMMED: &str = "redstream_messages_trimmed_total";
+/// Messages removed by expiry before some consumer had read them.
+pub const TRIMMED_UNREAD: &str = "redstream_messages_trimmed_unread_total";
+/// Workers restarted after a panic or an error.
+pub const RESTARTS: &str = "redstream_worker_restarts_total";

@@ -1,0 +1,90 @@
+//! Names of streams, consumers and namespaces: refused where they would make a key ambiguous.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Error, Result};
+
+/// The name of a stream, such as `products`; its delay messages are in a second stream beside it.
+///
+/// Any text of 1 to 255 bytes without white space, control characters or braces (a Redis Cluster
+/// reads those as a hash tag) that does not end in `.delay` nor contain `.dead.`: these endings
+/// name the streams of delay messages and of dead letters.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamName(Arc<str>);
+
+impl StreamName {
+    /// Checks the name. Errors with [`Error::InvalidName`].
+    pub fn new(name: impl AsRef<str>) -> Result<Self> {
+        let name = name.as_ref();
+        let refuse = |reason| Err(invalid("stream name", name, reason));
+        if let Some(reason) = illegible(name) {
+            return refuse(reason);
+        }
+        if name.ends_with(".delay") {
+            return refuse("`.delay` ends the name of the stream of delay messages");
+        }
+        if name.contains(".dead.") {
+            return refuse("`.dead.` is part of the name of a stream of dead letters");
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The stream of this stream's delay messages: the one the delayer is a consumer of.
+    pub(crate) fn delayed(&self) -> Self {
+        Self(format!("{}.delay", self.0).into())
+    }
+}
+
+impl AsRef<str> for StreamName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for StreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A consumer's name is the last part of its keys, so it must not hold the separator.
+pub(crate) fn check_consumer(name: &str) -> Result<()> {
+    let reason = illegible(name)
+        .or_else(|| name.contains(':').then_some("a colon separates the parts of a key"))
+        .or_else(|| name.ends_with(".notify").then_some("`.notify` ends the name of a lock's wake-up list"));
+    reason.map_or(Ok(()), |reason| Err(invalid("consumer name", name, reason)))
+}
+
+pub(crate) fn check_namespace(name: &str) -> Result<()> {
+    illegible(name).map_or(Ok(()), |reason| Err(invalid("namespace", name, reason)))
+}
+
+fn illegible(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("it is empty")
+    } else if name.len() > 255 {
+        Some("it is longer than 255 bytes")
+    } else if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        Some("it contains white space or a control character")
+    } else if name.contains(['{', '}']) {
+        Some("a Redis Cluster reads braces as a hash tag")
+    } else {
+        None
+    }
+}
+
+fn invalid(what: &'static str, name: &str, reason: &'static str) -> Error {
+    Error::InvalidName { what, name: name.to_owned(), reason }
+}

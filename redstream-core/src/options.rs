@@ -1,0 +1,118 @@
+//! How to reach Redis, and how long to wait for it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::names::check_namespace;
+use crate::{Error, Result};
+
+/// How to connect: [`Redstream::connect`](crate::Redstream::connect) takes it, or just a URL.
+///
+/// ```no_run
+/// # async fn example() -> redstream_core::Result<()> {
+/// use redstream_core::{ConnectOptions, Redstream};
+/// let redstream = Redstream::connect(ConnectOptions::new("redis://127.0.0.1/").namespace("shop")).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ConnectOptions {
+    pub(crate) url: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+    pub(crate) give_up_after: Duration,
+}
+
+impl ConnectOptions {
+    /// `redis://[user:password@]host[:port][/db]`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            namespace: None,
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_secs(1),
+            give_up_after: Duration::from_secs(3),
+        }
+    }
+
+    /// Put every key under `NAMESPACE:redstream`, so that several applications share one Redis.
+    /// Default: none, keys begin with `redstream`.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// The longest wait for one attempt to connect. Default: 1 second.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// The longest wait for one reply. Default: 1 second. (Blocking reads wait as long as they
+    /// block, and a few seconds more.)
+    #[must_use]
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
+    }
+
+    /// The bound on a whole call: connecting, retries and reply together. Default: 3 seconds. It is
+    /// how long a transaction stays open at the most while Redis hangs.
+    #[must_use]
+    pub fn give_up_after(mut self, bound: Duration) -> Self {
+        self.give_up_after = bound;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        self.namespace.as_deref().map_or(Ok(()), check_namespace)?;
+        for (option, value) in [
+            ("connect_timeout", self.connect_timeout),
+            ("response_timeout", self.response_timeout),
+            ("give_up_after", self.give_up_after),
+        ] {
+            positive(option, value)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a duration of zero, with which nothing could ever finish.
+pub(crate) fn positive(option: &'static str, value: Duration) -> Result<()> {
+    if value.is_zero() {
+        return Err(Error::InvalidOption { option, reason: "it is zero".to_owned() });
+    }
+    Ok(())
+}
+
+impl From<&str> for ConnectOptions {
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<String> for ConnectOptions {
+    fn from(url: String) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<&String> for ConnectOptions {
+    fn from(url: &String) -> Self {
+        Self::new(url)
+    }
+}
+
+/// Without the URL: it may hold a password.
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("namespace", &self.namespace)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("give_up_after", &self.give_up_after)
+            .finish_non_exhaustive()
+    }
+}

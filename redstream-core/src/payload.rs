@@ -1,0 +1,83 @@
+//! Payloads: what a message carries, as JSON text that is checked when it is written.
+
+mod finite;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::MessageId;
+
+/// The JSON text of a message, usually the record's key: `{"id":1}`.
+///
+/// Cheap to clone; equal payloads are equal text.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Payload(Arc<str>);
+
+impl Payload {
+    /// Writes `value` as compact JSON.
+    ///
+    /// Errors where JSON cannot say it: a NaN or an infinity (which `serde_json` alone would turn into
+    /// `null` in silence), a map whose keys are not text, an error of the value's own `Serialize`.
+    pub fn encode(value: &(impl Serialize + ?Sized)) -> Result<Self, PayloadError> {
+        finite::check(value)?;
+        let json = serde_json::to_string(value).map_err(PayloadError::Json)?;
+        Ok(Self(json.into()))
+    }
+
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A value that cannot become a payload.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// A number that JSON has no word for.
+    #[error("the payload holds {value} at {path}, which JSON cannot express")]
+    NotFinite {
+        /// Where, such as `price` or `lines[2].price`.
+        path: String,
+        /// `NaN`, `inf` or `-inf`.
+        value: f64,
+    },
+    /// The value cannot be written as JSON.
+    #[error("the payload cannot be written as JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+/// A message whose payload cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The entry has no field `payload`.
+    #[error("message {id} has no field `payload`")]
+    Missing {
+        /// The message.
+        id: MessageId,
+    },
+    /// The payload is not JSON, or not of the form expected.
+    #[error("the payload of message {id} does not decode")]
+    Json {
+        /// The message.
+        id: MessageId,
+        /// What is wrong with it, and where.
+        #[source]
+        source: serde_json::Error,
+    },
+}

@@ -1,0 +1,133 @@
+//! The producer: writes delay messages before a commit and main messages after it.
+
+use redis::RedisResult;
+use serde::Serialize;
+
+use crate::link::Link;
+use crate::{Error, MessageId, NewMessage, Payload, Redstream, Result, StreamName, metrics};
+
+/// Messages a pipeline: where throughput levels off.
+const CHUNK: usize = 250;
+
+/// Writes messages to streams. Cheap to clone; every clone shares one connection, which comes back
+/// by itself after a failure.
+///
+/// Each call is bounded by [`give_up_after`](crate::ConnectOptions::give_up_after). A message whose
+/// acknowledgement was lost on the way is written again, so a message may come twice, and never not at
+/// all: that is harmless, since it carries a key and not a value.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    redstream: Redstream,
+}
+
+impl Producer {
+    pub(crate) fn new(redstream: Redstream) -> Self {
+        Self { redstream }
+    }
+
+    /// Adds a main message, which consumers read at once. Returns its id when Redis acknowledged it.
+    ///
+    /// Errors where the payload is not expressible as JSON, and where Redis refuses the message or
+    /// does not answer within the bound.
+    pub async fn queue(&self, stream: &StreamName, payload: &(impl Serialize + ?Sized)) -> Result<MessageId> {
+        self.one(Kind::Main, stream, payload).await
+    }
+
+    /// Adds a delay message, which the delayer turns into a main message later. Returns its id when
+    /// Redis acknowledged it. Errors as [`queue`](Self::queue).
+    pub async fn delay(&self, stream: &StreamName, payload: &(impl Serialize + ?Sized)) -> Result<MessageId> {
+        self.one(Kind::Delay, stream, payload).await
+    }
+
+    /// Adds main messages, of one stream or several, pipelined. Returns their ids in the same order.
+    ///
+    /// On an error some of them may have been added.
+    pub async fn queue_all(&self, messages: &[NewMessage]) -> Result<Vec<MessageId>> {
+        self.all(Kind::Main, messages).await
+    }
+
+    /// Adds delay messages, of one stream or several, pipelined. Returns their ids in the same order.
+    ///
+    /// On an error some of them may have been added.
+    pub async fn delay_all(&self, messages: &[NewMessage]) -> Result<Vec<MessageId>> {
+        self.all(Kind::Delay, messages).await
+    }
+
+    /// The handle this producer was made from.
+    pub fn redstream(&self) -> &Redstream {
+        &self.redstream
+    }
+
+    /// Whether both write to the same Redis under the same keys: both come from clones of one
+    /// [`Redstream`].
+    pub fn same_redis(&self, other: &Self) -> bool {
+        self.link().is_same(other.link())
+    }
+
+    async fn one(&self, kind: Kind, stream: &StreamName, payload: &(impl Serialize + ?Sized)) -> Result<MessageId> {
+        let payload = Payload::encode(payload).map_err(|source| Error::Encode { stream: stream.clone(), source })?;
+        let ids = self.all(kind, &[NewMessage::new(stream.clone(), payload)]).await?;
+        ids.first().copied().ok_or_else(|| unexpected(kind, "no id"))
+    }
+
+    async fn all(&self, kind: Kind, messages: &[NewMessage]) -> Result<Vec<MessageId>> {
+        let mut ids = Vec::with_capacity(messages.len());
+        for chunk in messages.chunks(CHUNK) {
+            let mut pipeline = redis::pipe();
+            for message in chunk {
+                let key = self.key(kind, &message.stream);
+                pipeline.cmd("XADD").arg(key).arg("*").arg("payload").arg(message.payload.as_str());
+            }
+            let pipeline = &pipeline;
+            let replies: Vec<String> = self
+                .link()
+                .run(kind.attempt(), |mut connection| async move {
+                    let replies: RedisResult<Vec<String>> = pipeline.query_async(&mut connection).await;
+                    replies
+                })
+                .await?;
+            for reply in replies {
+                ids.push(reply.parse().map_err(|_| unexpected(kind, &reply))?);
+            }
+            ::metrics::counter!(metrics::PRODUCED, "kind" => kind.label()).increment(chunk.len() as u64);
+        }
+        Ok(ids)
+    }
+
+    fn key(&self, kind: Kind, stream: &StreamName) -> String {
+        match kind {
+            Kind::Main => self.redstream.keys().stream(stream),
+            Kind::Delay => self.redstream.keys().delay_stream(stream),
+        }
+    }
+
+    fn link(&self) -> &Link {
+        self.redstream.link()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Main,
+    Delay,
+}
+
+impl Kind {
+    fn attempt(self) -> &'static str {
+        match self {
+            Self::Main => "add main messages",
+            Self::Delay => "add delay messages",
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Delay => "delay",
+        }
+    }
+}
+
+fn unexpected(kind: Kind, reply: &str) -> Error {
+    Error::UnexpectedReply { attempt: kind.attempt().to_owned(), reply: reply.chars().take(64).collect() }
+}

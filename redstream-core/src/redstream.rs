@@ -1,0 +1,59 @@
+//! The root handle: one Redis, one namespace.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::connector::{self, Connector};
+use crate::keys::Keys;
+use crate::link::Link;
+use crate::{ConnectOptions, Producer, Result, Stream, StreamName};
+
+/// A connected Redis: gives producers and streams. Cheap to clone; clones share one connection.
+#[derive(Clone)]
+pub struct Redstream {
+    link: Link,
+    keys: Keys,
+}
+
+impl Redstream {
+    /// Connects, and checks that the server is recent enough.
+    ///
+    /// Errors at once where the URL is malformed, nothing answers within
+    /// [`connect_timeout`](ConnectOptions::connect_timeout), or the server is older than Redis 6.2.
+    pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self> {
+        let options = options.into();
+        let keys = Keys::new(options.namespace.as_deref());
+        let connector = Connector::new(options)?;
+        let mut connection = connector.open().await.map_err(|e| connector.refused(e))?;
+        let server = connector::server(&mut connection).await.map_err(|e| connector.refused(e))?;
+        connector.check_version(&server)?;
+        Ok(Self { link: Link::new(Arc::new(connector), connection), keys })
+    }
+
+    /// Writes messages: hand it to your connection of the primary database.
+    pub fn producer(&self) -> Producer {
+        Producer::new(self.clone())
+    }
+
+    /// A stream, by name: gives its consumers, its delayer and its trimmer.
+    ///
+    /// Errors where the name is not usable; does not talk to Redis.
+    pub fn stream(&self, name: impl AsRef<str>) -> Result<Stream> {
+        Ok(Stream::new(self.clone(), StreamName::new(name)?))
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+}
+
+/// Without credentials.
+impl fmt::Debug for Redstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redstream").field("address", &self.link.connector().address()).finish_non_exhaustive()
+    }
+}
