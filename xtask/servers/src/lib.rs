@@ -1,1 +1,44 @@
-//! Under construction.
+//! Private servers for the demo, the tests and the benchmarks.
+//!
+//! [`Redis`], [`Postgres`] and [`MariaDb`] each start a server of their own: on a free port of
+//! the loopback interface, with a temporary data directory, and with durability turned off
+//! unless asked for. A missing server is installed first, and a line on standard error says so.
+//!
+//! What is started here also ends here. Dropping the value kills the server and removes its
+//! directory; should this process die without dropping anything (SIGKILL, ctrl-C), a small
+//! [watchdog](watchdog) does the same in its place.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), redstream_servers::Error> {
+//! let redis = redstream_servers::Redis::start()?;
+//! println!("listening at {}", redis.url());
+//! # Ok(())
+//! # }
+//! ```
+
+mod account;
+mod error;
+mod install;
+mod mariadb;
+
+mod port;
+mod postgres;
+
+mod process;
+mod programs;
+mod redis;
+mod watchdog;
+
+pub use error::{Error, Result};
+pub use install::{Package, ensure_installed};
+
+pub use mariadb::MariaDb;
+pub use port::free_port;
+pub use postgres::Postgres;
+
+pub use redis::{Redis, RedisEdition, RedisOptions};
+
+/// Says on standard error what is being done, one plain line at a time.
+fn say(line: &str) {
+    eprintln!("{line}");
+}

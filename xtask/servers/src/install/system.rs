@@ -1,0 +1,71 @@
+//! Servers from the operating system's package manager.
+
+use crate::{error::last_lines, programs::find, say};
+use std::process::{Command, Stdio};
+
+/// A server, and what package managers call it.
+pub(super) struct SystemPackage {
+    pub(super) program: &'static str,
+    debian: &'static str,
+    homebrew: &'static str,
+}
+
+pub(super) const REDIS: SystemPackage =
+    SystemPackage { program: "redis-server", debian: "redis-server", homebrew: "redis" };
+pub(super) const POSTGRES: SystemPackage =
+    SystemPackage { program: "postgres", debian: "postgresql", homebrew: "postgresql" };
+pub(super) const MARIADB: SystemPackage =
+    SystemPackage { program: "mariadbd", debian: "mariadb-server", homebrew: "mariadb" };
+
+impl SystemPackage {
+    pub(super) fn advice(&self) -> String {
+        format!(
+            "install the package that brings it (Debian: {}, Homebrew: {}) and see that it is on \
+             the PATH",
+            self.debian, self.homebrew
+        )
+    }
+}
+
+/// Installs a package with the package manager of this machine, or says what was tried.
+pub(super) fn install(package: &SystemPackage) -> Result<(), String> {
+    if find("apt-get").is_some() {
+        install_with_apt(package)
+    } else if find("brew").is_some() {
+        say(&format!("{} not found: installing {} with Homebrew", package.program, package.homebrew));
+        run(Command::new("brew").args(["install", "--quiet", package.homebrew]))
+    } else {
+        Err("it is not on the PATH, and neither apt-get nor brew is there to install it".to_owned())
+    }
+}
+
+fn install_with_apt(package: &SystemPackage) -> Result<(), String> {
+    let root = rustix::process::geteuid().is_root();
+    if !root && find("sudo").is_none() {
+        return Err("it is not on the PATH, and installing it takes root or sudo".to_owned());
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new(if root { "env" } else { "sudo" });
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes"]);
+        // Somebody else's apt-get may be at work: a machine's daily update, another test run.
+        command.args(["-o", "DPkg::Lock::Timeout=300"]).args(arguments);
+        command
+    };
+    say(&format!("{} not found: installing the Debian package {}", package.program, package.debian));
+    run(&mut apt(&["update"]))?;
+    run(&mut apt(&["install", "--no-install-recommends", package.debian]))
+}
+
+/// Runs a package manager to its end in silence; when it fails, its last lines are the error.
+fn run(command: &mut Command) -> Result<(), String> {
+    let text = format!("{command:?}").replace('"', "");
+    match command.stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let printed = [output.stdout, output.stderr].concat();
+            let end = last_lines(&String::from_utf8_lossy(&printed));
+            Err(format!("`{text}` failed ({}):\n{end}\n", output.status))
+        }
+        Err(error) => Err(format!("`{text}` could not be run: {error}")),
+    }
+}

