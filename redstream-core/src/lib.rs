@@ -1,24 +1,79 @@
-//! Story to be told.
+//! # The story of a message
+//!
+//! ```text
+//! save ──► delay message ──► COMMIT ──► main message ──► consumer ──► secondary datastore
+//!               │                            ▲               │
+//!               └──► delayer (after 5 min) ──┘               └─ offset ──► trimmer
+//! ```
+//!
+//! A change is saved. A *delay message* with the record's key insures it: it is in Redis before the
+//! transaction commits. The commit makes the change true. A *main message* announces it at once. A
+//! [`Consumer`] re-reads the row from the primary database and carries it to a secondary datastore: a search
+//! index, a cache, another database. Its *offset* records how far it has come. The [`Trimmer`] sweeps
+//! behind. If anything breaks between save and main message, the [`Delayer`] re-queues the delay message
+//! later.
+//!
+//! Messages carry a key, never the row, so processing one twice or late is harmless.
+//!
+//! # The parts
+//!
+//! [`Redstream`] is one Redis. It gives a [`Producer`], which writes messages, and a [`Stream`] by name, which
+//! gives the workers: [`Consumer`], [`Delayer`], [`Trimmer`]. A [`Supervisor`] runs them from the application's
+//! `main`, on as many hosts as there are: a [`Lock`] sees to it that one of each is at work while the others
+//! stand by.
+//!
+//! The code is in the order of the story: [`Payload`] and [`NewMessage`] are what is written, by the
+//! [`Producer`]; [`Message`] and [`Batch`] are what a [`Handler`] gets; the [`OffsetStore`] keeps the place.
+//!
+//! This crate knows nothing of a primary database: `redstream-seaorm` writes the messages for SeaORM models.
+
+mod backoff;
+mod batch;
 mod connector;
+mod consumer;
+mod delayer;
+mod entries;
 mod error;
+mod handler;
 mod id;
 mod keys;
 mod link;
+mod lock;
 mod message;
 pub mod metrics;
 mod names;
+mod offsets;
 mod options;
 mod payload;
 mod producer;
 mod redstream;
+mod registry;
+mod scripts;
+mod session;
 mod stream;
+mod supervisor;
+mod tenure;
+mod trimmer;
+mod version;
+mod worker;
 
+pub use batch::Batch;
+pub use consumer::{Consumer, Progress};
+pub use delayer::{Delayer, Moved};
 pub use error::{BoxError, Error, Result};
+pub use handler::{Handler, HandlerError};
 pub use id::{InvalidMessageId, MessageId};
+pub use lock::{Lock, LockGuard};
 pub use message::{Message, NewMessage};
 pub use names::StreamName;
+pub use offsets::{Committed, OffsetStore};
 pub use options::ConnectOptions;
 pub use payload::{DecodeError, Payload, PayloadError};
 pub use producer::Producer;
 pub use redstream::Redstream;
+pub use registry::Start;
 pub use stream::Stream;
+pub use supervisor::Supervisor;
+pub use tokio_util::sync::CancellationToken;
+pub use trimmer::{Trimmed, Trimmer};
+pub use worker::Worker;

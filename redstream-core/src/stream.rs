@@ -1,8 +1,18 @@
 //! A stream: main messages, the delay messages beside them, and who reads them.
 
-use crate::{Redstream, StreamName};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// One stream of a [`Redstream`], by name. Cheap to clone.
+use redis::{Cmd, FromRedisValue, ScriptInvocation};
+
+use crate::lock::Lock;
+use crate::names::check_consumer;
+use crate::registry::Member;
+use crate::{
+    Consumer, Delayer, Error, Handler, MessageId, OffsetStore, Redstream, Result, Start, StreamName, Trimmer, scripts,
+};
+
+/// One stream of a [`Redstream`], by name: gives its workers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Stream {
     redstream: Redstream,
@@ -17,5 +27,140 @@ impl Stream {
     /// The stream's name.
     pub fn name(&self) -> &StreamName {
         &self.name
+    }
+
+    /// A consumer of that name: one place in the stream, however many hosts run it.
+    ///
+    /// A name that is not usable (empty, with white space, braces or a colon, ending in `.notify`) is an
+    /// error of whatever runs it, before anything starts.
+    pub fn consumer(&self, name: impl Into<String>, handler: impl Handler) -> Consumer {
+        Consumer::new(self.redstream.clone(), self.name.clone(), name.into(), Arc::new(handler))
+    }
+
+    /// The worker that re-queues each delay message after `delay`, usually 5 minutes.
+    ///
+    /// The delay must exceed the time from a delay message to the end of its COMMIT: five times the
+    /// adapter's `resend_after` is on the safe side.
+    pub fn delayer(&self, delay: Duration) -> Delayer {
+        Delayer::new(self.redstream.clone(), self.name.clone(), delay)
+    }
+
+    /// The worker that removes what every consumer has committed.
+    pub fn trimmer(&self) -> Trimmer {
+        Trimmer::new(self.redstream.clone(), self.name.clone())
+    }
+
+    /// How far each consumer has come.
+    pub fn offsets(&self) -> OffsetStore {
+        OffsetStore::new(self.redstream.clone(), self.name.clone())
+    }
+
+    /// The lock of a consumer, to be taken by hand. `ttl`: after how long without renewal another may take
+    /// it; 5 seconds is what workers use.
+    ///
+    /// Errors where the name is not usable. Taking the lock registers the consumer, to begin at the earliest
+    /// message.
+    pub fn lock(&self, consumer: &str, ttl: Duration) -> Result<Lock> {
+        Lock::check_ttl(ttl)?;
+        Ok(Lock::consumer(&self.redstream, self.member(consumer)?, ttl))
+    }
+
+    /// Registers a consumer before it runs for the first time, so that trimming waits for it. Returns
+    /// whether it was new.
+    pub async fn register(&self, consumer: &str, start: Start) -> Result<bool> {
+        let member = Member { start, ..self.member(consumer)? };
+        self.script("register a consumer", &member.registration()).await
+    }
+
+    /// The names of the registered consumers, in no order.
+    pub async fn consumers(&self) -> Result<Vec<String>> {
+        let mut hkeys = redis::cmd("HKEYS");
+        hkeys.arg(self.redstream.keys().registry(&self.name));
+        self.command("read the registry", &hkeys).await
+    }
+
+    /// Retires a consumer: its place is dropped, and trimming no longer waits for it. Returns whether it
+    /// was known.
+    ///
+    /// Errors with [`Error::StillRunning`] while its lock is held.
+    pub async fn forget(&self, consumer: &str) -> Result<bool> {
+        let member = self.member(consumer)?;
+        let mut script = scripts::FORGET.prepare_invoke();
+        script.key(self.redstream.keys().consumer_lock(&self.name, consumer));
+        script.key(&member.registry).key(&member.offset).arg(consumer);
+        let known: i8 = self.script("forget a consumer", &script).await?;
+        if known < 0 {
+            return Err(Error::StillRunning { stream: self.name.clone(), consumer: consumer.to_owned() });
+        }
+        Ok(known > 0)
+    }
+
+    /// How many main messages are in the stream, read or not.
+    pub async fn len(&self) -> Result<u64> {
+        self.length_of(self.redstream.keys().stream(&self.name)).await
+    }
+
+    /// Whether there is no main message in the stream.
+    pub async fn is_empty(&self) -> Result<bool> {
+        Ok(self.len().await? == 0)
+    }
+
+    /// How many delay messages wait for their time.
+    pub async fn delay_len(&self) -> Result<u64> {
+        self.length_of(self.redstream.keys().delay_stream(&self.name)).await
+    }
+
+    /// The id of the last main message ever added; `0-0` where there was none.
+    pub async fn last_id(&self) -> Result<MessageId> {
+        const ATTEMPT: &str = "read a stream's last id";
+        let mut script = scripts::LAST_ID.prepare_invoke();
+        script.key(self.redstream.keys().stream(&self.name));
+        let id: String = self.script(ATTEMPT, &script).await?;
+        id.parse().map_err(|_| Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: id })
+    }
+
+    /// How many messages are in the stream that `consumer` has not committed.
+    ///
+    /// Counts them, in steps of 10,000: a long backlog takes a moment.
+    pub async fn lag(&self, consumer: &str) -> Result<u64> {
+        const STEP: u64 = 10_000;
+        check_consumer(consumer)?;
+        let Some(offset) = self.offsets().get(consumer).await? else { return self.len().await };
+        let (mut lag, mut after) = (0, offset.to_string());
+        loop {
+            let mut script = scripts::COUNT.prepare_invoke();
+            script.key(self.redstream.keys().stream(&self.name)).arg(&after).arg(STEP);
+            let (counted, last): (u64, String) = self.script("measure a lag", &script).await?;
+            lag += counted;
+            if counted < STEP {
+                return Ok(lag);
+            }
+            after = last;
+        }
+    }
+
+    fn member(&self, consumer: &str) -> Result<Member> {
+        check_consumer(consumer)?;
+        Ok(Member::new(self.redstream.keys(), &self.name, consumer))
+    }
+
+    async fn length_of(&self, key: String) -> Result<u64> {
+        let mut xlen = redis::cmd("XLEN");
+        xlen.arg(key);
+        self.command("measure a stream", &xlen).await
+    }
+
+    async fn command<T: FromRedisValue>(&self, attempt: &str, command: &Cmd) -> Result<T> {
+        self.redstream
+            .link()
+            .run(attempt, |mut connection| async move { command.query_async(&mut connection).await })
+            .await
+    }
+
+    async fn script<T: FromRedisValue>(&self, attempt: &str, script: &ScriptInvocation<'_>) -> Result<T> {
+        self.redstream
+            .link()
+            .run(attempt, |mut connection| async move { script.invoke_async(&mut connection).await })
+            .await
     }
 }

@@ -1,0 +1,155 @@
+//! The consumer: reads a stream in batches, has them handled, and commits how far it has come.
+
+mod reading;
+mod run;
+
+pub(crate) use run::panic_message;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::lock::Lock;
+use crate::names::check_consumer;
+use crate::options::positive;
+use crate::registry::Member;
+use crate::version::Highest;
+use crate::worker::Worker;
+use crate::{Error, Handler, Redstream, Result, Start, StreamName, tenure};
+
+/// A named reader of a stream, made by [`Stream::consumer`](crate::Stream::consumer).
+///
+/// Run it on as many hosts as you like: one of them holds the consumer's lock and works, the others
+/// stand by. Each batch is handled, then committed; a batch that was not committed comes again, to
+/// whoever holds the lock then. The next batch is read while the handler works.
+///
+/// A handler that fails or panics gets the same messages again after a pause, for as long as it
+/// takes: nothing is skipped.
+#[derive(Clone)]
+pub struct Consumer {
+    redstream: Redstream,
+    stream: StreamName,
+    name: String,
+    handler: Arc<dyn Handler>,
+    batch_size: usize,
+    lock_ttl: Duration,
+    start: Start,
+    backoff: (Duration, Duration),
+    highest: Highest,
+}
+
+/// What one [`run_once`](Consumer::run_once) did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// That many messages were handled and committed.
+    Handled(usize),
+    /// There was nothing to read.
+    Idle,
+    /// Another host holds the lock.
+    Standby,
+}
+
+impl Consumer {
+    pub(crate) fn new(redstream: Redstream, stream: StreamName, name: String, handler: Arc<dyn Handler>) -> Self {
+        Self {
+            redstream,
+            stream,
+            name,
+            handler,
+            batch_size: 1000,
+            lock_ttl: Duration::from_secs(5),
+            start: Start::Earliest,
+            backoff: (Duration::from_millis(100), Duration::from_secs(30)),
+            highest: Highest::default(),
+        }
+    }
+
+    /// How many messages a batch has at the most. Default: 1000.
+    #[must_use]
+    pub fn batch_size(mut self, messages: usize) -> Self {
+        self.batch_size = messages;
+        self
+    }
+
+    /// After how long without renewal another host may take over. Default: 5 seconds, renewed at a
+    /// third of that; at least 100 milliseconds.
+    #[must_use]
+    pub fn lock_ttl(mut self, ttl: Duration) -> Self {
+        self.lock_ttl = ttl;
+        self
+    }
+
+    /// Where it begins if it is new to the stream. Default: [`Start::Earliest`].
+    #[must_use]
+    pub fn start(mut self, start: Start) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// The pause after a handler's first failure, and the longest. It doubles in between, and each has a
+    /// random part. Default: 100 milliseconds to 30 seconds. Also paces reconnecting.
+    #[must_use]
+    pub fn backoff(mut self, min: Duration, max: Duration) -> Self {
+        self.backoff = (min, max);
+        self
+    }
+
+    /// Handles and commits one batch of what is in the stream now, without waiting for more.
+    ///
+    /// Errors with [`Error::Handler`] where the handler failed: then nothing is committed.
+    pub async fn run_once(&self) -> Result<Progress> {
+        tenure::once(self).await.map(|progress| progress.unwrap_or(Progress::Standby))
+    }
+
+    /// Works, or stands by, until `shutdown`; then finishes the batch at hand, commits it and releases the
+    /// lock.
+    ///
+    /// Lives through lost connections and lost locks. Errors only where waiting cannot help: an option that
+    /// cannot work, a consumer that was forgotten, a server that is too old.
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<()> {
+        tenure::serve(self, &shutdown).await
+    }
+
+    fn member(&self) -> Member {
+        Member { start: self.start, ..Member::new(self.redstream.keys(), &self.stream, &self.name) }
+    }
+}
+
+#[async_trait]
+impl Worker for Consumer {
+    fn name(&self) -> String {
+        format!("consumer {} of {}", self.name, self.stream)
+    }
+
+    fn check(&self) -> Result<()> {
+        check_consumer(&self.name)?;
+        check_batch_size(self.batch_size)?;
+        positive("backoff", self.backoff.0)?;
+        if self.backoff.1 < self.backoff.0 {
+            let reason = "the longest pause is shorter than the first".to_owned();
+            return Err(Error::InvalidOption { option: "backoff", reason });
+        }
+        Lock::check_ttl(self.lock_ttl)
+    }
+
+    async fn run(&self, shutdown: CancellationToken) -> Result<()> {
+        Consumer::run(self, shutdown).await
+    }
+}
+
+impl std::fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Consumer").field("stream", &self.stream).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn check_batch_size(messages: usize) -> Result<()> {
+    // Redis reads COUNT 0 as "all", which would hold a whole stream in memory.
+    if messages == 0 {
+        return Err(Error::InvalidOption { option: "batch_size", reason: "it is zero".to_owned() });
+    }
+    Ok(())
+}

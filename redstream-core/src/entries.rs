@@ -1,0 +1,54 @@
+//! The reply of `XREAD`, read without a detour over maps of maps.
+
+use redis::{FromRedisValue, ParsingError, Value};
+
+use crate::{Message, MessageId};
+
+/// The entries of the one stream that was asked for; none where the read timed out.
+#[derive(Debug)]
+pub(crate) struct Entries(pub(crate) Vec<Message>);
+
+impl FromRedisValue for Entries {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let stream = match value {
+            Value::Nil => None,
+            // RESP2: [[name, entries]]; RESP3: {name: entries}
+            Value::Array(streams) => streams.into_iter().next().map(|stream| pair(stream).map(|(_, entries)| entries)),
+            Value::Map(streams) => streams.into_iter().next().map(|(_, entries)| Ok(entries)),
+            _ => Some(Err("a stream reply is an array or a map".into())),
+        };
+        let Some(entries) = stream else { return Ok(Self(Vec::new())) };
+        let Value::Array(entries) = entries? else { return Err("the entries of a stream are an array".into()) };
+        entries.into_iter().map(message).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// An entry: `[id, [field, value, …]]`. The fields are nil for an entry that was deleted meanwhile.
+fn message(entry: Value) -> Result<Message, ParsingError> {
+    let (id, fields) = pair(entry)?;
+    let id: MessageId =
+        String::from_redis_value(id)?.parse().map_err(|_| ParsingError::from("an entry's id is not an id"))?;
+    let mut fields = match fields {
+        Value::Array(fields) => fields.into_iter(),
+        Value::Nil => return Ok(Message::new(id, None)),
+        _ => return Err("the fields of an entry are an array".into()),
+    };
+    while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
+        if matches!(&field, Value::BulkString(name) if name == b"payload") {
+            return match value {
+                Value::BulkString(payload) => Ok(Message::new(id, Some(payload))),
+                _ => Err("the value of a field is text".into()),
+            };
+        }
+    }
+    Ok(Message::new(id, None))
+}
+
+fn pair(value: Value) -> Result<(Value, Value), ParsingError> {
+    if let Value::Array(parts) = value
+        && let Ok([first, second]) = <[Value; 2]>::try_from(parts)
+    {
+        return Ok((first, second));
+    }
+    Err("a pair was expected".into())
+}

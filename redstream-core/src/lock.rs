@@ -1,0 +1,187 @@
+//! The lock: at most one worker of a kind is at work; the others stand by and take over.
+//!
+//! A lock is a key with the holder's random token and a TTL. The holder renews it at a third of that;
+//! releasing it wakes a standby at once, and the lock of a process that died falls free within the TTL.
+//! No such lock can keep a *paused* process from believing that it still holds it: what that one
+//! commits is refused, by the token.
+
+mod guard;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use guard::LockGuard;
+pub(crate) use guard::Ownership;
+
+use crate::keys::Keys;
+use crate::options::positive;
+use crate::registry::Member;
+use crate::session::Session;
+use crate::{Error, MessageId, Redstream, Result, StreamName, scripts};
+
+/// A standby looks again after this long at the latest, whatever it was told.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The lock of one consumer, of the delayer or of the trimmer of a stream.
+///
+/// Workers take it themselves. Take it by hand to keep a consumer away for a while, say for a
+/// migration of its datastore.
+#[derive(Clone, Debug)]
+pub struct Lock {
+    redstream: Redstream,
+    keys: Arc<LockKeys>,
+    ttl: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct LockKeys {
+    pub(crate) lock: String,
+    pub(crate) notify: String,
+    /// None: the trimmer's, who is no consumer.
+    pub(crate) member: Option<Member>,
+}
+
+/// What became of an attempt to take the lock.
+pub(crate) enum Attempt {
+    Acquired(LockGuard),
+    /// For so long, unless it is renewed or released.
+    Held(Duration),
+    Paused,
+}
+
+impl Lock {
+    pub(crate) fn consumer(redstream: &Redstream, member: Member, ttl: Duration) -> Self {
+        let lock = redstream.keys().consumer_lock(&member.stream_name, &member.name);
+        Self::new(redstream, lock, Some(member), ttl)
+    }
+
+    pub(crate) fn trimmer(redstream: &Redstream, stream: &StreamName, ttl: Duration) -> Self {
+        Self::new(redstream, redstream.keys().trimmer_lock(stream), None, ttl)
+    }
+
+    fn new(redstream: &Redstream, lock: String, member: Option<Member>, ttl: Duration) -> Self {
+        let keys = Arc::new(LockKeys { notify: Keys::notify(&lock), lock, member });
+        Self { redstream: redstream.clone(), keys, ttl }
+    }
+
+    /// Refuses a TTL that renewal could not keep up with.
+    pub(crate) fn check_ttl(ttl: Duration) -> Result<()> {
+        positive("lock_ttl", ttl)?;
+        if ttl < Duration::from_millis(100) {
+            return Err(Error::InvalidOption {
+                option: "lock_ttl",
+                reason: format!("{ttl:?} is shorter than 100 ms, too short to be renewed in time"),
+            });
+        }
+        Ok(())
+    }
+
+    /// The lock's key in Redis.
+    pub fn key(&self) -> &str {
+        &self.keys.lock
+    }
+
+    /// Takes the lock where it is free; `None` where another holds it.
+    ///
+    /// Errors where Redis does not answer, and with [`Error::Paused`] where the consumer is paused.
+    pub async fn try_acquire(&self) -> Result<Option<LockGuard>> {
+        Lock::check_ttl(self.ttl)?;
+        let session = Session::open(self.redstream.link().connector()).await?;
+        match self.attempt(&session).await? {
+            Attempt::Acquired(guard) => Ok(Some(guard)),
+            Attempt::Held(_) => Ok(None),
+            Attempt::Paused => Err(self.paused()),
+        }
+    }
+
+    /// Waits for the lock for up to `bound`; `None` where another still holds it then.
+    pub async fn acquire_within(&self, bound: Duration) -> Result<Option<LockGuard>> {
+        Lock::check_ttl(self.ttl)?;
+        let session = Session::open(self.redstream.link().connector()).await?;
+        // Cancelling the wait can swallow a wake-up meant for another standby, which then looks
+        // again by itself when the TTL it was told has passed.
+        match tokio::time::timeout(bound, self.wait(&session)).await {
+            Ok(guard) => guard.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Waits for the lock until `shutdown`; `None` then.
+    pub(crate) async fn stand_by(&self, session: &Session, shutdown: &CancellationToken) -> Result<Option<LockGuard>> {
+        shutdown.run_until_cancelled(self.wait(session)).await.transpose()
+    }
+
+    async fn wait(&self, session: &Session) -> Result<LockGuard> {
+        loop {
+            let pause = match self.attempt(session).await? {
+                Attempt::Acquired(guard) => return Ok(guard),
+                Attempt::Held(remaining) => remaining.min(LONGEST_WAIT) + Duration::from_millis(5),
+                Attempt::Paused => Duration::from_secs(1),
+            };
+            let mut pop = redis::cmd("BRPOP");
+            pop.arg(&self.keys.notify).arg(pause.as_secs_f64());
+            let _woken: Option<(String, String)> = session.blocking("wait for a lock", &pop, pause).await?;
+        }
+    }
+
+    /// Makes a consumer known while it stands by, so that trimming waits for it from now on.
+    pub(crate) async fn register(&self, session: &Session) -> Result<()> {
+        if let Some(member) = &self.keys.member {
+            let _newly: u8 = session.script("register a consumer", &member.registration()).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn attempt(&self, session: &Session) -> Result<Attempt> {
+        const ATTEMPT: &str = "take a lock";
+        let token = uuid::Uuid::new_v4().simple().to_string();
+        let mut script = scripts::ACQUIRE.prepare_invoke();
+        script.key(&self.keys.lock).key(&self.keys.notify);
+        if let Some(member) = &self.keys.member {
+            script.key(&member.registry).key(&member.offset).key(&member.stream);
+        }
+        script.arg(&token).arg(millis(self.ttl));
+        if let Some(member) = &self.keys.member {
+            script.arg(&member.name).arg(&member.note).arg(member.start.word());
+        }
+        let reply: Vec<String> = session.script(ATTEMPT, &script).await?;
+        let words: Vec<&str> = reply.iter().map(String::as_str).collect();
+        match words[..] {
+            ["acquired", offset] => {
+                let offset = self.offset(offset)?;
+                Ok(Attempt::Acquired(LockGuard::new(self, session.clone(), token, offset)))
+            }
+            ["held", remaining] => {
+                // A lock without TTL (-1) is not one of ours; look again later.
+                let remaining = remaining.parse().map_or(LONGEST_WAIT, Duration::from_millis);
+                Ok(Attempt::Held(remaining))
+            }
+            ["paused"] => Ok(Attempt::Paused),
+            _ => Err(Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") }),
+        }
+    }
+
+    fn offset(&self, text: &str) -> Result<Option<MessageId>> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| Error::UnexpectedReply {
+            attempt: format!("read the offset that belongs to {}", self.keys.lock),
+            reply: text.chars().take(64).collect(),
+        })
+    }
+
+    /// What an attempt that finds the consumer paused amounts to.
+    pub(crate) fn paused(&self) -> Error {
+        match &self.keys.member {
+            Some(member) => Error::Paused { stream: member.stream_name.clone(), consumer: member.name.clone() },
+            None => Error::LockLost { lock: self.keys.lock.clone() },
+        }
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

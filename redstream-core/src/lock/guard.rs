@@ -1,0 +1,208 @@
+//! Ownership of a lock: proven by its token, kept by renewal, given back by release.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Lock, LockKeys, millis};
+use crate::link::Link;
+use crate::session::Session;
+use crate::{Error, MessageId, Result, metrics, scripts};
+
+/// A lock that is held here. Renewed in the background at a third of its TTL until it is released,
+/// dropped or lost.
+///
+/// [`release`](Self::release) hands it to a standby at once. Dropping it does the same in the
+/// background where a runtime is there to do it; otherwise the TTL does.
+pub struct LockGuard {
+    ownership: Arc<Ownership>,
+    offset: Option<MessageId>,
+    released: AtomicBool,
+    _renewal: AbortOnDropHandle<()>,
+}
+
+/// What it takes to act as the owner; shared with the renewal and with open batches.
+pub(crate) struct Ownership {
+    pub(crate) keys: Arc<LockKeys>,
+    pub(crate) session: Session,
+    pub(crate) token: String,
+    pub(crate) ttl: Duration,
+    link: Link,
+    lost: CancellationToken,
+    reason: OnceLock<Loss>,
+}
+
+/// Why a lock is no longer held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// It expired, or somebody took it away.
+    Lost,
+    Forgotten,
+    Paused,
+    /// The session broke, so nobody here can say.
+    Unknown,
+}
+
+impl LockGuard {
+    pub(super) fn new(lock: &Lock, session: Session, token: String, offset: Option<MessageId>) -> Self {
+        let ownership = Arc::new(Ownership {
+            keys: lock.keys.clone(),
+            session,
+            token,
+            ttl: lock.ttl,
+            link: lock.redstream.link().clone(),
+            lost: CancellationToken::new(),
+            reason: OnceLock::new(),
+        });
+        let renewal = AbortOnDropHandle::new(tokio::spawn(renew(ownership.clone())));
+        Self { ownership, offset, released: AtomicBool::new(false), _renewal: renewal }
+    }
+
+    /// Resolves when the lock is lost: it expired, was taken away, or the connection that renews it broke.
+    pub async fn lost(&self) {
+        self.ownership.lost.cancelled().await;
+    }
+
+    /// Whether it is known to be lost.
+    pub fn is_lost(&self) -> bool {
+        self.ownership.lost.is_cancelled()
+    }
+
+    /// The consumer's offset when the lock was taken.
+    pub(crate) fn offset(&self) -> Option<MessageId> {
+        self.offset
+    }
+
+    pub(crate) fn ownership(&self) -> &Arc<Ownership> {
+        &self.ownership
+    }
+
+    /// Gives the lock back and wakes one standby, at once.
+    ///
+    /// Errors where Redis does not answer within the bound: then the TTL frees it.
+    pub async fn release(self) -> Result<()> {
+        self.released.store(true, Ordering::Relaxed);
+        self.ownership.release().await
+    }
+}
+
+/// A worker that panics still hands over at once.
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        if self.released.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let ownership = self.ownership.clone();
+            runtime.spawn(async move {
+                if let Err(error) = ownership.release().await {
+                    tracing::debug!(
+                        lock = ownership.keys.lock,
+                        error = &error as &dyn std::error::Error,
+                        "lock not released: its TTL frees it"
+                    );
+                }
+            });
+        }
+    }
+}
+
+impl fmt::Debug for LockGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LockGuard")
+            .field("lock", &self.ownership.keys.lock)
+            .field("lost", &self.is_lost())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ownership {
+    /// Owner-checked, so harmless where another owns the lock by now. On the shared connection: the
+    /// session may be what broke.
+    async fn release(&self) -> Result<()> {
+        let mut script = scripts::RELEASE.prepare_invoke();
+        script.key(&self.keys.lock).key(&self.keys.notify).arg(&self.token).arg(millis(self.ttl));
+        let script = &script;
+        let _released: u8 = self
+            .link
+            .run("release a lock", |mut connection| async move { script.invoke_async(&mut connection).await })
+            .await?;
+        Ok(())
+    }
+
+    /// Reads the word with which a script refuses an owner; remembers it and signals the loss.
+    pub(crate) fn refused(&self, attempt: &str, word: &str) -> Error {
+        let loss = match word {
+            "lost" => Loss::Lost,
+            "forgotten" => Loss::Forgotten,
+            "paused" => Loss::Paused,
+            other => {
+                let reply = other.chars().take(64).collect();
+                return Error::UnexpectedReply { attempt: attempt.to_owned(), reply };
+            }
+        };
+        self.give_up(loss);
+        self.error(loss)
+    }
+
+    fn give_up(&self, loss: Loss) {
+        if self.reason.set(loss).is_ok() {
+            ::metrics::counter!(metrics::LOCKS_LOST, "lock" => self.keys.lock.clone()).increment(1);
+            self.lost.cancel();
+        }
+    }
+
+    /// Why it is lost, as an error; where it is not known to be, plainly lost.
+    pub(crate) fn loss(&self) -> Error {
+        self.error(self.reason.get().copied().unwrap_or(Loss::Lost))
+    }
+
+    fn error(&self, loss: Loss) -> Error {
+        match (loss, &self.keys.member) {
+            (Loss::Forgotten, Some(member)) => {
+                Error::Forgotten { stream: member.stream_name.clone(), consumer: member.name.clone() }
+            }
+            (Loss::Paused, Some(member)) => {
+                Error::Paused { stream: member.stream_name.clone(), consumer: member.name.clone() }
+            }
+            _ => Error::LockLost { lock: self.keys.lock.clone() },
+        }
+    }
+}
+
+async fn renew(ownership: Arc<Ownership>) {
+    loop {
+        tokio::time::sleep(ownership.ttl / 3).await;
+        let mut script = scripts::RENEW.prepare_invoke();
+        script.key(&ownership.keys.lock);
+        script.arg(&ownership.token).arg(millis(ownership.ttl));
+        if let Some(member) = &ownership.keys.member {
+            script.key(&member.registry).arg(&member.name);
+        }
+        match ownership.session.script::<String>("renew a lock", &script).await {
+            Ok(word) if word == "renewed" => {}
+            Ok(word) => {
+                let error = ownership.refused("renew a lock", &word);
+                tracing::warn!(
+                    lock = ownership.keys.lock,
+                    error = &error as &dyn std::error::Error,
+                    "lock lost: the batch at work is not committed"
+                );
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(
+                    lock = ownership.keys.lock,
+                    error = &error as &dyn std::error::Error,
+                    "lock not renewed: the session is given up"
+                );
+                ownership.give_up(Loss::Unknown);
+                return;
+            }
+        }
+    }
+}

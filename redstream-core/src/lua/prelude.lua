@@ -1,0 +1,74 @@
+-- Shared by the scripts; put in front of each of them. Touches no key by itself.
+
+-- An id's two numbers, as decimal strings without leading zeros: exact to 2^64, where Lua's doubles are not.
+local function parts(id)
+  local ms, seq = string.match(id, '^0*(%d+)%-0*(%d+)$')
+  if not ms then ms, seq = string.match(id, '^0*(%d+)$'), '0' end
+  return ms, seq
+end
+
+local function shorter(x, y) if #x ~= #y then return #x < #y end return x < y end
+
+-- Whether id a comes before id b. Both must have parts.
+local function before(a, b)
+  local a_ms, a_seq = parts(a)
+  local b_ms, b_seq = parts(b)
+  return shorter(a_ms, b_ms) or (a_ms == b_ms and shorter(a_seq, b_seq))
+end
+
+-- The id right after this one, counting in decimal digits.
+local function after(id)
+  local ms, seq = parts(id)
+  local head, nines = string.match(seq, '^(%d-)(9*)$')
+  if head == '' then
+    head = '1'
+  else
+    head = string.sub(head, 1, -2) .. string.format('%d', tonumber(string.sub(head, -1)) + 1)
+  end
+  return ms .. '-' .. head .. string.rep('0', #nines)
+end
+
+-- The id of the last message ever added, '0-0' where the stream does not exist.
+local function last_generated(stream)
+  local info = redis.pcall('XINFO', 'STREAM', stream)
+  if info.err then return '0-0' end
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return info[i + 1] end
+  end
+  return '0-0'
+end
+
+local function now_us()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+-- The consumer's note in the registry, decoded; nil where it is not registered.
+local function registered(registry, name)
+  local note = redis.call('HGET', registry, name)
+  if not note then return nil end
+  local ok, decoded = pcall(cjson.decode, note)
+  if ok and type(decoded) == 'table' then return decoded end
+  return {}
+end
+
+-- The next version: microseconds of this server's clock, above the stored one and above `floor`.
+local function next_version(key, floor)
+  local version = math.max(now_us(), tonumber(redis.call('GET', key) or '0') + 1, tonumber(floor))
+  redis.call('SET', key, string.format('%.0f', version))
+  return string.format('%.0f', version)
+end
+
+-- Puts the name in the registry, or adds the note's fields to what stands there. A new name that
+-- starts at '$' or at an id gets that offset here, so that no message slips in between; '-' gets none.
+local function register(registry, offset, stream, name, note, start)
+  local known = registered(registry, name)
+  local merged = known or {}
+  for field, value in pairs(cjson.decode(note)) do merged[field] = value end
+  if not known then merged.registered_at = math.floor(now_us() / 1000) end
+  redis.call('HSET', registry, name, cjson.encode(merged))
+  if known or start == '-' then return not known end
+  if start == '$' then start = last_generated(stream) end
+  redis.call('SET', offset, start, 'NX')
+  return true
+end

@@ -1,0 +1,65 @@
+//! The registry: which consumers a stream has, so that trimming waits for each of them.
+
+use crate::keys::Keys;
+use crate::{MessageId, StreamName};
+
+/// Where a consumer that is new to the stream begins. One that has committed goes on from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// With the oldest message that is still in the stream: the default.
+    #[default]
+    Earliest,
+    /// After the last message at the moment of registration: only what comes from then on.
+    Latest,
+    /// After the message with this id.
+    After(MessageId),
+}
+
+impl Start {
+    /// As the scripts take it.
+    pub(crate) fn word(self) -> String {
+        match self {
+            Self::Earliest => "-".to_owned(),
+            Self::Latest => "$".to_owned(),
+            Self::After(id) => id.to_string(),
+        }
+    }
+}
+
+/// A consumer as the scripts know it: its name and its keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) stream_name: StreamName,
+    pub(crate) name: String,
+    /// A JSON object, merged into what the registry holds under the name.
+    pub(crate) note: String,
+    pub(crate) start: Start,
+    pub(crate) registry: String,
+    pub(crate) stream: String,
+    pub(crate) offset: String,
+    pub(crate) version: String,
+}
+
+impl Member {
+    pub(crate) fn new(keys: &Keys, stream: &StreamName, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            note: "{}".to_owned(),
+            start: Start::Earliest,
+            registry: keys.registry(stream),
+            stream: keys.stream(stream),
+            offset: keys.offset(stream, name),
+            version: keys.version(stream, name),
+            stream_name: stream.clone(),
+        }
+    }
+
+    /// The script that registers it, ready to run.
+    pub(crate) fn registration(&self) -> redis::ScriptInvocation<'static> {
+        let mut script = crate::scripts::REGISTER.prepare_invoke();
+        script.key(&self.registry).key(&self.offset).key(&self.stream);
+        script.arg(&self.name).arg(&self.note).arg(self.start.word());
+        script
+    }
+}

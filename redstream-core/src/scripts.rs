@@ -1,0 +1,27 @@
+//! The Lua scripts: each does atomically what several commands could not. KEYS and ARGV are described
+//! on top of each file in `lua/`.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+macro_rules! script {
+    ($name:ident, $file:literal) => {
+        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!(include_str!("lua/prelude.lua"), include_str!(concat!("lua/", $file))))
+        });
+    };
+}
+
+script!(REGISTER, "register.lua");
+script!(FORGET, "forget.lua");
+script!(ACQUIRE, "acquire.lua");
+script!(RENEW, "renew.lua");
+script!(TOUCH, "touch.lua");
+script!(RELEASE, "release.lua");
+script!(COMMIT, "commit.lua");
+script!(DELAY, "delay.lua");
+script!(TRIM, "trim.lua");
+script!(EXPIRE, "expire.lua");
+script!(LAST_ID, "last_id.lua");
+script!(COUNT, "count.lua");

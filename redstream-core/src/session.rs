@@ -1,0 +1,72 @@
+//! A session: the two connections of a worker, to one and the same server.
+//!
+//! A worker that read from one server and committed on another would skip what the second one still
+//! holds. So both connections are opened together, must reach the same process, and are given up
+//! together: with the first failure the session is over, and with it all that was read through it.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
+
+use crate::connector::{self, Connector};
+use crate::{Error, Result};
+
+/// How much longer than Redis was told to block a blocking command may take.
+const WATCHDOG: Duration = Duration::from_secs(3);
+
+#[derive(Clone)]
+pub(crate) struct Session {
+    commands: MultiplexedConnection,
+    blocking: MultiplexedConnection,
+}
+
+impl Session {
+    pub(crate) async fn open(connector: &Connector) -> Result<Self> {
+        let refused = |source| connector.refused(source);
+        let (mut commands, mut blocking) =
+            futures_util::future::try_join(connector.open(), connector.open_blocking()).await.map_err(refused)?;
+        let server = connector::server(&mut commands).await.map_err(refused)?;
+        connector.check_version(&server)?;
+        let bound = connector.options().response_timeout;
+        let other = within(bound, connector::server(&mut blocking)).await.map_err(refused)?;
+        if server.run_id != other.run_id {
+            return Err(refused(RedisError::from(std::io::Error::new(
+                std::io::ErrorKind::ConnectionReset,
+                "two connections reached two different servers: a failover is under way",
+            ))));
+        }
+        Ok(Self { commands, blocking })
+    }
+
+    /// Runs a script on the connection for commands.
+    pub(crate) async fn script<T: FromRedisValue>(&self, attempt: &str, script: &ScriptInvocation<'_>) -> Result<T> {
+        script.invoke_async(&mut self.commands.clone()).await.map_err(|source| failed(attempt, source))
+    }
+
+    /// Runs a command that answers at once.
+    pub(crate) async fn command<T: FromRedisValue>(&self, attempt: &str, command: &Cmd) -> Result<T> {
+        command.query_async(&mut self.commands.clone()).await.map_err(|source| failed(attempt, source))
+    }
+
+    /// Runs a command that Redis blocks for up to `block`. One at a time: a second would wait for the
+    /// first. Bounded, even where Redis hangs.
+    pub(crate) async fn blocking<T: FromRedisValue>(&self, attempt: &str, command: &Cmd, block: Duration) -> Result<T> {
+        let mut connection = self.blocking.clone();
+        within(block + WATCHDOG, command.query_async(&mut connection)).await.map_err(|source| failed(attempt, source))
+    }
+}
+
+async fn within<T>(bound: Duration, command: impl Future<Output = redis::RedisResult<T>>) -> redis::RedisResult<T> {
+    match tokio::time::timeout(bound, command).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(RedisError::from(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            format!("no reply within {bound:?}"),
+        ))),
+    }
+}
+
+fn failed(attempt: &str, source: RedisError) -> Error {
+    Error::Redis { attempt: attempt.to_owned(), source }
+}

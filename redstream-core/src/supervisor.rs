@@ -1,0 +1,163 @@
+//! The supervisor: runs the workers from the application's `main`, and brings them home.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Pauses;
+use crate::consumer::panic_message;
+use crate::worker::Worker;
+use crate::{Error, Result, metrics};
+
+/// A worker that ran this long before it failed starts with a short pause again.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// Runs workers until it is told to stop; restarts those that panic or fail.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use redstream_core::{Batch, Redstream, Supervisor};
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let cities = Redstream::connect("redis://127.0.0.1/").await?.stream("cities")?;
+/// Supervisor::new()
+///     .with(cities.consumer("search", async |batch: Batch| { println!("{} changes", batch.len()); Ok(()) }))
+///     .with(cities.delayer(Duration::from_secs(300)))
+///     .with(cities.trimmer())
+///     .run_until(tokio::signal::ctrl_c())
+///     .await?;
+/// # Ok(()) }
+/// ```
+pub struct Supervisor {
+    workers: Vec<Arc<dyn Worker>>,
+    grace: Duration,
+}
+
+impl Default for Supervisor {
+    fn default() -> Self {
+        Self { workers: Vec::new(), grace: Duration::from_secs(30) }
+    }
+}
+
+impl Supervisor {
+    /// Without a worker yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more worker.
+    #[must_use]
+    pub fn with(mut self, worker: impl Worker) -> Self {
+        self.workers.push(Arc::new(worker));
+        self
+    }
+
+    /// How long workers may take to finish what they have begun, once told to stop. Default: 30 seconds.
+    /// A handler that takes longer is cut off, and its batch comes again.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Checks every worker, starts them all, and runs them until `stop` completes, whatever it returns; then
+    /// stops reading, lets handlers finish and commit within the grace period, and releases the locks.
+    ///
+    /// Errors before anything starts where a worker's options cannot work, and with
+    /// [`Error::GraceExceeded`] where some had to be cut off.
+    ///
+    /// Dropping the future stops all workers at once, without grace.
+    pub async fn run_until<S: Future>(self, stop: S) -> Result<()> {
+        self.workers.iter().try_for_each(|worker| worker.check())?;
+        let shutdown = CancellationToken::new();
+        let _stop_when_dropped = shutdown.clone().drop_guard();
+        let mut kept: Vec<Kept> = self
+            .workers
+            .into_iter()
+            .map(|worker| Kept { name: worker.name(), task: tokio::spawn(keep(worker, shutdown.clone())) })
+            .collect();
+
+        stop.await;
+        tracing::info!(workers = kept.len(), grace = ?self.grace, "stopping: workers finish what they have begun");
+        shutdown.cancel();
+
+        let deadline = tokio::time::Instant::now() + self.grace;
+        let mut late = Vec::new();
+        for worker in &mut kept {
+            if tokio::time::timeout_at(deadline, &mut worker.task).await.is_err() {
+                late.push(worker.name.clone());
+            }
+        }
+        if late.is_empty() {
+            return Ok(());
+        }
+        Err(Error::GraceExceeded { workers: late, grace: self.grace })
+    }
+}
+
+/// A worker's keeper; dropping it cuts the worker off.
+struct Kept {
+    name: String,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Runs a worker in a task of its own, again and again until `shutdown`.
+async fn keep(worker: Arc<dyn Worker>, shutdown: CancellationToken) {
+    let name = worker.name();
+    let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(30));
+    while !shutdown.is_cancelled() {
+        let begun = Instant::now();
+        let (runs, token) = (worker.clone(), shutdown.clone());
+        let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move { runs.run(token).await }));
+        let failure = match task.await {
+            Ok(Ok(())) if shutdown.is_cancelled() => return,
+            Ok(Ok(())) => "it ended, though nobody told it to".to_owned(),
+            Ok(Err(error @ Error::Forgotten { .. })) => {
+                tracing::warn!(
+                    worker = name,
+                    error = &error as &dyn std::error::Error,
+                    "worker retired: not restarted"
+                );
+                return;
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(stopped) => match stopped.try_into_panic() {
+                Ok(panic) => format!("it panicked: {}", panic_message(&*panic)),
+                Err(_) => return, // the runtime is going away
+            },
+        };
+        if begun.elapsed() > STEADY {
+            pauses.reset();
+        }
+        let pause = pauses.pause();
+        ::metrics::counter!(metrics::RESTARTS, "worker" => name.clone()).increment(1);
+        tracing::error!(worker = name, failure, ?pause, "worker failed: restarted after the pause");
+        shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
+    }
+}
+
+/// The error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl std::fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<String> = self.workers.iter().map(|worker| worker.name()).collect();
+        f.debug_struct("Supervisor").field("workers", &names).field("grace", &self.grace).finish()
+    }
+}

@@ -1,0 +1,173 @@
+//! The trimmer: sweeps behind the consumers, and never past one of them.
+
+mod sweep;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::lock::{Lock, LockGuard};
+use crate::names::check_consumer;
+use crate::options::positive;
+use crate::session::Session;
+use crate::tenure::{self, Tenure, rest};
+use crate::worker::Worker;
+use crate::{MessageId, Redstream, Result, StreamName};
+
+/// Removes messages that are no longer needed; made by [`Stream::trimmer`](crate::Stream::trimmer).
+///
+/// By default a message goes when **every** registered consumer has committed it; one that has not
+/// committed anything yet keeps everything. [`Stream::forget`](crate::Stream::forget) retires a consumer that
+/// will not come back.
+///
+/// A trimmer of the Ruby gem does not know the registry and trims past our consumers: run one kind of
+/// trimmer on a stream.
+#[derive(Clone, Debug)]
+pub struct Trimmer {
+    redstream: Redstream,
+    stream: StreamName,
+    interval: Duration,
+    lock_ttl: Duration,
+    listed: Vec<String>,
+    policy: Policy,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Policy {
+    /// What all have committed, and what is older than this besides.
+    Committed { keep: Duration },
+    /// What is older than this, read or not.
+    Expired { after: Duration },
+}
+
+/// What one [`run_once`](Trimmer::run_once) did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trimmed {
+    /// That many messages are gone.
+    Removed(u64),
+    /// Nothing may go, since this consumer has committed nothing yet.
+    WaitingFor(String),
+    /// The stream has no consumer, so nobody can tell what is still needed.
+    NoConsumers,
+    /// This consumer's offset lies beyond the stream's last message: Redis lost messages that the
+    /// consumer had seen. Nothing is removed.
+    OffsetBeyondStream {
+        /// The consumer.
+        consumer: String,
+        /// Its offset.
+        offset: MessageId,
+        /// The last message that the stream knows of.
+        last: MessageId,
+    },
+    /// Another host holds the trimmer's lock.
+    Standby,
+}
+
+impl Trimmer {
+    pub(crate) fn new(redstream: Redstream, stream: StreamName) -> Self {
+        Self {
+            redstream,
+            stream,
+            interval: Duration::from_secs(30),
+            lock_ttl: Duration::from_secs(5),
+            listed: Vec::new(),
+            policy: Policy::Committed { keep: Duration::ZERO },
+        }
+    }
+
+    /// How long it rests between two sweeps. Default: 30 seconds.
+    #[must_use]
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// After how long without renewal another host may take over. Default: 5 seconds.
+    #[must_use]
+    pub fn lock_ttl(mut self, ttl: Duration) -> Self {
+        self.lock_ttl = ttl;
+        self
+    }
+
+    /// Waits for this consumer too, though it does not register itself: one of the Ruby gem, for example.
+    #[must_use]
+    pub fn also(mut self, consumer: impl Into<String>) -> Self {
+        self.listed.push(consumer.into());
+        self
+    }
+
+    /// Keeps messages for at least this long after they were added, though all have committed them, so that a
+    /// consumer can be rewound. Default: zero.
+    #[must_use]
+    pub fn keep(mut self, retention: Duration) -> Self {
+        self.policy = Policy::Committed { keep: retention };
+        self
+    }
+
+    /// Removes messages of that age, **read or not**: the classic form, which bounds memory and can drop what a
+    /// slow consumer has not read yet. It then logs a warning with the count.
+    #[must_use]
+    pub fn expire_after(mut self, age: Duration) -> Self {
+        self.policy = Policy::Expired { after: age };
+        self
+    }
+
+    /// One sweep.
+    pub async fn run_once(&self) -> Result<Trimmed> {
+        tenure::once(self).await.map(|trimmed| trimmed.unwrap_or(Trimmed::Standby))
+    }
+
+    /// Sweeps in intervals, or stands by, until `shutdown`.
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<()> {
+        tenure::serve(self, &shutdown).await
+    }
+}
+
+#[async_trait]
+impl Tenure for Trimmer {
+    type Turn = Trimmed;
+
+    fn redstream(&self) -> &Redstream {
+        &self.redstream
+    }
+
+    fn lock(&self) -> Lock {
+        Lock::trimmer(&self.redstream, &self.stream, self.lock_ttl)
+    }
+
+    async fn turn(&self, session: &Session, _: &LockGuard) -> Result<Trimmed> {
+        self.sweep(session).await
+    }
+
+    async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
+        loop {
+            let trimmed = self.sweep(session).await?;
+            self.report(&trimmed);
+            if !rest(self.interval, guard, shutdown).await? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Worker for Trimmer {
+    fn name(&self) -> String {
+        format!("trimmer of {}", self.stream)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.listed.iter().try_for_each(|name| check_consumer(name))?;
+        positive("interval", self.interval)?;
+        if let Policy::Expired { after } = self.policy {
+            positive("expire_after", after)?;
+        }
+        Lock::check_ttl(self.lock_ttl)
+    }
+
+    async fn run(&self, shutdown: CancellationToken) -> Result<()> {
+        Trimmer::run(self, shutdown).await
+    }
+}

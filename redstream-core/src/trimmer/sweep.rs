@@ -1,0 +1,89 @@
+//! One sweep: asks who is registered, and trims in a script that checks the answer still holds.
+
+use super::{Policy, Trimmed, Trimmer};
+use crate::lock::millis;
+use crate::session::Session;
+use crate::{Error, MessageId, Result, metrics, scripts};
+
+/// How often the registry may change under one sweep before the next sweep is left to find it still.
+const TRIES: usize = 5;
+
+impl Trimmer {
+    pub(super) async fn sweep(&self, session: &Session) -> Result<Trimmed> {
+        let mut hkeys = redis::cmd("HKEYS");
+        hkeys.arg(self.redstream.keys().registry(&self.stream));
+        let registered: Vec<String> = session.command("read the registry", &hkeys).await?;
+        match self.policy {
+            Policy::Committed { keep } => self.committed(session, registered, millis(keep)).await,
+            Policy::Expired { after } => self.expired(session, &registered, millis(after)).await,
+        }
+    }
+
+    async fn committed(&self, session: &Session, mut registered: Vec<String>, keep: u64) -> Result<Trimmed> {
+        const ATTEMPT: &str = "trim a stream";
+        for _ in 0..TRIES {
+            let listed = self.listed.iter().filter(|name| !registered.contains(name));
+            let names: Vec<(char, &String)> =
+                registered.iter().map(|name| ('r', name)).chain(listed.map(|name| ('l', name))).collect();
+            if names.is_empty() {
+                return Ok(Trimmed::NoConsumers);
+            }
+            let keys = self.redstream.keys();
+            let mut script = scripts::TRIM.prepare_invoke();
+            script.key(keys.stream(&self.stream)).key(keys.registry(&self.stream)).arg(keep);
+            for (flag, name) in names {
+                script.key(keys.offset(&self.stream, name)).arg(format!("{flag}{name}"));
+            }
+            let reply: Vec<String> = session.script(ATTEMPT, &script).await?;
+            let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
+            let id = |text: &str| text.parse::<MessageId>().map_err(|_| unexpected());
+            match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["trimmed", removed] => return Ok(self.removed(removed.parse().map_err(|_| unexpected())?)),
+                ["waiting", name] => return Ok(Trimmed::WaitingFor(name.to_owned())),
+                ["beyond", name, offset, last] => {
+                    let (offset, last) = (id(offset)?, id(last)?);
+                    return Ok(Trimmed::OffsetBeyondStream { consumer: name.to_owned(), offset, last });
+                }
+                ["registry", ref names @ ..] => registered = names.iter().map(ToString::to_string).collect(),
+                _ => return Err(unexpected()),
+            }
+        }
+        Ok(Trimmed::Removed(0))
+    }
+
+    async fn expired(&self, session: &Session, registered: &[String], after: u64) -> Result<Trimmed> {
+        let keys = self.redstream.keys();
+        let mut script = scripts::EXPIRE.prepare_invoke();
+        script.key(keys.stream(&self.stream)).arg(after);
+        let listed = self.listed.iter().filter(|name| !registered.contains(name));
+        for name in registered.iter().chain(listed) {
+            script.key(keys.offset(&self.stream, name));
+        }
+        let (removed, unread): (u64, u64) = session.script("expire messages by age", &script).await?;
+        if unread > 0 {
+            ::metrics::counter!(metrics::TRIMMED_UNREAD, "stream" => self.stream.to_string()).increment(unread);
+            tracing::warn!(
+                stream = %self.stream, unread,
+                "messages expired that some consumer had not read: it will never see them; \
+                 reindex what it feeds, or trim by what all have committed"
+            );
+        }
+        Ok(self.removed(removed))
+    }
+
+    fn removed(&self, messages: u64) -> Trimmed {
+        ::metrics::counter!(metrics::TRIMMED, "stream" => self.stream.to_string()).increment(messages);
+        Trimmed::Removed(messages)
+    }
+
+    pub(super) fn report(&self, trimmed: &Trimmed) {
+        match trimmed {
+            Trimmed::OffsetBeyondStream { consumer, offset, last } => tracing::error!(
+                stream = %self.stream, consumer, %offset, %last,
+                "a consumer's offset lies beyond the stream's last message: Redis lost messages; \
+                 nothing is trimmed until the consumer is rewound and what it feeds is reindexed"
+            ),
+            other => tracing::debug!(stream = %self.stream, outcome = ?other, "swept"),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What every worker is: something with a name that runs until it is told to stop.
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::Result;
+
+/// A consumer, a delayer, a trimmer, or a worker of your own, to be run by a
+/// [`Supervisor`](crate::Supervisor).
+#[async_trait]
+pub trait Worker: Send + Sync + 'static {
+    /// For logs and errors, such as `consumer search of cities`.
+    fn name(&self) -> String;
+
+    /// Whether its options can work. The supervisor asks every worker before it starts any.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Works until `shutdown` is cancelled, then finishes what it has begun and returns `Ok`.
+    ///
+    /// An error means that it cannot go on by itself; the supervisor starts it anew after a pause.
+    async fn run(&self, shutdown: CancellationToken) -> Result<()>;
+}
