@@ -1,1 +1,1 @@
-//! Under construction.
+//! The home of Redstream's tests, which `cargo xtask test` runs: see `redstream.rs`.

@@ -1,2 +1,39 @@
-//! Under construction.
-fn main() {}
+//! The project's chores: `cargo xtask test`, `cargo xtask demo`, `cargo xtask servers`.
+//!
+//! Each finds or installs the servers it needs, starts private ones, does its work, and leaves
+//! nothing behind: neither when it fails nor when it is interrupted.
+
+mod cargo;
+mod counts;
+mod demo;
+mod interrupt;
+mod servers;
+mod test;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Redstream's chores. Each finds or installs what it needs.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Run the tests against private servers; without FILTER also the doctests and a short demo
+    Test(test::Options),
+    /// Run the demo: real rows, a real search index, and processes killed in between
+    Demo(demo::Options),
+    /// Start the servers that the tests share, print their addresses, and wait for ctrl-C
+    Servers,
+}
+
+fn main() -> ExitCode {
+    let task = Task::parse();
+    let result = interrupt::outlive_children().and_then(|()| match task {
+        Task::Test(options) => test::run(&options),
+        Task::Demo(options) => demo::run(&options),
+        Task::Servers => servers::run(),
+    });
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,42 @@
+//! Waiting for a condition, under a bound.
+
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(10);
+
+/// What a condition may answer: `bool`, or `Option` with what was waited for.
+pub(crate) trait Met {
+    type Value;
+    fn met(self) -> Option<Self::Value>;
+}
+
+impl Met for bool {
+    type Value = ();
+    fn met(self) -> Option<()> {
+        self.then_some(())
+    }
+}
+
+impl<T> Met for Option<T> {
+    type Value = T;
+    fn met(self) -> Option<T> {
+        self
+    }
+}
+
+/// Asks `condition` again and again until it is met, and returns what it gave. Panics with
+/// `what` was waited for if that takes longer than `bound`.
+pub(crate) async fn eventually<M: Met>(bound: Duration, what: &str, mut condition: impl AsyncFnMut() -> M) -> M::Value {
+    let deadline = Instant::now() + bound;
+    while Instant::now() < deadline {
+        // A condition that hangs is cut off too.
+        match tokio::time::timeout_at(deadline, condition()).await.map(Met::met) {
+            Ok(Some(value)) => return value,
+            Ok(None) => sleep(POLL).await,
+            Err(_) => break,
+        }
+    }
+    panic!("waited {bound:?} in vain for: {what}");
+}

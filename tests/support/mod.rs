@@ -1,0 +1,22 @@
+//! What the tests stand on: servers, names of their own, and bounded waits.
+
+// The tools of many tests: one that lost its last user may find another.
+#![allow(dead_code, unused_imports)]
+
+#[macro_use]
+mod database;
+mod eventually;
+mod logs;
+mod redis;
+mod selftest;
+
+pub(crate) use database::{Backend, TestDb};
+pub(crate) use eventually::eventually;
+pub(crate) use logs::Logs;
+pub(crate) use redis::{namespace, private_redis, raw_redis, redis_url, redstream, redstream_at};
+
+/// The address that `cargo xtask test` puts into the environment of the tests.
+fn server_url(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests through `cargo xtask test`"))
+}

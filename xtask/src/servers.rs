@@ -1,0 +1,60 @@
+//! The servers that all tests share.
+
+use crate::interrupt;
+use anyhow::{Result, anyhow};
+use redstream_servers::{MariaDb, Package, Postgres, Redis, ensure_installed};
+use std::{
+    process::ExitCode,
+    thread::{self, ScopedJoinHandle},
+};
+
+/// One Redis, one PostgreSQL and one MariaDB, which end when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    redis: Redis,
+    postgres: Postgres,
+    mariadb: MariaDb,
+}
+
+impl Servers {
+    /// Installs what is missing, the editions of Redis that single tests start included, and
+    /// starts the three.
+    pub(crate) fn start() -> Result<Self> {
+        // One after the other, so that two package managers never meet, nor their messages.
+        for package in Package::ALL {
+            ensure_installed(package)?;
+            interrupt::check()?;
+        }
+        thread::scope(|scope| {
+            let postgres = scope.spawn(Postgres::start);
+            let mariadb = scope.spawn(MariaDb::start);
+            let redis = Redis::start()?;
+            Ok(Self { redis, postgres: joined(postgres)?, mariadb: joined(mariadb)? })
+        })
+    }
+
+    /// The environment in which the tests find them.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 3] {
+        [
+            ("REDSTREAM_TEST_REDIS_URL", self.redis.url()),
+            ("REDSTREAM_TEST_POSTGRES_URL", self.postgres.url("postgres")),
+            ("REDSTREAM_TEST_MARIADB_URL", self.mariadb.url("mysql")),
+        ]
+    }
+}
+
+/// `cargo xtask servers`.
+pub(crate) fn run() -> Result<ExitCode> {
+    let servers = Servers::start()?;
+    for (variable, url) in servers.environment() {
+        println!("export {variable}={url}");
+    }
+    eprintln!("running until ctrl-C");
+    interrupt::wait();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn joined<T>(starting: ScopedJoinHandle<'_, redstream_servers::Result<T>>) -> Result<T> {
+    let started = starting.join().map_err(|_| anyhow!("the thread that started a server panicked"))?;
+    Ok(started?)
+}
