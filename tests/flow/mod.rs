@@ -1,0 +1,1 @@
+//! Whole stories: from a saved row to a secondary datastore, through crashes.

@@ -1,0 +1,1 @@
+//! The SeaORM adapter, by the files of `redstream-seaorm`.
