@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test, against private servers.
 
 use crate::{
-    cargo::{cargo, has_nextest},
+    cargo::{cargo, has_nextest, workspace},
     counts::Counts,
     demo, interrupt,
     servers::Servers,
@@ -70,7 +70,8 @@ fn tests_by_nextest(servers: &Servers, options: &Options) -> Result<Outcome> {
 
 /// Reads the report of a run that began then. There is none if nothing could be built.
 fn nextest_counts(begun: SystemTime) -> Result<Counts> {
-    let report = build_directory()?.join("../nextest/default/junit.xml");
+    // There, wherever cargo's own target directory is.
+    let report = workspace().join("target/nextest/default/junit.xml");
     let written = fs::metadata(&report).and_then(|report| report.modified());
     if written.is_ok_and(|written| written >= begun) {
         let text = fs::read_to_string(&report).with_context(|| format!("could not read {}", report.display()))?;
