@@ -1,0 +1,411 @@
+//! Consumers: every message handled, in order, committed or replayed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use redstream_core::{
+    Batch, CancellationToken, Consumer, Error, MessageId, Progress, Redstream, Result, Start, Stream,
+};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::SOON;
+use super::recorder::Recorder;
+use crate::support::{eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
+
+async fn add(redstream: &Redstream, stream: &Stream, ids: std::ops::Range<usize>) {
+    for id in ids {
+        redstream.producer().queue(stream.name(), &json!({ "id": id })).await.unwrap();
+    }
+}
+
+fn keys(ids: std::ops::Range<usize>) -> Vec<Value> {
+    ids.map(|id| json!({ "id": id })).collect()
+}
+
+/// A consumer at work; told to stop by the token.
+fn start(consumer: Consumer) -> (CancellationToken, JoinHandle<Result<()>>) {
+    let shutdown = CancellationToken::new();
+    let token = shutdown.clone();
+    (shutdown, tokio::spawn(async move { consumer.run(token).await }))
+}
+
+async fn stop((shutdown, running): (CancellationToken, JoinHandle<Result<()>>)) {
+    shutdown.cancel();
+    tokio::time::timeout(SOON, running).await.expect("it stops").expect("it does not panic").unwrap();
+}
+
+fn quick(consumer: Consumer) -> Consumer {
+    consumer.backoff(Duration::from_millis(10), Duration::from_millis(50))
+}
+
+#[tokio::test]
+async fn run_once_handles_one_batch_and_commits_it() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let seen = Recorder::default();
+    let consumer = products.consumer("search", seen.clone()).batch_size(2);
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Idle);
+
+    add(&redstream, &products, 0..3).await;
+    assert_eq!(products.lag("search").await.unwrap(), 3);
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(2));
+    assert_eq!(products.lag("search").await.unwrap(), 1);
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(1));
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Idle);
+
+    assert_eq!(seen.payloads(), keys(0..3));
+    assert_eq!(products.offsets().get("search").await.unwrap(), seen.ids().last().copied());
+    assert_eq!(products.lag("search").await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn run_handles_what_is_there_and_what_comes_in_order() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let seen = Recorder::default();
+    add(&redstream, &products, 0..250).await;
+    let running = start(products.consumer("search", seen.clone()).batch_size(100));
+    eventually(SOON, "the backlog", async || seen.len() == 250).await;
+    add(&redstream, &products, 250..260).await;
+    eventually(SOON, "what came later", async || seen.len() == 260).await;
+    stop(running).await;
+
+    assert_eq!(seen.payloads(), keys(0..260));
+    assert!(seen.batches().iter().all(|batch| batch.len() <= 100));
+    assert_eq!(products.lag("search").await.unwrap(), 0, "the last batch is committed before it stops");
+}
+
+#[tokio::test]
+async fn each_consumer_has_its_own_place() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let (search, cache) = (Recorder::default(), Recorder::default());
+    add(&redstream, &products, 0..3).await;
+    products.consumer("search", search.clone()).run_once().await.unwrap();
+    products.consumer("cache", cache.clone()).batch_size(1).run_once().await.unwrap();
+    assert_eq!((search.len(), cache.len()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_new_consumer_begins_where_it_was_told() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..2).await;
+    let middle = products.last_id().await.unwrap();
+    add(&redstream, &products, 2..4).await;
+
+    let begin = async |name: &str, start| {
+        let seen = Recorder::default();
+        let consumer = products.consumer(name, seen.clone()).start(start);
+        consumer.run_once().await.unwrap();
+        (consumer, seen)
+    };
+    let (_, earliest) = begin("earliest", Start::Earliest).await;
+    let (_, after) = begin("after", Start::After(middle)).await;
+    let (consumer, latest) = begin("latest", Start::Latest).await;
+    assert_eq!((earliest.payloads(), after.payloads(), latest.len()), (keys(0..4), keys(2..4), 0));
+
+    add(&redstream, &products, 4..5).await;
+    consumer.run_once().await.unwrap();
+    assert_eq!(latest.payloads(), keys(4..5));
+    // It has a place now, so where a new one would begin no longer matters.
+    let (_, again) = begin("earliest", Start::Latest).await;
+    assert_eq!(again.payloads(), keys(4..5));
+}
+
+#[tokio::test]
+async fn latest_counts_from_registration_not_from_the_first_read() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..1).await;
+    assert!(products.register("search", Start::Latest).await.unwrap());
+    assert!(!products.register("search", Start::Latest).await.unwrap());
+    add(&redstream, &products, 1..2).await;
+    let seen = Recorder::default();
+    products.consumer("search", seen.clone()).start(Start::Latest).run_once().await.unwrap();
+    assert_eq!(seen.payloads(), keys(1..2));
+}
+
+#[tokio::test]
+async fn replays_a_batch_whose_handler_failed() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..3).await;
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let seen = Recorder::default();
+    let handler = {
+        let (attempts, seen) = (attempts.clone(), seen.clone());
+        move |batch: Batch| {
+            let (attempts, seen) = (attempts.clone(), seen.clone());
+            async move {
+                if attempts.fetch_add(1, Ordering::SeqCst) < 2 {
+                    return Err("the index is on fire".into());
+                }
+                redstream_core::Handler::handle(&seen, batch).await
+            }
+        }
+    };
+    let error = products.consumer("search", handler.clone()).run_once().await.unwrap_err();
+    assert!(matches!(&error, Error::Handler { source, .. } if source.to_string() == "the index is on fire"), "{error}");
+    assert_eq!(products.offsets().get("search").await.unwrap(), None, "nothing is committed");
+
+    let running = start(quick(products.consumer("search", handler)));
+    eventually(SOON, "the third attempt", async || seen.len() == 3).await;
+    stop(running).await;
+    assert_eq!(seen.payloads(), keys(0..3));
+    assert_eq!(attempts.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_a_handler_that_failed() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..1).await;
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let handler = {
+        let attempts = attempts.clone();
+        move |_: Batch| {
+            let attempt = attempts.fetch_add(1, Ordering::SeqCst);
+            async move {
+                assert!(attempt >= 2, "attempt {attempt} fails");
+                Ok(())
+            }
+        }
+    };
+    let error = products.consumer("search", handler.clone()).run_once().await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Handler { source, .. } if source.to_string().contains("attempt 0 fails")),
+        "{error:?}"
+    );
+
+    let running = start(quick(products.consumer("search", handler)));
+    eventually(SOON, "the commit", async || products.lag("search").await.unwrap() == 0).await;
+    stop(running).await;
+}
+
+#[tokio::test]
+async fn a_handler_slower_than_the_ttl_keeps_its_lock() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..1).await;
+    let ttl = Duration::from_millis(200);
+    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let slow = {
+        let (begun, finish) = (begun.clone(), finish.clone());
+        move |_: Batch| {
+            let (begun, finish) = (begun.clone(), finish.clone());
+            async move {
+                begun.notify_one();
+                finish.notified().await;
+                Ok(())
+            }
+        }
+    };
+    let owner = start(products.consumer("search", slow).lock_ttl(ttl));
+    begun.notified().await;
+    // A standby would get it after one TTL if nobody renewed it; here it waits for five.
+    let lock = products.lock("search", ttl).unwrap();
+    assert!(lock.acquire_within(ttl * 5).await.unwrap().is_none());
+
+    finish.notify_one();
+    eventually(SOON, "the commit", async || products.lag("search").await.unwrap() == 0).await;
+    stop(owner).await;
+}
+
+#[tokio::test]
+async fn a_standby_takes_over_at_once_when_the_owner_stops() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let ttl = Duration::from_secs(60);
+    let (first, second) = (Recorder::default(), Recorder::default());
+    let owner = start(products.consumer("search", first.clone()).lock_ttl(ttl));
+    add(&redstream, &products, 0..1).await;
+    eventually(SOON, "the owner at work", async || first.len() == 1).await;
+    let standby = start(products.consumer("search", second.clone()).lock_ttl(ttl));
+
+    stop(owner).await;
+    add(&redstream, &products, 1..2).await;
+    // The TTL of a minute is far off.
+    eventually(SOON, "the standby at work", async || second.len() == 1).await;
+    stop(standby).await;
+    assert_eq!((first.payloads(), second.payloads()), (keys(0..1), keys(1..2)));
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_the_handler_and_commits_its_batch() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..5).await;
+    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let seen = Recorder::default();
+    let handler = {
+        let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
+        move |batch: Batch| {
+            let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
+            async move {
+                begun.notify_one();
+                finish.notified().await;
+                redstream_core::Handler::handle(&seen, batch).await
+            }
+        }
+    };
+    let (shutdown, running) = start(products.consumer("search", handler).batch_size(2));
+    begun.notified().await;
+    shutdown.cancel();
+    tokio::task::yield_now().await;
+    assert!(!running.is_finished(), "it waits for the handler");
+    finish.notify_one();
+    stop((shutdown, running)).await;
+
+    assert_eq!(seen.payloads(), keys(0..2), "the batch at hand, and no other");
+    assert_eq!(products.lag("search").await.unwrap(), 3);
+    let rest = Recorder::default();
+    products.consumer("search", rest.clone()).run_once().await.unwrap();
+    assert_eq!(rest.payloads(), keys(2..5), "nothing is skipped");
+}
+
+#[tokio::test]
+async fn shutdown_interrupts_the_pause_after_a_failure_and_commits_nothing() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..1).await;
+    let failed = Arc::new(Notify::new());
+    let handler = {
+        let failed = failed.clone();
+        move |_: Batch| {
+            failed.notify_one();
+            async { Err("no".into()) }
+        }
+    };
+    let pause = Duration::from_secs(3600);
+    let running = start(products.consumer("search", handler).backoff(pause, pause));
+    failed.notified().await;
+    stop(running).await;
+    assert_eq!(products.lag("search").await.unwrap(), 1);
+    assert!(
+        products.lock("search", Duration::from_secs(5)).unwrap().try_acquire().await.unwrap().is_some(),
+        "released"
+    );
+}
+
+#[tokio::test]
+async fn reads_the_next_batch_while_the_handler_works() {
+    let namespace = namespace();
+    let redstream = redstream_at(&redis_url(), &namespace).await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..4).await;
+    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let seen = Recorder::default();
+    let handler = {
+        let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
+        move |batch: Batch| {
+            let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
+            async move {
+                let first = seen.len() == 0;
+                redstream_core::Handler::handle(&seen, batch).await?;
+                if first {
+                    begun.notify_one();
+                    finish.notified().await;
+                }
+                Ok(())
+            }
+        }
+    };
+    let running = start(products.consumer("search", handler).batch_size(2));
+    begun.notified().await;
+    // Wait until the server has seen the second read, then take the messages away: the second batch
+    // can come from the read ahead only.
+    let mut raw = raw_redis(&redis_url()).await;
+    eventually(SOON, "the second batch to be asked for", async || {
+        let clients: String = redis::cmd("CLIENT").arg("LIST").query_async(&mut raw).await.unwrap();
+        clients.contains("cmd=xread")
+    })
+    .await;
+    tokio::task::yield_now().await;
+    finish.notify_one();
+    eventually(SOON, "both batches", async || seen.len() == 4).await;
+    stop(running).await;
+    assert_eq!(seen.payloads(), keys(0..4));
+}
+
+#[tokio::test]
+async fn an_owner_that_lost_its_lock_commits_nothing_and_the_messages_come_again() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..2).await;
+    let lock = products.lock("search", Duration::from_secs(60)).unwrap();
+    let thief = Arc::new(tokio::sync::Mutex::new(None));
+    let handler = {
+        let (lock, thief) = (lock.clone(), thief.clone());
+        move |_: Batch| {
+            let (lock, thief) = (lock.clone(), thief.clone());
+            async move {
+                let mut raw = raw_redis(&redis_url()).await;
+                let () = redis::cmd("DEL").arg(lock.key()).query_async(&mut raw).await?;
+                *thief.lock().await = lock.try_acquire().await?;
+                Ok(())
+            }
+        }
+    };
+    let error = products.consumer("search", handler).run_once().await.unwrap_err();
+    assert!(matches!(error, Error::LockLost { .. }), "{error}");
+    assert_eq!(products.offsets().get("search").await.unwrap(), None);
+
+    thief.lock().await.take().expect("it was taken").release().await.unwrap();
+    let seen = Recorder::default();
+    products.consumer("search", seen.clone()).run_once().await.unwrap();
+    assert_eq!(seen.payloads(), keys(0..2));
+}
+
+#[tokio::test]
+async fn run_once_leaves_the_work_to_whoever_holds_the_lock() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..1).await;
+    let _guard = products.lock("search", Duration::from_secs(60)).unwrap().try_acquire().await.unwrap();
+    let seen = Recorder::default();
+    assert_eq!(products.consumer("search", seen.clone()).run_once().await.unwrap(), Progress::Standby);
+    assert_eq!(seen.len(), 0);
+}
+
+#[tokio::test]
+async fn options_that_cannot_work_are_refused() {
+    let products = redstream().await.stream("products").unwrap();
+    let consumer = || products.consumer("search", Recorder::default());
+    for (consumer, option) in [
+        (consumer().batch_size(0), "batch_size"),
+        (consumer().lock_ttl(Duration::ZERO), "lock_ttl"),
+        (consumer().backoff(Duration::ZERO, SOON), "backoff"),
+        (consumer().backoff(SOON, Duration::from_secs(1)), "backoff"),
+    ] {
+        let error = consumer.run(CancellationToken::new()).await.unwrap_err();
+        assert!(matches!(&error, Error::InvalidOption { option: named, .. } if *named == option), "{error}");
+    }
+    assert!(products.consumers().await.unwrap().is_empty(), "nothing was started");
+}
+
+#[tokio::test]
+async fn a_batch_tells_its_place() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..2).await;
+    let told = Arc::new(std::sync::Mutex::new(None));
+    let handler = {
+        let told = told.clone();
+        move |batch: Batch| {
+            let told = told.clone();
+            async move {
+                assert_eq!((batch.stream().as_str(), batch.consumer()), ("products", "search"));
+                assert!(batch.len() == 2 && !batch.is_empty());
+                *told.lock().unwrap() = Some((batch.first_id(), batch.last_id()));
+                Ok(())
+            }
+        }
+    };
+    products.consumer("search", handler).run_once().await.unwrap();
+    let (first, last): (MessageId, MessageId) = told.lock().unwrap().unwrap();
+    assert!(first < last && last == products.last_id().await.unwrap());
+}

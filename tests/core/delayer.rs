@@ -1,0 +1,171 @@
+//! The delayer: what is due is queued once, by the clock of Redis; the rest waits.
+
+use std::time::Duration;
+
+use redstream_core::{CancellationToken, Error, MessageId};
+use serde_json::json;
+
+use super::SOON;
+use super::recorder::Recorder;
+use crate::support::{eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Adds a delay message as old as it likes, which only another program could do.
+async fn add_at(namespace: &str, ms: u64, seq: u64, payload: &str) {
+    let mut raw = raw_redis(&redis_url()).await;
+    let _: String = redis::cmd("XADD")
+        .arg(format!("{namespace}:redstream:stream:products.delay"))
+        .arg(format!("{ms}-{seq}"))
+        .arg("payload")
+        .arg(payload)
+        .query_async(&mut raw)
+        .await
+        .unwrap();
+}
+
+async fn redis_ms() -> u64 {
+    let mut raw = raw_redis(&redis_url()).await;
+    let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut raw).await.unwrap();
+    seconds * 1000 + micros / 1000
+}
+
+#[tokio::test]
+async fn moves_what_is_due_and_leaves_the_rest() {
+    let namespace = namespace();
+    let redstream = redstream_at(&redis_url(), &namespace).await;
+    let products = redstream.stream("products").unwrap();
+    let now = redis_ms().await;
+    add_at(&namespace, now - 7_200_000, 0, r#"{"id":1}"#).await;
+    add_at(&namespace, now - 3_600_001, 0, r#"{"id":2}"#).await;
+    add_at(&namespace, now - 1_800_000, 0, r#"{"id":3}"#).await;
+
+    let moved = products.delayer(HOUR).run_once().await.unwrap().expect("the lock is free");
+
+    assert_eq!((moved.due, moved.queued), (2, 2));
+    let next = moved.next.expect("one waits");
+    assert!(next <= HOUR / 2 && next > HOUR / 2 - SOON, "{next:?}");
+    assert_eq!(products.delay_len().await.unwrap(), 1);
+    let seen = Recorder::default();
+    products.consumer("search", seen.clone()).run_once().await.unwrap();
+    assert_eq!(seen.payloads(), [json!({"id": 1}), json!({"id": 2})]);
+}
+
+#[tokio::test]
+async fn a_payload_that_is_due_several_times_is_queued_once() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    for (ms, id) in [(1, 1), (2, 2), (3, 1), (4, 1), (5, 2)] {
+        add_at(&namespace, ms, 0, &format!(r#"{{"id":{id}}}"#)).await;
+    }
+    let moved = products.delayer(HOUR).run_once().await.unwrap().unwrap();
+    assert_eq!((moved.due, moved.queued, moved.next), (5, 2, None));
+    assert_eq!((products.len().await.unwrap(), products.delay_len().await.unwrap()), (2, 0));
+}
+
+#[tokio::test]
+async fn moves_batch_after_batch_and_keeps_to_numbers() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    for seq in 1..=12 {
+        add_at(&namespace, 5, seq, &seq.to_string()).await;
+    }
+    let delayer = products.delayer(HOUR).batch_size(10);
+    assert_eq!(delayer.run_once().await.unwrap().unwrap().due, 10);
+    // The ids after 5-10 are left, not those that come after it as text.
+    assert_eq!(products.delay_len().await.unwrap(), 2);
+    assert_eq!(delayer.run_once().await.unwrap().unwrap().due, 2);
+    let seen = Recorder::default();
+    products.consumer("search", seen.clone()).run_once().await.unwrap();
+    assert_eq!(seen.payloads(), (1..=12).map(|n| json!(n)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_sequence_number_at_its_end_is_counted_right() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    add_at(&namespace, 5, 9_999_999_999_999_999_999, "1").await;
+    add_at(&namespace, 5, 10_000_000_000_000_000_000, "2").await;
+    let delayer = products.delayer(HOUR).batch_size(1);
+    delayer.run_once().await.unwrap();
+    assert_eq!(products.delay_len().await.unwrap(), 1);
+    delayer.run_once().await.unwrap();
+    assert_eq!((products.len().await.unwrap(), products.delay_len().await.unwrap()), (2, 0));
+}
+
+#[tokio::test]
+async fn wakes_when_the_oldest_falls_due() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let delay = Duration::from_millis(300);
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn({
+        let (delayer, shutdown) = (products.delayer(delay), shutdown.clone());
+        async move { delayer.run(shutdown).await }
+    });
+    let id = redstream.producer().delay(products.name(), &json!({"id": 1})).await.unwrap();
+    eventually(SOON, "the message to be queued", async || products.len().await.unwrap() == 1).await;
+    let main = products.last_id().await.unwrap();
+    assert!(main.ms - id.ms >= 300, "not before its time: {main} {id}");
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn several_delayers_move_a_message_once() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let shutdown = CancellationToken::new();
+    let delayers: Vec<_> = (0..4)
+        .map(|_| {
+            let (delayer, shutdown) = (products.delayer(Duration::from_millis(50)), shutdown.clone());
+            tokio::spawn(async move { delayer.run(shutdown).await })
+        })
+        .collect();
+    for id in 0..100 {
+        redstream.producer().delay(products.name(), &id).await.unwrap();
+    }
+    eventually(SOON, "all to be moved", async || products.delay_len().await.unwrap() == 0).await;
+    shutdown.cancel();
+    for delayer in delayers {
+        delayer.await.unwrap().unwrap();
+    }
+    assert_eq!(products.len().await.unwrap(), 100);
+}
+
+#[tokio::test]
+async fn one_that_lost_its_lock_moves_nothing() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    add_at(&namespace, 1, 0, "1").await;
+    let lock = format!("{namespace}:redstream:lock:consumer:products.delay:delayer");
+    let mut raw = raw_redis(&redis_url()).await;
+    let () =
+        redis::cmd("SET").arg(&lock).arg("f".repeat(32)).arg("PX").arg(60_000).query_async(&mut raw).await.unwrap();
+    assert_eq!(products.delayer(HOUR).run_once().await.unwrap(), None, "another holds the lock");
+    assert_eq!(products.len().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn its_offset_is_the_last_message_it_moved() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    add_at(&namespace, 3, 7, "1").await;
+    products.delayer(HOUR).run_once().await.unwrap();
+    let mut raw = raw_redis(&redis_url()).await;
+    let offset: String = redis::cmd("GET")
+        .arg(format!("{namespace}:redstream:offset:products.delay:delayer"))
+        .query_async(&mut raw)
+        .await
+        .unwrap();
+    assert_eq!(offset.parse::<MessageId>().unwrap(), MessageId::new(3, 7));
+}
+
+#[tokio::test]
+async fn a_delay_of_zero_is_refused() {
+    let products = redstream().await.stream("products").unwrap();
+    let error = products.delayer(Duration::ZERO).run_once().await.unwrap_err();
+    assert!(matches!(error, Error::InvalidOption { option: "delay", .. }), "{error}");
+    let error = products.delayer(HOUR).batch_size(0).run_once().await.unwrap_err();
+    assert!(matches!(error, Error::InvalidOption { option: "batch_size", .. }), "{error}");
+}

@@ -1,0 +1,173 @@
+//! The supervisor: starts, restarts, and brings home.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redstream_core::{Batch, CancellationToken, Error, Result, Supervisor, Worker};
+use tokio::sync::{Notify, oneshot};
+
+use super::SOON;
+use super::recorder::Recorder;
+use crate::support::{eventually, redstream};
+
+/// A worker that does what the closure says, given how often it has been started before.
+struct Scripted<F>(Arc<AtomicUsize>, F);
+
+#[async_trait]
+impl<F: Fn(usize) -> Result<()> + Send + Sync + 'static> Worker for Scripted<F> {
+    fn name(&self) -> String {
+        "scripted".to_owned()
+    }
+
+    async fn run(&self, shutdown: CancellationToken) -> Result<()> {
+        (self.1)(self.0.fetch_add(1, Ordering::SeqCst))?;
+        shutdown.cancelled().await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn restarts_a_worker_that_panics_or_fails() {
+    let starts = Arc::new(AtomicUsize::new(0));
+    let worker = Scripted(starts.clone(), |start| match start {
+        0 => panic!("on purpose"),
+        1 => Err(Error::InvalidOption { option: "none", reason: "on purpose".to_owned() }),
+        _ => Ok(()),
+    });
+    let third = async || starts.load(Ordering::SeqCst) == 3;
+    let supervisor = Supervisor::new().with(worker);
+    supervisor.run_until(eventually(SOON, "the third start", third)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_that_panics_takes_no_other_with_it() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let seen = Recorder::default();
+    let supervisor = Supervisor::new()
+        .with(Scripted(Arc::default(), |_| panic!("again and again")))
+        .with(products.consumer("search", seen.clone()));
+    let handled = async {
+        redstream.producer().queue(products.name(), &1).await.unwrap();
+        eventually(SOON, "the message", async || seen.len() == 1).await;
+    };
+    supervisor.run_until(handled).await.unwrap();
+}
+
+#[tokio::test]
+async fn checks_all_workers_before_it_starts_one() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let supervisor = Supervisor::new()
+        .with(products.consumer("search", Recorder::default()))
+        .with(products.consumer("", Recorder::default()));
+    let error = supervisor.run_until(std::future::pending::<()>()).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidName { .. }), "{error}");
+    assert!(products.consumers().await.unwrap().is_empty(), "none was started");
+}
+
+#[tokio::test]
+async fn on_stop_handlers_finish_commit_and_hand_over() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    redstream.producer().queue(products.name(), &1).await.unwrap();
+    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let handler = {
+        let (begun, finish) = (begun.clone(), finish.clone());
+        move |_: Batch| {
+            let (begun, finish) = (begun.clone(), finish.clone());
+            async move {
+                begun.notify_one();
+                finish.notified().await;
+                Ok(())
+            }
+        }
+    };
+    let minute = Duration::from_secs(60);
+    let supervisor = Supervisor::new()
+        .with(products.consumer("search", handler).lock_ttl(minute))
+        .with(products.delayer(minute).lock_ttl(minute))
+        .with(products.trimmer().lock_ttl(minute));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(supervisor.run_until(stopped));
+    begun.notified().await;
+    stop.send(()).unwrap();
+    tokio::task::yield_now().await;
+    assert!(!running.is_finished(), "it waits for the handler");
+    finish.notify_one();
+    tokio::time::timeout(SOON, running).await.expect("it stops").unwrap().unwrap();
+
+    assert_eq!(products.lag("search").await.unwrap(), 0);
+    assert!(products.lock("search", minute).unwrap().try_acquire().await.unwrap().is_some(), "the lock is free");
+    assert!(products.delayer(minute).run_once().await.unwrap().is_some(), "the delayer's too");
+    assert_ne!(products.trimmer().run_once().await.unwrap(), redstream_core::Trimmed::Standby, "and the trimmer's");
+}
+
+#[tokio::test]
+async fn a_handler_that_outlasts_the_grace_period_is_cut_off_and_its_batch_comes_again() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    redstream.producer().queue(products.name(), &1).await.unwrap();
+    let begun = Arc::new(Notify::new());
+    let handler = {
+        let begun = begun.clone();
+        move |_: Batch| {
+            begun.notify_one();
+            std::future::pending()
+        }
+    };
+    let supervisor = Supervisor::new()
+        .with(products.consumer("search", handler).lock_ttl(Duration::from_secs(60)))
+        .grace(Duration::from_millis(50));
+    let error = tokio::time::timeout(SOON, supervisor.run_until(begun.notified())).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("consumer search of products"), "{error}");
+
+    let seen = Recorder::default();
+    let again = products.consumer("search", seen.clone());
+    // Its lock was handed over on the way down, though its TTL is a minute.
+    eventually(SOON, "the message again", async || {
+        again.run_once().await.unwrap();
+        seen.len() == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dropping_it_stops_the_workers() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let supervisor =
+        Supervisor::new().with(products.consumer("search", Recorder::default()).lock_ttl(Duration::from_secs(60)));
+    let running = tokio::spawn(supervisor.run_until(std::future::pending::<()>()));
+    let lock = products.lock("search", Duration::from_secs(60)).unwrap();
+    eventually(SOON, "the consumer at work", async || lock.try_acquire().await.unwrap().is_none()).await;
+    running.abort();
+    eventually(SOON, "its lock to be free", async || lock.try_acquire().await.unwrap().is_some()).await;
+}
+
+#[tokio::test]
+async fn a_forgotten_consumer_is_not_restarted() {
+    let namespace = crate::support::namespace();
+    let url = crate::support::redis_url();
+    let products = crate::support::redstream_at(&url, &namespace).await.stream("products").unwrap();
+    let supervisor =
+        Supervisor::new().with(products.consumer("search", Recorder::default()).lock_ttl(Duration::from_millis(200)));
+    let forgotten = async {
+        eventually(SOON, "its registration", async || !products.consumers().await.unwrap().is_empty()).await;
+        let lock = products.lock("search", Duration::from_secs(5)).unwrap();
+        eventually(SOON, "the consumer at work", async || lock.try_acquire().await.unwrap().is_none()).await;
+        let mut raw = crate::support::raw_redis(&url).await;
+        let registry = format!("{namespace}:redstream:consumers:products");
+        let () = redis::cmd("DEL").arg(registry).query_async(&mut raw).await.unwrap();
+        let key = lock.key();
+        eventually(SOON, "it to give up its lock", async || {
+            let held: bool = redis::cmd("EXISTS").arg(key).query_async(&mut raw).await.unwrap();
+            !held
+        })
+        .await;
+    };
+    supervisor.run_until(forgotten).await.unwrap();
+    assert!(products.consumers().await.unwrap().is_empty(), "it did not register again");
+}

@@ -1,0 +1,189 @@
+//! The trimmer: never past a consumer.
+
+use std::time::Duration;
+
+use redstream_core::{CancellationToken, Error, MessageId, Start, Stream, Trimmed};
+
+use super::SOON;
+use super::recorder::Recorder;
+use crate::support::{Logs, eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
+
+/// A stream with messages of these ids.
+async fn products(namespace: &str, ids: &[&str]) -> Stream {
+    let mut raw = raw_redis(&redis_url()).await;
+    for id in ids {
+        let _: String = redis::cmd("XADD")
+            .arg(format!("{namespace}:redstream:stream:products"))
+            .arg(id)
+            .arg("payload")
+            .arg("1")
+            .query_async(&mut raw)
+            .await
+            .unwrap();
+    }
+    redstream_at(&redis_url(), namespace).await.stream("products").unwrap()
+}
+
+async fn read(products: &Stream, consumer: &str, messages: usize) {
+    products.consumer(consumer, Recorder::default()).batch_size(messages).run_once().await.unwrap();
+}
+
+async fn left(products: &Stream) -> Vec<MessageId> {
+    let rest = Recorder::default();
+    products.consumer("looks-at-what-is-left", rest.clone()).run_once().await.unwrap();
+    products.forget("looks-at-what-is-left").await.unwrap();
+    rest.ids()
+}
+
+#[tokio::test]
+async fn removes_what_all_have_committed() {
+    let products = products(&namespace(), &["1-0", "2-0", "3-0", "4-0"]).await;
+    read(&products, "search", 3).await;
+    read(&products, "cache", 2).await;
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::Removed(2));
+    assert_eq!(left(&products).await, [MessageId::new(3, 0), MessageId::new(4, 0)]);
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::Removed(0));
+}
+
+#[tokio::test]
+async fn compares_ids_as_numbers() {
+    let products = products(&namespace(), &["5-8", "5-9", "5-10", "5-11"]).await;
+    read(&products, "search", 3).await;
+    read(&products, "cache", 2).await;
+    // As text 5-10, which `search` has committed, comes before 5-9, which `cache` has.
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::Removed(2));
+    let rest = Recorder::default();
+    products.consumer("cache", rest.clone()).run_once().await.unwrap();
+    assert_eq!(rest.ids(), [MessageId::new(5, 10), MessageId::new(5, 11)]);
+}
+
+#[tokio::test]
+async fn a_consumer_without_offset_keeps_everything() {
+    let products = products(&namespace(), &["1-0", "2-0"]).await;
+    read(&products, "search", 2).await;
+    products.register("cache", Start::Earliest).await.unwrap();
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::WaitingFor("cache".to_owned()));
+    assert_eq!(products.len().await.unwrap(), 2);
+
+    assert!(products.forget("cache").await.unwrap());
+    assert!(!products.forget("cache").await.unwrap(), "it is gone");
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::Removed(2));
+}
+
+#[tokio::test]
+async fn a_consumer_that_stands_by_is_waited_for() {
+    let products = products(&namespace(), &["1-0"]).await;
+    read(&products, "search", 1).await;
+    let shutdown = CancellationToken::new();
+    // Its lock is held by nobody it could learn from, so it stands by without having committed.
+    let guard = products.lock("cache", Duration::from_secs(60)).unwrap().try_acquire().await.unwrap();
+    let standby = tokio::spawn({
+        let (consumer, shutdown) = (products.consumer("cache", Recorder::default()), shutdown.clone());
+        async move { consumer.run(shutdown).await }
+    });
+    eventually(SOON, "its registration", async || products.consumers().await.unwrap().len() == 2).await;
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::WaitingFor("cache".to_owned()));
+    shutdown.cancel();
+    standby.await.unwrap().unwrap();
+    drop(guard);
+}
+
+#[tokio::test]
+async fn waits_for_consumers_that_are_only_listed() {
+    let namespace = namespace();
+    let products = products(&namespace, &["1-0", "2-0"]).await;
+    read(&products, "search", 2).await;
+    let trimmer = products.trimmer().also("ruby");
+    assert_eq!(trimmer.run_once().await.unwrap(), Trimmed::WaitingFor("ruby".to_owned()));
+
+    let mut raw = raw_redis(&redis_url()).await;
+    let offset = format!("{namespace}:redstream:offset:products:ruby");
+    let () = redis::cmd("SET").arg(offset).arg("1-0").query_async(&mut raw).await.unwrap();
+    assert_eq!(trimmer.run_once().await.unwrap(), Trimmed::Removed(1));
+}
+
+#[tokio::test]
+async fn without_any_consumer_nothing_is_removed() {
+    let products = products(&namespace(), &["1-0"]).await;
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::NoConsumers);
+    assert_eq!(products.len().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn keeps_what_is_younger_than_the_retention() {
+    let namespace = namespace();
+    let products = products(&namespace, &["1-0", "2-0"]).await;
+    let redstream = redstream_at(&redis_url(), &namespace).await;
+    let young = redstream.producer().queue(products.name(), &1).await.unwrap();
+    read(&products, "search", 3).await;
+    let trimmer = products.trimmer().keep(Duration::from_secs(3600));
+    assert_eq!(trimmer.run_once().await.unwrap(), Trimmed::Removed(2));
+    assert_eq!(left(&products).await, [young]);
+}
+
+#[tokio::test]
+async fn expiry_by_age_warns_of_what_nobody_had_read() {
+    let namespace = namespace();
+    let products = products(&namespace, &["1-0", "2-0", "3-0"]).await;
+    let redstream = redstream_at(&redis_url(), &namespace).await;
+    let young = redstream.producer().queue(products.name(), &1).await.unwrap();
+    read(&products, "search", 2).await;
+    let logs = Logs::capture();
+    let trimmer = products.trimmer().expire_after(Duration::from_secs(3600));
+    assert_eq!(trimmer.run_once().await.unwrap(), Trimmed::Removed(3));
+    assert!(logs.has(&["WARN", "unread=1", "products"]), "{}", logs.text());
+    assert_eq!(left(&products).await, [young]);
+
+    assert_eq!(trimmer.run_once().await.unwrap(), Trimmed::Removed(0));
+}
+
+#[tokio::test]
+async fn an_offset_beyond_the_stream_stops_it() {
+    let namespace = namespace();
+    let products = products(&namespace, &["5-0"]).await;
+    read(&products, "search", 1).await;
+    let mut raw = raw_redis(&redis_url()).await;
+    let offset = format!("{namespace}:redstream:offset:products:search");
+    let () = redis::cmd("SET").arg(offset).arg("9-0").query_async(&mut raw).await.unwrap();
+    match products.trimmer().run_once().await.unwrap() {
+        Trimmed::OffsetBeyondStream { consumer, offset, last } => {
+            assert_eq!((consumer.as_str(), offset, last), ("search", MessageId::new(9, 0), MessageId::new(5, 0)));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(products.len().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn runs_in_intervals_and_one_at_a_time() {
+    let namespace = namespace();
+    let products = products(&namespace, &["1-0"]).await;
+    let shutdown = CancellationToken::new();
+    let trimmers: Vec<_> = (0..2)
+        .map(|_| {
+            let (trimmer, shutdown) = (products.trimmer().interval(Duration::from_millis(20)), shutdown.clone());
+            tokio::spawn(async move { trimmer.run(shutdown).await })
+        })
+        .collect();
+    read(&products, "search", 1).await;
+    eventually(SOON, "the sweep", async || products.len().await.unwrap() == 0).await;
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::Standby);
+    shutdown.cancel();
+    for trimmer in trimmers {
+        trimmer.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn options_that_cannot_work_are_refused() {
+    let products = redstream().await.stream("products").unwrap();
+    for (trimmer, option) in [
+        (products.trimmer().interval(Duration::ZERO), "interval"),
+        (products.trimmer().expire_after(Duration::ZERO), "expire_after"),
+    ] {
+        let error = trimmer.run_once().await.unwrap_err();
+        assert!(matches!(&error, Error::InvalidOption { option: named, .. } if *named == option), "{error}");
+    }
+    let error = products.trimmer().also("").run_once().await.unwrap_err();
+    assert!(matches!(error, Error::InvalidName { .. }), "{error}");
+}
