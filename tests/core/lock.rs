@@ -15,13 +15,13 @@ async fn take_away(lock: &str) {
     let () = redis::cmd("DEL").arg(lock).query_async(&mut raw).await.unwrap();
 }
 
-async fn products(redstream: &Redstream) -> Stream {
+fn products(redstream: &Redstream) -> Stream {
     redstream.stream("products").unwrap()
 }
 
 #[tokio::test]
 async fn only_one_holds_it_and_a_release_hands_it_over() {
-    let products = products(&redstream().await).await;
+    let products = products(&redstream().await);
     let lock = products.lock("search", TTL).unwrap();
     let guard = lock.try_acquire().await.unwrap().expect("free");
     assert!(lock.try_acquire().await.unwrap().is_none(), "held");
@@ -35,7 +35,7 @@ async fn only_one_holds_it_and_a_release_hands_it_over() {
 
 #[tokio::test]
 async fn a_dropped_guard_hands_over_too() {
-    let products = products(&redstream().await).await;
+    let products = products(&redstream().await);
     let lock = products.lock("search", TTL).unwrap();
     drop(lock.try_acquire().await.unwrap().expect("free"));
     assert!(lock.acquire_within(SOON).await.unwrap().is_some());
@@ -43,7 +43,7 @@ async fn a_dropped_guard_hands_over_too() {
 
 #[tokio::test]
 async fn a_holder_that_lives_keeps_it_past_its_ttl() {
-    let products = products(&redstream().await).await;
+    let products = products(&redstream().await);
     let lock = products.lock("search", Duration::from_millis(300)).unwrap();
     let guard = lock.try_acquire().await.unwrap().expect("free");
     // Four times the TTL.
@@ -54,7 +54,7 @@ async fn a_holder_that_lives_keeps_it_past_its_ttl() {
 #[tokio::test]
 async fn one_that_nobody_renews_falls_to_a_standby() {
     let namespace = namespace();
-    let products = products(&redstream_at(&redis_url(), &namespace).await).await;
+    let products = products(&redstream_at(&redis_url(), &namespace).await);
     let lock = products.lock("search", TTL).unwrap();
     // The lock of a process that is gone.
     let mut raw = raw_redis(&redis_url()).await;
@@ -66,7 +66,7 @@ async fn one_that_nobody_renews_falls_to_a_standby() {
 
 #[tokio::test]
 async fn a_stale_owners_commit_is_refused() {
-    let products = products(&redstream().await).await;
+    let products = products(&redstream().await);
     let lock = products.lock("search", TTL).unwrap();
     let stale = lock.try_acquire().await.unwrap().expect("free");
     take_away(lock.key()).await;
@@ -81,7 +81,7 @@ async fn a_stale_owners_commit_is_refused() {
 
 #[tokio::test]
 async fn a_stale_owners_release_leaves_the_new_owner_alone() {
-    let products = products(&redstream().await).await;
+    let products = products(&redstream().await);
     let lock = products.lock("search", TTL).unwrap();
     let stale = lock.try_acquire().await.unwrap().expect("free");
     take_away(lock.key()).await;
@@ -93,7 +93,7 @@ async fn a_stale_owners_release_leaves_the_new_owner_alone() {
 
 #[tokio::test]
 async fn a_holder_learns_that_it_lost_the_lock() {
-    let products = products(&redstream().await).await;
+    let products = products(&redstream().await);
     let lock = products.lock("search", Duration::from_millis(300)).unwrap();
     let guard = lock.try_acquire().await.unwrap().expect("free");
     take_away(lock.key()).await;
@@ -102,7 +102,7 @@ async fn a_holder_learns_that_it_lost_the_lock() {
 
 #[tokio::test]
 async fn offsets_move_forward_only_and_by_number() {
-    let products = products(&redstream().await).await;
+    let products = products(&redstream().await);
     let guard = products.lock("search", TTL).unwrap().try_acquire().await.unwrap().expect("free");
     let offsets = products.offsets();
     for (id, stored) in [
@@ -124,7 +124,7 @@ async fn offsets_move_forward_only_and_by_number() {
 #[tokio::test]
 async fn the_lock_of_another_streams_consumer_does_not_commit_here() {
     let redstream = redstream().await;
-    let (products, orders) = (products(&redstream).await, redstream.stream("orders").unwrap());
+    let (products, orders) = (products(&redstream), redstream.stream("orders").unwrap());
     let guard = orders.lock("search", TTL).unwrap().try_acquire().await.unwrap().expect("free");
     let error = products.offsets().commit(&guard, MessageId::new(1, 0)).await.unwrap_err();
     assert!(matches!(error, Error::InvalidOption { option: "guard", .. }), "{error}");
@@ -133,7 +133,7 @@ async fn the_lock_of_another_streams_consumer_does_not_commit_here() {
 #[tokio::test]
 async fn a_forgotten_consumer_commits_nothing() {
     let namespace = namespace();
-    let products = products(&redstream_at(&redis_url(), &namespace).await).await;
+    let products = products(&redstream_at(&redis_url(), &namespace).await);
     let lock = products.lock("search", TTL).unwrap();
     let guard = lock.try_acquire().await.unwrap().expect("free");
     let error = products.forget("search").await.unwrap_err();
@@ -151,7 +151,7 @@ async fn a_forgotten_consumer_commits_nothing() {
 
 #[tokio::test]
 async fn a_ttl_too_short_to_be_renewed_is_refused() {
-    let products = products(&redstream().await).await;
+    let products = products(&redstream().await);
     for ttl in [Duration::ZERO, Duration::from_millis(99)] {
         let error = products.lock("search", ttl).unwrap_err();
         assert!(matches!(error, Error::InvalidOption { option: "lock_ttl", .. }), "{error}");
