@@ -1,1 +1,11 @@
 //! Whole stories: from a saved row to a secondary datastore, through crashes.
+//!
+//! Processes that are to be killed are this very test binary, run again: see [`child`].
+
+mod child;
+mod standby;
+
+use std::time::Duration;
+
+/// The bound on every wait that should end by itself.
+const SOON: Duration = Duration::from_secs(20);
