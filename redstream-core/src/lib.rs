@@ -27,6 +27,10 @@
 //!
 //! This crate knows nothing of a primary database: `redstream-seaorm` writes the messages for SeaORM models.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod backoff;
 mod batch;
 mod connector;
