@@ -1,8 +1,10 @@
 //! The consumer: reads a stream in batches, has them handled, and commits how far it has come.
 
+mod failure;
 mod reading;
 mod run;
 
+pub use failure::OnPoison;
 pub(crate) use run::panic_message;
 
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use crate::options::positive;
 use crate::registry::Member;
 use crate::version::Highest;
 use crate::worker::Worker;
-use crate::{Error, Handler, Redstream, Result, Start, StreamName, tenure};
+use crate::{Error, Handler, Message, Redstream, Result, Start, StreamName, tenure};
 
 /// A named reader of a stream, made by [`Stream::consumer`](crate::Stream::consumer).
 ///
@@ -25,8 +27,9 @@ use crate::{Error, Handler, Redstream, Result, Start, StreamName, tenure};
 /// stand by. Each batch is handled, then committed; a batch that was not committed comes again, to
 /// whoever holds the lock then. The next batch is read while the handler works.
 ///
-/// A handler that fails or panics gets the same messages again after a pause, for as long as it
-/// takes: nothing is skipped.
+/// A handler that fails or panics gets the same messages again after a pause. One message that fails for good
+/// goes to the consumer's dead letters; where nothing can be handled, nothing is given up: see
+/// [`OnPoison`].
 #[derive(Clone)]
 pub struct Consumer {
     redstream: Redstream,
@@ -37,7 +40,11 @@ pub struct Consumer {
     lock_ttl: Duration,
     start: Start,
     backoff: (Duration, Duration),
+    attempts: u32,
+    on_poison: OnPoison,
     highest: Highest,
+    /// A message that was handled well: where others fail, it tells whether the datastore answers.
+    canary: Arc<tokio::sync::Mutex<Option<Message>>>,
 }
 
 /// What one [`run_once`](Consumer::run_once) did.
@@ -63,7 +70,10 @@ impl Consumer {
             lock_ttl: Duration::from_secs(5),
             start: Start::Earliest,
             backoff: (Duration::from_millis(100), Duration::from_secs(30)),
+            attempts: 5,
+            on_poison: OnPoison::DeadLetter,
             highest: Highest::default(),
+            canary: Arc::default(),
         }
     }
 
@@ -97,6 +107,25 @@ impl Consumer {
         self
     }
 
+    /// How often a batch is tried before the messages at fault are looked for, one by one. Default: 5. A message
+    /// that fails alone, while others succeed, is then dealt with [as poison](Self::on_poison).
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// What happens to a message that fails for good while others succeed. Default:
+    /// [`OnPoison::DeadLetter`].
+    ///
+    /// Where *nothing* succeeds it is an outage of the datastore: the consumer keeps trying, whatever is chosen
+    /// here.
+    #[must_use]
+    pub fn on_poison(mut self, on_poison: OnPoison) -> Self {
+        self.on_poison = on_poison;
+        self
+    }
+
     /// Handles and commits one batch of what is in the stream now, without waiting for more.
     ///
     /// Errors with [`Error::Handler`] where the handler failed: then nothing is committed.
@@ -127,6 +156,9 @@ impl Worker for Consumer {
     fn check(&self) -> Result<()> {
         check_consumer(&self.name)?;
         check_batch_size(self.batch_size)?;
+        if self.attempts == 0 {
+            return Err(Error::InvalidOption { option: "attempts", reason: "it is zero".to_owned() });
+        }
         positive("backoff", self.backoff.0)?;
         if self.backoff.1 < self.backoff.0 {
             let reason = "the longest pause is shorter than the first".to_owned();

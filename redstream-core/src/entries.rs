@@ -1,4 +1,4 @@
-//! The reply of `XREAD`, read without a detour over maps of maps.
+//! The replies of `XREAD` and `XRANGE`, read without a detour over maps of maps.
 
 use redis::{FromRedisValue, ParsingError, Value};
 
@@ -18,7 +18,17 @@ impl FromRedisValue for Entries {
             _ => Some(Err("a stream reply is an array or a map".into())),
         };
         let Some(entries) = stream else { return Ok(Self(Vec::new())) };
-        let Value::Array(entries) = entries? else { return Err("the entries of a stream are an array".into()) };
+        Range::from_redis_value(entries?).map(|Range(entries)| Self(entries))
+    }
+}
+
+/// The entries of an `XRANGE` or `XREVRANGE`.
+#[derive(Debug)]
+pub(crate) struct Range(pub(crate) Vec<Message>);
+
+impl FromRedisValue for Range {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let Value::Array(entries) = value else { return Err("the entries of a stream are an array".into()) };
         entries.into_iter().map(message).collect::<Result<_, _>>().map(Self)
     }
 }

@@ -154,6 +154,23 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// A message fails again and again while others succeed, and the consumer was told to
+    /// [stop](crate::OnPoison::Stop) then. Its batch is not committed.
+    #[error("consumer {consumer} of stream {stream} stops at message {message}, which failed {attempts} times")]
+    Poison {
+        /// The consumer's stream.
+        stream: StreamName,
+        /// The consumer.
+        consumer: String,
+        /// The message that fails.
+        message: MessageId,
+        /// How often it was tried.
+        attempts: u32,
+        /// What the handler said last.
+        #[source]
+        source: BoxError,
+    },
+
     /// Workers were still busy when the grace period ended; what they had not committed comes again.
     #[error("{} did not stop within {grace:?}", workers.join(", "))]
     GraceExceeded {
@@ -190,4 +207,16 @@ pub(crate) fn is_transient(error: &RedisError) -> bool {
                 Server::BusyLoading | Server::TryAgain | Server::ClusterDown | Server::MasterDown | Server::ReadOnly
             )
         )
+}
+
+/// The error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

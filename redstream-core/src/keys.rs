@@ -10,6 +10,7 @@
 //! | `LOCK.notify` | list, TTL | one element pushed on release: it wakes a standby |
 //! | `redstream:consumers:products` | hash | registry: CONSUMER to a JSON note |
 //! | `redstream:version:products:CONSUMER` | string | the last version issued |
+//! | `redstream:stream:products.dead.CONSUMER` | stream | dead letters |
 //!
 //! With a namespace, each begins with `NAMESPACE:redstream` in place of `redstream`.
 
@@ -31,6 +32,10 @@ impl Keys {
 
     pub(crate) fn delay_stream(&self, stream: &StreamName) -> String {
         self.stream(&stream.delayed())
+    }
+
+    pub(crate) fn dead_letters(&self, stream: &StreamName, consumer: &str) -> String {
+        format!("{}.dead.{consumer}", self.stream(stream))
     }
 
     pub(crate) fn offset(&self, stream: &StreamName, consumer: &str) -> String {

@@ -35,6 +35,7 @@ mod backoff;
 mod batch;
 mod connector;
 mod consumer;
+mod dead;
 mod delayer;
 mod entries;
 mod error;
@@ -62,7 +63,8 @@ mod version;
 mod worker;
 
 pub use batch::Batch;
-pub use consumer::{Consumer, Progress};
+pub use consumer::{Consumer, OnPoison, Progress};
+pub use dead::{DeadLetter, DeadLetters};
 pub use delayer::{Delayer, Moved};
 pub use error::{BoxError, Error, Result};
 pub use handler::{Handler, HandlerError};

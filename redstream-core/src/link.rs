@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::BackoffBuilder;
 use redis::aio::MultiplexedConnection;
-use redis::{RedisError, RedisResult};
+use redis::{Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 
 use crate::connector::Connector;
 use crate::error::is_transient;
@@ -58,6 +58,16 @@ impl Link {
             Ok(Err(source)) => Err(Error::Redis { attempt: attempt.to_owned(), source }),
             Err(_) => Err(Error::GaveUp { attempt: attempt.to_owned(), after: bound, source: last }),
         }
+    }
+
+    /// [`run`](Self::run)s one command.
+    pub(crate) async fn command<T: FromRedisValue>(&self, attempt: &str, command: &Cmd) -> Result<T> {
+        self.run(attempt, |mut connection| async move { command.query_async(&mut connection).await }).await
+    }
+
+    /// [`run`](Self::run)s one script.
+    pub(crate) async fn script<T: FromRedisValue>(&self, attempt: &str, script: &ScriptInvocation<'_>) -> Result<T> {
+        self.run(attempt, |mut connection| async move { script.invoke_async(&mut connection).await }).await
     }
 
     async fn persist<T, F, Fut>(&self, command: F, last: &mut Option<RedisError>) -> RedisResult<T>

@@ -7,6 +7,8 @@
 //! | `redstream_messages_handled_total` | counter | `stream`, `consumer` | messages handled and committed |
 //! | `redstream_batch_seconds` | histogram | `stream`, `consumer` | time in the handler, a batch |
 //! | `redstream_handler_failures_total` | counter | `stream`, `consumer` | batches that failed and come again |
+//! | `redstream_dead_letters_total` | counter | `stream`, `consumer` | messages given up as dead letters |
+//! | `redstream_outage` | gauge | `stream`, `consumer` | 1 while nothing can be handled, else 0 |
 //! | `redstream_locks_lost_total` | counter | `lock` | locks that went to somebody else while at work |
 //! | `redstream_messages_delayed_total` | counter | `stream` | delay messages moved to their main stream |
 //! | `redstream_messages_trimmed_total` | counter | `stream` | messages removed by the trimmer |
@@ -23,6 +25,10 @@ pub const HANDLED: &str = "redstream_messages_handled_total";
 pub const BATCH_SECONDS: &str = "redstream_batch_seconds";
 /// Batches whose handler failed.
 pub const HANDLER_FAILURES: &str = "redstream_handler_failures_total";
+/// Messages given up as dead letters.
+pub const DEAD: &str = "redstream_dead_letters_total";
+/// 1 while nothing can be handled.
+pub const OUTAGE: &str = "redstream_outage";
 /// Locks lost while at work.
 pub const LOCKS_LOST: &str = "redstream_locks_lost_total";
 /// Delay messages moved to their main stream.

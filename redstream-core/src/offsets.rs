@@ -1,5 +1,6 @@
 //! Offsets: how far each consumer has come. They move forward only, and only by the lock's owner.
 
+use crate::dead::Dead;
 use crate::lock::millis;
 use crate::{Error, LockGuard, MessageId, Redstream, Result, StreamName, scripts};
 
@@ -29,12 +30,7 @@ impl OffsetStore {
         const ATTEMPT: &str = "read an offset";
         let mut get = redis::cmd("GET");
         get.arg(self.redstream.keys().offset(&self.stream, consumer));
-        let get = &get;
-        let text: Option<String> = self
-            .redstream
-            .link()
-            .run(ATTEMPT, |mut connection| async move { get.query_async(&mut connection).await })
-            .await?;
+        let text: Option<String> = self.redstream.link().command(ATTEMPT, &get).await?;
         text.map(|text| {
             text.parse().map_err(|_| Error::UnexpectedReply {
                 attempt: ATTEMPT.to_owned(),
@@ -55,20 +51,28 @@ impl OffsetStore {
             let reason = format!("it is not the lock of a consumer of stream {}", self.stream);
             return Err(Error::InvalidOption { option: "guard", reason });
         }
-        commit(guard, id, 0).await
+        commit(guard, id, 0, &[]).await
     }
 }
 
-/// `floor` is above every version this process has seen.
-pub(crate) async fn commit(guard: &LockGuard, id: MessageId, floor: u64) -> Result<Committed> {
+/// `floor` is above every version this process has seen; `dead` goes to the dead letters in the same script.
+pub(crate) async fn commit(guard: &LockGuard, id: MessageId, floor: u64, dead: &[Dead]) -> Result<Committed> {
     const ATTEMPT: &str = "commit an offset";
     let ownership = guard.ownership();
     let Some(member) = &ownership.keys.member else {
         return Err(Error::InvalidOption { option: "guard", reason: "a trimmer's lock has no offset".to_owned() });
     };
     let mut script = scripts::COMMIT.prepare_invoke();
-    script.key(&ownership.keys.lock).key(&member.offset).key(&member.registry).key(&member.version);
+    script
+        .key(&ownership.keys.lock)
+        .key(&member.offset)
+        .key(&member.registry)
+        .key(&member.version)
+        .key(&member.dead_letters);
     script.arg(&ownership.token).arg(millis(ownership.ttl)).arg(&member.name).arg(id.to_string()).arg(floor);
+    for letter in dead {
+        script.arg(letter.message.raw()).arg(letter.message.id().to_string()).arg(&letter.error).arg(letter.attempts);
+    }
     let reply: Vec<String> = ownership.session.script(ATTEMPT, &script).await?;
     let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
     match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {

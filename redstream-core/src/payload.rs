@@ -81,3 +81,12 @@ pub enum DecodeError {
         source: serde_json::Error,
     },
 }
+
+impl DecodeError {
+    /// The message that cannot be understood.
+    pub fn id(&self) -> MessageId {
+        match self {
+            Self::Missing { id } | Self::Json { id, .. } => *id,
+        }
+    }
+}

@@ -39,6 +39,7 @@ pub(crate) struct Member {
     pub(crate) stream: String,
     pub(crate) offset: String,
     pub(crate) version: String,
+    pub(crate) dead_letters: String,
 }
 
 impl Member {
@@ -51,6 +52,7 @@ impl Member {
             stream: keys.stream(stream),
             offset: keys.offset(stream, name),
             version: keys.version(stream, name),
+            dead_letters: keys.dead_letters(stream, name),
             stream_name: stream.clone(),
         }
     }

@@ -25,3 +25,4 @@ script!(TRIM, "trim.lua");
 script!(EXPIRE, "expire.lua");
 script!(LAST_ID, "last_id.lua");
 script!(COUNT, "count.lua");
+script!(REDRIVE, "redrive.lua");

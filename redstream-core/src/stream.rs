@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue, ScriptInvocation};
-
 use crate::lock::Lock;
 use crate::names::check_consumer;
 use crate::registry::Member;
 use crate::{
-    Consumer, Delayer, Error, Handler, MessageId, OffsetStore, Redstream, Result, Start, StreamName, Trimmer, scripts,
+    Consumer, DeadLetters, Delayer, Error, Handler, MessageId, OffsetStore, Redstream, Result, Start, StreamName,
+    Trimmer, scripts,
 };
 
 /// One stream of a [`Redstream`], by name: gives its workers. Cheap to clone.
@@ -69,14 +68,14 @@ impl Stream {
     /// whether it was new.
     pub async fn register(&self, consumer: &str, start: Start) -> Result<bool> {
         let member = Member { start, ..self.member(consumer)? };
-        self.script("register a consumer", &member.registration()).await
+        self.redstream.link().script("register a consumer", &member.registration()).await
     }
 
     /// The names of the registered consumers, in no order.
     pub async fn consumers(&self) -> Result<Vec<String>> {
         let mut hkeys = redis::cmd("HKEYS");
         hkeys.arg(self.redstream.keys().registry(&self.name));
-        self.command("read the registry", &hkeys).await
+        self.redstream.link().command("read the registry", &hkeys).await
     }
 
     /// Retires a consumer: its place is dropped, and trimming no longer waits for it. Returns whether it
@@ -88,11 +87,17 @@ impl Stream {
         let mut script = scripts::FORGET.prepare_invoke();
         script.key(self.redstream.keys().consumer_lock(&self.name, consumer));
         script.key(&member.registry).key(&member.offset).arg(consumer);
-        let known: i8 = self.script("forget a consumer", &script).await?;
+        let known: i8 = self.redstream.link().script("forget a consumer", &script).await?;
         if known < 0 {
             return Err(Error::StillRunning { stream: self.name.clone(), consumer: consumer.to_owned() });
         }
         Ok(known > 0)
+    }
+
+    /// The messages that `consumer` could not handle. Errors where the name is not usable.
+    pub fn dead_letters(&self, consumer: &str) -> Result<DeadLetters> {
+        check_consumer(consumer)?;
+        Ok(DeadLetters::new(&self.redstream, &self.name, consumer))
     }
 
     /// How many main messages are in the stream, read or not.
@@ -115,7 +120,7 @@ impl Stream {
         const ATTEMPT: &str = "read a stream's last id";
         let mut script = scripts::LAST_ID.prepare_invoke();
         script.key(self.redstream.keys().stream(&self.name));
-        let id: String = self.script(ATTEMPT, &script).await?;
+        let id: String = self.redstream.link().script(ATTEMPT, &script).await?;
         id.parse().map_err(|_| Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: id })
     }
 
@@ -130,7 +135,7 @@ impl Stream {
         loop {
             let mut script = scripts::COUNT.prepare_invoke();
             script.key(self.redstream.keys().stream(&self.name)).arg(&after).arg(STEP);
-            let (counted, last): (u64, String) = self.script("measure a lag", &script).await?;
+            let (counted, last): (u64, String) = self.redstream.link().script("measure a lag", &script).await?;
             lag += counted;
             if counted < STEP {
                 return Ok(lag);
@@ -147,20 +152,6 @@ impl Stream {
     async fn length_of(&self, key: String) -> Result<u64> {
         let mut xlen = redis::cmd("XLEN");
         xlen.arg(key);
-        self.command("measure a stream", &xlen).await
-    }
-
-    async fn command<T: FromRedisValue>(&self, attempt: &str, command: &Cmd) -> Result<T> {
-        self.redstream
-            .link()
-            .run(attempt, |mut connection| async move { command.query_async(&mut connection).await })
-            .await
-    }
-
-    async fn script<T: FromRedisValue>(&self, attempt: &str, script: &ScriptInvocation<'_>) -> Result<T> {
-        self.redstream
-            .link()
-            .run(attempt, |mut connection| async move { script.invoke_async(&mut connection).await })
-            .await
+        self.redstream.link().command("measure a stream", &xlen).await
     }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Pauses;
 use crate::consumer::panic_message;
+use crate::error::chain;
 use crate::worker::Worker;
 use crate::{Error, Result, metrics};
 
@@ -119,12 +120,8 @@ async fn keep(worker: Arc<dyn Worker>, shutdown: CancellationToken) {
         let failure = match task.await {
             Ok(Ok(())) if shutdown.is_cancelled() => return,
             Ok(Ok(())) => "it ended, though nobody told it to".to_owned(),
-            Ok(Err(error @ Error::Forgotten { .. })) => {
-                tracing::warn!(
-                    worker = name,
-                    error = &error as &dyn std::error::Error,
-                    "worker retired: not restarted"
-                );
+            Ok(Err(error @ (Error::Forgotten { .. } | Error::Poison { .. }))) => {
+                tracing::error!(worker = name, error = chain(&error), "worker stopped for good: not restarted");
                 return;
             }
             Ok(Err(error)) => chain(&error),
@@ -141,18 +138,6 @@ async fn keep(worker: Arc<dyn Worker>, shutdown: CancellationToken) {
         tracing::error!(worker = name, failure, ?pause, "worker failed: restarted after the pause");
         shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
     }
-}
-
-/// The error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 impl std::fmt::Debug for Supervisor {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redstream_core::{Error, MessageId, Redstream, Stream};
 
-use super::SOON;
+use super::{AT_ONCE, SOON};
 use crate::support::{eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
 
 const TTL: Duration = Duration::from_secs(60);
@@ -13,6 +13,16 @@ const TTL: Duration = Duration::from_secs(60);
 async fn take_away(lock: &str) {
     let mut raw = raw_redis(&redis_url()).await;
     let () = redis::cmd("DEL").arg(lock).query_async(&mut raw).await.unwrap();
+}
+
+/// Until somebody has begun to wait.
+async fn waits_for_a_lock() {
+    let mut raw = raw_redis(&redis_url()).await;
+    eventually(SOON, "somebody to wait for a lock", async || {
+        let clients: String = redis::cmd("CLIENT").arg("LIST").query_async(&mut raw).await.unwrap();
+        clients.contains("cmd=brpop")
+    })
+    .await;
 }
 
 fn products(redstream: &Redstream) -> Stream {
@@ -27,7 +37,8 @@ async fn only_one_holds_it_and_a_release_hands_it_over() {
     assert!(lock.try_acquire().await.unwrap().is_none(), "held");
     assert!(lock.acquire_within(Duration::from_millis(50)).await.unwrap().is_none(), "still held");
 
-    let standby = tokio::spawn(async move { lock.acquire_within(SOON).await.unwrap() });
+    let standby = tokio::spawn(async move { lock.acquire_within(AT_ONCE).await.unwrap() });
+    waits_for_a_lock().await;
     guard.release().await.unwrap();
     // The TTL of a minute is far off: the release woke it.
     assert!(standby.await.unwrap().is_some());

@@ -2,6 +2,7 @@
 
 mod connect;
 mod consumer;
+mod dead_letters;
 mod delayer;
 mod lock;
 mod message;
@@ -17,3 +18,6 @@ use std::time::Duration;
 
 /// The bound on every wait that should end by itself.
 const SOON: Duration = Duration::from_secs(10);
+
+/// The bound on what somebody is woken for: shorter than the pause after which he looks by himself.
+const AT_ONCE: Duration = Duration::from_secs(3);

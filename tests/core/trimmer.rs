@@ -72,11 +72,15 @@ async fn a_consumer_without_offset_keeps_everything() {
 
 #[tokio::test]
 async fn a_consumer_that_stands_by_is_waited_for() {
-    let products = products(&namespace(), &["1-0"]).await;
+    let namespace = namespace();
+    let products = products(&namespace, &["1-0"]).await;
     read(&products, "search", 1).await;
     let shutdown = CancellationToken::new();
-    // Its lock is held by nobody it could learn from, so it stands by without having committed.
-    let guard = products.lock("cache", Duration::from_secs(60)).unwrap().try_acquire().await.unwrap();
+    // Another program holds its lock, so it stands by without having committed.
+    let mut raw = raw_redis(&redis_url()).await;
+    let lock = format!("{namespace}:redstream:lock:consumer:products:cache");
+    let () =
+        redis::cmd("SET").arg(&lock).arg("f".repeat(32)).arg("PX").arg(60_000).query_async(&mut raw).await.unwrap();
     let standby = tokio::spawn({
         let (consumer, shutdown) = (products.consumer("cache", Recorder::default()), shutdown.clone());
         async move { consumer.run(shutdown).await }
@@ -85,7 +89,6 @@ async fn a_consumer_that_stands_by_is_waited_for() {
     assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::WaitingFor("cache".to_owned()));
     shutdown.cancel();
     standby.await.unwrap().unwrap();
-    drop(guard);
 }
 
 #[tokio::test]

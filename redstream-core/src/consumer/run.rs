@@ -9,15 +9,17 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::failure::{Arena, Failure, Struggle};
 use super::reading::{Reading, read_now};
 use super::{Consumer, Progress};
-use crate::backoff::Pauses;
+use crate::dead::Dead;
+use crate::handler::Failed;
 use crate::lock::{Lock, LockGuard};
 use crate::registry::Member;
 use crate::session::Session;
-use crate::tenure::{Tenure, rest};
+use crate::tenure::Tenure;
 use crate::version::Versions;
-use crate::{Batch, BoxError, Error, Message, MessageId, Redstream, Result, metrics, offsets};
+use crate::{Batch, Error, Message, MessageId, Redstream, Result, metrics, offsets};
 
 #[async_trait]
 impl Tenure for Consumer {
@@ -43,8 +45,16 @@ impl Tenure for Consumer {
             return Ok(Progress::Idle);
         }
         let batch = Batch::new(messages.into(), self.versions(guard, &member), None);
-        self.handle(batch.clone()).await?;
-        self.commit(guard, &batch).await?;
+        if let Err(failure) = self.handle(batch.clone()).await {
+            return Err(Error::Handler {
+                stream: self.stream.clone(),
+                consumer: self.name.clone(),
+                first: batch.first_id(),
+                last: batch.last_id(),
+                source: failure.source,
+            });
+        }
+        self.commit(guard, batch.messages(), &[]).await?;
         Ok(Progress::Handled(batch.len()))
     }
 
@@ -61,63 +71,63 @@ impl Tenure for Consumer {
                 batch = reading.next() => batch?.into(),
             };
             let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = messages.len());
-            let work = self.persist(&messages, self.versions(guard, &member), issued, guard, shutdown);
-            let Some(batch) = reading.while_working(work.instrument(span)).await? else { return Ok(()) };
+            let versions = self.versions(guard, &member);
+            let arena = Arena { consumer: self, session, guard, shutdown, versions: &versions };
+            let work = arena.carry(&messages, issued.take());
+            let Some(dead) = reading.while_working(work.instrument(span)).await? else { return Ok(()) };
             // A version that the commit issues is sound for the next batch only if that one has arrived
             // by now; an earlier version than its arrival could be older than the rows a rival reads.
             let arrived = reading.is_ahead();
-            let committed = self.commit(guard, &batch).await?;
+            let committed = self.commit(guard, &messages, &dead).await?;
             issued = arrived.then_some(committed);
         }
     }
 }
 
-impl Consumer {
-    /// Has the messages handled, again and again where that fails. `None`: told to stop while pausing.
-    async fn persist(
-        &self,
-        messages: &Arc<[Message]>,
-        versions: Versions,
-        mut issued: Option<u64>,
-        guard: &LockGuard,
-        shutdown: &CancellationToken,
-    ) -> Result<Option<Batch>> {
-        let mut pauses = Pauses::new(self.backoff.0, self.backoff.1);
-        loop {
-            // Each attempt reads the rows anew, so it gets a version of its own.
-            let batch = Batch::new(messages.clone(), versions.clone(), issued.take());
-            let Err(error) = self.handle(batch.clone()).await else { return Ok(Some(batch)) };
-            let pause = pauses.pause();
-            tracing::warn!(
-                stream = %self.stream, consumer = self.name, error = &error as &dyn std::error::Error, ?pause,
-                "batch failed: the same messages are handled again after the pause"
-            );
-            if !rest(pause, guard, shutdown).await? {
-                return Ok(None);
-            }
+impl Arena<'_> {
+    /// Has the messages handled, whatever it takes, and returns those that had to be given up. `None`: told to stop
+    /// before all was done.
+    async fn carry(self, messages: &Arc<[Message]>, issued: Option<u64>) -> Result<Option<Vec<Dead>>> {
+        let batch = Batch::new(messages.clone(), self.versions.clone(), issued);
+        match self.consumer.handle(batch).await {
+            Ok(()) => Ok(Some(Vec::new())),
+            Err(failure) => Struggle::new(self, messages).fight(failure).await,
         }
     }
+}
 
-    async fn handle(&self, batch: Batch) -> Result<()> {
-        let (first, last) = (batch.first_id(), batch.last_id());
+impl Consumer {
+    /// One call of the handler.
+    pub(super) async fn handle(&self, batch: Batch) -> Result<(), Failure> {
+        let canary = batch.messages().last().cloned();
         let begun = Instant::now();
         // A handler is the application's code: its panic is a failure of this batch, not of the worker.
         let outcome = AssertUnwindSafe(self.handler.handle(batch)).catch_unwind().await;
         ::metrics::histogram!(metrics::BATCH_SECONDS, &self.labels()).record(begun.elapsed());
-        let source: BoxError = match outcome {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error.into_source(),
-            Err(panic) => format!("the handler panicked: {}", panic_message(&*panic)).into(),
+        let failure = match outcome {
+            Ok(Ok(())) => {
+                *self.canary.lock().await = canary;
+                return Ok(());
+            }
+            Ok(Err(error)) => {
+                let (source, failed) = error.into_parts();
+                Failure { source, failed }
+            }
+            Err(panic) => {
+                let source = format!("the handler panicked: {}", panic_message(&*panic)).into();
+                Failure { source, failed: Failed::Unknown }
+            }
         };
         ::metrics::counter!(metrics::HANDLER_FAILURES, &self.labels()).increment(1);
-        Err(Error::Handler { stream: self.stream.clone(), consumer: self.name.clone(), first, last, source })
+        Err(failure)
     }
 
     /// Returns the version that came with it.
-    async fn commit(&self, guard: &LockGuard, batch: &Batch) -> Result<u64> {
-        let committed = offsets::commit(guard, batch.last_id(), self.highest.floor()).await?;
+    async fn commit(&self, guard: &LockGuard, messages: &[Message], dead: &[Dead]) -> Result<u64> {
+        let last = messages.last().map_or(MessageId::MIN, Message::id);
+        let committed = offsets::commit(guard, last, self.highest.floor(), dead).await?;
         self.highest.saw(committed.version);
-        ::metrics::counter!(metrics::HANDLED, &self.labels()).increment(batch.len() as u64);
+        ::metrics::counter!(metrics::HANDLED, &self.labels()).increment(messages.len() as u64);
         Ok(committed.version)
     }
 
@@ -125,7 +135,7 @@ impl Consumer {
         Versions::new(guard.ownership().clone(), member.clone(), self.highest.clone())
     }
 
-    fn labels(&self) -> [(&'static str, String); 2] {
+    pub(super) fn labels(&self) -> [(&'static str, String); 2] {
         [("stream", self.stream.to_string()), ("consumer", self.name.clone())]
     }
 }

@@ -126,11 +126,7 @@ impl Ownership {
     async fn release(&self) -> Result<()> {
         let mut script = scripts::RELEASE.prepare_invoke();
         script.key(&self.keys.lock).key(&self.keys.notify).arg(&self.token).arg(millis(self.ttl));
-        let script = &script;
-        let _released: u8 = self
-            .link
-            .run("release a lock", |mut connection| async move { script.invoke_async(&mut connection).await })
-            .await?;
+        let _released: u8 = self.link.script("release a lock", &script).await?;
         Ok(())
     }
 

@@ -1,0 +1,126 @@
+//! Dead letters: messages that a consumer could not handle, kept aside so that they stop nobody.
+
+use std::sync::Arc;
+
+use crate::{Error, Message, MessageId, Redstream, Result, StreamName, scripts};
+
+/// A message on its way to the dead letters.
+#[derive(Debug)]
+pub(crate) struct Dead {
+    pub(crate) message: Message,
+    pub(crate) error: String,
+    pub(crate) attempts: u32,
+}
+
+/// The dead letters of one consumer, from [`Stream::dead_letters`](crate::Stream::dead_letters).
+#[derive(Clone, Debug)]
+pub struct DeadLetters {
+    redstream: Redstream,
+    dead: Arc<str>,
+    main: Arc<str>,
+}
+
+/// A message that its consumer could not handle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// Its place among the dead letters.
+    pub id: MessageId,
+    /// The id of the message that failed.
+    pub message_id: MessageId,
+    /// The payload, as it stood in Redis.
+    pub payload: Vec<u8>,
+    /// What the handler said last.
+    pub error: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+impl DeadLetters {
+    pub(crate) fn new(redstream: &Redstream, stream: &StreamName, consumer: &str) -> Self {
+        let keys = redstream.keys();
+        Self {
+            dead: keys.dead_letters(stream, consumer).into(),
+            main: keys.stream(stream).into(),
+            redstream: redstream.clone(),
+        }
+    }
+
+    /// How many there are.
+    pub async fn count(&self) -> Result<u64> {
+        let mut xlen = redis::cmd("XLEN");
+        xlen.arg(&*self.dead);
+        self.redstream.link().command("count dead letters", &xlen).await
+    }
+
+    /// Up to `limit` of them behind `after`, oldest first. Begin with [`MessageId::MIN`].
+    pub async fn list(&self, after: MessageId, limit: usize) -> Result<Vec<DeadLetter>> {
+        const ATTEMPT: &str = "list dead letters";
+        let mut xrange = redis::cmd("XRANGE");
+        xrange.arg(&*self.dead).arg(format!("({after}")).arg("+").arg("COUNT").arg(limit);
+        let entries: Vec<(String, Vec<Vec<u8>>)> = self.redstream.link().command(ATTEMPT, &xrange).await?;
+        let letter = |(id, fields): (String, Vec<Vec<u8>>)| {
+            letter(&id, &fields).ok_or_else(|| Error::UnexpectedReply {
+                attempt: ATTEMPT.to_owned(),
+                reply: "an entry that is no dead letter".to_owned(),
+            })
+        };
+        entries.into_iter().map(letter).collect()
+    }
+
+    /// Puts one back into the stream as a new message, for all its consumers. Returns whether it was
+    /// still there.
+    pub async fn redrive(&self, id: MessageId) -> Result<bool> {
+        let mut script = scripts::REDRIVE.prepare_invoke();
+        script.key(&*self.dead).key(&*self.main).arg(id.to_string());
+        self.redstream.link().script("redrive a dead letter", &script).await
+    }
+
+    /// Puts all that are there now back into the stream. Returns how many.
+    pub async fn redrive_all(&self) -> Result<u64> {
+        self.each(|letters, id| async move { letters.redrive(id).await }).await
+    }
+
+    /// Drops one. Returns whether it was still there.
+    pub async fn discard(&self, id: MessageId) -> Result<bool> {
+        let mut xdel = redis::cmd("XDEL");
+        xdel.arg(&*self.dead).arg(id.to_string());
+        self.redstream.link().command("discard a dead letter", &xdel).await
+    }
+
+    /// Drops all that are there now. Returns how many.
+    pub async fn discard_all(&self) -> Result<u64> {
+        self.each(|letters, id| async move { letters.discard(id).await }).await
+    }
+
+    /// Those that are added meanwhile are left for the next time, so this ends.
+    async fn each<F, Fut>(&self, verb: F) -> Result<u64>
+    where
+        F: Fn(Self, MessageId) -> Fut,
+        Fut: Future<Output = Result<bool>>,
+    {
+        let (mut done, mut after, mut left) = (0, MessageId::MIN, self.count().await?);
+        while left > 0 {
+            let page = self.list(after, 100).await?;
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            left = left.saturating_sub(page.len() as u64);
+            for letter in page {
+                done += u64::from(verb(self.clone(), letter.id).await?);
+            }
+        }
+        Ok(done)
+    }
+}
+
+fn letter(id: &str, fields: &[Vec<u8>]) -> Option<DeadLetter> {
+    let field = |name: &str| fields.chunks_exact(2).find(|pair| pair[0] == name.as_bytes()).map(|pair| &pair[1]);
+    let text = |name: &str| field(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    Some(DeadLetter {
+        id: id.parse().ok()?,
+        message_id: text("message_id")?.parse().ok()?,
+        payload: field("payload")?.clone(),
+        error: text("error")?,
+        attempts: text("attempts")?.parse().ok()?,
+    })
+}

@@ -1,0 +1,11 @@
+-- Puts a dead letter back into the main stream.
+-- KEYS: dead letters, stream
+-- ARGV: id of the dead letter
+-- -> 1 redriven, 0 no longer there
+local letter = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
+if not letter then return 0 end
+local fields = letter[2]
+for i = 1, #fields, 2 do
+  if fields[i] == 'payload' then redis.call('XADD', KEYS[2], '*', 'payload', fields[i + 1]) end
+end
+return redis.call('XDEL', KEYS[1], ARGV[1])
