@@ -1,7 +1,7 @@
 //! Waiting for a condition, under a bound.
 
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, interval, timeout_at};
 
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(10);
@@ -30,11 +30,13 @@ impl<T> Met for Option<T> {
 /// `what` was waited for if that takes longer than `bound`.
 pub(crate) async fn eventually<M: Met>(bound: Duration, what: &str, mut condition: impl AsyncFnMut() -> M) -> M::Value {
     let deadline = Instant::now() + bound;
+    let mut polls = interval(POLL);
     while Instant::now() < deadline {
+        polls.tick().await;
         // A condition that hangs is cut off too.
-        match tokio::time::timeout_at(deadline, condition()).await.map(Met::met) {
+        match timeout_at(deadline, condition()).await.map(Met::met) {
             Ok(Some(value)) => return value,
-            Ok(None) => sleep(POLL).await,
+            Ok(None) => {}
             Err(_) => break,
         }
     }
