@@ -171,6 +171,48 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// The consumer had not passed the write when the bound was over.
+    #[error(
+        "consumer {consumer} of stream {stream} had not reached message {wanted} within {within:?}; it stands at {}",
+        offset.map_or("the beginning".to_owned(), |id| id.to_string())
+    )]
+    NotSynced {
+        /// The stream.
+        stream: StreamName,
+        /// The consumer.
+        consumer: String,
+        /// The last message of the write.
+        wanted: MessageId,
+        /// How far the consumer had come.
+        offset: Option<MessageId>,
+        /// The bound.
+        within: Duration,
+    },
+
+    /// The consumer gave up a message of the write: what it wrote is not in the datastore.
+    #[error("consumer {consumer} of stream {stream} could not handle message {message}, a dead letter now: {error}")]
+    DeadLettered {
+        /// The stream.
+        stream: StreamName,
+        /// The consumer.
+        consumer: String,
+        /// The message it gave up.
+        message: MessageId,
+        /// What its handler said.
+        error: String,
+    },
+
+    /// Fewer replicas confirmed the messages than [asked for](crate::Producer::confirmed_by).
+    #[error("only {confirmed} of {wanted} replicas confirmed the messages within {within:?}")]
+    NotReplicated {
+        /// How many did.
+        confirmed: u32,
+        /// How many had to.
+        wanted: u32,
+        /// The bound.
+        within: Duration,
+    },
+
     /// Workers were still busy when the grace period ended; what they had not committed comes again.
     #[error("{} did not stop within {grace:?}", workers.join(", "))]
     GraceExceeded {
@@ -188,7 +230,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Connect { source, .. } | Self::Redis { source, .. } => is_transient(source),
-            Self::GaveUp { .. } | Self::LockLost { .. } | Self::Paused { .. } => true,
+            Self::GaveUp { .. } | Self::LockLost { .. } | Self::Paused { .. } | Self::NotReplicated { .. } => true,
             _ => false,
         }
     }

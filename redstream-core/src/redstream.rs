@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::connector::{self, Connector};
+use crate::durability::{self, Risk};
 use crate::keys::Keys;
 use crate::link::Link;
 use crate::{ConnectOptions, Producer, Result, Stream, StreamName};
@@ -13,10 +14,12 @@ use crate::{ConnectOptions, Producer, Result, Stream, StreamName};
 pub struct Redstream {
     link: Link,
     keys: Keys,
+    risks: Arc<[Risk]>,
 }
 
 impl Redstream {
-    /// Connects, and checks that the server is recent enough.
+    /// Connects, and checks that the server is recent enough. Settings with which it can lose messages are
+    /// logged as warnings; [`risks`](Self::risks) tells them too.
     ///
     /// Errors at once where the URL is malformed, nothing answers within
     /// [`connect_timeout`](ConnectOptions::connect_timeout), or the server is older than Redis 6.2.
@@ -27,7 +30,11 @@ impl Redstream {
         let mut connection = connector.open().await.map_err(|e| connector.refused(e))?;
         let server = connector::server(&mut connection).await.map_err(|e| connector.refused(e))?;
         connector.check_version(&server)?;
-        Ok(Self { link: Link::new(Arc::new(connector), connection), keys })
+        let risks = durability::risks(&mut connection).await;
+        for risk in &risks {
+            tracing::warn!(address = connector.address(), "Redis can lose messages: {risk}");
+        }
+        Ok(Self { link: Link::new(Arc::new(connector), connection), keys, risks: risks.into() })
     }
 
     /// Writes messages: hand it to your connection of the primary database.
@@ -40,6 +47,11 @@ impl Redstream {
     /// Errors where the name is not usable; does not talk to Redis.
     pub fn stream(&self, name: impl AsRef<str>) -> Result<Stream> {
         Ok(Stream::new(self.clone(), StreamName::new(name)?))
+    }
+
+    /// The settings with which this server can lose messages, as found when connecting.
+    pub fn risks(&self) -> &[Risk] {
+        &self.risks
     }
 
     pub(crate) fn link(&self) -> &Link {

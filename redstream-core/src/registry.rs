@@ -1,6 +1,9 @@
 //! The registry: which consumers a stream has, so that trimming waits for each of them.
 
+use std::time::SystemTime;
+
 use crate::keys::Keys;
+use crate::lock::millis;
 use crate::{MessageId, StreamName};
 
 /// Where a consumer that is new to the stream begins. One that has committed goes on from there.
@@ -14,6 +17,8 @@ pub enum Start {
     Latest,
     /// After the message with this id.
     After(MessageId),
+    /// With the first message that was added at this time or later, by the clock of Redis.
+    At(SystemTime),
 }
 
 impl Start {
@@ -23,7 +28,17 @@ impl Start {
             Self::Earliest => "-".to_owned(),
             Self::Latest => "$".to_owned(),
             Self::After(id) => id.to_string(),
+            Self::At(time) => before(time).to_string(),
         }
+    }
+}
+
+/// The last id that no message of that time or later can have.
+fn before(time: SystemTime) -> MessageId {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    match millis(since).checked_sub(1) {
+        Some(ms) => MessageId::new(ms, u64::MAX),
+        None => MessageId::MIN,
     }
 }
 

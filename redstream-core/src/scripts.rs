@@ -26,3 +26,7 @@ script!(EXPIRE, "expire.lua");
 script!(LAST_ID, "last_id.lua");
 script!(COUNT, "count.lua");
 script!(REDRIVE, "redrive.lua");
+script!(REWIND, "rewind.lua");
+script!(PAUSE, "pause.lua");
+script!(PAUSED, "paused.lua");
+script!(LAG, "lag.lua");

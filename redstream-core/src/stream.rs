@@ -1,5 +1,7 @@
 //! A stream: main messages, the delay messages beside them, and who reads them.
 
+mod operate;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,6 +144,16 @@ impl Stream {
             }
             after = last;
         }
+    }
+
+    /// How old the oldest message is that `consumer` has not committed, by the clock of Redis; zero where it has
+    /// committed all.
+    pub async fn lag_time(&self, consumer: &str) -> Result<Duration> {
+        let member = self.member(consumer)?;
+        let mut script = scripts::LAG.prepare_invoke();
+        script.key(&member.stream).key(&member.offset);
+        let ms: i64 = self.redstream.link().script("measure a lag", &script).await?;
+        Ok(Duration::from_millis(ms.try_into().unwrap_or(0)))
     }
 
     fn member(&self, consumer: &str) -> Result<Member> {

@@ -1,0 +1,80 @@
+//! What an operator does to a consumer from anywhere: pause it, resume it, rewind it.
+
+use std::time::Duration;
+
+use crate::keys::Keys;
+use crate::lock::millis;
+use crate::{MessageId, Result, Start, Stream, scripts};
+
+/// How long a wake-up waits for a standby that is just about to wait.
+const NOTIFY_TTL: Duration = Duration::from_secs(5);
+
+/// How often a pause looks whether the lock is free.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Stream {
+    /// Pauses a consumer on all hosts, and waits for up to `within` until none of them is at work. Returns whether
+    /// it is paused and at rest; where it is not at rest yet it will be, after its next attempt to commit or to renew
+    /// its lock.
+    ///
+    /// A batch at hand when the pause comes is handled to its end, but not committed: it comes again. Paused
+    /// consumers stay so over restarts, until [`resume`](Self::resume). Errors where the name is not usable; `false` at once
+    /// where there is no such consumer.
+    pub async fn pause(&self, consumer: &str, within: Duration) -> Result<bool> {
+        if !self.flag(consumer, "1").await? {
+            return Ok(false);
+        }
+        let deadline = tokio::time::Instant::now() + within;
+        while self.state(consumer).await?.1 {
+            if tokio::time::Instant::now() >= deadline {
+                return Ok(false);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(true)
+    }
+
+    /// Lets a paused consumer work again, at once. Returns whether there is such a consumer.
+    pub async fn resume(&self, consumer: &str) -> Result<bool> {
+        self.flag(consumer, "0").await
+    }
+
+    /// Whether the consumer is paused.
+    pub async fn is_paused(&self, consumer: &str) -> Result<bool> {
+        Ok(self.state(consumer).await?.0)
+    }
+
+    /// Moves a consumer's place: everything behind `to` is handled next, once more where it was handled before.
+    /// [`Start::Latest`] skips what is there.
+    ///
+    /// The one exception to offsets moving forward only: it takes the lock away from whoever works, whose commit is
+    /// then refused. Messages that were trimmed do not come back: give the trimmer a
+    /// [retention](crate::Trimmer::keep) if you want to rewind. Returns the new offset.
+    pub async fn rewind(&self, consumer: &str, to: Start) -> Result<MessageId> {
+        const ATTEMPT: &str = "rewind a consumer";
+        let member = self.member(consumer)?;
+        let lock = self.redstream.keys().consumer_lock(&self.name, consumer);
+        let mut script = scripts::REWIND.prepare_invoke();
+        script.key(&lock).key(Keys::notify(&lock)).key(&member.registry).key(&member.offset).key(&member.stream);
+        script.arg(consumer).arg(&member.note).arg(to.word()).arg(millis(NOTIFY_TTL));
+        let offset: String = self.redstream.link().script(ATTEMPT, &script).await?;
+        offset.parse().map_err(|_| crate::Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: offset })
+    }
+
+    async fn flag(&self, consumer: &str, word: &str) -> Result<bool> {
+        let member = self.member(consumer)?;
+        let lock = self.redstream.keys().consumer_lock(&self.name, consumer);
+        let mut script = scripts::PAUSE.prepare_invoke();
+        script.key(&member.registry).key(Keys::notify(&lock));
+        script.arg(consumer).arg(word).arg(millis(NOTIFY_TTL));
+        self.redstream.link().script("pause or resume a consumer", &script).await
+    }
+
+    /// Paused, and held.
+    async fn state(&self, consumer: &str) -> Result<(bool, bool)> {
+        let member = self.member(consumer)?;
+        let mut script = scripts::PAUSED.prepare_invoke();
+        script.key(&member.registry).key(self.redstream.keys().consumer_lock(&self.name, consumer)).arg(consumer);
+        self.redstream.link().script("look at a consumer", &script).await
+    }
+}

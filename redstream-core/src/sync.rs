@@ -1,0 +1,118 @@
+//! Waiting until a consumer has passed a write: read your own writes in the secondary datastore.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::names::check_consumer;
+use crate::{DeadLetters, Error, MessageId, NewMessage, OffsetStore, Payload, Redstream, Result, StreamName};
+
+/// The first and the longest pause between two looks at an offset.
+const LOOK: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
+
+/// What a writer wrote: the main messages that were sent **after** its COMMIT, with the ids that Redis
+/// acknowledged.
+///
+/// A delay message's id is no place to wait for: a consumer can pass it before the commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncToken {
+    written: Vec<(NewMessage, Option<MessageId>)>,
+}
+
+impl SyncToken {
+    /// A token for nothing: every consumer has passed it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a main message that was sent after the commit. `id`: what Redis answered; `None` where it failed or its
+    /// answer was lost, so that the wait sends it again.
+    pub fn add(&mut self, message: NewMessage, id: Option<MessageId>) {
+        self.written.push((message, id));
+    }
+
+    /// Takes in all of another token, to wait for several writes at once.
+    pub fn merge(&mut self, other: Self) {
+        self.written.extend(other.written);
+    }
+
+    /// Whether there is nothing to wait for.
+    pub fn is_empty(&self) -> bool {
+        self.written.is_empty()
+    }
+}
+
+impl Redstream {
+    /// Waits for up to `within` until `consumer` has committed all that the token stands for, on each stream it names.
+    ///
+    /// Errors with [`Error::NotSynced`] where the bound passes, with [`Error::DeadLettered`] where the consumer has given
+    /// up one of the messages, and where Redis does not answer.
+    ///
+    /// When it returns, the datastore has what was written, or something newer, provided that it takes the
+    /// batch's [version](crate::Batch::version); without versions a paused former owner may still overwrite it for a while.
+    pub async fn wait_until_synced(&self, consumer: &str, token: &SyncToken, within: Duration) -> Result<()> {
+        check_consumer(consumer)?;
+        let deadline = Instant::now() + within;
+        for (stream, place) in self.places(token).await? {
+            let offsets = OffsetStore::new(self.clone(), stream.clone());
+            let mut pause = LOOK.0;
+            loop {
+                let offset = offsets.get(consumer).await?;
+                if offset >= Some(place.id) {
+                    break;
+                }
+                if Instant::now() + pause > deadline {
+                    let consumer = consumer.to_owned();
+                    return Err(Error::NotSynced { stream, consumer, wanted: place.id, offset, within });
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LOOK.1);
+            }
+            self.none_is_dead(&stream, consumer, &place).await?;
+        }
+        Ok(())
+    }
+
+    /// For each stream the highest id, and what was written. Messages without an id are sent once more: they are committed,
+    /// so announcing them is right whatever became of the first.
+    async fn places(&self, token: &SyncToken) -> Result<BTreeMap<StreamName, Place>> {
+        let unknown: Vec<NewMessage> =
+            token.written.iter().filter(|(_, id)| id.is_none()).map(|(message, _)| message.clone()).collect();
+        let again = self.producer().queue_all(&unknown).await?;
+        let known = token.written.iter().filter_map(|(message, id)| Some((message.clone(), (*id)?)));
+        let mut places: BTreeMap<StreamName, Place> = BTreeMap::new();
+        for (message, id) in known.chain(unknown.into_iter().zip(again)) {
+            let place = places.entry(message.stream).or_default();
+            place.id = place.id.max(id);
+            place.payloads.insert(message.payload);
+        }
+        Ok(places)
+    }
+
+    async fn none_is_dead(&self, stream: &StreamName, consumer: &str, place: &Place) -> Result<()> {
+        let letters = DeadLetters::new(self, stream, consumer);
+        let mut after = MessageId::MIN;
+        loop {
+            let page = letters.list(after, 100).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.id;
+            let mine = |payload: &[u8]| place.payloads.iter().any(|own| own.as_str().as_bytes() == payload);
+            if let Some(letter) = page.into_iter().find(|letter| letter.message_id <= place.id && mine(&letter.payload))
+            {
+                return Err(Error::DeadLettered {
+                    stream: stream.clone(),
+                    consumer: consumer.to_owned(),
+                    message: letter.message_id,
+                    error: letter.error,
+                });
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Place {
+    id: MessageId,
+    payloads: HashSet<Payload>,
+}
