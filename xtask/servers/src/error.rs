@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A server is missing, and it could not be installed.
-    #[error("{program} is missing: {tried}; {advice}")]
+    #[error("{program} is missing: {tried}\nadvice: {advice}")]
     Missing {
         /// The program that was looked for.
         program: String,
@@ -20,10 +20,10 @@ pub enum Error {
         advice: String,
     },
 
-    /// A command that prepares a server, such as `initdb`, failed.
-    #[error("{command} failed ({status}), and its last lines were:\n{output}")]
+    /// A command that installs or prepares a server, such as `initdb`, failed.
+    #[error("`{command}` failed ({status}), and its last lines were:\n{output}")]
     Command {
-        /// The command's name.
+        /// The command, with its arguments.
         command: String,
         /// Its exit status, in words.
         status: String,
@@ -76,6 +76,14 @@ impl Error {
     pub(crate) fn io(attempt: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let attempt = attempt.into();
         move |source| Self::Io { attempt, source }
+    }
+
+    /// The error and its cause, for where an error can hold words only.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            Self::Io { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! What is started here also ends here. Dropping the value kills the server and removes its
 //! directory; should this process die without dropping anything (SIGKILL, ctrl-C), a small
-//! [watchdog](watchdog) does the same in its place.
+//! watchdog process does the same in its place.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), redstream_servers::Error> {

@@ -189,18 +189,16 @@ fn read_from(log: &mut File, from: u64) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Runs a command that prepares a server, to its end.
+/// Runs a command to its end, in silence. When it fails, its last lines are in the error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let name = Path::new(command.get_program())
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let output = command.output().map_err(Error::io(format!("run {name}")))?;
+    let text = format!("{command:?}").replace('"', "");
+    let output = command.stdin(Stdio::null()).output().map_err(Error::io(format!("run {text}")))?;
     if output.status.success() {
         return Ok(());
     }
     let printed = [output.stdout, output.stderr].concat();
     Err(Error::Command {
-        command: name,
+        command: text,
         status: output.status.to_string(),
         output: last_lines(&String::from_utf8_lossy(&printed)),
     })

