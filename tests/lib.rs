@@ -1,1 +1,6 @@
 //! The home of Redstream's tests, which `cargo xtask test` runs: see `redstream.rs`.
+
+/// The code in the project's README, compiled and run as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
