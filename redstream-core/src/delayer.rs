@@ -18,7 +18,7 @@ use crate::worker::Worker;
 use crate::{Error, Redstream, Result, StreamName, metrics, scripts};
 
 /// The consumer's name on the stream of delay messages.
-const NAME: &str = "delayer";
+pub(crate) const NAME: &str = "delayer";
 
 /// It looks at the clock of Redis again after this long, should that have jumped.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);

@@ -61,6 +61,16 @@ impl Stream {
         offset.parse().map_err(|_| crate::Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: offset })
     }
 
+    /// The delay of this stream's delayer, as it published it when it last started; `None` where none ever ran. A
+    /// writer's transactions must end well within it.
+    pub async fn published_delay(&self) -> Result<Option<Duration>> {
+        let mut hget = redis::cmd("HGET");
+        hget.arg(self.redstream.keys().registry(&self.name.delayed())).arg(crate::delayer::NAME);
+        let note: Option<String> = self.redstream.link().command("read a delayer's note", &hget).await?;
+        let delay = note.and_then(|note| serde_json::from_str::<serde_json::Value>(&note).ok()?["delay_ms"].as_u64());
+        Ok(delay.map(Duration::from_millis))
+    }
+
     async fn flag(&self, consumer: &str, word: &str) -> Result<bool> {
         let member = self.member(consumer)?;
         let lock = self.redstream.keys().consumer_lock(&self.name, consumer);

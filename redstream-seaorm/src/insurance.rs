@@ -1,0 +1,148 @@
+//! The insurance of one transaction: its delay messages are sent at once, and acknowledged before COMMIT.
+//!
+//! One pipeline is in flight at a time. The first message goes at once; those that come while it flies go
+//! together in the next. So a save waits for nothing, and a commit for the last pipeline only.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use redstream_core::NewMessage;
+use tokio::sync::Notify;
+
+use crate::Error;
+use crate::context::Context;
+
+#[derive(Debug)]
+pub(crate) struct Insurance {
+    context: Arc<Context>,
+    state: Mutex<State>,
+    landed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// To go with the next pipeline.
+    waiting: Vec<NewMessage>,
+    /// All that was ever handed in: a key is insured once a transaction.
+    insured: HashSet<NewMessage>,
+    in_flight: bool,
+    failed: Option<Arc<redstream_core::Error>>,
+    since: Option<Instant>,
+}
+
+impl Insurance {
+    pub(crate) fn new(context: Arc<Context>) -> Arc<Self> {
+        Arc::new(Self { context, state: Mutex::default(), landed: Notify::new() })
+    }
+
+    /// Sends delay messages without waiting for the answer. Fails at once where an earlier one failed: the
+    /// transaction cannot commit any more.
+    pub(crate) fn send(self: &Arc<Self>, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
+        let mut state = self.state();
+        if let Some(error) = &state.failed {
+            return Err(Error::NotInsured(error.clone()));
+        }
+        for message in messages {
+            if state.insured.insert(message.clone()) {
+                state.waiting.push(message);
+            }
+        }
+        if state.waiting.is_empty() {
+            return Ok(());
+        }
+        state.since.get_or_insert_with(Instant::now);
+        self.context.compare_delays(&state.waiting);
+        if !state.in_flight {
+            state.in_flight = true;
+            tokio::spawn(Flight(self.clone()).take_off());
+        }
+        Ok(())
+    }
+
+    /// Waits until every message was acknowledged. Sends them all once more where the first is older than
+    /// `resend_after`: the delay then need not outlast the transaction.
+    pub(crate) async fn acknowledged(&self) -> Result<(), Error> {
+        self.landing().await?;
+        let old = {
+            let state = self.state();
+            let old = state.since.is_some_and(|since| since.elapsed() > self.context.resend_after);
+            old.then(|| state.insured.iter().cloned().collect::<Vec<_>>())
+        };
+        match old {
+            Some(messages) => self.context.insure(&messages).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether nothing was ever handed in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().insured.is_empty()
+    }
+
+    async fn landing(&self) -> Result<(), Error> {
+        loop {
+            // Made before the look, so that it sees every landing after it.
+            let landed = self.landed.notified();
+            {
+                let state = self.state();
+                if let Some(error) = &state.failed {
+                    return Err(Error::NotInsured(error.clone()));
+                }
+                if !state.in_flight {
+                    return Ok(());
+                }
+            }
+            landed.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each critical section leaves the state whole, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Pipeline after pipeline until nothing waits. However it ends, whoever waits for the landing is told.
+struct Flight(Arc<Insurance>);
+
+impl Flight {
+    async fn take_off(self) {
+        let insurance = &self.0;
+        loop {
+            let next = {
+                let mut state = insurance.state();
+                if state.waiting.is_empty() {
+                    state.in_flight = false;
+                    return;
+                }
+                std::mem::take(&mut state.waiting)
+            };
+            if let Err(error) = insurance.context.producer.delay_all(&next).await {
+                let mut state = insurance.state();
+                state.failed = Some(Arc::new(error));
+                state.in_flight = false;
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        {
+            let mut state = self.0.state();
+            if state.in_flight {
+                // The runtime is going away in mid-flight: not acknowledged means not insured.
+                state.in_flight = false;
+                state.failed.get_or_insert_with(|| {
+                    Arc::new(redstream_core::Error::UnexpectedReply {
+                        attempt: "add delay messages".to_owned(),
+                        reply: "none: the runtime is shutting down".to_owned(),
+                    })
+                });
+            }
+        }
+        self.0.landed.notify_waiters();
+    }
+}

@@ -1,0 +1,59 @@
+//! How a hook finds the streamed connection behind the `&impl ConnectionTrait` that SeaORM hands it.
+//!
+//! The hook arms a thread-local, calls `get_database_backend`, and a streamed connection or transaction answers by leaving
+//! itself there. That method is synchronous, takes no argument and must be forwarded by every wrapper, so the probe
+//! sees through wrappers of other crates too. A task-local would not do: it attributes writes that do not belong to the
+//! transaction, and is lost in a spawned task.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use sea_orm::ConnectionTrait;
+
+use crate::context::Context;
+use crate::scope::Scope;
+
+/// What a write goes through.
+#[derive(Clone, Debug)]
+pub(crate) enum Tracked {
+    /// The connection itself: each statement commits by itself.
+    Autocommit(Arc<Context>),
+    /// A transaction or savepoint.
+    Transaction(Arc<Scope>),
+}
+
+enum Probe {
+    Idle,
+    Armed,
+    Answered(Tracked),
+}
+
+thread_local!(static PROBE: RefCell<Probe> = const { RefCell::new(Probe::Idle) });
+
+/// The streamed connection or transaction that `db` is or wraps.
+pub(crate) fn tracked<C: ConnectionTrait>(db: &C) -> Option<Tracked> {
+    let _disarm = Disarm;
+    PROBE.replace(Probe::Armed);
+    let _ = db.get_database_backend();
+    match PROBE.replace(Probe::Idle) {
+        Probe::Answered(tracked) => Some(tracked),
+        Probe::Idle | Probe::Armed => None,
+    }
+}
+
+/// Called by our wrappers whenever they are asked for their backend.
+pub(crate) fn answer(tracked: impl FnOnce() -> Tracked) {
+    let armed = PROBE.with_borrow(|probe| matches!(probe, Probe::Armed));
+    if armed {
+        PROBE.replace(Probe::Answered(tracked()));
+    }
+}
+
+/// Should the wrapped connection panic, nobody else must be taken for its answer.
+struct Disarm;
+
+impl Drop for Disarm {
+    fn drop(&mut self) {
+        PROBE.replace(Probe::Idle);
+    }
+}

@@ -1,0 +1,104 @@
+//! Which entities are streamed, and what message a key of theirs becomes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use redstream_core::{BoxError, NewMessage, Payload, StreamName};
+use sea_orm::sea_query::{FromValueTuple, IntoValueTuple, ValueTuple, sea_value_to_json_value};
+use sea_orm::{EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, PrimaryKeyTrait};
+use serde_json::{Map, Value as Json};
+
+use crate::Error;
+
+/// The type of an entity's primary key: `i64`, `(i32, String)`, …
+pub type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
+
+/// An entity whose changes are streamed; `#[derive(Streamed)]` on its model implements it.
+///
+/// Everything here is a function of the primary key alone: a delay message, a main message, a delete that knows no other
+/// column and a bulk update that selects keys must all make the same message of a row.
+pub trait Streamed: EntityTrait {
+    /// The stream's name. Default: the table's.
+    fn stream() -> Cow<'static, str> {
+        Self::default().table_name().to_owned().into()
+    }
+
+    /// The message's payload. Default: an object of the key's columns, such as `{"id":1}`.
+    fn payload(key: &Key<Self>) -> Json {
+        key.to_json()
+    }
+}
+
+/// The primary key of a row of `E`.
+pub struct Key<E> {
+    values: ValueTuple,
+    entity: PhantomData<fn() -> E>,
+}
+
+impl<E: EntityTrait> Key<E> {
+    /// A key from its value: `Key::<city::Entity>::new(1)`, `Key::<line::Entity>::new((1, "a".to_owned()))`.
+    pub fn new(key: KeyOf<E>) -> Self
+    where
+        KeyOf<E>: IntoValueTuple,
+    {
+        Self::from_values(key.into_value_tuple())
+    }
+
+    /// A key from SeaORM's untyped form, in the order of the key's columns.
+    pub fn from_values(values: ValueTuple) -> Self {
+        Self { values, entity: PhantomData }
+    }
+
+    /// SeaORM's untyped form.
+    pub fn values(&self) -> &ValueTuple {
+        &self.values
+    }
+
+    /// The key's value.
+    pub fn value(&self) -> KeyOf<E>
+    where
+        KeyOf<E>: FromValueTuple,
+    {
+        FromValueTuple::from_value_tuple(self.values.clone())
+    }
+
+    /// An object of the key's columns: `{"id":1}`, `{"order_id":1,"line":2}`.
+    pub fn to_json(&self) -> Json {
+        let columns = E::PrimaryKey::iter().map(|key| key.into_column().as_str().to_owned());
+        let values = self.values.clone().into_iter().map(|value| sea_value_to_json_value(&value));
+        Json::Object(columns.zip(values).collect::<Map<_, _>>())
+    }
+}
+
+impl<E> Clone for Key<E> {
+    fn clone(&self) -> Self {
+        Self { values: self.values.clone(), entity: PhantomData }
+    }
+}
+
+impl<E> PartialEq for Key<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.values == other.values
+    }
+}
+
+impl<E> fmt::Debug for Key<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Key").field(&self.values).finish()
+    }
+}
+
+/// The message of a key.
+pub(crate) fn message<E: Streamed>(key: ValueTuple) -> Result<NewMessage, Error> {
+    let make = || -> Result<NewMessage, BoxError> {
+        let stream = StreamName::new(E::stream())?;
+        let payload = Payload::encode(&E::payload(&Key::from_values(key)))?;
+        Ok(NewMessage::new(stream, payload))
+    };
+    make().map_err(|source| Error::Message { table: table::<E>(), source })
+}
+
+pub(crate) fn table<E: EntityTrait>() -> String {
+    E::default().table_name().to_owned()
+}

@@ -1,0 +1,95 @@
+//! The transaction: insured before COMMIT, announced after it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use redstream_core::Producer;
+use sea_orm::{DatabaseTransaction, DbErr, TransactionSession};
+
+use crate::Error;
+use crate::probe::Tracked;
+use crate::scope::Scope;
+
+/// A transaction, or a savepoint in one, begun on a [`StreamedConnection`](crate::StreamedConnection).
+///
+/// Dropping it rolls it back, and announces nothing.
+#[derive(Debug)]
+pub struct StreamedTransaction<T = DatabaseTransaction> {
+    pub(crate) inner: T,
+    pub(crate) scope: Arc<Scope>,
+}
+
+impl<T> StreamedTransaction<T> {
+    pub(crate) fn new(inner: T, scope: Arc<Scope>) -> Self {
+        Self { inner, scope }
+    }
+
+    /// The wrapped transaction. Writes through it are not noticed by anybody; a streamed entity refuses them where it
+    /// can.
+    pub fn inner(&self) -> &T {
+        &self.inner
+    }
+
+    /// The producer that writes the messages.
+    pub fn producer(&self) -> &Producer {
+        &self.scope.context.producer
+    }
+
+    pub(crate) fn tracked(&self) -> Tracked {
+        Tracked::Transaction(self.scope.clone())
+    }
+
+    pub(crate) fn wrap<N>(&self, begun: Result<N, DbErr>) -> Result<StreamedTransaction<N>, DbErr> {
+        Ok(StreamedTransaction::new(begun?, self.scope.savepoint()))
+    }
+}
+
+impl<T: TransactionSession + Send + 'static> StreamedTransaction<T> {
+    /// Waits for Redis to acknowledge the delay messages, commits, and writes the main messages.
+    ///
+    /// Errors, after a rollback, where a delay message was not written; within the bound that
+    /// [`give_up_after`](redstream_core::ConnectOptions::give_up_after) sets. A main message that fails is no error: it is logged,
+    /// counted, and the delayer brings the change.
+    ///
+    /// Dropping the future does not stop half way: a commit that has begun goes on to its end. A savepoint is
+    /// released, and its announcements wait for the outer commit.
+    ///
+    /// On PostgreSQL a commit after a failed statement rolls back and yet succeeds, as the driver reports it. The main messages
+    /// then only make consumers read unchanged rows.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        if self.scope.is_savepoint() {
+            self.inner.commit().await?;
+            self.scope.released();
+            return Ok(());
+        }
+        if self.scope.insurance.is_empty() {
+            return self.inner.commit().await;
+        }
+        match tokio::spawn(to_the_end(self)).await {
+            Ok(outcome) => outcome,
+            Err(stopped) => Err(Error::CutOff(stopped).into()),
+        }
+    }
+
+    /// Rolls back. Nothing is announced; a delay message that was sent makes consumers read an unchanged row, later.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        self.inner.rollback().await
+    }
+}
+
+/// The chain that must not be cut: acknowledgements, COMMIT, main messages.
+async fn to_the_end<T: TransactionSession + Send>(transaction: StreamedTransaction<T>) -> Result<(), DbErr> {
+    let StreamedTransaction { inner, scope } = transaction;
+    if let Err(error) = scope.insurance.acknowledged().await {
+        // Should even that fail, the server rolls back when it misses the connection.
+        let _ = inner.rollback().await;
+        return Err(error.into());
+    }
+    let sent = Instant::now();
+    // An error leaves the outcome open: if it went through after all, the delay messages announce it.
+    inner.commit().await?;
+    // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
+    let uninsured = sent.elapsed() > scope.context.resend_after * 5 / 2;
+    scope.context.announce(scope.take_announcements(), uninsured).await;
+    Ok(())
+}
