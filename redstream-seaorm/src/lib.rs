@@ -1,18 +1,83 @@
-//! To be told.
+//! # SeaORM models whose every committed change reaches your search index, cache or other database
+//!
+//! Derive [`Streamed`](macro@Streamed) on a model, write through a [`StreamedConnection`], and run the workers from
+//! `main`:
+//!
+//! ```no_run
+//! # mod city {
+//! use redstream_seaorm::Streamed;
+//! use sea_orm::entity::prelude::*;
+//!
+//! #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+//! #[sea_orm(table_name = "cities")]
+//! pub struct Model {
+//!     #[sea_orm(primary_key)]
+//!     pub id: i64,
+//!     pub name: String,
+//! }
+//! # #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+//! # pub enum Relation {}
+//! # }
+//! # use std::time::Duration;
+//! # use redstream_seaorm::{Changes, HandlerError, Indexer, Redstream, Sink, StreamedConnection, Supervisor};
+//! # use sea_orm::{ActiveModelTrait, Database, Set, TransactionTrait};
+//! # struct SearchIndex;
+//! # #[async_trait::async_trait]
+//! # impl Sink<city::Entity> for SearchIndex {
+//! #     async fn write(&self, _: Changes<city::Entity>) -> Result<(), HandlerError> { Ok(()) }
+//! # }
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let redstream = Redstream::connect("redis://127.0.0.1/").await?;
+//! let db = StreamedConnection::new(Database::connect("sqlite://cities.db").await?, redstream.producer());
+//!
+//! let txn = db.begin().await?;
+//! let city = city::ActiveModel { name: Set("Ulm".to_owned()), ..Default::default() };
+//! city.insert(&txn).await?;    // sends the delay message
+//! txn.commit().await?;         // waits for its acknowledgement, commits, sends the main message
+//!
+//! let cities = redstream.stream("cities")?;
+//! Supervisor::new()
+//!     .with(cities.consumer("search", Indexer::new(db.clone(), SearchIndex)))
+//!     .with(cities.delayer(Duration::from_secs(300)))
+//!     .with(cities.trimmer())
+//!     .run_until(tokio::signal::ctrl_c())
+//!     .await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # How a change is followed
+//!
+//! SeaORM calls the hooks of the model's `ActiveModelBehavior` before and after a save, but has none for a commit.
+//! [`StreamedConnection`] and [`StreamedTransaction`] wrap SeaORM's types and implement its traits, so that commits pass
+//! through them. A [hook](hooks) finds the wrapper behind whatever connection it is given, and refuses the write where
+//! there is none: a change that could have been followed and was not is an error, not a silence.
+//!
+//! Within a transaction a save sends its delay message and does not wait. The commit waits for all of them, commits, and
+//! sends the main messages in one pipeline, each key once. Savepoints are followed: what one rolls back is not announced.
+//!
+//! Hooks do not run for `update_many`, `delete_many`, `insert_many` and raw SQL: wrap those with bulk operations.
+//!
+//! [`Indexer`] is the handler that reads the rows back and hands them to a [`Sink`]. The engine itself, with all that a
+//! worker can be told, is in [`core`].
+
 mod connection;
 mod context;
 mod error;
 mod forward;
 pub mod hooks;
+mod indexer;
 mod insurance;
+mod keyset;
 mod probe;
 mod scope;
+mod sink;
 mod streamed;
 mod transaction;
 mod transactional;
 
 pub use connection::StreamedConnection;
 pub use error::Error;
+pub use indexer::Indexer;
 pub use redstream_core as core;
 pub use redstream_core::{
     Batch, BoxError, CancellationToken, ConnectOptions, Consumer, DeadLetter, DeadLetters, Delayer, Handler,
@@ -20,6 +85,7 @@ pub use redstream_core::{
     Trimmed, Trimmer, Worker,
 };
 pub use redstream_seaorm_macros::Streamed;
+pub use sink::{Changes, Sink};
 pub use streamed::{Key, KeyOf, Streamed};
 pub use transaction::StreamedTransaction;
 pub use transactional::SaveInTransaction;

@@ -1,0 +1,54 @@
+//! The sink: a secondary datastore, as the indexer writes to it.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use redstream_core::HandlerError;
+use sea_orm::EntityTrait;
+
+use crate::Key;
+
+/// A secondary datastore: takes the rows of one entity as they stand now.
+///
+/// Writing the same changes twice must be harmless; they come again after a failure or a crash.
+#[async_trait]
+pub trait Sink<E: EntityTrait>: Send + Sync + 'static {
+    /// Writes the changes, all of them durably, before it returns `Ok`: the offset is committed right after.
+    ///
+    /// Write each record with [`Changes::version`] and let the datastore refuse an older one than it has (an
+    /// *equal* one it must take). Then a consumer that was paused in mid-write and wakes up after another took over does no
+    /// harm. Deletes need a tombstone with the version for that.
+    async fn write(&self, changes: Changes<E>) -> Result<(), HandlerError>;
+}
+
+/// What a batch of messages amounts to: rows to write, and keys to remove.
+pub struct Changes<E: EntityTrait> {
+    /// The rows that exist, read after the version was issued.
+    pub upserts: Vec<E::Model>,
+    /// The keys that have no row any more.
+    pub deletes: Vec<Key<E>>,
+    /// Greater than the version of every earlier batch: an external version for the datastore.
+    pub version: u64,
+}
+
+impl<E: EntityTrait> Changes<E> {
+    /// How many records change.
+    pub fn len(&self) -> usize {
+        self.upserts.len() + self.deletes.len()
+    }
+
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<E: EntityTrait> fmt::Debug for Changes<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes")
+            .field("upserts", &self.upserts)
+            .field("deletes", &self.deletes)
+            .field("version", &self.version)
+            .finish()
+    }
+}
