@@ -1,1 +1,2 @@
 //! The SeaORM adapter, by the files of `redstream-seaorm`.
+mod indexer;

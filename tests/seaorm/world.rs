@@ -1,0 +1,126 @@
+//! What a test of the adapter has before it: a table, a streamed connection to it, and a view of Redis.
+
+use std::sync::Mutex;
+
+use redis::aio::MultiplexedConnection;
+use redis::streams::StreamRangeReply;
+use redstream_core::{ConnectOptions, Redstream, Stream};
+use redstream_seaorm::StreamedConnection;
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, Schema};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use super::city;
+use crate::support::{TestDb, eventually, namespace, raw_redis, redis_url};
+
+/// The bound on every wait that should end by itself.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// How long a call to a Redis that does not answer may take.
+pub(crate) const GIVE_UP: Duration = Duration::from_millis(500);
+
+/// A table `cities`, and what its stream holds.
+pub(crate) struct World {
+    pub(crate) db: StreamedConnection,
+    /// The connection it wraps.
+    pub(crate) plain: DatabaseConnection,
+    pub(crate) redstream: Redstream,
+    url: String,
+    namespace: String,
+    raw: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl World {
+    /// On the shared Redis.
+    pub(crate) async fn new(db: &TestDb) -> Self {
+        Self::at(db, &redis_url()).await
+    }
+
+    /// On a Redis of the test's own, given up after half a second where it does not answer.
+    pub(crate) async fn at(db: &TestDb, url: &str) -> Self {
+        let namespace = namespace();
+        let options = ConnectOptions::new(url).namespace(&namespace).give_up_after(GIVE_UP);
+        let options = if url == redis_url() { ConnectOptions::new(url).namespace(&namespace) } else { options };
+        let redstream = Redstream::connect(options).await.unwrap();
+        let plain = db.connection();
+        let world = Self {
+            db: StreamedConnection::new(plain.clone(), redstream.producer()),
+            plain,
+            redstream,
+            url: url.to_owned(),
+            namespace,
+            raw: Mutex::default(),
+        };
+        world.create(city::Entity).await;
+        world
+    }
+
+    /// Makes the entity's table.
+    pub(crate) async fn create<E: EntityTrait>(&self, entity: E) {
+        let schema = Schema::new(self.plain.get_database_backend());
+        self.plain.execute(&schema.create_table_from_entity(entity)).await.unwrap();
+    }
+
+    pub(crate) fn cities(&self) -> Stream {
+        self.redstream.stream("cities").unwrap()
+    }
+
+    /// The city of this key, as everybody sees it.
+    pub(crate) async fn row(&self, id: i64) -> Option<city::Model> {
+        city::Entity::find_by_id(id).one(&self.plain).await.unwrap()
+    }
+
+    pub(crate) async fn rows(&self) -> Vec<city::Model> {
+        city::Entity::find().all(&self.plain).await.unwrap()
+    }
+
+    /// The payloads of the main messages of cities.
+    pub(crate) async fn main(&self) -> Vec<Value> {
+        self.payloads("cities").await
+    }
+
+    /// The payloads of the delay messages of cities.
+    pub(crate) async fn delay(&self) -> Vec<Value> {
+        self.payloads("cities.delay").await
+    }
+
+    /// The payloads in a stream, in its order.
+    pub(crate) async fn payloads(&self, stream: &str) -> Vec<Value> {
+        let key = format!("{}:redstream:stream:{stream}", self.namespace);
+        let mut raw = self.raw().await;
+        let range = redis::cmd("XRANGE").arg(key).arg("-").arg("+").query_async(&mut raw).await;
+        let Ok(StreamRangeReply { ids, .. }) = range else {
+            // The server was killed since: the next call connects anew.
+            self.raw.lock().unwrap().take();
+            return Vec::new();
+        };
+        ids.iter().map(|entry| serde_json::from_str(&entry.get::<String>("payload").unwrap()).unwrap()).collect()
+    }
+
+    /// Waits until the main messages are these, as a set in the order of the first.
+    pub(crate) async fn announced(&self, payloads: &[Value]) {
+        eventually(SOON, &format!("the main messages {payloads:?}"), async || self.main().await == payloads).await;
+    }
+
+    /// Waits until the delay messages are these.
+    pub(crate) async fn insured(&self, payloads: &[Value]) {
+        eventually(SOON, &format!("the delay messages {payloads:?}"), async || self.delay().await == payloads).await;
+    }
+
+    async fn raw(&self) -> MultiplexedConnection {
+        let known = self.raw.lock().unwrap().clone();
+        match known {
+            Some(raw) => raw,
+            None => self.raw.lock().unwrap().insert(raw_redis(&self.url).await).clone(),
+        }
+    }
+}
+
+/// The payload of a city's messages.
+pub(crate) fn id(id: i64) -> Value {
+    json!({ "id": id })
+}
+
+pub(crate) fn ids(keys: impl IntoIterator<Item = i64>) -> Vec<Value> {
+    keys.into_iter().map(id).collect()
+}
