@@ -1,0 +1,277 @@
+//! What an operator does from anywhere: pause, resume, rewind, look at lag; and a writer who waits.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use redstream_core::{
+    Batch, CancellationToken, Consumer, Error, MessageId, NewMessage, Payload, Redstream, Result, Start, Stream,
+    SyncToken,
+};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::SOON;
+use super::recorder::Recorder;
+use crate::support::{eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
+
+async fn add(redstream: &Redstream, stream: &Stream, ids: std::ops::Range<i64>) {
+    for id in ids {
+        redstream.producer().queue(stream.name(), &id).await.unwrap();
+    }
+}
+
+fn numbers(ids: std::ops::Range<i64>) -> Vec<Value> {
+    ids.map(|id| json!(id)).collect()
+}
+
+struct Running(CancellationToken, JoinHandle<Result<()>>);
+
+fn start(consumer: Consumer) -> Running {
+    let shutdown = CancellationToken::new();
+    let token = shutdown.clone();
+    let consumer = consumer.backoff(Duration::from_millis(5), Duration::from_millis(50));
+    Running(shutdown, tokio::spawn(async move { consumer.run(token).await }))
+}
+
+impl Running {
+    async fn stop(self) {
+        self.0.cancel();
+        tokio::time::timeout(SOON, self.1).await.expect("it stops").unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_paused_consumer_rests_until_it_is_resumed() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let seen = Recorder::default();
+    let running = start(products.consumer("search", seen.clone()).lock_ttl(Duration::from_millis(300)));
+    add(&redstream, &products, 0..3).await;
+    eventually(SOON, "the first messages", async || seen.len() == 3).await;
+
+    assert!(products.pause("search", SOON).await.unwrap(), "it comes to rest");
+    assert!(products.is_paused("search").await.unwrap());
+    add(&redstream, &products, 3..6).await;
+    // Another host cannot start it either.
+    let error = products.consumer("search", seen.clone()).run_once().await.unwrap_err();
+    assert!(matches!(error, Error::Paused { .. }), "{error}");
+    assert!(matches!(products.lock("search", SOON).unwrap().try_acquire().await, Err(Error::Paused { .. })));
+    assert_eq!(seen.len(), 3);
+
+    assert!(products.resume("search").await.unwrap());
+    eventually(SOON, "the rest", async || seen.len() == 6).await;
+    assert!(!products.is_paused("search").await.unwrap());
+    running.stop().await;
+    assert_eq!(seen.payloads(), numbers(0..6));
+}
+
+#[tokio::test]
+async fn a_batch_at_hand_when_the_pause_comes_is_not_committed() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let handler = {
+        let (begun, finish) = (begun.clone(), finish.clone());
+        move |_: Batch| {
+            let (begun, finish) = (begun.clone(), finish.clone());
+            async move {
+                begun.notify_one();
+                finish.notified().await;
+                Ok(())
+            }
+        }
+    };
+    add(&redstream, &products, 0..1).await;
+    let running = start(products.consumer("search", handler).lock_ttl(Duration::from_secs(60)));
+    begun.notified().await;
+    assert!(!products.pause("search", Duration::from_millis(50)).await.unwrap(), "it is at work still");
+    finish.notify_one();
+    assert!(products.pause("search", SOON).await.unwrap());
+    assert_eq!(products.lag("search").await.unwrap(), 1);
+    products.resume("search").await.unwrap();
+    begun.notified().await;
+    finish.notify_one();
+    eventually(SOON, "the commit", async || products.lag("search").await.unwrap() == 0).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_cannot_be_paused() {
+    let products = redstream().await.stream("products").unwrap();
+    assert!(!products.pause("search", SOON).await.unwrap());
+    assert!(!products.resume("search").await.unwrap());
+    assert!(!products.is_paused("search").await.unwrap());
+    assert!(products.consumers().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn rewinding_handles_again_and_skipping_goes_ahead() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..4).await;
+    let seen = Recorder::default();
+    let consumer = products.consumer("search", seen.clone());
+    consumer.run_once().await.unwrap();
+    let ids = seen.ids();
+
+    assert_eq!(products.rewind("search", Start::After(ids[1])).await.unwrap(), ids[1]);
+    consumer.run_once().await.unwrap();
+    assert_eq!(seen.payloads()[4..], numbers(2..4));
+
+    assert_eq!(products.rewind("search", Start::Earliest).await.unwrap(), MessageId::MIN);
+    consumer.run_once().await.unwrap();
+    assert_eq!(seen.payloads()[6..], numbers(0..4));
+
+    add(&redstream, &products, 4..6).await;
+    assert_eq!(products.rewind("search", Start::Latest).await.unwrap(), products.last_id().await.unwrap());
+    consumer.run_once().await.unwrap();
+    assert_eq!(seen.len(), 10);
+}
+
+#[tokio::test]
+async fn rewinding_to_a_time_begins_with_the_first_message_of_that_time() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    let mut raw = raw_redis(&redis_url()).await;
+    for id in ["1000-0", "2000-0", "2000-1", "3000-0"] {
+        let xadd = redis::cmd("XADD")
+            .arg(format!("{namespace}:redstream:stream:products"))
+            .arg(id)
+            .arg("payload")
+            .arg("1")
+            .to_owned();
+        let _: String = xadd.query_async(&mut raw).await.unwrap();
+    }
+    let seen = Recorder::default();
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(2);
+    products.consumer("late", seen.clone()).start(Start::At(time)).run_once().await.unwrap();
+    assert_eq!(seen.ids(), [MessageId::new(2000, 0), MessageId::new(2000, 1), MessageId::new(3000, 0)]);
+
+    products.rewind("late", Start::At(SystemTime::UNIX_EPOCH)).await.unwrap();
+    products.consumer("late", seen.clone()).run_once().await.unwrap();
+    assert_eq!(seen.len(), 7);
+}
+
+#[tokio::test]
+async fn a_running_owner_cannot_undo_a_rewind() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..2).await;
+    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let seen = Recorder::default();
+    let handler = {
+        let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
+        move |batch: Batch| {
+            let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
+            async move {
+                redstream_core::Handler::handle(&seen, batch).await?;
+                begun.notify_one();
+                finish.notified().await;
+                Ok(())
+            }
+        }
+    };
+    let running = start(products.consumer("search", handler).lock_ttl(Duration::from_secs(60)));
+    begun.notified().await;
+    products.rewind("search", Start::Earliest).await.unwrap();
+    finish.notify_one();
+    begun.notified().await;
+    assert_eq!(products.offsets().get("search").await.unwrap(), Some(MessageId::MIN), "the old commit was refused");
+    finish.notify_one();
+    eventually(SOON, "the commit of the new owner", async || products.lag("search").await.unwrap() == 0).await;
+    running.stop().await;
+    assert_eq!(seen.payloads(), [numbers(0..2), numbers(0..2)].concat());
+}
+
+#[tokio::test]
+async fn lag_is_told_in_messages_and_in_time() {
+    let namespace = namespace();
+    let redstream = redstream_at(&redis_url(), &namespace).await;
+    let products = redstream.stream("products").unwrap();
+    assert_eq!(products.lag_time("search").await.unwrap(), Duration::ZERO);
+    let mut raw = raw_redis(&redis_url()).await;
+    let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut raw).await.unwrap();
+    let _: String = redis::cmd("XADD")
+        .arg(format!("{namespace}:redstream:stream:products"))
+        .arg(format!("{}-0", (seconds - 100) * 1000))
+        .arg("payload")
+        .arg("1")
+        .query_async(&mut raw)
+        .await
+        .unwrap();
+    add(&redstream, &products, 0..25_000).await;
+    assert_eq!(products.lag("search").await.unwrap(), 25_001);
+    let lag = products.lag_time("search").await.unwrap();
+    assert!(lag >= Duration::from_secs(100) && lag < Duration::from_secs(300), "{lag:?}");
+
+    products.consumer("search", Recorder::default()).batch_size(1).run_once().await.unwrap();
+    assert_eq!(products.lag("search").await.unwrap(), 25_000);
+    assert!(products.lag_time("search").await.unwrap() < Duration::from_secs(100));
+}
+
+fn message(stream: &Stream, id: i64) -> NewMessage {
+    NewMessage::new(stream.name().clone(), Payload::encode(&id).unwrap())
+}
+
+#[tokio::test]
+async fn a_writer_waits_until_the_consumer_has_passed_its_write() {
+    let redstream = redstream().await;
+    let (products, orders) = (redstream.stream("products").unwrap(), redstream.stream("orders").unwrap());
+    let seen = Recorder::default();
+    let running = [start(products.consumer("search", seen.clone())), start(orders.consumer("search", seen.clone()))];
+    let mut token = SyncToken::new();
+    for stream in [&products, &orders] {
+        let id = redstream.producer().queue(stream.name(), &7).await.unwrap();
+        token.add(message(stream, 7), Some(id));
+    }
+    // One whose main message failed after the commit.
+    let mut lost = SyncToken::new();
+    lost.add(message(&products, 8), None);
+    token.merge(lost);
+
+    redstream.wait_until_synced("search", &token, SOON).await.unwrap();
+    assert_eq!(seen.payloads().iter().filter(|number| **number == json!(7)).count(), 2);
+    assert!(seen.payloads().contains(&json!(8)));
+    for consumer in running {
+        consumer.stop().await;
+    }
+    assert!(SyncToken::new().is_empty());
+    redstream.wait_until_synced("search", &SyncToken::new(), SOON).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_for_a_consumer_that_does_not_come_ends_with_where_it_stands() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let id = redstream.producer().queue(products.name(), &1).await.unwrap();
+    let mut token = SyncToken::new();
+    token.add(message(&products, 1), Some(id));
+    let error = redstream.wait_until_synced("search", &token, Duration::from_millis(100)).await.unwrap_err();
+    assert!(matches!(&error, Error::NotSynced { wanted, offset: None, .. } if *wanted == id), "{error:?}");
+    assert!(error.to_string().contains("search") && error.to_string().contains(&id.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn a_dead_letter_of_the_write_is_no_success() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let handler = async |batch: Batch| {
+        let numbers = batch.payloads::<i64>().collect::<Result<Vec<_>, _>>()?;
+        if numbers.contains(&1) { Err("not this one".into()) } else { Ok(()) }
+    };
+    let running = start(products.consumer("search", handler).attempts(1));
+    add(&redstream, &products, 0..1).await;
+    let id = redstream.producer().queue(products.name(), &1).await.unwrap();
+    let other = redstream.producer().queue(products.name(), &2).await.unwrap();
+    let token = |number, id| {
+        let mut token = SyncToken::new();
+        token.add(message(&products, number), Some(id));
+        token
+    };
+    redstream.wait_until_synced("search", &token(2, other), SOON).await.unwrap();
+    let error = redstream.wait_until_synced("search", &token(1, id), SOON).await.unwrap_err();
+    assert!(matches!(&error, Error::DeadLettered { message, .. } if *message == id), "{error}");
+    assert!(error.to_string().contains("not this one"), "{error}");
+    running.stop().await;
+}
