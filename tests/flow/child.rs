@@ -10,7 +10,8 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::{SOON, standby};
+use super::place::Place;
+use super::{SOON, crash, standby};
 
 const VARIABLE: &str = "REDSTREAM_FLOW_CHILD";
 /// Sets a child's words apart from what the test runner prints on the same line.
@@ -20,6 +21,8 @@ const MARK: char = '@';
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Job {
     Standby(standby::Post),
+    Worker(Place, crash::Manner),
+    Writer(Place),
 }
 
 /// Does nothing, unless it is started as a child.
@@ -29,6 +32,11 @@ async fn child() -> anyhow::Result<()> {
     let end = end_of_input();
     match serde_json::from_str(&job)? {
         Job::Standby(post) => standby::work(post, end).await,
+        Job::Worker(place, manner) => crash::work(place, manner, end).await,
+        Job::Writer(place) => tokio::select! {
+            written = crash::write(place) => written,
+            () = end.cancelled() => Ok(()),
+        },
     }
 }
 

@@ -3,7 +3,12 @@
 //! Processes that are to be killed are this very test binary, run again: see [`child`].
 
 mod child;
+mod copies;
+mod crash;
+mod halting;
+mod place;
 mod standby;
+mod story;
 
 use std::time::Duration;
 
