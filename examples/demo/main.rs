@@ -1,1 +1,110 @@
-fn main() { println!("{}", include_str!(env!("CITIES_CSV")).len()); let r: Option<reverse_geocoder::Record>=None; }
+//! The demo: 144,563 real cities in a database, and in a search index that follows it through bulk
+//! loads, live changes, rollbacks and crashes. In the end both are compared, row by row.
+//!
+//! Run it with `cargo xtask demo`. The processes that it starts (two workers, and a writer that gets
+//! killed) are this same program; see [`children`].
+
+mod children;
+mod city;
+mod clean_up;
+mod data;
+mod eventually;
+mod plot;
+mod screen;
+mod search;
+mod site;
+mod stage;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use clap::Parser;
+
+use crate::children::Crew;
+use crate::plot::Comparison;
+use crate::screen::Screen;
+use crate::stage::Stage;
+
+/// Carries 144,563 real cities from a database to a search index, through crashes, and compares both.
+#[derive(Debug, Parser)]
+#[command(name = "demo", after_help = "Cities: GeoNames (https://www.geonames.org), CC BY 4.0.")]
+struct Options {
+    /// The Redis to use. All keys are in a namespace of this run, which is removed in the end.
+    #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1/")]
+    redis_url: String,
+    /// The primary database: postgres://… or mysql://… [default: an SQLite file in a temporary folder]
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Take only the first N cities (at least 10).
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(10..))]
+    limit: Option<u32>,
+    /// Be one of the processes that the demo starts; standard input says which.
+    #[arg(long, hide = true)]
+    child: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let outcome = if options.child { children::live().await } else { demo(&options).await };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", in_words(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and its causes, each said once: many repeat what their cause says.
+fn in_words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
+}
+
+async fn demo(options: &Options) -> anyhow::Result<()> {
+    let screen = Screen::new();
+    let mut stop = std::pin::pin!(told_to_stop());
+    let stage = tokio::select! {
+        stage = Stage::set(&options.redis_url, options.database_url.as_deref()) => stage?,
+        signal = &mut stop => bail!("stopped by {}", signal?),
+    };
+    let limit = options.limit.map_or(Ok(usize::MAX), usize::try_from)?;
+    let mut crew = Crew::new(&stage);
+
+    let outcome = tokio::select! {
+        outcome = plot::play(&stage, &mut crew, &screen, limit) => outcome,
+        signal = stop => Err(anyhow!("stopped by {}", signal?)),
+    };
+
+    screen.clear();
+    if outcome.is_err() {
+        crew.show_logs();
+    }
+    crew.dismiss().await;
+    let cleaned = stage.strike().await;
+    let comparison: Comparison = outcome?;
+    cleaned.context("the demo went well, but could not clean up")?;
+
+    screen.say(comparison);
+    ensure!(comparison.is_equal(), "the two stores differ");
+    Ok(())
+}
+
+/// Ctrl-C, or a polite kill.
+async fn told_to_stop() -> std::io::Result<&'static str> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupt = tokio::signal::ctrl_c() => interrupt.map(|()| "ctrl-C"),
+            _ = terminate.recv() => Ok("SIGTERM"),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.map(|()| "ctrl-C")
+}

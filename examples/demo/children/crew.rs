@@ -1,0 +1,146 @@
+//! The crew: the children of a run, what they report, and their end.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+
+use super::{Job, Report};
+use crate::stage::Stage;
+
+/// The longest that anything takes that a child has to report.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// So much of a child's log is shown when the demo fails.
+const LOG_LINES: usize = 10;
+
+/// The children. Dropping it kills them.
+pub(crate) struct Crew {
+    folder: PathBuf,
+    children: Vec<Member>,
+    reports: UnboundedReceiver<News>,
+    reporters: UnboundedSender<News>,
+}
+
+struct Member {
+    process: Child,
+    /// Its end tells the child to end.
+    input: Option<ChildStdin>,
+    log: PathBuf,
+    /// Whether it was killed on purpose.
+    killed: bool,
+}
+
+/// What a child reported, and when that arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct News {
+    pub(crate) who: usize,
+    pub(crate) report: Report,
+    pub(crate) at: Instant,
+}
+
+impl Crew {
+    pub(crate) fn new(stage: &Stage) -> Self {
+        let (reporters, reports) = unbounded_channel();
+        Self { folder: stage.folder().to_owned(), children: Vec::new(), reports, reporters }
+    }
+
+    /// Starts a child and returns its number.
+    pub(crate) async fn hire(&mut self, job: &Job) -> anyhow::Result<usize> {
+        let who = self.children.len();
+        let log = self.folder.join(format!("child-{who}.log"));
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--child").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log)?);
+        command.kill_on_drop(true);
+        // Ctrl-C in a terminal goes to a whole process group; the demo ends its children itself.
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut process = command.spawn().context("cannot start a child process")?;
+        let mut input = process.stdin.take().context("a child without input")?;
+        let output = process.stdout.take().context("a child without output")?;
+        tokio::spawn(listen(who, output, self.reporters.clone()));
+        self.children.push(Member { process, log, killed: false, input: None });
+        let mut line = serde_json::to_string(job)?;
+        line.push('\n');
+        input.write_all(line.as_bytes()).await.context("a child does not take its job")?;
+        self.children[who].input = Some(input);
+        Ok(who)
+    }
+
+    /// What is reported next. Errors where a child is gone that was not killed.
+    pub(crate) async fn news(&mut self, awaited: &str) -> anyhow::Result<News> {
+        let news = timeout(PATIENCE, self.reports.recv()).await;
+        let news = news.with_context(|| format!("waited {} seconds in vain: {awaited}", PATIENCE.as_secs()))?;
+        let news = news.context("all children are gone")?;
+        if news.report == Report::Gone && !self.children[news.who].killed {
+            bail!("child {} ended by itself, instead of: {awaited}", news.who);
+        }
+        Ok(news)
+    }
+
+    /// Waits until a child reports just this.
+    pub(crate) async fn hear(&mut self, who: usize, report: Report, awaited: &str) -> anyhow::Result<News> {
+        loop {
+            let news = self.news(awaited).await?;
+            if (news.who, news.report) == (who, report) {
+                return Ok(news);
+            }
+        }
+    }
+
+    /// Drops what was reported so far.
+    pub(crate) fn ignore_old_news(&mut self) {
+        while self.reports.try_recv().is_ok() {}
+    }
+
+    /// Kills a child with SIGKILL, which it cannot notice, and returns when that was.
+    pub(crate) fn kill(&mut self, who: usize) -> anyhow::Result<Instant> {
+        let member = &mut self.children[who];
+        member.killed = true;
+        member.process.start_kill().with_context(|| format!("cannot kill child {who}"))?;
+        Ok(Instant::now())
+    }
+
+    /// The process id of a child, while it lives.
+    pub(crate) fn pid(&self, who: usize) -> String {
+        self.children[who].process.id().map_or_else(|| "?".to_owned(), |pid| pid.to_string())
+    }
+
+    /// Shows the last lines that each child logged, for whoever has to find out why the demo failed.
+    pub(crate) fn show_logs(&self) {
+        for (who, member) in self.children.iter().enumerate() {
+            let log = std::fs::read_to_string(&member.log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            for line in lines.iter().skip(lines.len().saturating_sub(LOG_LINES)) {
+                eprintln!("child {who}: {line}");
+            }
+        }
+    }
+
+    /// Ends all children, and waits until they are gone.
+    pub(crate) async fn dismiss(mut self) {
+        for member in &mut self.children {
+            // Fails only where it is gone already.
+            _ = member.process.kill().await;
+        }
+    }
+}
+
+/// Passes on what a child reports, and then that it is gone.
+async fn listen(who: usize, output: ChildStdout, reporters: UnboundedSender<News>) {
+    let mut lines = BufReader::new(output).lines();
+    // Where nobody receives, the demo is about to end.
+    let pass_on = |report| _ = reporters.send(News { who, report, at: Instant::now() });
+    while let Ok(Some(line)) = lines.next_line().await {
+        // Nothing else is ever printed there.
+        if let Ok(report) = serde_json::from_str(&line) {
+            pass_on(report);
+        }
+    }
+    pass_on(Report::Gone);
+}

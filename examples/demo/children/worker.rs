@@ -1,0 +1,50 @@
+//! A worker process: what an application's `main` would be. It carries the cities to the index when it
+//! is the active one, and stands by when it is not.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redstream_seaorm::{Batch, Changes, Handler, HandlerError, Indexer, Key, Sink, Supervisor};
+
+use super::{Report, report};
+use crate::city;
+use crate::search::SearchIndex;
+use crate::site::{CONSUMER, DELAY, LOCK_TTL, STREAM, Site};
+
+pub(super) async fn work(site: &Site, end: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let cities = site.redstream().await?.stream(STREAM)?;
+    let indexer = Indexer::new(site.database().await?, site.search());
+    report(Report::Ready)?;
+    Supervisor::new()
+        .with(cities.consumer(CONSUMER, Reporting(indexer)).lock_ttl(LOCK_TTL))
+        .with(cities.delayer(DELAY).lock_ttl(LOCK_TTL))
+        .with(cities.trimmer().interval(Duration::from_secs(1)).lock_ttl(LOCK_TTL))
+        .grace(Duration::from_secs(5))
+        .run_until(end)
+        .await?;
+    Ok(())
+}
+
+/// A handler that also tells when it begins and ends.
+struct Reporting<H>(H);
+
+#[async_trait]
+impl<H: Handler> Handler for Reporting<H> {
+    async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
+        report(Report::Handling(batch.len()))?;
+        self.0.handle(batch).await?;
+        report(Report::Handled)?;
+        Ok(())
+    }
+}
+
+/// Carries what the indexer found to the index.
+#[async_trait]
+impl Sink<city::Entity> for SearchIndex {
+    async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
+        let index = self.clone();
+        let deletes: Vec<i64> = changes.deletes.iter().map(Key::value).collect();
+        tokio::task::spawn_blocking(move || index.write(changes.version, &changes.upserts, &deletes)).await??;
+        Ok(())
+    }
+}

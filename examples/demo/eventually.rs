@@ -1,0 +1,25 @@
+//! Waiting for something, under a bound.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::time::{Instant, sleep, timeout_at};
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// Asks again and again until there is an answer. Errors where asking does, and where the bound passes,
+/// naming what was waited for.
+pub(crate) async fn eventually<T>(
+    what: &str,
+    bound: Duration,
+    mut ask: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    let deadline = Instant::now() + bound;
+    while let Ok(answer) = timeout_at(deadline, ask()).await {
+        if let Some(answer) = answer? {
+            return Ok(answer);
+        }
+        sleep(POLL).await;
+    }
+    bail!("waited {} seconds in vain: {what}", bound.as_secs())
+}

@@ -1,0 +1,71 @@
+//! What a person sees: one line of plain words for each thing that happened, on standard output, and
+//! progress bars while it happens, on standard error where that is a terminal.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::Write as _;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
+
+/// A terminal, or what stands in for one.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    bars: MultiProgress,
+}
+
+impl Screen {
+    pub(crate) fn new() -> Self {
+        Self { bars: MultiProgress::new() }
+    }
+
+    /// One line.
+    pub(crate) fn say(&self, line: impl Display) {
+        // A reader who has gone away (`| head`) is no reason to leave children and tables behind.
+        self.bars.suspend(|| _ = writeln!(std::io::stdout(), "{line}"));
+    }
+
+    /// A line that belongs to a step of the plot.
+    pub(crate) fn tell(&self, step: &str, line: impl Display) {
+        self.say(format_args!("{step:<15} {line}"));
+    }
+
+    /// A bar that goes away by itself.
+    pub(crate) fn bar(&self, what: impl Into<Cow<'static, str>>, length: usize) -> ProgressBar {
+        self.show(what, "{msg:32} {bar:40} {human_pos}/{human_len}", Some(length as u64))
+    }
+
+    /// Something that turns while the end is not known.
+    pub(crate) fn spinner(&self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
+        self.show(what, "{spinner} {msg} {elapsed}", None)
+    }
+
+    /// Takes all bars away.
+    pub(crate) fn clear(&self) {
+        // Nothing to clear where standard error is no terminal.
+        _ = self.bars.clear();
+    }
+
+    fn show(&self, what: impl Into<Cow<'static, str>>, template: &str, length: Option<u64>) -> ProgressBar {
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        let bar = bar.with_style(style).with_message(what).with_finish(ProgressFinish::AndClear);
+        let bar = self.bars.add(bar);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+}
+
+/// `144563` as `144,563`.
+pub(crate) fn grouped(number: impl TryInto<u64>) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    indicatif::HumanCount(number).to_string()
+}
+
+/// A duration as a person says it: `6.1 s`, or `12 ms` where it is short.
+pub(crate) fn time(duration: Duration) -> String {
+    if duration < Duration::from_millis(100) {
+        return format!("{} ms", duration.as_millis());
+    }
+    format!("{:.1} s", duration.as_secs_f64())
+}

@@ -1,0 +1,54 @@
+//! Where everything is: what a process needs to know to take part.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use redstream_seaorm::{ConnectOptions, Redstream, StreamedConnection};
+use sea_orm::{Database, DatabaseConnection};
+use serde::{Deserialize, Serialize};
+
+use crate::search::SearchIndex;
+
+/// The stream of the cities.
+pub(crate) const STREAM: &str = "cities";
+/// The consumer that carries them to the search index.
+pub(crate) const CONSUMER: &str = "search";
+/// After how long a delay message is queued: short, to be seen at work. Applications use 5 minutes.
+pub(crate) const DELAY: Duration = Duration::from_secs(5);
+/// A transaction that took longer than this sends its delay messages again: a fifth of the delay.
+pub(crate) const RESEND_AFTER: Duration = Duration::from_secs(1);
+/// After how long without a sign of life the standby takes over.
+pub(crate) const LOCK_TTL: Duration = Duration::from_secs(2);
+
+/// The addresses of one run.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Site {
+    pub(crate) redis_url: String,
+    pub(crate) namespace: String,
+    pub(crate) database_url: String,
+    pub(crate) index: PathBuf,
+}
+
+impl Site {
+    pub(crate) async fn redstream(&self) -> anyhow::Result<Redstream> {
+        let options = ConnectOptions::new(&self.redis_url).namespace(&self.namespace);
+        Redstream::connect(options).await.context("cannot use the Redis of --redis-url")
+    }
+
+    /// The primary database, as SeaORM has it: for reading.
+    pub(crate) async fn database(&self) -> anyhow::Result<DatabaseConnection> {
+        let mut options = sea_orm::ConnectOptions::new(&self.database_url);
+        options.max_connections(4).connect_timeout(Duration::from_secs(10)).sqlx_logging(false);
+        Database::connect(options).await.context("cannot use the database of --database-url")
+    }
+
+    pub(crate) fn search(&self) -> SearchIndex {
+        SearchIndex::at(&self.index)
+    }
+}
+
+/// A database through Redstream: for writing.
+pub(crate) fn streamed<C>(database: C, redstream: &Redstream) -> StreamedConnection<C> {
+    StreamedConnection::new(database, redstream.producer()).resend_after(RESEND_AFTER)
+}

@@ -1,0 +1,100 @@
+//! The stage: the two datastores of a run, set before the plot and struck after it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use redstream_seaorm::{Redstream, Stream};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Schema};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::city;
+use crate::clean_up::remove_keys;
+use crate::search::SearchIndex;
+use crate::site::{STREAM, Site};
+
+/// The longest that cleaning up may take.
+const STRIKE: Duration = Duration::from_secs(20);
+
+/// What the plot is played on.
+pub(crate) struct Stage {
+    pub(crate) site: Site,
+    pub(crate) redstream: Redstream,
+    pub(crate) stream: Stream,
+    /// The primary database; what is written to it directly is not streamed.
+    pub(crate) database: DatabaseConnection,
+    folder: TempDir,
+    made_table: AtomicBool,
+}
+
+impl Stage {
+    /// Connects to Redis and to the database, and creates the index. Makes nothing that outlives a
+    /// temporary folder.
+    pub(crate) async fn set(redis_url: &str, database_url: Option<&str>) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("redstream-demo-").tempdir().context("no temporary folder")?;
+        let index = folder.path().join("index");
+        let sqlite = format!("sqlite://{}?mode=rwc", folder.path().join("cities.db").display());
+        let site = Site {
+            redis_url: redis_url.to_owned(),
+            namespace: format!("redstream-demo-{}", Uuid::new_v4().simple()),
+            database_url: database_url.map_or(sqlite, str::to_owned),
+            index,
+        };
+        let redstream = site.redstream().await?;
+        let stream = redstream.stream(STREAM)?;
+        let database = site.database().await?;
+        std::fs::create_dir(&site.index).context("cannot make a folder for the index")?;
+        SearchIndex::create(&site.index).context("cannot create the index")?;
+        Ok(Self { site, redstream, stream, database, folder, made_table: AtomicBool::new(false) })
+    }
+
+    /// Creates the table, unless there is one: it would not be ours, and is left alone.
+    pub(crate) async fn create_table(&self) -> anyhow::Result<()> {
+        let there = self.database.execute_unprepared(&format!("SELECT 1 FROM {} WHERE 1 = 0", city::TABLE)).await;
+        ensure!(
+            there.is_err(),
+            "the database has a table {0} already, which this run did not make: if an earlier run of the demo was \
+             killed, drop it (DROP TABLE {0}); else give the demo another database",
+            city::TABLE
+        );
+        let backend = self.database.get_database_backend();
+        let mut table = Schema::new(backend).create_table_from_entity(city::Entity);
+        match backend {
+            // Readers and a writer side by side, in several processes.
+            DbBackend::Sqlite => _ = self.database.execute_unprepared("PRAGMA journal_mode = WAL").await?,
+            // The names are of the whole world; the server's default may be latin1.
+            DbBackend::MySql => _ = table.character_set("utf8mb4"),
+            _ => {}
+        }
+        self.made_table.store(true, Ordering::Relaxed);
+        self.database.execute(&table).await.context("cannot create the table of cities")?;
+        Ok(())
+    }
+
+    /// A folder that goes when the run ends.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Removes the keys, the table, the index.
+    pub(crate) async fn strike(self) -> anyhow::Result<()> {
+        let keys = tokio::time::timeout(STRIKE, remove_keys(&self.site.redis_url, &self.site.namespace)).await;
+        let table = tokio::time::timeout(STRIKE, self.drop_table()).await;
+        self.folder.close().context("cannot remove the temporary folder")?;
+        table.context("dropping the table took too long")??;
+        keys.context("removing the keys took too long")?.context("cannot remove the keys of this run from Redis")
+    }
+
+    async fn drop_table(&self) -> anyhow::Result<()> {
+        if self.made_table.load(Ordering::Relaxed) {
+            self.database
+                .execute_unprepared(&format!("DROP TABLE IF EXISTS {}", city::TABLE))
+                .await
+                .context("cannot drop the table of cities")?;
+        }
+        self.database.close_by_ref().await?;
+        Ok(())
+    }
+}
