@@ -1,5 +1,5 @@
-//! What the derived `ActiveModelBehavior` does, for those who write their own: call these from the hooks of the
-//! same names, first in the `before` ones, last in the `after` ones.
+//! What the derived `ActiveModelBehavior` does, for those who write their own: call each last in the hook
+//! of its name, after what gives the model its key or refuses the write.
 //!
 //! | hook | in a transaction | outside one |
 //! |---|---|---|
@@ -14,7 +14,8 @@
 //! delay message announces it, after the delay.
 
 use redstream_core::NewMessage;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait};
+use sea_orm::sea_query::{ValueTuple, sea_value_to_json_value};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ModelTrait, PrimaryKeyTrait};
 
 use crate::probe::{self, Tracked};
 use crate::streamed::{message, table};
@@ -31,7 +32,8 @@ where
     C: ConnectionTrait,
 {
     let tracked = tracked::<A::Entity, C>(db)?;
-    let Some(message) = message_of(model)? else {
+    let key = model.get_primary_key_value().filter(|key| !(insert && replaced::<A::Entity, C>(key, db)));
+    let Some(message) = key.map(message::<A::Entity>).transpose()? else {
         return match tracked {
             Tracked::Autocommit(_) if insert => Err(Error::GeneratedKey { table: table::<A::Entity>() }.into()),
             // In a transaction `after_save` knows the key; an update without one SeaORM refuses itself.
@@ -98,6 +100,12 @@ where
         Tracked::Transaction(scope) => scope.announce_later([message]),
     }
     Ok(())
+}
+
+/// Whether the database takes this key as a wish for a generated one, as `MySQL` and `MariaDB` take an `AUTO_INCREMENT` of 0.
+fn replaced<E: EntityTrait, C: ConnectionTrait>(key: &ValueTuple, db: &C) -> bool {
+    let zero = matches!(key, ValueTuple::One(value) if sea_value_to_json_value(value).as_i64() == Some(0));
+    zero && <E::PrimaryKey as PrimaryKeyTrait>::auto_increment() && db.get_database_backend() == DbBackend::MySql
 }
 
 fn message_of<A>(model: &A) -> Result<Option<NewMessage>, Error>

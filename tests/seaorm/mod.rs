@@ -1,2 +1,7 @@
 //! The SeaORM adapter, by the files of `redstream-seaorm`.
 mod indexer;
+mod city;
+mod hooks;
+mod savepoints;
+mod transaction;
+mod world;

@@ -6,7 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::streams::StreamRangeReply;
 use redstream_core::{ConnectOptions, Redstream, Stream};
 use redstream_seaorm::StreamedConnection;
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, Schema};
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, Schema};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -61,6 +61,12 @@ impl World {
         self.plain.execute(&schema.create_table_from_entity(entity)).await.unwrap();
     }
 
+    /// A city that was there before the test, and of which nobody was told.
+    pub(crate) async fn existing(&self, id: i64, name: &str) -> city::Model {
+        city::Entity::insert(city::with_key(id, name)).exec_without_returning(&self.plain).await.unwrap();
+        city::Model { id, name: name.to_owned() }
+    }
+
     pub(crate) fn cities(&self) -> Stream {
         self.redstream.stream("cities").unwrap()
     }
@@ -70,8 +76,12 @@ impl World {
         city::Entity::find_by_id(id).one(&self.plain).await.unwrap()
     }
 
-    pub(crate) async fn rows(&self) -> Vec<city::Model> {
-        city::Entity::find().all(&self.plain).await.unwrap()
+    pub(crate) async fn count(&self) -> u64 {
+        city::Entity::find().count(&self.plain).await.unwrap()
+    }
+
+    pub(crate) async fn name(&self, id: i64) -> Option<String> {
+        self.row(id).await.map(|city| city.name)
     }
 
     /// The payloads of the main messages of cities.
@@ -97,9 +107,24 @@ impl World {
         ids.iter().map(|entry| serde_json::from_str(&entry.get::<String>("payload").unwrap()).unwrap()).collect()
     }
 
-    /// Waits until the main messages are these, as a set in the order of the first.
+    /// Waits until the main messages are these.
     pub(crate) async fn announced(&self, payloads: &[Value]) {
         eventually(SOON, &format!("the main messages {payloads:?}"), async || self.main().await == payloads).await;
+    }
+
+    /// Queues a message of its own, which comes after all that was sent before it, and sees that it is alone.
+    pub(crate) async fn nothing_is_announced(&self) {
+        self.nothing_is_announced_but([]).await;
+    }
+
+    /// The same, where these, in any order, were.
+    pub(crate) async fn nothing_is_announced_but(&self, keys: impl IntoIterator<Item = i64>) {
+        const LAST: i64 = 999_999;
+        self.db.producer().queue(self.cities().name(), &id(LAST)).await.unwrap();
+        let mut announced: Vec<i64> = self.main().await.iter().map(|payload| payload["id"].as_i64().unwrap()).collect();
+        assert_eq!(announced.pop(), Some(LAST));
+        announced.sort_unstable();
+        assert_eq!(announced, keys.into_iter().collect::<Vec<_>>());
     }
 
     /// Waits until the delay messages are these.
