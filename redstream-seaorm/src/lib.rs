@@ -60,6 +60,7 @@
 //! [`Indexer`] is the handler that reads the rows back and hands them to a [`Sink`]. The engine itself, with all that a
 //! worker can be told, is in [`core`].
 
+mod bulk;
 mod connection;
 mod context;
 mod error;
@@ -75,6 +76,7 @@ mod streamed;
 mod transaction;
 mod transactional;
 
+pub use bulk::{Bulk, BulkExt};
 pub use connection::StreamedConnection;
 pub use error::Error;
 pub use indexer::Indexer;

@@ -1,0 +1,241 @@
+//! Bulk operations: `update_many`, `delete_many`, `insert_many` and raw SQL run no hooks, so their keys are named around them.
+//!
+//! Two forms. [`BulkExt::bulk`] is the classic one: the records were loaded already, and a closure writes them. [`Bulk`] is
+//! the query form: it finds the keys itself, batch by batch, and never holds them all.
+//!
+//! Either way a batch is one transaction: begin, hand the keys to the insurance, write while the delay messages
+//! fly, commit once they are acknowledged, announce.
+
+mod page;
+mod query;
+
+use std::sync::Arc;
+
+use redstream_core::{NewMessage, Producer};
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, ModelTrait, SqliteTransactionMode, TransactionOptions, TransactionSession,
+    TransactionTrait,
+};
+
+pub use self::query::Bulk;
+use crate::hooks::tracked;
+use crate::probe::Tracked;
+use crate::scope::Scope;
+use crate::streamed::{message, table};
+use crate::{Error, Key, Streamed};
+
+/// `producer.bulk(…)`: the classic form of a bulk operation.
+///
+/// Implemented for [`Producer`] alone.
+pub trait BulkExt: sealed::Sealed {
+    /// Runs `write` in a transaction (a savepoint, where `db` is a transaction), insures `records` before its commit and
+    /// announces them after it.
+    ///
+    /// The records are the ones that `write` changes or deletes; it may do so by any statement, hooks or none. Their delay
+    /// messages fly while it runs, and the commit waits for them. One that is announced and was not changed
+    /// does no harm, one that was changed and is not among them is missed. `write` runs for no records, too.
+    ///
+    /// ```no_run
+    /// # mod city {
+    /// #     use redstream_seaorm::Streamed;
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    /// #     #[sea_orm(table_name = "cities")]
+    /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String, pub country: String }
+    /// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    /// #     pub enum Relation {}
+    /// # }
+    /// use city::Entity as Cities;
+    /// use redstream_seaorm::{BulkExt, Redstream, StreamedConnection};
+    /// use sea_orm::sea_query::Expr;
+    /// use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+    ///
+    /// # async fn example(redstream: Redstream, db: StreamedConnection) -> Result<(), sea_orm::DbErr> {
+    /// let found = Cities::find().filter(city::Column::Country.eq("DD")).all(&db).await?;
+    /// let updated = redstream
+    ///     .producer()
+    ///     .bulk(&db, &found, async |txn| {
+    ///         Cities::update_many()
+    ///             .col_expr(city::Column::Country, Expr::value("DE"))
+    ///             .filter(city::Column::Id.is_in(found.iter().map(|city| city.id)))
+    ///             .exec(txn)
+    ///             .await
+    ///     })
+    ///     .await?;
+    /// println!("{} cities", updated.rows_affected);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// All of them after a rollback, and nothing is announced:
+    /// - what `write` returns;
+    /// - [`Error::NotInsured`] where a delay message was not written;
+    /// - [`Error::OtherRedis`] where this producer and the one of `db` come from different handles;
+    /// - [`Error::Untracked`] where `db` is not streamed.
+    ///
+    /// The adapter's own come as a [`DbErr`], which the closure's error type must be made from.
+    fn bulk<M, D, F, R, X>(&self, db: &D, records: &[M], write: F) -> impl Future<Output = Result<R, X>>
+    where
+        M: ModelTrait,
+        M::Entity: Streamed,
+        D: ConnectionTrait + TransactionTrait,
+        F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
+        X: From<DbErr>;
+
+    /// [`bulk`](Self::bulk) for those who have the keys, and not the models.
+    ///
+    /// ```no_run
+    /// # mod city {
+    /// #     use redstream_seaorm::Streamed;
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    /// #     #[sea_orm(table_name = "cities")]
+    /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String, pub country: String }
+    /// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    /// #     pub enum Relation {}
+    /// # }
+    /// use redstream_seaorm::{BulkExt, Key, Redstream, StreamedConnection};
+    /// use sea_orm::ConnectionTrait;
+    ///
+    /// # async fn example(redstream: Redstream, db: StreamedConnection) -> Result<(), sea_orm::DbErr> {
+    /// let keys = [1, 2, 3].map(Key::<city::Entity>::new);
+    /// redstream
+    ///     .producer()
+    ///     .bulk_keys(&db, keys, async |txn| {
+    ///         txn.execute_unprepared("UPDATE cities SET country = 'DE' WHERE id IN (1, 2, 3)").await
+    ///     })
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    fn bulk_keys<E, D, F, R, X>(
+        &self,
+        db: &D,
+        keys: impl IntoIterator<Item = Key<E>>,
+        write: F,
+    ) -> impl Future<Output = Result<R, X>>
+    where
+        E: Streamed,
+        D: ConnectionTrait + TransactionTrait,
+        F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
+        X: From<DbErr>;
+}
+
+impl BulkExt for Producer {
+    fn bulk<M, D, F, R, X>(&self, db: &D, records: &[M], write: F) -> impl Future<Output = Result<R, X>>
+    where
+        M: ModelTrait,
+        M::Entity: Streamed,
+        D: ConnectionTrait + TransactionTrait,
+        F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
+        X: From<DbErr>,
+    {
+        // Made here and not in the future, which then is `Send` whatever the records are.
+        let messages = records.iter().map(|record| message::<M::Entity>(record.get_primary_key_value())).collect();
+        run::<M::Entity, _, _, _, _>(self, db, messages, write)
+    }
+
+    fn bulk_keys<E, D, F, R, X>(
+        &self,
+        db: &D,
+        keys: impl IntoIterator<Item = Key<E>>,
+        write: F,
+    ) -> impl Future<Output = Result<R, X>>
+    where
+        E: Streamed,
+        D: ConnectionTrait + TransactionTrait,
+        F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
+        X: From<DbErr>,
+    {
+        let messages = messages(&keys.into_iter().collect::<Vec<_>>());
+        run::<E, _, _, _, _>(self, db, messages, write)
+    }
+}
+
+async fn run<E, D, F, R, X>(
+    producer: &Producer,
+    db: &D,
+    messages: Result<Vec<NewMessage>, Error>,
+    write: F,
+) -> Result<R, X>
+where
+    E: EntityTrait,
+    D: ConnectionTrait + TransactionTrait,
+    F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
+    X: From<DbErr>,
+{
+    let messages = messages.map_err(DbErr::from)?;
+    if !tracked::<E, D>(db).map_err(DbErr::from)?.producer().same_redis(producer) {
+        return Err(DbErr::from(Error::OtherRedis).into());
+    }
+    let (transaction, scope) = begin::<E, D>(db).await?;
+    let outcome = match follow(&scope, messages) {
+        Ok(()) => write(&transaction).await,
+        Err(error) => Err(DbErr::from(error).into()),
+    };
+    finish(transaction, outcome).await
+}
+
+/// A transaction that is going to write, and its scope.
+async fn begin<E, D>(db: &D) -> Result<(D::Transaction, Arc<Scope>), DbErr>
+where
+    E: EntityTrait,
+    D: ConnectionTrait + TransactionTrait,
+{
+    // On a plain connection nothing is begun.
+    tracked::<E, D>(db)?;
+    // A transaction of SQLite that reads first and then writes fails at once where another wrote in between; this
+    // one waits for its turn.
+    let options =
+        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    let transaction = db.begin_with_options(options).await?;
+    match tracked::<E, _>(&transaction)? {
+        Tracked::Transaction(scope) => Ok((transaction, scope)),
+        Tracked::Autocommit(_) => Err(Error::Untracked { table: table::<E>() }.into()),
+    }
+}
+
+/// Insures messages, and has the commit announce them; a rollback drops them.
+fn follow(scope: &Scope, messages: Vec<NewMessage>) -> Result<(), Error> {
+    scope.insure(messages.iter().cloned())?;
+    scope.announce_later(messages);
+    Ok(())
+}
+
+/// Commits what succeeded and rolls back what failed.
+async fn finish<T, R, X>(transaction: T, outcome: Result<R, X>) -> Result<R, X>
+where
+    T: TransactionSession,
+    X: From<DbErr>,
+{
+    match outcome {
+        Ok(value) => {
+            transaction.commit().await?;
+            Ok(value)
+        }
+        Err(error) => {
+            // Why it failed is what the caller wants to know; and where even the rollback fails, the connection is gone, and
+            // the server rolls back.
+            let _ = transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, Error> {
+    keys.iter().map(|key| message::<E>(key.values().clone())).collect()
+}
+
+impl Tracked {
+    fn producer(&self) -> &Producer {
+        match self {
+            Self::Autocommit(context) => &context.producer,
+            Self::Transaction(scope) => &scope.context.producer,
+        }
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for redstream_core::Producer {}
+}
