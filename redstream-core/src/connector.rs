@@ -1,96 +1,168 @@
-//! Opens connections to Redis, and checks what answers.
+//! Opens connections: to one server, to the master that Sentinels name, or to a cluster.
 
-use redis::AsyncConnectionConfig;
-use redis::aio::MultiplexedConnection;
+use std::time::Duration;
 
+use redis::cluster::{ClusterClient, ClusterConfig};
+use redis::sentinel::{Sentinel, SentinelNodeConnectionInfo};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError, RedisResult};
+
+use crate::connection::Connection;
+use crate::options::Place;
 use crate::{ConnectOptions, Error, Result};
 
-/// What one server must be able to do: `XTRIM MINID` came with this version.
-const OLDEST: (u32, u32) = (6, 2);
-
-#[derive(Clone, Debug)]
 pub(crate) struct Connector {
-    client: redis::Client,
     options: ConnectOptions,
+    target: Target,
     address: String,
 }
 
-/// What a server says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Server {
-    pub(crate) version: String,
-    /// New at each start of a server, so it tells two servers at one address apart. Empty where the
-    /// user may not ask.
-    pub(crate) run_id: String,
+enum Target {
+    Single(Client),
+    /// The Sentinels, asked anew for every connection: the master may have moved.
+    Sentinel {
+        sentinels: tokio::sync::Mutex<Sentinel>,
+        master: String,
+        node: SentinelNodeConnectionInfo,
+    },
+    Cluster(ClusterClient),
 }
 
 impl Connector {
     pub(crate) fn new(options: ConnectOptions) -> Result<Self> {
         options.check()?;
-        let client = redis::Client::open(options.url.as_str()).map_err(Error::InvalidUrl)?;
-        let info = client.get_connection_info();
-        // A command is small and is waited for: it must not sit in a buffer.
-        let tcp = info.tcp_settings().clone().set_nodelay(true);
-        let info = info.clone().set_tcp_settings(tcp);
-        let address = info.addr().to_string();
-        let client = redis::Client::open(info).map_err(Error::InvalidUrl)?;
-        Ok(Self { client, options, address })
+        let (target, address) = target(&options).map_err(Error::InvalidUrl)?;
+        Ok(Self { options, target, address })
     }
 
     pub(crate) fn options(&self) -> &ConnectOptions {
         &self.options
     }
 
+    /// For people; without credentials.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// A connection for commands that answer at once.
-    pub(crate) async fn open(&self) -> redis::RedisResult<MultiplexedConnection> {
-        self.connect(Some(self.options.response_timeout)).await
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.target, Target::Cluster(_))
     }
 
-    /// A connection for commands that block in Redis. It waits for ever for a reply: who uses it
-    /// bounds the wait.
-    pub(crate) async fn open_blocking(&self) -> redis::RedisResult<MultiplexedConnection> {
-        self.connect(None).await
-    }
-
-    async fn connect(
-        &self,
-        response_timeout: Option<std::time::Duration>,
-    ) -> redis::RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.options.connect_timeout))
-            .set_response_timeout(response_timeout);
-        self.client.get_multiplexed_async_connection_with_config(&config).await
-    }
-
-    pub(crate) fn refused(&self, source: redis::RedisError) -> Error {
+    pub(crate) fn refused(&self, source: RedisError) -> Error {
         Error::Connect { address: self.address.clone(), source }
     }
 
-    /// Errors with [`Error::UnsupportedServer`] where the server is too old to be of use.
-    pub(crate) fn check_version(&self, server: &Server) -> Result<()> {
-        let mut parts = server.version.split('.').map(|part| part.parse::<u32>().ok());
-        match (parts.next().flatten(), parts.next().flatten()) {
-            (Some(major), Some(minor)) if (major, minor) < OLDEST => {
-                Err(Error::UnsupportedServer { address: self.address.clone(), version: server.version.clone() })
+    /// A connection for commands that answer at once.
+    pub(crate) async fn open(&self) -> RedisResult<Connection> {
+        let [connection] = self.bounded(self.open_to([Some(self.options.response_timeout)])).await?;
+        Ok(connection)
+    }
+
+    /// One for commands that answer at once, and one for commands that block in Redis for up to `block`. Both to the
+    /// same master. The second waits for its replies without end: who uses it bounds the wait.
+    pub(crate) async fn open_pair(&self, block: Duration) -> RedisResult<[Connection; 2]> {
+        // A cluster's connection cannot wait without end.
+        let patience = self.is_cluster().then_some(block);
+        self.bounded(self.open_to([Some(self.options.response_timeout), patience])).await
+    }
+
+    async fn open_to<const N: usize>(&self, patience: [Option<Duration>; N]) -> RedisResult<[Connection; N]> {
+        let single;
+        let client = match &self.target {
+            Target::Single(client) => client,
+            Target::Sentinel { sentinels, master, node } => {
+                single = sentinels.lock().await.async_master_for(master, Some(node)).await?;
+                &single
             }
-            _ => Ok(()),
+            Target::Cluster(cluster) => {
+                let opened = patience.map(|patience| {
+                    let mut config = ClusterConfig::new().set_connection_timeout(self.options.connect_timeout);
+                    if let Some(patience) = patience {
+                        config = config.set_response_timeout(patience);
+                    }
+                    cluster.get_async_connection_with_config(config)
+                });
+                return all(opened, Connection::Cluster).await;
+            }
+        };
+        let configs = patience.map(|patience| {
+            AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(self.options.connect_timeout))
+                .set_response_timeout(patience)
+        });
+        let opened = configs.each_ref().map(|config| client.get_multiplexed_async_connection_with_config(config));
+        all(opened, Connection::Single).await
+    }
+
+    /// Sentinels and cluster nodes are asked one after the other; together they get this long.
+    async fn bounded<T>(&self, open: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        let bound = self.options.connect_timeout * 3;
+        // Boxed: what Sentinels and clusters go through makes a large future.
+        tokio::time::timeout(bound, Box::pin(open)).await.unwrap_or_else(|_| Err(timed_out(bound)))
+    }
+}
+
+async fn all<C, const N: usize>(
+    opened: [impl Future<Output = RedisResult<C>>; N],
+    wrap: fn(C) -> Connection,
+) -> RedisResult<[Connection; N]> {
+    let connections = futures_util::future::try_join_all(opened).await?;
+    let connections: Vec<Connection> = connections.into_iter().map(wrap).collect();
+    connections.try_into().map_err(|_| (redis::ErrorKind::Client, "a connection is missing").into())
+}
+
+pub(crate) fn timed_out(bound: Duration) -> RedisError {
+    RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no reply within {bound:?}")))
+}
+
+fn target(options: &ConnectOptions) -> RedisResult<(Target, String)> {
+    match &options.place {
+        Place::Single(url) => {
+            let info = prompt(url.as_str().into_connection_info()?);
+            let address = info.addr().to_string();
+            Ok((Target::Single(Client::open(info)?), address))
+        }
+        Place::Sentinel { urls, master, node } => {
+            let sentinels = infos(urls)?;
+            let address = format!("master {master} of the Sentinels {}", addresses(&sentinels));
+            let node = prompt(node.as_str().into_connection_info()?);
+            let mut info = SentinelNodeConnectionInfo::default()
+                .set_redis_connection_info(node.redis_settings().clone())
+                .set_tcp_settings(node.tcp_settings().clone());
+            if let redis::ConnectionAddr::TcpTls { .. } = node.addr() {
+                info = info.set_tls_mode(redis::TlsMode::Secure);
+            }
+            let sentinels = tokio::sync::Mutex::new(Sentinel::build(sentinels)?);
+            Ok((Target::Sentinel { sentinels, master: master.clone(), node: info }, address))
+        }
+        Place::Cluster(urls) => {
+            let nodes = infos(urls)?;
+            let address = format!("the cluster at {}", addresses(&nodes));
+            // Its own retries would send a message again and again when a reply is lost; ours are bounded.
+            let client = ClusterClient::builder(nodes)
+                .retries(0)
+                .tcp_settings(redis::io::tcp::TcpSettings::default().set_nodelay(true))
+                .build()?;
+            Ok((Target::Cluster(client), address))
         }
     }
 }
 
-/// Asks the server what it is. A user who may not ask gets an empty answer, not an error.
-pub(crate) async fn server(connection: &mut MultiplexedConnection) -> redis::RedisResult<Server> {
-    let info = match redis::cmd("INFO").arg("server").query_async::<String>(connection).await {
-        Ok(info) => info,
-        Err(error) if error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoPerm) => String::new(),
-        Err(error) => return Err(error),
-    };
-    let field = |name: &str| {
-        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim().to_owned()
-    };
-    Ok(Server { version: field("redis_version"), run_id: field("run_id") })
+fn infos(urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {
+    urls.iter().map(|url| Ok(prompt(url.as_str().into_connection_info()?))).collect()
+}
+
+/// A command is small and is waited for: it must not sit in a buffer.
+fn prompt(info: ConnectionInfo) -> ConnectionInfo {
+    let tcp = info.tcp_settings().clone().set_nodelay(true);
+    info.set_tcp_settings(tcp)
+}
+
+fn addresses(infos: &[ConnectionInfo]) -> String {
+    infos.iter().map(|info| info.addr().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").field("address", &self.address).finish_non_exhaustive()
+    }
 }

@@ -1,6 +1,7 @@
 //! What of a server's settings can lose messages; looked up once, when connecting.
 
-use redis::aio::MultiplexedConnection;
+use crate::connection::Connection;
+use crate::server::field;
 
 /// A setting of the server with which it can lose messages that it acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl std::fmt::Display for Risk {
 }
 
 /// What the server tells; a user who may not ask learns of no risk.
-pub(crate) async fn risks(connection: &mut MultiplexedConnection) -> Vec<Risk> {
+pub(crate) async fn risks(connection: &mut Connection) -> Vec<Risk> {
     let mut info = String::new();
     for section in ["memory", "persistence"] {
         let answer = redis::cmd("INFO").arg(section).query_async::<String>(connection).await;
@@ -56,7 +57,7 @@ pub(crate) async fn risks(connection: &mut MultiplexedConnection) -> Vec<Risk> {
 }
 
 fn found(info: &str, appendfsync: &str) -> Vec<Risk> {
-    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let field = |name: &str| field(info, name);
     let mut risks = Vec::new();
     if let (Some(limit), Some(policy)) = (field("maxmemory"), field("maxmemory_policy"))
         && limit != "0"

@@ -245,9 +245,18 @@ pub(crate) fn is_transient(error: &RedisError) -> bool {
         || error.is_connection_dropped()
         || matches!(
             error.kind(),
-            ErrorKind::Server(
-                Server::BusyLoading | Server::TryAgain | Server::ClusterDown | Server::MasterDown | Server::ReadOnly
-            )
+            ErrorKind::ClusterConnectionNotFound
+                | ErrorKind::MasterNameNotFoundBySentinel
+                | ErrorKind::NoValidReplicasFoundBySentinel
+                | ErrorKind::Server(
+                    Server::BusyLoading
+                        | Server::Moved
+                        | Server::Ask
+                        | Server::TryAgain
+                        | Server::ClusterDown
+                        | Server::MasterDown
+                        | Server::ReadOnly
+                )
         )
 }
 

@@ -12,22 +12,27 @@
 //! | `redstream:version:products:CONSUMER` | string | the last version issued |
 //! | `redstream:stream:products.dead.CONSUMER` | stream | dead letters |
 //!
-//! With a namespace, each begins with `NAMESPACE:redstream` in place of `redstream`.
+//! On a Redis Cluster the stream's name is a hash tag, `{products}` and `{products}.delay`, so that all keys of a stream
+//! are in one slot. With a namespace, each begins with `NAMESPACE:redstream` in place of `redstream`.
+
+use std::borrow::Cow;
 
 use crate::StreamName;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     base: String,
+    tagged: bool,
 }
 
 impl Keys {
-    pub(crate) fn new(namespace: Option<&str>) -> Self {
-        Self { base: namespace.map_or_else(|| "redstream".to_owned(), |n| format!("{n}:redstream")) }
+    /// `tagged`: for a cluster.
+    pub(crate) fn new(namespace: Option<&str>, tagged: bool) -> Self {
+        Self { tagged, base: namespace.map_or_else(|| "redstream".to_owned(), |n| format!("{n}:redstream")) }
     }
 
     pub(crate) fn stream(&self, stream: &StreamName) -> String {
-        format!("{}:stream:{stream}", self.base)
+        format!("{}:stream:{}", self.base, self.tag(stream))
     }
 
     pub(crate) fn delay_stream(&self, stream: &StreamName) -> String {
@@ -39,26 +44,37 @@ impl Keys {
     }
 
     pub(crate) fn offset(&self, stream: &StreamName, consumer: &str) -> String {
-        format!("{}:offset:{stream}:{consumer}", self.base)
+        format!("{}:offset:{}:{consumer}", self.base, self.tag(stream))
     }
 
     pub(crate) fn version(&self, stream: &StreamName, consumer: &str) -> String {
-        format!("{}:version:{stream}:{consumer}", self.base)
+        format!("{}:version:{}:{consumer}", self.base, self.tag(stream))
     }
 
     pub(crate) fn registry(&self, stream: &StreamName) -> String {
-        format!("{}:consumers:{stream}", self.base)
+        format!("{}:consumers:{}", self.base, self.tag(stream))
     }
 
     pub(crate) fn consumer_lock(&self, stream: &StreamName, consumer: &str) -> String {
-        format!("{}:lock:consumer:{stream}:{consumer}", self.base)
+        format!("{}:lock:consumer:{}:{consumer}", self.base, self.tag(stream))
     }
 
     pub(crate) fn trimmer_lock(&self, stream: &StreamName) -> String {
-        format!("{}:lock:trimmer:{stream}", self.base)
+        format!("{}:lock:trimmer:{}", self.base, self.tag(stream))
     }
 
     pub(crate) fn notify(lock: &str) -> String {
         format!("{lock}.notify")
+    }
+
+    /// The name, tagged for a cluster; a stream of delay messages has the tag of its main stream.
+    fn tag<'a>(&self, stream: &'a StreamName) -> Cow<'a, str> {
+        if !self.tagged {
+            return stream.as_str().into();
+        }
+        match stream.as_str().strip_suffix(".delay") {
+            Some(main) => format!("{{{main}}}.delay").into(),
+            None => format!("{{{stream}}}").into(),
+        }
     }
 }

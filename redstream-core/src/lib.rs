@@ -33,6 +33,7 @@ mod readme {}
 
 mod backoff;
 mod batch;
+mod connection;
 mod connector;
 mod consumer;
 mod dead;
@@ -55,6 +56,7 @@ mod producer;
 mod redstream;
 mod registry;
 mod scripts;
+mod server;
 mod session;
 mod stream;
 mod supervisor;

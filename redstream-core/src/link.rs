@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::BackoffBuilder;
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 
+use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::error::is_transient;
 use crate::{Error, Result};
@@ -21,16 +21,15 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 struct Slot {
     /// The connection in use, with a number that tells a broken one from its successor.
-    current: Mutex<(u64, Option<MultiplexedConnectionDebug>)>,
+    current: Mutex<(u64, Option<Connection>)>,
     /// Held while connecting, so that a hundred callers open one connection.
     connecting: tokio::sync::Mutex<()>,
 }
 
 impl Link {
-    pub(crate) fn new(connector: Arc<Connector>, connection: MultiplexedConnection) -> Self {
+    pub(crate) fn new(connector: Arc<Connector>, connection: Connection) -> Self {
         let slot = Slot::default();
-        *slot.current.lock().unwrap_or_else(PoisonError::into_inner) =
-            (0, Some(MultiplexedConnectionDebug(connection)));
+        *slot.current.lock().unwrap_or_else(PoisonError::into_inner) = (0, Some(connection));
         Self { connector, slot: Arc::new(slot) }
     }
 
@@ -47,7 +46,7 @@ impl Link {
     /// lost runs again, so each of ours must be harmless twice; a message added twice is.
     pub(crate) async fn run<T, F, Fut>(&self, attempt: &str, command: F) -> Result<T>
     where
-        F: Fn(MultiplexedConnection) -> Fut,
+        F: Fn(Connection) -> Fut,
         Fut: Future<Output = RedisResult<T>>,
     {
         let bound = self.connector.options().give_up_after;
@@ -72,7 +71,7 @@ impl Link {
 
     async fn persist<T, F, Fut>(&self, command: F, last: &mut Option<RedisError>) -> RedisResult<T>
     where
-        F: Fn(MultiplexedConnection) -> Fut,
+        F: Fn(Connection) -> Fut,
         Fut: Future<Output = RedisResult<T>>,
     {
         let mut pauses = retry_pauses();
@@ -98,7 +97,7 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
+    async fn connection(&self) -> RedisResult<(u64, Connection)> {
         if let Some(connection) = self.current() {
             return Ok(connection);
         }
@@ -109,13 +108,13 @@ impl Link {
         let connection = self.connector.open().await?;
         let mut current = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner);
         current.0 += 1;
-        current.1 = Some(MultiplexedConnectionDebug(connection.clone()));
+        current.1 = Some(connection.clone());
         Ok((current.0, connection))
     }
 
-    fn current(&self) -> Option<(u64, MultiplexedConnection)> {
+    fn current(&self) -> Option<(u64, Connection)> {
         let current = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner);
-        current.1.as_ref().map(|connection| (current.0, connection.0.clone()))
+        current.1.as_ref().map(|connection| (current.0, connection.clone()))
     }
 
     fn discard(&self, number: u64) {
@@ -143,14 +142,4 @@ fn retry_pauses() -> impl Iterator<Item = Duration> {
         .with_jitter()
         .without_max_times()
         .build()
-}
-
-/// The connection's own `Debug` is not there.
-#[derive(Clone)]
-struct MultiplexedConnectionDebug(MultiplexedConnection);
-
-impl std::fmt::Debug for MultiplexedConnectionDebug {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MultiplexedConnection")
-    }
 }

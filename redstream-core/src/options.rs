@@ -16,18 +16,54 @@ use crate::{Error, Result};
 /// ```
 #[derive(Clone)]
 pub struct ConnectOptions {
-    pub(crate) url: String,
+    pub(crate) place: Place,
     pub(crate) namespace: Option<String>,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) give_up_after: Duration,
 }
 
+/// Where Redis is.
+#[derive(Clone)]
+pub(crate) enum Place {
+    Single(String),
+    Sentinel { urls: Vec<String>, master: String, node: String },
+    Cluster(Vec<String>),
+}
+
 impl ConnectOptions {
-    /// `redis://[user:password@]host[:port][/db]`.
+    /// One server: `redis://[user:password@]host[:port][/db]`. Add `?protocol=resp3` for RESP3.
     pub fn new(url: impl Into<String>) -> Self {
+        Self::at(Place::Single(url.into()))
+    }
+
+    /// The master that Sentinels know under a name; looked up again whenever a connection breaks, so that writes follow a
+    /// failover. `urls` are the Sentinels', `redis://host:26379`, with *their* credentials if they have any; those of
+    /// Redis itself go to [`node`](Self::node).
+    pub fn sentinel(urls: impl IntoIterator<Item = impl Into<String>>, master: impl Into<String>) -> Self {
+        let urls = urls.into_iter().map(Into::into).collect();
+        Self::at(Place::Sentinel { urls, master: master.into(), node: "redis://any/".to_owned() })
+    }
+
+    /// A Redis Cluster, by one or more of its nodes. Each stream's name is then a hash tag, as in
+    /// `redstream:stream:{products}`, so that all keys of one stream are in one slot.
+    pub fn cluster(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::at(Place::Cluster(urls.into_iter().map(Into::into).collect()))
+    }
+
+    /// With [`sentinel`](Self::sentinel): a URL whose user, password, database, protocol and TLS are those of Redis
+    /// itself. Its host does not matter. Default: no password, database 0, no TLS. Ignored elsewhere.
+    #[must_use]
+    pub fn node(mut self, url: impl Into<String>) -> Self {
+        if let Place::Sentinel { node, .. } = &mut self.place {
+            *node = url.into();
+        }
+        self
+    }
+
+    fn at(place: Place) -> Self {
         Self {
-            url: url.into(),
+            place,
             namespace: None,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),

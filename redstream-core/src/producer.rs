@@ -1,8 +1,8 @@
 //! The producer: writes delay messages before a commit and main messages after it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use redis::RedisResult;
 use serde::Serialize;
 
 use crate::link::Link;
@@ -94,37 +94,57 @@ impl Producer {
     }
 
     async fn all(&self, kind: Kind, messages: &[NewMessage]) -> Result<Vec<MessageId>> {
-        let mut ids = Vec::with_capacity(messages.len());
-        for chunk in messages.chunks(CHUNK) {
-            let mut pipeline = redis::pipe();
-            for message in chunk {
-                let key = self.key(kind, &message.stream);
-                pipeline.cmd("XADD").arg(key).arg("*").arg("payload").arg(message.payload.as_str());
-            }
-            let confirmation = self.confirmation.filter(|_| kind == Kind::Delay);
-            if let Some(Confirmation { replicas, within }) = confirmation {
-                pipeline.cmd("WAIT").arg(replicas).arg(millis(within));
-            }
-            let pipeline = &pipeline;
-            let mut replies: Vec<String> = self
-                .link()
-                .run(kind.attempt(), |mut connection| async move {
-                    let replies: RedisResult<Vec<String>> = pipeline.query_async(&mut connection).await;
-                    replies
-                })
-                .await?;
-            if let Some(Confirmation { replicas, within }) = confirmation {
-                let confirmed = replies.pop().and_then(|count| count.parse().ok()).unwrap_or(0);
-                if confirmed < replicas {
-                    return Err(Error::NotReplicated { confirmed, wanted: replicas, within });
+        let mut ids = vec![MessageId::MIN; messages.len()];
+        for section in self.sections(messages) {
+            for chunk in section.chunks(CHUNK) {
+                for (at, id) in chunk.iter().zip(self.pipeline(kind, messages, chunk).await?) {
+                    ids[*at] = id;
                 }
             }
-            for reply in replies {
-                ids.push(reply.parse().map_err(|_| unexpected(kind, &reply))?);
-            }
-            ::metrics::counter!(metrics::PRODUCED, "kind" => kind.label()).increment(chunk.len() as u64);
         }
         Ok(ids)
+    }
+
+    /// Which messages may go in one pipeline: in a cluster those of one stream, since each has its slot; else all.
+    fn sections(&self, messages: &[NewMessage]) -> Vec<Vec<usize>> {
+        if !self.link().connector().is_cluster() {
+            return vec![(0..messages.len()).collect()];
+        }
+        let mut sections: BTreeMap<&StreamName, Vec<usize>> = BTreeMap::new();
+        for (at, message) in messages.iter().enumerate() {
+            sections.entry(&message.stream).or_default().push(at);
+        }
+        sections.into_values().collect()
+    }
+
+    async fn pipeline(&self, kind: Kind, messages: &[NewMessage], chunk: &[usize]) -> Result<Vec<MessageId>> {
+        let mut pipeline = redis::pipe();
+        for message in chunk.iter().map(|at| &messages[*at]) {
+            let key = self.key(kind, &message.stream);
+            pipeline.cmd("XADD").arg(key).arg("*").arg("payload").arg(message.payload.as_str());
+        }
+        let confirmation = self.confirmation.filter(|_| kind == Kind::Delay);
+        if let Some(Confirmation { replicas, within }) = confirmation {
+            if self.link().connector().is_cluster() {
+                let reason = "a cluster has no connection on which to wait for replicas: set min-replicas-to-write";
+                return Err(Error::InvalidOption { option: "confirmed_by", reason: reason.to_owned() });
+            }
+            pipeline.cmd("WAIT").arg(replicas).arg(millis(within));
+        }
+        let pipeline = &pipeline;
+        let send = |mut connection| async move { pipeline.query_async::<Vec<String>>(&mut connection).await };
+        let mut replies = self.link().run(kind.attempt(), send).await?;
+        if let Some(Confirmation { replicas, within }) = confirmation {
+            let confirmed = replies.pop().and_then(|count| count.parse().ok()).unwrap_or(0);
+            if confirmed < replicas {
+                return Err(Error::NotReplicated { confirmed, wanted: replicas, within });
+            }
+        }
+        if replies.len() != chunk.len() {
+            return Err(unexpected(kind, "a different number of ids"));
+        }
+        ::metrics::counter!(metrics::PRODUCED, "kind" => kind.label()).increment(chunk.len() as u64);
+        replies.iter().map(|reply| reply.parse().map_err(|_| unexpected(kind, reply))).collect()
     }
 
     fn key(&self, kind: Kind, stream: &StreamName) -> String {

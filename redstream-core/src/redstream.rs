@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::connector::{self, Connector};
+use crate::connector::Connector;
 use crate::durability::{self, Risk};
 use crate::keys::Keys;
 use crate::link::Link;
+use crate::server::Server;
 use crate::{ConnectOptions, Producer, Result, Stream, StreamName};
 
 /// A connected Redis: gives producers and streams. Cheap to clone; clones share one connection.
@@ -25,12 +26,17 @@ impl Redstream {
     /// [`connect_timeout`](ConnectOptions::connect_timeout), or the server is older than Redis 6.2.
     pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self> {
         let options = options.into();
-        let keys = Keys::new(options.namespace.as_deref());
+        let namespace = options.namespace.clone();
         let connector = Connector::new(options)?;
+        let keys = Keys::new(namespace.as_deref(), connector.is_cluster());
         let mut connection = connector.open().await.map_err(|e| connector.refused(e))?;
-        let server = connector::server(&mut connection).await.map_err(|e| connector.refused(e))?;
-        connector.check_version(&server)?;
-        let risks = durability::risks(&mut connection).await;
+        let mut risks = Vec::new();
+        // A cluster has many servers, and no one to ask; its scripts say what an old one lacks.
+        if !connector.is_cluster() {
+            let server = Server::of(&mut connection).await.map_err(|e| connector.refused(e))?;
+            server.check_version(connector.address())?;
+            risks = durability::risks(&mut connection).await;
+        }
         for risk in &risks {
             tracing::warn!(address = connector.address(), "Redis can lose messages: {risk}");
         }

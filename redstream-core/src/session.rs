@@ -6,35 +6,41 @@
 
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
 
-use crate::connector::{self, Connector};
+use crate::connection::Connection;
+use crate::connector::{Connector, timed_out};
+use crate::server::Server;
 use crate::{Error, Result};
 
 /// How much longer than Redis was told to block a blocking command may take.
 const WATCHDOG: Duration = Duration::from_secs(3);
 
+/// The longest that a worker has Redis block.
+pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(6);
+
 #[derive(Clone)]
 pub(crate) struct Session {
-    commands: MultiplexedConnection,
-    blocking: MultiplexedConnection,
+    commands: Connection,
+    blocking: Connection,
 }
 
 impl Session {
     pub(crate) async fn open(connector: &Connector) -> Result<Self> {
         let refused = |source| connector.refused(source);
-        let (mut commands, mut blocking) =
-            futures_util::future::try_join(connector.open(), connector.open_blocking()).await.map_err(refused)?;
-        let server = connector::server(&mut commands).await.map_err(refused)?;
-        connector.check_version(&server)?;
-        let bound = connector.options().response_timeout;
-        let other = within(bound, connector::server(&mut blocking)).await.map_err(refused)?;
-        if server.run_id != other.run_id {
-            return Err(refused(RedisError::from(std::io::Error::new(
-                std::io::ErrorKind::ConnectionReset,
-                "two connections reached two different servers: a failover is under way",
-            ))));
+        let [mut commands, mut blocking] = connector.open_pair(LONGEST_BLOCK + WATCHDOG).await.map_err(refused)?;
+        // A cluster's connection goes to whichever node has the key, so there is no one server to ask.
+        if !connector.is_cluster() {
+            let server = Server::of(&mut commands).await.map_err(refused)?;
+            server.check_version(connector.address())?;
+            let bound = connector.options().response_timeout;
+            let other = within(bound, Server::of(&mut blocking)).await.map_err(refused)?;
+            if server.run_id != other.run_id {
+                return Err(refused(RedisError::from(std::io::Error::new(
+                    std::io::ErrorKind::ConnectionReset,
+                    "two connections reached two different servers: a failover is under way",
+                ))));
+            }
         }
         Ok(Self { commands, blocking })
     }
@@ -58,13 +64,7 @@ impl Session {
 }
 
 async fn within<T>(bound: Duration, command: impl Future<Output = redis::RedisResult<T>>) -> redis::RedisResult<T> {
-    match tokio::time::timeout(bound, command).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(RedisError::from(std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            format!("no reply within {bound:?}"),
-        ))),
-    }
+    tokio::time::timeout(bound, command).await.unwrap_or_else(|_| Err(timed_out(bound)))
 }
 
 fn failed(attempt: &str, source: RedisError) -> Error {

@@ -1,5 +1,6 @@
 //! Tests of `redstream-core`, file by file as its source.
 
+mod cluster;
 mod connect;
 mod consumer;
 mod dead_letters;
@@ -11,6 +12,7 @@ mod operate;
 mod outage;
 mod producer;
 mod recorder;
+mod sentinel;
 mod supervisor;
 mod trimmer;
 mod version;

@@ -42,6 +42,7 @@ impl RedisEdition {
 pub struct RedisOptions {
     edition: RedisEdition,
     append_only: bool,
+    sentinel: bool,
     arguments: Vec<String>,
 }
 
@@ -61,6 +62,12 @@ impl RedisOptions {
     /// `appendfsync always`), so that nothing is lost when the server is killed. Default: no.
     pub fn append_only(mut self, on: bool) -> Self {
         self.append_only = on;
+        self
+    }
+
+    /// Starts a Sentinel that watches nothing yet. Default: an ordinary server.
+    pub fn sentinel(mut self) -> Self {
+        self.sentinel = true;
         self
     }
 
@@ -148,19 +155,22 @@ impl Redis {
     }
 
     fn launch(&mut self) -> Result<()> {
+        let port = self.port.to_string();
         let mut command = self.server.home().command(&self.program);
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"]).args([
-            "--save",
-            "",
-            "--daemonize",
-            "no",
-            "--logfile",
-            "",
-        ]);
+        if self.options.sentinel {
+            // It keeps what it learns in its configuration file, so it must have one.
+            let file = self.server.home().path().join("sentinel.conf");
+            std::fs::write(&file, "").map_err(crate::Error::io(format!("write {}", file.display())))?;
+            command.arg(file).arg("--sentinel");
+        } else {
+            command.args(["--save", ""]);
+        }
+        command.args(["--port", &port, "--bind", "127.0.0.1", "--daemonize", "no", "--logfile", ""]);
         if self.options.append_only {
             command.args(["--appendonly", "yes", "--appendfsync", "always"]);
         }
         command.args(&self.options.arguments);
-        self.server.start(&mut command, "Ready to accept connections")
+        let ready = if self.options.sentinel { "Sentinel ID is" } else { "Ready to accept connections" };
+        self.server.start(&mut command, ready)
     }
 }

@@ -1,0 +1,205 @@
+//! A Redis Cluster of three masters: the same verbs, all keys of a stream in one slot.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redstream_core::{ConnectOptions, NewMessage, Payload, Redstream, Supervisor, Trimmed};
+use redstream_servers::{Redis, RedisOptions};
+use serde_json::json;
+
+use super::SOON;
+use super::recorder::Recorder;
+use crate::support::{eventually, raw_redis};
+
+/// Longer than a cluster takes to agree on anything.
+const AGREED: Duration = Duration::from_secs(30);
+
+struct Cluster {
+    nodes: Vec<Redis>,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let nodes = tokio::task::spawn_blocking(|| {
+            (0..3)
+                .map(|_| {
+                    let bus = redstream_servers::free_port().unwrap().to_string();
+                    let options = RedisOptions::new().append_only(true);
+                    let options = options.arg("--cluster-enabled").arg("yes").arg("--cluster-port").arg(bus);
+                    options.arg("--cluster-node-timeout").arg("2000").start().unwrap()
+                })
+                .collect::<Vec<_>>()
+        })
+        .await
+        .unwrap();
+        let mut raw = Vec::new();
+        for node in &nodes {
+            raw.push(raw_redis(&node.url()).await);
+        }
+        for (node, (from, to)) in raw.iter_mut().zip([(0, 5460), (5461, 10922), (10923, 16383)]) {
+            let () = redis::cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(from).arg(to).query_async(node).await.unwrap();
+        }
+        for node in &nodes[1..] {
+            let bus: Vec<String> = redis::cmd("CONFIG")
+                .arg("GET")
+                .arg("cluster-port")
+                .query_async(&mut raw_redis(&node.url()).await)
+                .await
+                .unwrap();
+            let meet = redis::cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(node.port()).arg(&bus[1]).to_owned();
+            let () = meet.query_async(&mut raw[0]).await.unwrap();
+        }
+        for node in &mut raw {
+            eventually(AGREED, "the cluster to be up", async || is_up(node).await).await;
+        }
+        Self { nodes }
+    }
+
+    fn options(&self) -> ConnectOptions {
+        ConnectOptions::cluster(self.nodes.iter().map(Redis::url))
+    }
+
+    /// All keys, wherever they are.
+    async fn keys(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for node in &self.nodes {
+            let keys: Vec<String> =
+                redis::cmd("KEYS").arg("*").query_async(&mut raw_redis(&node.url()).await).await.unwrap();
+            all.extend(keys);
+        }
+        all.sort();
+        all
+    }
+}
+
+async fn is_up(node: &mut MultiplexedConnection) -> bool {
+    let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(node).await.unwrap();
+    info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+}
+
+fn message(redstream: &Redstream, stream: &str, id: i64) -> NewMessage {
+    let stream = redstream.stream(stream).unwrap();
+    NewMessage::new(stream.name().clone(), Payload::encode(&json!({ "id": id })).unwrap())
+}
+
+#[tokio::test]
+async fn everything_works_over_many_slots() {
+    let cluster = Cluster::start().await;
+    let redstream = Redstream::connect(cluster.options()).await.unwrap();
+    let streams = ["products", "orders", "users", "cities", "lines"];
+    let messages: Vec<_> = (0..500).map(|n| message(&redstream, streams[n % 5], i64::try_from(n).unwrap())).collect();
+    let ids = redstream.producer().queue_all(&messages).await.unwrap();
+    assert_eq!(ids.len(), 500);
+    redstream.producer().delay_all(&messages[..50]).await.unwrap();
+
+    let seen: Vec<Recorder> = streams.iter().map(|_| Recorder::default()).collect();
+    let mut supervisor = Supervisor::new();
+    for (name, seen) in streams.iter().zip(&seen) {
+        let stream = redstream.stream(name).unwrap();
+        supervisor = supervisor
+            .with(stream.consumer("search", seen.clone()))
+            .with(stream.delayer(Duration::from_millis(100)))
+            .with(stream.trimmer().interval(Duration::from_millis(50)));
+    }
+    let story = async {
+        for (name, seen) in streams.iter().zip(&seen) {
+            let stream = redstream.stream(name).unwrap();
+            eventually(AGREED, "all messages and the delayed ones", async || seen.len() == 110).await;
+            eventually(SOON, "the trimmer", async || stream.is_empty().await.unwrap()).await;
+            assert_eq!(
+                seen.ids()[..100],
+                ids.iter()
+                    .skip(streams.iter().position(|s| s == name).unwrap())
+                    .step_by(5)
+                    .copied()
+                    .collect::<Vec<_>>()[..]
+            );
+        }
+    };
+    supervisor.run_until(story).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_streams_name_is_a_hash_tag_in_every_key() {
+    let cluster = Cluster::start().await;
+    let redstream = Redstream::connect(cluster.options()).await.unwrap();
+    let products = redstream.stream("products").unwrap();
+    redstream.producer().queue(products.name(), &1).await.unwrap();
+    redstream.producer().delay(products.name(), &1).await.unwrap();
+    products.consumer("search", Recorder::default()).run_once().await.unwrap();
+    products.delayer(Duration::from_secs(300)).run_once().await.unwrap();
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::Removed(1));
+    assert_eq!(
+        cluster.keys().await,
+        [
+            "redstream:consumers:{products}",
+            "redstream:consumers:{products}.delay",
+            "redstream:lock:consumer:{products}.delay:delayer.notify",
+            "redstream:lock:consumer:{products}:search.notify",
+            "redstream:lock:trimmer:{products}.notify",
+            "redstream:offset:{products}:search",
+            "redstream:stream:{products}",
+            "redstream:stream:{products}.delay",
+            "redstream:version:{products}:search",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn operators_verbs_work_too() {
+    let cluster = Cluster::start().await;
+    let redstream = Redstream::connect(cluster.options()).await.unwrap();
+    let products = redstream.stream("products").unwrap();
+    redstream.producer().queue(products.name(), &1).await.unwrap();
+    assert!(products.register("search", redstream_core::Start::Earliest).await.unwrap());
+    assert_eq!((products.lag("search").await.unwrap(), products.len().await.unwrap()), (1, 1));
+    assert!(products.pause("search", SOON).await.unwrap() && products.resume("search").await.unwrap());
+    products.rewind("search", redstream_core::Start::Latest).await.unwrap();
+    assert_eq!(products.lag("search").await.unwrap(), 0);
+    assert_eq!(products.consumers().await.unwrap(), ["search"]);
+    let error = redstream.producer().confirmed_by(1, SOON).delay(products.name(), &1).await.unwrap_err();
+    assert!(error.to_string().contains("confirmed_by"), "{error}");
+    assert!(products.forget("search").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_node_that_is_killed_and_comes_back_loses_nothing() {
+    let mut cluster = Cluster::start().await;
+    let redstream = Redstream::connect(cluster.options()).await.unwrap();
+    let streams = ["products", "orders", "users", "cities"];
+    let seen = Recorder::default();
+    let mut supervisor = Supervisor::new();
+    for name in streams {
+        let consumer = redstream.stream(name).unwrap().consumer("search", seen.clone());
+        supervisor = supervisor.with(consumer.backoff(Duration::from_millis(20), Duration::from_millis(200)));
+    }
+    let acknowledged = std::sync::Mutex::new(Vec::new());
+    let write = async |n: i64| {
+        let id = n;
+        let message = message(&redstream, streams[usize::try_from(n).unwrap() % 4], id);
+        let written = redstream.producer().queue_all(&[message]).await.is_ok();
+        if written {
+            acknowledged.lock().unwrap().push(json!({ "id": id }));
+        }
+        written
+    };
+    let story = async {
+        for n in 0..20 {
+            assert!(write(n).await);
+        }
+        cluster.nodes[0].kill().unwrap();
+        for n in 20..24 {
+            write(n).await;
+        }
+        cluster.nodes[0].restart().unwrap();
+        for n in 24..40 {
+            eventually(AGREED, "the cluster to take a write again", async || write(n).await).await;
+        }
+        eventually(AGREED, "all that was acknowledged", async || {
+            let seen = seen.payloads();
+            acknowledged.lock().unwrap().iter().all(|payload| seen.contains(payload))
+        })
+        .await;
+    };
+    supervisor.run_until(story).await.unwrap();
+}
