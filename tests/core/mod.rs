@@ -6,6 +6,7 @@ mod consumer;
 mod dead_letters;
 mod delayer;
 mod durability;
+mod editions;
 mod lock;
 mod message;
 mod operate;

@@ -1,0 +1,110 @@
+//! Every Redis that users run: one story, told on each.
+
+use std::time::Duration;
+
+use redstream_core::{Batch, ConnectOptions, Error, MessageId, Progress, Redstream, Start, Trimmed};
+use redstream_servers::{RedisEdition, RedisOptions};
+use serde_json::json;
+
+use super::SOON;
+use super::recorder::Recorder;
+use crate::support::{eventually, raw_redis};
+
+/// Every script and command once.
+async fn story(options: ConnectOptions) {
+    let redstream = Redstream::connect(options).await.unwrap();
+    let products = redstream.stream("products").unwrap();
+    let producer = redstream.producer();
+    assert_eq!(products.last_id().await.unwrap(), MessageId::MIN);
+    let seen = Recorder::default();
+    let consumer = products.consumer("search", seen.clone());
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Idle);
+
+    producer.queue(products.name(), &json!({"id": 1})).await.unwrap();
+    producer.delay(products.name(), &json!({"id": 2})).await.unwrap();
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(1));
+    let delayer = products.delayer(Duration::from_millis(1));
+    eventually(SOON, "the delay message to be moved", async || {
+        delayer.run_once().await.unwrap().is_some_and(|moved| moved.queued == 1)
+    })
+    .await;
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(1));
+    assert_eq!(seen.payloads(), [json!({"id": 1}), json!({"id": 2})]);
+
+    products.register("late", Start::Latest).await.unwrap();
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::Removed(2));
+    assert_eq!(products.lag("search").await.unwrap(), 0);
+    assert!(products.pause("search", SOON).await.unwrap());
+    assert!(matches!(consumer.run_once().await, Err(Error::Paused { .. })));
+    assert!(products.resume("search").await.unwrap());
+    products.rewind("search", Start::Latest).await.unwrap();
+
+    let picky = products
+        .consumer("picky", async |batch: Batch| {
+            batch.version().await?;
+            batch.payloads::<bool>().collect::<Result<Vec<_>, _>>()?;
+            Ok(())
+        })
+        .start(Start::Latest)
+        .backoff(Duration::from_millis(5), Duration::from_millis(20));
+    let shutdown = redstream_core::CancellationToken::new();
+    let running = tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move { picky.run(shutdown).await }
+    });
+    eventually(SOON, "its registration", async || products.consumers().await.unwrap().len() == 3).await;
+    producer.queue(products.name(), &json!({"id": 3})).await.unwrap();
+    let letters = products.dead_letters("picky").unwrap();
+    eventually(SOON, "the dead letter", async || letters.count().await.unwrap() == 1).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    assert_eq!(letters.discard_all().await.unwrap(), 1);
+    assert_eq!(products.trimmer().expire_after(Duration::from_secs(60)).run_once().await.unwrap(), Trimmed::Removed(0));
+    assert!(products.forget("picky").await.unwrap());
+}
+
+async fn on(edition: RedisEdition) {
+    let server =
+        tokio::task::spawn_blocking(move || RedisOptions::new().edition(edition).start()).await.unwrap().unwrap();
+    story(ConnectOptions::new(server.url())).await;
+    story(ConnectOptions::new(format!("{}1?protocol=resp3", server.url()))).await;
+}
+
+#[tokio::test]
+async fn redis_7_0_in_both_protocols() {
+    on(RedisEdition::System).await;
+}
+
+#[tokio::test]
+async fn redis_6_2_in_both_protocols() {
+    on(RedisEdition::Redis6_2).await;
+}
+
+#[tokio::test]
+async fn valkey_9_in_both_protocols() {
+    on(RedisEdition::Valkey).await;
+}
+
+/// What a user needs to be allowed, and nothing besides.
+const ALLOWED: &str = "~shop:redstream:* -@all +xadd +xread +xrange +xrevrange +xlen +xdel +xtrim +xinfo|stream +get +set +del \
+                       +exists +pexpire +pttl +brpop +rpush +hget +hset +hdel +hkeys +eval +evalsha +script|load +time +ping +hello";
+
+#[tokio::test]
+async fn a_user_who_may_do_only_what_is_needed() {
+    let server = tokio::task::spawn_blocking(|| RedisOptions::new().start()).await.unwrap().unwrap();
+    let mut raw = raw_redis(&server.url()).await;
+    let mut acl = redis::cmd("ACL");
+    acl.arg("SETUSER").arg("app").arg("on").arg(">secret").arg(ALLOWED.split_whitespace().collect::<Vec<_>>());
+    let () = acl.query_async(&mut raw).await.unwrap();
+    let url = server.url().replace("redis://", "redis://app:secret@");
+    story(ConnectOptions::new(&url).namespace("shop")).await;
+
+    let error = Redstream::connect(url.replace("secret", "wrong")).await.unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+    assert!(!format!("{error:?}").contains("wrong@"), "{error:?}");
+
+    let elsewhere = Redstream::connect(url).await.unwrap();
+    let error = elsewhere.producer().queue(elsewhere.stream("products").unwrap().name(), &1).await.unwrap_err();
+    assert!(matches!(error, Error::Redis { .. }) && !error.is_transient(), "{error:?}");
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("NOPERM"), "{error:?}");
+}
