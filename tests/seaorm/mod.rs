@@ -1,7 +1,10 @@
 //! The SeaORM adapter, by the files of `redstream-seaorm`.
 mod indexer;
+mod bulk;
 mod city;
 mod hooks;
+mod outage;
 mod savepoints;
 mod transaction;
 mod world;
+mod wrappers;

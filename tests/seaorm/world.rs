@@ -1,6 +1,6 @@
 //! What a test of the adapter has before it: a table, a streamed connection to it, and a view of Redis.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamRangeReply;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::city;
+use super::wrappers::{Interference, Interfering};
 use crate::support::{TestDb, eventually, namespace, raw_redis, redis_url};
 
 /// The bound on every wait that should end by itself.
@@ -53,6 +54,14 @@ impl World {
         };
         world.create(city::Entity).await;
         world
+    }
+
+    /// A streamed connection to the same table, in whose commits something happens.
+    pub(crate) fn interfered(
+        &self,
+        with: Arc<impl Interference>,
+    ) -> StreamedConnection<Interfering<DatabaseConnection>> {
+        StreamedConnection::new(Interfering::new(self.plain.clone(), with), self.redstream.producer())
     }
 
     /// Makes the entity's table.
