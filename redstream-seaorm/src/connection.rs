@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redstream_core::Producer;
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
 
 use crate::context::Context;
 use crate::probe::Tracked;
@@ -55,5 +55,13 @@ impl<C> StreamedConnection<C> {
 
     pub(crate) fn wrap<T>(&self, begun: Result<T, DbErr>) -> Result<StreamedTransaction<T>, DbErr> {
         Ok(StreamedTransaction::new(begun?, Scope::outermost(self.context.clone())))
+    }
+}
+
+impl<C: ConnectionTrait + Send> StreamedConnection<C> {
+    /// The database's kind. As on `DatabaseConnection` it is an inherent method too: two of SeaORM's traits have it, and a
+    /// call would not know which is meant.
+    pub fn get_database_backend(&self) -> DbBackend {
+        ConnectionTrait::get_database_backend(self)
     }
 }

@@ -2,7 +2,9 @@
 mod indexer;
 mod bulk;
 mod city;
+mod connection;
 mod hooks;
+mod insurance;
 mod outage;
 mod savepoints;
 mod transaction;

@@ -143,10 +143,11 @@ impl World {
 
     async fn raw(&self) -> MultiplexedConnection {
         let known = self.raw.lock().unwrap().clone();
-        match known {
-            Some(raw) => raw,
-            None => self.raw.lock().unwrap().insert(raw_redis(&self.url).await).clone(),
-        }
+        let Some(raw) = known else {
+            let raw = raw_redis(&self.url).await;
+            return self.raw.lock().unwrap().insert(raw).clone();
+        };
+        raw
     }
 }
 

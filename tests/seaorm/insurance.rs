@@ -1,0 +1,123 @@
+//! The insurance of a transaction: renewed where the transaction has grown old, and compared with the delayer's delay.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use redstream_seaorm::StreamedConnection;
+use sea_orm::{ActiveModelTrait, TransactionTrait};
+use serde_json::Value;
+
+use super::city::{named, with_key};
+use super::world::{SOON, World, id, ids};
+use super::wrappers::Interference;
+use crate::support::{Logs, TestDb, eventually, private_redis};
+
+const RESEND_AFTER: Duration = Duration::from_millis(1);
+
+/// Notes the delay messages that are there when COMMIT is about to be sent.
+#[derive(Clone)]
+struct Look {
+    world: Arc<World>,
+    seen: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Look {
+    fn at(world: &Arc<World>) -> Arc<Self> {
+        Arc::new(Self { world: world.clone(), seen: Arc::default() })
+    }
+}
+
+impl std::fmt::Debug for Look {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Look")
+    }
+}
+
+#[async_trait]
+impl Interference for Look {
+    async fn before_commit(&self) {
+        assert_eq!(self.world.main().await, ids([]), "no main message before COMMIT");
+        *self.seen.lock().unwrap() = self.world.delay().await;
+    }
+}
+
+/// Until the transaction is older than its insurance may be.
+async fn grow_old(since: Instant) {
+    eventually(SOON, "the transaction to grow old", async || since.elapsed() > RESEND_AFTER).await;
+}
+
+on_each_database! {
+    async fn every_delay_message_is_acknowledged_when_commit_is_sent(db: TestDb) {
+        let world = Arc::new(World::new(&db).await);
+        let look = Look::at(&world);
+        let txn = world.interfered(look.clone()).begin().await.unwrap();
+        for key in 1..=20 {
+            with_key(key, "Rome").insert(&txn).await.unwrap();
+        }
+        txn.commit().await.unwrap();
+        assert_eq!(*look.seen.lock().unwrap(), ids(1..=20));
+        assert_eq!(world.main().await, ids(1..=20));
+    }
+
+    async fn an_old_transaction_sends_its_delay_messages_again_before_the_commit(db: TestDb) {
+        let world = Arc::new(World::new(&db).await);
+        let look = Look::at(&world);
+        let txn = world.interfered(look.clone()).resend_after(RESEND_AFTER).begin().await.unwrap();
+        with_key(1, "Rome").insert(&txn).await.unwrap();
+        let written = Instant::now();
+        world.insured(&[id(1)]).await;
+        grow_old(written).await;
+        txn.commit().await.unwrap();
+        assert_eq!(*look.seen.lock().unwrap(), ids([1, 1]));
+        assert_eq!(world.main().await, ids([1]));
+    }
+
+    async fn an_old_transaction_that_cannot_send_them_again_does_not_commit(db: TestDb) {
+        let mut server = private_redis().await;
+        let world = World::at(&db, &server.url()).await;
+        let txn = world.db.clone().resend_after(RESEND_AFTER).begin().await.unwrap();
+        with_key(1, "Rome").insert(&txn).await.unwrap();
+        let written = Instant::now();
+        world.insured(&[id(1)]).await;
+        grow_old(written).await;
+        server.kill().unwrap();
+        let error = txn.commit().await.unwrap_err().to_string();
+        assert!(error.contains("delay messages of this change were not written"), "{error}");
+        assert_eq!(world.count().await, 0);
+    }
+}
+
+async fn save_beside_a_delayer(delay: Duration, change: impl FnOnce(StreamedConnection) -> StreamedConnection) {
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    world.cities().delayer(delay).run_once().await.unwrap().expect("nobody else moves them");
+    let connection = change(world.db.clone());
+    for name in ["Rome", "Oslo"] {
+        let txn = connection.begin().await.unwrap();
+        named(name).insert(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+}
+
+const TOO_SHORT: [&str; 3] = ["WARN", "the delayer's delay is too short", "cities"];
+
+#[tokio::test]
+async fn a_delay_too_short_for_old_transactions_is_warned_of_once() {
+    let logs = Logs::capture();
+    save_beside_a_delayer(Duration::from_secs(299), |db| db).await;
+    eventually(SOON, "the warning", async || logs.has(&TOO_SHORT)).await;
+    assert_eq!(logs.text().matches(TOO_SHORT[1]).count(), 1, "{}", logs.text());
+    assert!(logs.has(&["299s", "300s"]), "both figures: {}", logs.text());
+}
+
+#[tokio::test]
+async fn a_delay_five_times_as_long_as_resend_after_is_not_warned_of() {
+    let logs = Logs::capture();
+    save_beside_a_delayer(Duration::from_secs(300), |db| db).await;
+    save_beside_a_delayer(Duration::from_secs(10), |db| db.resend_after(Duration::from_secs(2))).await;
+    // Each looked long before this one, which does warn.
+    save_beside_a_delayer(Duration::from_secs(1), |db| db).await;
+    eventually(SOON, "the warning", async || logs.has(&TOO_SHORT)).await;
+    assert_eq!(logs.text().matches(TOO_SHORT[1]).count(), 1, "{}", logs.text());
+}
