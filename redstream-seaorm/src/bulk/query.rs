@@ -4,7 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use sea_orm::sea_query::{Condition, IntoCondition};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Iterable, QueryFilter, TransactionTrait, UpdateMany};
+use sea_orm::{
+    ConnectionTrait, DbErr, Iterable, QueryFilter, QueryTrait, StatementBuilder, TransactionTrait, UpdateMany,
+};
 
 use super::page::page;
 use super::{begin, finish, follow, messages};
@@ -91,15 +93,19 @@ impl<E: Streamed> Bulk<E> {
     /// Updates the rows: `set` is given an `UPDATE` of a batch's rows and adds what to set. It is called once a statement.
     /// Returns how many rows were updated; those that already had the new values count.
     ///
-    /// Errors where the database does, where a batch cannot be insured, with a connection that is not streamed, and
-    /// with a batch size of zero. The failed batch is rolled back.
+    /// Errors where the database does, where a batch cannot be insured, with a connection that is not streamed,
+    /// with a batch size of zero, and where `set` sets nothing. The failed batch is rolled back.
     pub async fn update_many<D, S>(self, db: &D, set: S) -> Result<u64, DbErr>
     where
         D: ConnectionTrait + TransactionTrait,
         S: Fn(UpdateMany<E>) -> UpdateMany<E>,
     {
-        self.each_batch(db, async |transaction, of_these| {
-            Ok(set(E::update_many()).filter(of_these).exec(transaction).await?.rows_affected)
+        self.each_batch(db, |these| {
+            let update = set(E::update_many()).filter(these).into_query();
+            if update.get_values().is_empty() {
+                return Err(DbErr::Custom("redstream: a bulk update that sets nothing".to_owned()));
+            }
+            Ok(update)
         })
         .await
     }
@@ -109,16 +115,14 @@ impl<E: Streamed> Bulk<E> {
     where
         D: ConnectionTrait + TransactionTrait,
     {
-        self.each_batch(db, async |transaction, of_these| {
-            Ok(E::delete_many().filter(of_these).exec(transaction).await?.rows_affected)
-        })
-        .await
+        self.each_batch(db, |these| Ok(E::delete_many().filter(these).into_query())).await
     }
 
-    async fn each_batch<D, W>(&self, db: &D, write: W) -> Result<u64, DbErr>
+    /// `statement` writes the rows of these keys.
+    async fn each_batch<D, S>(&self, db: &D, statement: impl Fn(Condition) -> Result<S, DbErr>) -> Result<u64, DbErr>
     where
         D: ConnectionTrait + TransactionTrait,
-        W: AsyncFn(&D::Transaction, Condition) -> Result<u64, DbErr>,
+        S: StatementBuilder,
     {
         if self.batch_size == 0 {
             return Err(DbErr::Custom("redstream: the batch size of a bulk operation must be at least 1".to_owned()));
@@ -126,10 +130,10 @@ impl<E: Streamed> Bulk<E> {
         let (mut rows, mut after) = (0, None);
         loop {
             let (transaction, scope) = begin::<E, D>(db).await?;
-            let outcome = self.batch(&transaction, &scope, after.as_ref(), &write).await;
+            let outcome = self.batch(&transaction, &scope, after.as_ref(), &statement).await;
             let (keys, written) = finish(transaction, outcome).await?;
             rows += written;
-            if let Some(report) = &self.on_progress {
+            if let Some(report) = self.on_progress.as_ref().filter(|_| !keys.is_empty()) {
                 report(rows);
             }
             // A row that no longer met the filter once it was locked has been made up for by the next, so a short
@@ -142,36 +146,26 @@ impl<E: Streamed> Bulk<E> {
     }
 
     /// The next keys, and how many of their rows were written.
-    async fn batch<T, W>(
+    async fn batch<T, S>(
         &self,
         transaction: &T,
         scope: &Scope,
         after: Option<&Key<E>>,
-        write: &W,
+        statement: impl Fn(Condition) -> Result<S, DbErr>,
     ) -> Result<(Vec<Key<E>>, u64), DbErr>
     where
         T: ConnectionTrait,
-        W: AsyncFn(&T, Condition) -> Result<u64, DbErr>,
+        S: StatementBuilder,
     {
         let keys = page(transaction, self.condition.clone(), after, self.batch_size).await?;
         follow(scope, messages(&keys)?)?;
-        let rows = write_all(transaction, &keys, write).await?;
+        let composite = E::PrimaryKey::iter().count() > 1;
+        let mut rows = 0;
+        for keys in keys.chunks(if composite { COMPOSITE_KEYS_A_STATEMENT } else { KEYS_A_STATEMENT }) {
+            rows += transaction.execute(&statement(is_one_of(keys))?).await?.rows_affected();
+        }
         Ok((keys, rows))
     }
-}
-
-/// The rows of these keys, in as few statements as the limits allow.
-async fn write_all<E, T, W>(transaction: &T, keys: &[Key<E>], write: &W) -> Result<u64, DbErr>
-where
-    E: EntityTrait,
-    W: AsyncFn(&T, Condition) -> Result<u64, DbErr>,
-{
-    let composite = E::PrimaryKey::iter().count() > 1;
-    let mut rows = 0;
-    for keys in keys.chunks(if composite { COMPOSITE_KEYS_A_STATEMENT } else { KEYS_A_STATEMENT }) {
-        rows += write(transaction, is_one_of(keys)).await?;
-    }
-    Ok(rows)
 }
 
 impl<E: Streamed> Default for Bulk<E> {
