@@ -11,12 +11,15 @@ use crate::city;
 use crate::search::SearchIndex;
 use crate::site::{CONSUMER, DELAY, LOCK_TTL, STREAM, Site};
 
+/// A batch is one commit of the index, which costs milliseconds however small it is.
+const BATCH: usize = 5000;
+
 pub(super) async fn work(site: &Site, end: impl Future<Output = ()>) -> anyhow::Result<()> {
     let cities = site.redstream().await?.stream(STREAM)?;
     let indexer = Indexer::new(site.database().await?, site.search());
     report(Report::Ready)?;
     Supervisor::new()
-        .with(cities.consumer(CONSUMER, Reporting(indexer)).lock_ttl(LOCK_TTL))
+        .with(cities.consumer(CONSUMER, Reporting(indexer)).batch_size(BATCH).lock_ttl(LOCK_TTL))
         .with(cities.delayer(DELAY).lock_ttl(LOCK_TTL))
         .with(cities.trimmer().interval(Duration::from_secs(1)).lock_ttl(LOCK_TTL))
         .grace(Duration::from_secs(5))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use anyhow::ensure;
+use indicatif::ProgressBar;
 use redstream_seaorm::{Bulk, BulkExt as _, StreamedConnection};
 use sea_orm::sea_query::{Expr, ExprTrait as _, IntoCondition};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
@@ -22,7 +23,7 @@ impl Play<'_> {
     async fn by_query(&mut self, country: &str) -> anyhow::Result<()> {
         let start = Instant::now();
         let bar = self.screen.spinner(format!("update of all cities of {country}"));
-        let updated = touch(&self.db, city::Column::Country.eq(country)).await?;
+        let updated = touch(&self.db, city::Column::Country.eq(country), &bar).await?;
         let took = start.elapsed();
         drop(bar);
         let later = self.caught_up().await?;
@@ -74,8 +75,15 @@ impl Play<'_> {
 
 /// Updates all cities of a condition: the query form of bulk, which selects the keys itself, batch by
 /// batch, and never holds them all. Returns how many there were.
-pub(super) async fn touch(db: &StreamedConnection, which: impl IntoCondition) -> anyhow::Result<u64> {
-    let bulk = Bulk::<city::Entity>::new().filter(which);
+pub(super) async fn touch(
+    db: &StreamedConnection,
+    which: impl IntoCondition,
+    bar: &ProgressBar,
+) -> anyhow::Result<u64> {
+    let (bar, what) = (bar.clone(), bar.message());
+    let bulk = Bulk::<city::Entity>::new()
+        .filter(which)
+        .on_progress(move |rows| bar.set_message(format!("{what}: {} rows", grouped(rows))));
     Ok(bulk.update_many(db, |update| update.col_expr(city::Column::Revision, one_more())).await?)
 }
 

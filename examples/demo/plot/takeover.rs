@@ -46,11 +46,11 @@ impl Play<'_> {
     async fn kill_one(&mut self, cities: &[city::Model]) -> anyhow::Result<Killed> {
         self.quiet().await?;
         self.crew.ignore_old_news();
-        let bar = self.screen.spinner("a worker is killed, the standby waits for its lock to expire");
+        let bar = self.screen.spinner("an update, meanwhile a worker is killed and its standby waits for the lock");
         let up_to = cities.get(CITIES).or(cities.last()).map_or(0, |city| city.id);
         // The first batch is often the first message alone, not much to be in the middle of.
         let least = if cities.len() > 100 { 2 } else { 1 };
-        let update = touch(&self.db, city::Column::Id.lte(up_to));
+        let update = touch(&self.db, city::Column::Id.lte(up_to), &bar);
         let (_, killed) = tokio::try_join!(update, kill_in_a_batch(self.crew, least))?;
         drop(bar);
         Ok(killed)
