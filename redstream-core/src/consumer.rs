@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::lock::Lock;
+use crate::loss::{Loss, Memory};
 use crate::names::check_consumer;
 use crate::options::positive;
 use crate::registry::Member;
@@ -42,7 +43,9 @@ pub struct Consumer {
     backoff: (Duration, Duration),
     attempts: u32,
     on_poison: OnPoison,
+    on_loss: Option<Arc<dyn Fn(Loss) + Send + Sync>>,
     highest: Highest,
+    memory: Memory,
     /// A message that was handled well: where others fail, it tells whether the datastore answers.
     canary: Arc<tokio::sync::Mutex<Option<Message>>>,
 }
@@ -72,7 +75,9 @@ impl Consumer {
             backoff: (Duration::from_millis(100), Duration::from_secs(30)),
             attempts: 5,
             on_poison: OnPoison::DeadLetter,
+            on_loss: None,
             highest: Highest::default(),
+            memory: Memory::default(),
             canary: Arc::default(),
         }
     }
@@ -123,6 +128,17 @@ impl Consumer {
     #[must_use]
     pub fn on_poison(mut self, on_poison: OnPoison) -> Self {
         self.on_poison = on_poison;
+        self
+    }
+
+    /// Called when the consumer notices that Redis lost messages or the consumer's place (after a flush, a restart from an
+    /// old file, a failover to a replica that lagged). Answer with a reindex. Default: only the log says so, as an
+    /// error.
+    ///
+    /// Called once for each loss, before the consumer goes on; keep it short, and leave the work to a task.
+    #[must_use]
+    pub fn on_loss(mut self, on_loss: impl Fn(Loss) + Send + Sync + 'static) -> Self {
+        self.on_loss = Some(Arc::new(on_loss));
         self
     }
 

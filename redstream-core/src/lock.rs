@@ -16,6 +16,7 @@ pub use guard::LockGuard;
 pub(crate) use guard::Ownership;
 
 use crate::keys::Keys;
+use crate::loss::Found;
 use crate::options::positive;
 use crate::registry::Member;
 use crate::session::Session;
@@ -149,9 +150,10 @@ impl Lock {
         let reply: Vec<String> = session.script(ATTEMPT, &script).await?;
         let words: Vec<&str> = reply.iter().map(String::as_str).collect();
         match words[..] {
-            ["acquired", offset] => {
-                let offset = self.offset(offset)?;
-                Ok(Attempt::Acquired(LockGuard::new(self, session.clone(), token, offset)))
+            ["acquired", offset, last, rewinds] => {
+                let rewinds = rewinds.parse().unwrap_or(0);
+                let found = Found { offset: self.id(offset)?, last: self.id(last)?.unwrap_or_default(), rewinds };
+                Ok(Attempt::Acquired(LockGuard::new(self, session.clone(), token, found)))
             }
             ["held", remaining] => {
                 // A lock without TTL (-1) is not one of ours; look again later.
@@ -163,7 +165,7 @@ impl Lock {
         }
     }
 
-    fn offset(&self, text: &str) -> Result<Option<MessageId>> {
+    fn id(&self, text: &str) -> Result<Option<MessageId>> {
         if text.is_empty() {
             return Ok(None);
         }

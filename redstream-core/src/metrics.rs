@@ -9,6 +9,7 @@
 //! | `redstream_handler_failures_total` | counter | `stream`, `consumer` | batches that failed and come again |
 //! | `redstream_dead_letters_total` | counter | `stream`, `consumer` | messages given up as dead letters |
 //! | `redstream_outage` | gauge | `stream`, `consumer` | 1 while nothing can be handled, else 0 |
+//! | `redstream_losses_total` | counter | `stream`, `consumer` | losses of Redis that a consumer noticed |
 //! | `redstream_locks_lost_total` | counter | `lock` | locks that went to somebody else while at work |
 //! | `redstream_messages_delayed_total` | counter | `stream` | delay messages moved to their main stream |
 //! | `redstream_messages_trimmed_total` | counter | `stream` | messages removed by the trimmer |
@@ -29,6 +30,8 @@ pub const HANDLER_FAILURES: &str = "redstream_handler_failures_total";
 pub const DEAD: &str = "redstream_dead_letters_total";
 /// 1 while nothing can be handled.
 pub const OUTAGE: &str = "redstream_outage";
+/// Losses of Redis that a consumer noticed.
+pub const LOSSES: &str = "redstream_losses_total";
 /// Locks lost while at work.
 pub const LOCKS_LOST: &str = "redstream_locks_lost_total";
 /// Delay messages moved to their main stream.

@@ -79,7 +79,7 @@ async fn tenure<W: Tenure>(worker: &W, shutdown: &CancellationToken, pauses: &mu
     lock.register(&session).await?;
     let Some(guard) = lock.stand_by(&session, shutdown).await? else { return Ok(()) };
     pauses.reset();
-    tracing::info!(worker = worker.name(), offset = ?guard.offset(), "lock taken: at work");
+    tracing::info!(worker = worker.name(), offset = ?guard.found().offset, "lock taken: at work");
 
     let outcome = worker.work(&session, &guard, shutdown).await;
     // Whatever ended it: a standby, or this process itself, need not wait for the TTL.

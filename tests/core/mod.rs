@@ -8,6 +8,7 @@ mod delayer;
 mod durability;
 mod editions;
 mod lock;
+mod loss;
 mod message;
 mod operate;
 mod outage;

@@ -15,6 +15,7 @@ use super::{Consumer, Progress};
 use crate::dead::Dead;
 use crate::handler::Failed;
 use crate::lock::{Lock, LockGuard};
+use crate::loss::Loss;
 use crate::registry::Member;
 use crate::session::Session;
 use crate::tenure::Tenure;
@@ -39,8 +40,8 @@ impl Tenure for Consumer {
 
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Progress> {
         let member = Arc::new(self.member());
-        let after = guard.offset().unwrap_or(MessageId::MIN);
-        let messages = read_now(session, &member.stream, self.batch_size, after).await?;
+        self.notice_loss(guard);
+        let messages = read_now(session, &member.stream, self.batch_size, guard.found().cursor()).await?;
         if messages.is_empty() {
             return Ok(Progress::Idle);
         }
@@ -60,8 +61,8 @@ impl Tenure for Consumer {
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
-        let after = guard.offset().unwrap_or(MessageId::MIN);
-        let mut reading = Reading::new(session.clone(), &member.stream, self.batch_size, after);
+        self.notice_loss(guard);
+        let mut reading = Reading::new(session.clone(), &member.stream, self.batch_size, guard.found().cursor());
         let mut issued = None;
         loop {
             let messages: Arc<[Message]> = tokio::select! {
@@ -127,8 +128,22 @@ impl Consumer {
         let last = messages.last().map_or(MessageId::MIN, Message::id);
         let committed = offsets::commit(guard, last, self.highest.floor(), dead).await?;
         self.highest.saw(committed.version);
+        self.memory.committed(last, guard.found().rewinds);
         ::metrics::counter!(metrics::HANDLED, &self.labels()).increment(messages.len() as u64);
         Ok(committed.version)
+    }
+
+    fn notice_loss(&self, guard: &LockGuard) {
+        let Some(kind) = self.memory.compare(guard.found()) else { return };
+        let loss = Loss { stream: self.stream.clone(), consumer: self.name.clone(), kind };
+        ::metrics::counter!(metrics::LOSSES, &self.labels()).increment(1);
+        tracing::error!(
+            stream = %self.stream, consumer = self.name, %loss,
+            "Redis lost messages, or a consumer's place: changes may never come; reindex what this consumer feeds"
+        );
+        if let Some(on_loss) = &self.on_loss {
+            on_loss(loss);
+        }
     }
 
     fn versions(&self, guard: &LockGuard, member: &Arc<Member>) -> Versions {

@@ -10,8 +10,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Lock, LockKeys, millis};
 use crate::link::Link;
+use crate::loss::Found;
 use crate::session::Session;
-use crate::{Error, MessageId, Result, metrics, scripts};
+use crate::{Error, Result, metrics, scripts};
 
 /// A lock that is held here. Renewed in the background at a third of its TTL until it is released,
 /// dropped or lost.
@@ -20,7 +21,7 @@ use crate::{Error, MessageId, Result, metrics, scripts};
 /// background where a runtime is there to do it; otherwise the TTL does.
 pub struct LockGuard {
     ownership: Arc<Ownership>,
-    offset: Option<MessageId>,
+    found: Found,
     released: AtomicBool,
     _renewal: AbortOnDropHandle<()>,
 }
@@ -48,7 +49,7 @@ pub(crate) enum Loss {
 }
 
 impl LockGuard {
-    pub(super) fn new(lock: &Lock, session: Session, token: String, offset: Option<MessageId>) -> Self {
+    pub(super) fn new(lock: &Lock, session: Session, token: String, found: Found) -> Self {
         let ownership = Arc::new(Ownership {
             keys: lock.keys.clone(),
             session,
@@ -59,7 +60,7 @@ impl LockGuard {
             reason: OnceLock::new(),
         });
         let renewal = AbortOnDropHandle::new(tokio::spawn(renew(ownership.clone())));
-        Self { ownership, offset, released: AtomicBool::new(false), _renewal: renewal }
+        Self { ownership, found, released: AtomicBool::new(false), _renewal: renewal }
     }
 
     /// Resolves when the lock is lost: it expired, was taken away, or the connection that renews it broke.
@@ -72,9 +73,9 @@ impl LockGuard {
         self.ownership.lost.is_cancelled()
     }
 
-    /// The consumer's offset when the lock was taken.
-    pub(crate) fn offset(&self) -> Option<MessageId> {
-        self.offset
+    /// The consumer's place when the lock was taken.
+    pub(crate) fn found(&self) -> &Found {
+        &self.found
     }
 
     pub(crate) fn ownership(&self) -> &Arc<Ownership> {

@@ -4,6 +4,9 @@
 -- ARGV: name, note, start ('-' earliest, '$' latest, or an id), notify_ttl_ms
 -- -> the new offset
 register(KEYS[3], KEYS[4], KEYS[5], ARGV[1], ARGV[2], '-')
+local note = registered(KEYS[3], ARGV[1])
+note.rewinds = (note.rewinds or 0) + 1
+redis.call('HSET', KEYS[3], ARGV[1], cjson.encode(note))
 local offset = ARGV[3]
 if offset == '-' then offset = '0-0' end
 if offset == '$' then offset = last_generated(KEYS[5]) end

@@ -1,0 +1,112 @@
+//! Losses that only Redis can cause, and that a consumer notices when it takes up its work: after a flush, a restart
+//! from an old file, a failover to a replica that lagged.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{MessageId, StreamName};
+
+/// Messages, or the record of how far a consumer had come, are gone from Redis.
+///
+/// Changes may never reach this consumer: reindex what it feeds. The consumer itself goes on with what there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loss {
+    /// The stream.
+    pub stream: StreamName,
+    /// The consumer that noticed.
+    pub consumer: String,
+    /// What it noticed.
+    pub kind: LossKind,
+}
+
+/// How a loss shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LossKind {
+    /// The consumer had committed a message that is newer than any the stream knows of.
+    OffsetBeyondStream {
+        /// What it had committed.
+        offset: MessageId,
+        /// The stream's last message; the consumer goes on behind this one.
+        last: MessageId,
+    },
+    /// The stored offset is older than what this very process had committed, and nobody rewound it.
+    OffsetWentBack {
+        /// What this process had committed.
+        committed: MessageId,
+        /// What is stored now; the consumer goes on from here.
+        stored: Option<MessageId>,
+    },
+}
+
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { stream, consumer, kind } = self;
+        match kind {
+            LossKind::OffsetBeyondStream { offset, last } => write!(
+                f,
+                "consumer {consumer} had committed message {offset} of stream {stream}, whose last message is {last}"
+            ),
+            LossKind::OffsetWentBack { committed, stored } => {
+                write!(
+                    f,
+                    "consumer {consumer} had committed message {committed} of stream {stream}, and its offset is now "
+                )?;
+                match stored {
+                    Some(stored) => write!(f, "{stored}"),
+                    None => f.write_str("gone"),
+                }
+            }
+        }
+    }
+}
+
+/// What one consumer of this process knows of its own progress; shared by its sessions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory(Arc<Mutex<Option<Remembered>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    committed: MessageId,
+    rewinds: u64,
+}
+
+/// The place of a consumer as it was found when its lock was taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) offset: Option<MessageId>,
+    pub(crate) last: MessageId,
+    pub(crate) rewinds: u64,
+}
+
+impl Found {
+    /// Where to read on: never beyond the stream's end, above which nothing would be found for a while.
+    pub(crate) fn cursor(&self) -> MessageId {
+        self.offset.unwrap_or(MessageId::MIN).min(self.last)
+    }
+}
+
+impl Memory {
+    pub(crate) fn committed(&self, id: MessageId, rewinds: u64) {
+        *self.remembered() = Some(Remembered { committed: id, rewinds });
+    }
+
+    /// What does not fit together. Told once: what is found now is what is remembered.
+    pub(crate) fn compare(&self, found: &Found) -> Option<LossKind> {
+        let mut remembered = self.remembered();
+        let before = remembered.take();
+        match (found.offset, before) {
+            (Some(offset), _) if offset > found.last => Some(LossKind::OffsetBeyondStream { offset, last: found.last }),
+            (stored, Some(Remembered { committed, rewinds }))
+                if rewinds == found.rewinds && stored < Some(committed) =>
+            {
+                Some(LossKind::OffsetWentBack { committed, stored })
+            }
+            _ => None,
+        }
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, Option<Remembered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
