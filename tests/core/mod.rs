@@ -7,6 +7,7 @@ mod dead_letters;
 mod delayer;
 mod durability;
 mod editions;
+mod health;
 mod lock;
 mod loss;
 mod message;
@@ -19,6 +20,7 @@ mod supervisor;
 mod trimmer;
 mod version;
 mod wire;
+mod zombie;
 
 use std::time::Duration;
 
