@@ -17,6 +17,7 @@ use crate::lock::Lock;
 use crate::loss::{Loss, Memory};
 use crate::names::check_consumer;
 use crate::options::positive;
+use crate::pulse::Pulse;
 use crate::registry::Member;
 use crate::version::Highest;
 use crate::worker::Worker;
@@ -44,6 +45,7 @@ pub struct Consumer {
     attempts: u32,
     on_poison: OnPoison,
     on_loss: Option<Arc<dyn Fn(Loss) + Send + Sync>>,
+    pulse: Pulse,
     highest: Highest,
     memory: Memory,
     /// A message that was handled well: where others fail, it tells whether the datastore answers.
@@ -76,6 +78,7 @@ impl Consumer {
             attempts: 5,
             on_poison: OnPoison::DeadLetter,
             on_loss: None,
+            pulse: Pulse::default(),
             highest: Highest::default(),
             memory: Memory::default(),
             canary: Arc::default(),
@@ -181,6 +184,10 @@ impl Worker for Consumer {
             return Err(Error::InvalidOption { option: "backoff", reason });
         }
         Lock::check_ttl(self.lock_ttl)
+    }
+
+    fn pulse(&self) -> Option<Pulse> {
+        Some(self.pulse.clone())
     }
 
     async fn run(&self, shutdown: CancellationToken) -> Result<()> {

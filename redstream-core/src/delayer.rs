@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::consumer::check_batch_size;
 use crate::lock::{Lock, LockGuard, millis};
 use crate::options::positive;
+use crate::pulse::{Condition, Pulse};
 use crate::registry::Member;
 use crate::session::Session;
 use crate::tenure::{self, Tenure, rest};
@@ -35,6 +36,7 @@ pub struct Delayer {
     delay: Duration,
     batch_size: usize,
     lock_ttl: Duration,
+    pulse: Pulse,
 }
 
 /// What one [`run_once`](Delayer::run_once) did.
@@ -50,7 +52,7 @@ pub struct Moved {
 
 impl Delayer {
     pub(crate) fn new(redstream: Redstream, stream: StreamName, delay: Duration) -> Self {
-        Self { redstream, stream, delay, batch_size: 1000, lock_ttl: Duration::from_secs(5) }
+        Self { redstream, stream, delay, batch_size: 1000, lock_ttl: Duration::from_secs(5), pulse: Pulse::default() }
     }
 
     /// How many messages are moved at once at the most: Redis does nothing else meanwhile. Default: 1000,
@@ -125,13 +127,19 @@ impl Tenure for Delayer {
         Lock::consumer(&self.redstream, self.member(), self.lock_ttl)
     }
 
+    fn own_pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Moved> {
         self.move_due(session, guard).await
     }
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         loop {
+            self.pulse.turn(Condition::Working);
             let moved = self.move_due(session, guard).await?;
+            self.pulse.progress(Condition::Idle);
             // One that comes later is not due before the whole delay has passed.
             let pause = moved.next.unwrap_or(self.delay).min(self.delay).min(LONGEST_SLEEP);
             if !rest(pause, guard, shutdown).await? {
@@ -151,6 +159,10 @@ impl Worker for Delayer {
         positive("delay", self.delay)?;
         check_batch_size(self.batch_size)?;
         Lock::check_ttl(self.lock_ttl)
+    }
+
+    fn pulse(&self) -> Option<Pulse> {
+        Some(self.pulse.clone())
     }
 
     async fn run(&self, shutdown: CancellationToken) -> Result<()> {

@@ -103,24 +103,30 @@ impl Lock {
         let session = Session::open(self.redstream.link().connector()).await?;
         // Cancelling the wait can swallow a wake-up meant for another standby, which then looks
         // again by itself when the TTL it was told has passed.
-        match tokio::time::timeout(bound, self.wait(&session)).await {
+        match tokio::time::timeout(bound, self.wait(&session, || ())).await {
             Ok(guard) => guard.map(Some),
             Err(_) => Ok(None),
         }
     }
 
-    /// Waits for the lock until `shutdown`; `None` then.
-    pub(crate) async fn stand_by(&self, session: &Session, shutdown: &CancellationToken) -> Result<Option<LockGuard>> {
-        shutdown.run_until_cancelled(self.wait(session)).await.transpose()
+    /// Waits for the lock until `shutdown`; `None` then. Tells whenever it found that it has to wait.
+    pub(crate) async fn stand_by(
+        &self,
+        session: &Session,
+        shutdown: &CancellationToken,
+        standing_by: impl Fn(),
+    ) -> Result<Option<LockGuard>> {
+        shutdown.run_until_cancelled(self.wait(session, standing_by)).await.transpose()
     }
 
-    async fn wait(&self, session: &Session) -> Result<LockGuard> {
+    async fn wait(&self, session: &Session, standing_by: impl Fn()) -> Result<LockGuard> {
         loop {
             let pause = match self.attempt(session).await? {
                 Attempt::Acquired(guard) => return Ok(guard),
                 Attempt::Held(remaining) => remaining.min(LONGEST_WAIT) + Duration::from_millis(5),
                 Attempt::Paused => Duration::from_secs(1),
             };
+            standing_by();
             let mut pop = redis::cmd("BRPOP");
             pop.arg(&self.keys.notify).arg(pause.as_secs_f64());
             let _woken: Option<(String, String)> = session.blocking("wait for a lock", &pop, pause).await?;

@@ -1,6 +1,7 @@
 //! The supervisor: runs the workers from the application's `main`, and brings them home.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -9,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::Pauses;
 use crate::consumer::panic_message;
 use crate::error::chain;
+use crate::health::{Health, Watched};
+use crate::pulse::Condition;
 use crate::worker::Worker;
 use crate::{Error, Result, metrics};
 
@@ -33,11 +36,20 @@ const STEADY: Duration = Duration::from_secs(60);
 pub struct Supervisor {
     workers: Vec<Arc<dyn Worker>>,
     grace: Duration,
+    patience: Duration,
+    quiet: CancellationToken,
+    health: OnceLock<Health>,
 }
 
 impl Default for Supervisor {
     fn default() -> Self {
-        Self { workers: Vec::new(), grace: Duration::from_secs(30) }
+        Self {
+            workers: Vec::new(),
+            grace: Duration::from_secs(30),
+            patience: Duration::from_secs(300),
+            quiet: CancellationToken::new(),
+            health: OnceLock::new(),
+        }
     }
 }
 
@@ -50,6 +62,7 @@ impl Supervisor {
     /// One more worker.
     #[must_use]
     pub fn with(mut self, worker: impl Worker) -> Self {
+        self.health = OnceLock::new();
         self.workers.push(Arc::new(worker));
         self
     }
@@ -62,6 +75,30 @@ impl Supervisor {
         self
     }
 
+    /// How long a worker may be at work, or fail, without progress before [`Health::is_live`] says that it is not alive.
+    /// Default: 5 minutes. Longer than your slowest batch.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// A view of the workers' health, and the way to quieten them. Ask when all workers have been given: those that come
+    /// later are not in it.
+    pub fn health(&self) -> Health {
+        let watch = |worker: &Arc<dyn Worker>| Watched {
+            name: worker.name(),
+            pulse: worker.pulse().unwrap_or_default(),
+            restarts: AtomicU32::new(0),
+        };
+        let health = || Health {
+            workers: self.workers.iter().map(watch).collect(),
+            quiet: self.quiet.clone(),
+            patience: self.patience,
+        };
+        self.health.get_or_init(health).clone()
+    }
+
     /// Checks every worker, starts them all, and runs them until `stop` completes, whatever it returns; then
     /// stops reading, lets handlers finish and commit within the grace period, and releases the locks.
     ///
@@ -71,12 +108,17 @@ impl Supervisor {
     /// Dropping the future stops all workers at once, without grace.
     pub async fn run_until<S: Future>(self, stop: S) -> Result<()> {
         self.workers.iter().try_for_each(|worker| worker.check())?;
-        let shutdown = CancellationToken::new();
+        let health = self.health();
+        let shutdown = self.quiet.clone();
         let _stop_when_dropped = shutdown.clone().drop_guard();
         let mut kept: Vec<Kept> = self
             .workers
             .into_iter()
-            .map(|worker| Kept { name: worker.name(), task: tokio::spawn(keep(worker, shutdown.clone())) })
+            .enumerate()
+            .map(|(at, worker)| Kept {
+                name: worker.name(),
+                task: tokio::spawn(keep(worker, at, health.clone(), shutdown.clone())),
+            })
             .collect();
 
         stop.await;
@@ -110,12 +152,22 @@ impl Drop for Kept {
 }
 
 /// Runs a worker in a task of its own, again and again until `shutdown`.
-async fn keep(worker: Arc<dyn Worker>, shutdown: CancellationToken) {
-    let name = worker.name();
+async fn keep(worker: Arc<dyn Worker>, at: usize, health: Health, shutdown: CancellationToken) {
+    let watched = &health.workers[at];
+    restart(worker, watched, shutdown).await;
+    watched.pulse.progress(Condition::Stopped);
+}
+
+async fn restart(worker: Arc<dyn Worker>, watched: &Watched, shutdown: CancellationToken) {
+    let name = &watched.name;
     let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(30));
     while !shutdown.is_cancelled() {
         let begun = Instant::now();
         let (runs, token) = (worker.clone(), shutdown.clone());
+        if worker.pulse().is_none() {
+            // It does not say what it is at: that it runs is all there is to know.
+            watched.pulse.progress(Condition::Idle);
+        }
         let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move { runs.run(token).await }));
         let failure = match task.await {
             Ok(Ok(())) if shutdown.is_cancelled() => return,
@@ -134,6 +186,8 @@ async fn keep(worker: Arc<dyn Worker>, shutdown: CancellationToken) {
             pauses.reset();
         }
         let pause = pauses.pause();
+        watched.pulse.turn(Condition::Failing);
+        watched.restarts.fetch_add(1, Ordering::Relaxed);
         ::metrics::counter!(metrics::RESTARTS, "worker" => name.clone()).increment(1);
         tracing::error!(worker = name, failure, ?pause, "worker failed: restarted after the pause");
         shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
@@ -143,6 +197,6 @@ async fn keep(worker: Arc<dyn Worker>, shutdown: CancellationToken) {
 impl std::fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<String> = self.workers.iter().map(|worker| worker.name()).collect();
-        f.debug_struct("Supervisor").field("workers", &names).field("grace", &self.grace).finish()
+        f.debug_struct("Supervisor").field("workers", &names).field("grace", &self.grace).finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Pauses;
 use crate::lock::{Attempt, Lock, LockGuard};
+use crate::pulse::{Condition, Pulse};
 use crate::session::Session;
 use crate::worker::Worker;
 use crate::{Error, Redstream, Result};
@@ -20,6 +21,9 @@ pub(crate) trait Tenure: Worker {
     fn redstream(&self) -> &Redstream;
 
     fn lock(&self) -> Lock;
+
+    /// Where it shows what it is at.
+    fn own_pulse(&self) -> &Pulse;
 
     /// The first and the longest pause between tenures that failed.
     fn backoff(&self) -> (Duration, Duration) {
@@ -60,6 +64,7 @@ pub(crate) async fn serve<W: Tenure>(worker: &W, shutdown: &CancellationToken) -
             return Err(error);
         }
         let pause = pauses.pause();
+        worker.own_pulse().turn(Condition::Failing);
         tracing::warn!(
             worker = worker.name(),
             error = &error as &dyn std::error::Error,
@@ -77,8 +82,10 @@ async fn tenure<W: Tenure>(worker: &W, shutdown: &CancellationToken, pauses: &mu
     let Some(session) = shutdown.run_until_cancelled(open).await.transpose()? else { return Ok(()) };
     let lock = worker.lock();
     lock.register(&session).await?;
-    let Some(guard) = lock.stand_by(&session, shutdown).await? else { return Ok(()) };
+    let standing_by = || worker.own_pulse().progress(Condition::Standby);
+    let Some(guard) = lock.stand_by(&session, shutdown, standing_by).await? else { return Ok(()) };
     pauses.reset();
+    worker.own_pulse().progress(Condition::Idle);
     tracing::info!(worker = worker.name(), offset = ?guard.found().offset, "lock taken: at work");
 
     let outcome = worker.work(&session, &guard, shutdown).await;

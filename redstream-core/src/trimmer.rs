@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::lock::{Lock, LockGuard};
 use crate::names::check_consumer;
 use crate::options::positive;
+use crate::pulse::{Condition, Pulse};
 use crate::session::Session;
 use crate::tenure::{self, Tenure, rest};
 use crate::worker::Worker;
@@ -31,6 +32,7 @@ pub struct Trimmer {
     lock_ttl: Duration,
     listed: Vec<String>,
     policy: Policy,
+    pulse: Pulse,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +76,7 @@ impl Trimmer {
             lock_ttl: Duration::from_secs(5),
             listed: Vec::new(),
             policy: Policy::Committed { keep: Duration::ZERO },
+            pulse: Pulse::default(),
         }
     }
 
@@ -137,13 +140,19 @@ impl Tenure for Trimmer {
         Lock::trimmer(&self.redstream, &self.stream, self.lock_ttl)
     }
 
+    fn own_pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     async fn turn(&self, session: &Session, _: &LockGuard) -> Result<Trimmed> {
         self.sweep(session).await
     }
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         loop {
+            self.pulse.turn(Condition::Working);
             let trimmed = self.sweep(session).await?;
+            self.pulse.progress(Condition::Idle);
             self.report(&trimmed);
             if !rest(self.interval, guard, shutdown).await? {
                 return Ok(());
@@ -165,6 +174,10 @@ impl Worker for Trimmer {
             positive("expire_after", after)?;
         }
         Lock::check_ttl(self.lock_ttl)
+    }
+
+    fn pulse(&self) -> Option<Pulse> {
+        Some(self.pulse.clone())
     }
 
     async fn run(&self, shutdown: CancellationToken) -> Result<()> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::Result;
+use crate::{Pulse, Result};
 
 /// A consumer, a delayer, a trimmer, or a worker of your own, to be run by a
 /// [`Supervisor`](crate::Supervisor).
@@ -15,6 +15,11 @@ pub trait Worker: Send + Sync + 'static {
     /// Whether its options can work. The supervisor asks every worker before it starts any.
     fn check(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// Where it shows what it is at. Default: nowhere; it then counts as alive while it runs.
+    fn pulse(&self) -> Option<Pulse> {
+        None
     }
 
     /// Works until `shutdown` is cancelled, then finishes what it has begun and returns `Ok`.

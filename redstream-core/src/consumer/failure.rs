@@ -15,6 +15,7 @@ use crate::entries::Range;
 use crate::error::chain;
 use crate::handler::Failed;
 use crate::lock::LockGuard;
+use crate::pulse::Condition;
 use crate::session::Session;
 use crate::tenure::rest;
 use crate::version::Versions;
@@ -274,7 +275,8 @@ impl<'a> Struggle<'a> {
     }
 
     fn warn(&self, failure: &Failure, pause: std::time::Duration) {
-        let Consumer { stream, name, .. } = self.arena.consumer;
+        let Consumer { stream, name, pulse, .. } = self.arena.consumer;
+        pulse.turn(Condition::Failing);
         tracing::warn!(
             %stream, consumer = name, error = chain(&*failure.source), pending = self.pending.len(),
             attempt = self.rounds, ?pause, "messages failed: they are handled again after the pause"

@@ -16,6 +16,7 @@ use crate::dead::Dead;
 use crate::handler::Failed;
 use crate::lock::{Lock, LockGuard};
 use crate::loss::Loss;
+use crate::pulse::{Condition, Pulse};
 use crate::registry::Member;
 use crate::session::Session;
 use crate::tenure::Tenure;
@@ -36,6 +37,10 @@ impl Tenure for Consumer {
 
     fn backoff(&self) -> (Duration, Duration) {
         self.backoff
+    }
+
+    fn own_pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Progress> {
@@ -71,6 +76,7 @@ impl Tenure for Consumer {
                 () = guard.lost() => return Err(guard.ownership().loss()),
                 batch = reading.next() => batch?.into(),
             };
+            self.pulse.progress(Condition::Working);
             let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = messages.len());
             let versions = self.versions(guard, &member);
             let arena = Arena { consumer: self, session, guard, shutdown, versions: &versions };
@@ -81,6 +87,7 @@ impl Tenure for Consumer {
             let arrived = reading.is_ahead();
             let committed = self.commit(guard, &messages, &dead).await?;
             issued = arrived.then_some(committed);
+            self.pulse.progress(if arrived { Condition::Working } else { Condition::Idle });
         }
     }
 }

@@ -1,0 +1,82 @@
+//! The health of a supervisor's workers: for probes, and for a graceful way out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::pulse::{Condition, Pulse};
+
+/// A view of a running [`Supervisor`](crate::Supervisor), from [`Supervisor::health`](crate::Supervisor::health). Cheap to
+/// clone; hand it to the handlers of your probes.
+#[derive(Clone, Debug)]
+pub struct Health {
+    pub(crate) workers: Arc<[Watched]>,
+    pub(crate) quiet: CancellationToken,
+    pub(crate) patience: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) name: String,
+    pub(crate) pulse: Pulse,
+    pub(crate) restarts: AtomicU32,
+}
+
+/// One worker, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerHealth {
+    /// Such as `consumer search of cities`.
+    pub name: String,
+    /// What it is at.
+    pub condition: Condition,
+    /// How long ago it last got anything done, or found nothing to do.
+    pub since_progress: Duration,
+    /// How often it was restarted after a panic or an error.
+    pub restarts: u32,
+}
+
+impl Health {
+    /// Whether each worker gets on, or has nothing to do: for a liveness probe.
+    ///
+    /// One that is at work, or fails, without any progress for longer than
+    /// [`patience`](crate::Supervisor::patience) is not alive; nor is one that ended for good.
+    pub fn is_live(&self) -> bool {
+        self.workers().iter().all(|worker| match worker.condition {
+            Condition::Idle | Condition::Standby => true,
+            Condition::Stopped => self.quiet.is_cancelled(),
+            Condition::Starting | Condition::Working | Condition::Failing => worker.since_progress < self.patience,
+        })
+    }
+
+    /// Whether each worker is connected, and at work or standing by: for a readiness probe. Not ready any more once told to be
+    /// [quiet](Self::quiet).
+    pub fn is_ready(&self) -> bool {
+        let connected = |condition| matches!(condition, Condition::Idle | Condition::Standby | Condition::Working);
+        !self.quiet.is_cancelled() && self.workers().iter().all(|worker| connected(worker.condition))
+    }
+
+    /// Each worker, in the order in which they were given.
+    pub fn workers(&self) -> Vec<WorkerHealth> {
+        let look = |worker: &Watched| WorkerHealth {
+            name: worker.name.clone(),
+            condition: worker.pulse.condition(),
+            since_progress: worker.pulse.since_progress(),
+            restarts: worker.restarts.load(Ordering::Relaxed),
+        };
+        self.workers.iter().map(look).collect()
+    }
+
+    /// Has all workers finish what they have at hand, commit it, hand over, and take on nothing more. The supervisor runs
+    /// on until it is told to stop, and then stops at once: quiet first, then stop, is the smoothest way out.
+    pub fn quiet(&self) {
+        self.quiet.cancel();
+    }
+
+    /// Whether every worker has come to rest after [`quiet`](Self::quiet).
+    pub fn is_at_rest(&self) -> bool {
+        self.workers.iter().all(|worker| worker.pulse.condition() == Condition::Stopped)
+    }
+}

@@ -1,0 +1,66 @@
+//! How a worker shows that it is alive, to whoever asks.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What a worker is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Condition {
+    /// It has not connected yet.
+    Starting,
+    /// Another host holds its lock; it waits to take over.
+    Standby,
+    /// It holds its lock, and has nothing to do.
+    Idle,
+    /// It has work at hand.
+    Working,
+    /// Its last attempt failed, and it will try again.
+    Failing,
+    /// It ended, and is not started again.
+    Stopped,
+}
+
+/// A worker's state, shared between the worker, which sets it, and whoever watches. Cheap to clone.
+///
+/// A [`Worker`](crate::Worker) of your own may keep one and hand it out by [`Worker::pulse`](crate::Worker::pulse).
+#[derive(Clone, Debug)]
+pub struct Pulse(Arc<Mutex<State>>);
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    condition: Condition,
+    progress: Instant,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(State { condition: Condition::Starting, progress: Instant::now() })))
+    }
+}
+
+impl Pulse {
+    /// Something went forward, and this is what the worker is at now.
+    pub fn progress(&self, condition: Condition) {
+        *self.state() = State { condition, progress: Instant::now() };
+    }
+
+    /// This is what the worker is at now; nothing went forward by it.
+    pub fn turn(&self, condition: Condition) {
+        self.state().condition = condition;
+    }
+
+    /// What the worker is at.
+    pub fn condition(&self) -> Condition {
+        self.state().condition
+    }
+
+    /// How long ago something last went forward.
+    pub fn since_progress(&self) -> Duration {
+        self.state().progress.elapsed()
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
