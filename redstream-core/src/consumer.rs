@@ -85,7 +85,8 @@ impl Consumer {
         }
     }
 
-    /// How many messages a batch has at the most. Default: 1000.
+    /// How many messages a batch has at the most. Default: 1000. Batches are smaller where payloads are large, so that one
+    /// comes to about 16 MiB, and while a session begins.
     #[must_use]
     pub fn batch_size(mut self, messages: usize) -> Self {
         self.batch_size = messages;

@@ -14,6 +14,7 @@
 //! | `redstream_messages_delayed_total` | counter | `stream` | delay messages moved to their main stream |
 //! | `redstream_messages_trimmed_total` | counter | `stream` | messages removed by the trimmer |
 //! | `redstream_messages_trimmed_unread_total` | counter | `stream` | of those, messages that some consumer had not read (expiry by age only) |
+//! | `redstream_consumer_behind_seconds` | gauge | `stream`, `consumer` | age of the oldest message not committed, at each sweep |
 //! | `redstream_worker_restarts_total` | counter | `worker` | workers restarted after a panic or an error |
 
 /// Messages acknowledged by Redis.
@@ -40,5 +41,7 @@ pub const DELAYED: &str = "redstream_messages_delayed_total";
 pub const TRIMMED: &str = "redstream_messages_trimmed_total";
 /// Messages removed by expiry before some consumer had read them.
 pub const TRIMMED_UNREAD: &str = "redstream_messages_trimmed_unread_total";
+/// Age of the oldest message that a consumer has not committed, in seconds.
+pub const BEHIND: &str = "redstream_consumer_behind_seconds";
 /// Workers restarted after a panic or an error.
 pub const RESTARTS: &str = "redstream_worker_restarts_total";

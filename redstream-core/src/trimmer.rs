@@ -1,6 +1,7 @@
 //! The trimmer: sweeps behind the consumers, and never past one of them.
 
 mod sweep;
+mod watch;
 
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub struct Trimmer {
     lock_ttl: Duration,
     listed: Vec<String>,
     policy: Policy,
+    warn_behind: Duration,
     pulse: Pulse,
 }
 
@@ -76,6 +78,7 @@ impl Trimmer {
             lock_ttl: Duration::from_secs(5),
             listed: Vec::new(),
             policy: Policy::Committed { keep: Duration::ZERO },
+            warn_behind: Duration::from_secs(900),
             pulse: Pulse::default(),
         }
     }
@@ -117,6 +120,14 @@ impl Trimmer {
         self
     }
 
+    /// How old a consumer's oldest uncommitted message may be before a warning says that it keeps Redis from being swept.
+    /// Default: 15 minutes. The gauge `redstream_consumer_behind_seconds` tells it at each sweep.
+    #[must_use]
+    pub fn warn_behind(mut self, age: Duration) -> Self {
+        self.warn_behind = age;
+        self
+    }
+
     /// One sweep.
     pub async fn run_once(&self) -> Result<Trimmed> {
         tenure::once(self).await.map(|trimmed| trimmed.unwrap_or(Trimmed::Standby))
@@ -149,9 +160,11 @@ impl Tenure for Trimmer {
     }
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
+        let mut warned = Vec::new();
         loop {
             self.pulse.turn(Condition::Working);
             let trimmed = self.sweep(session).await?;
+            self.watch(session, &mut warned).await?;
             self.pulse.progress(Condition::Idle);
             self.report(&trimmed);
             if !rest(self.interval, guard, shutdown).await? {

@@ -1,5 +1,6 @@
 //! Tests of `redstream-core`, file by file as its source.
 
+mod bounds;
 mod cluster;
 mod connect;
 mod consumer;

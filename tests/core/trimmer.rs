@@ -190,3 +190,25 @@ async fn options_that_cannot_work_are_refused() {
     let error = products.trimmer().also("").run_once().await.unwrap_err();
     assert!(matches!(error, Error::InvalidName { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_consumer_that_falls_behind_is_warned_of_once_and_its_return_is_told() {
+    let namespace = namespace();
+    let products = products(&namespace, &["1-0", "2-0"]).await;
+    products.register("search", Start::Earliest).await.unwrap();
+    let logs = Logs::capture();
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn({
+        let trimmer = products.trimmer().interval(Duration::from_millis(10)).warn_behind(Duration::from_secs(3600));
+        let shutdown = shutdown.clone();
+        async move { trimmer.run(shutdown).await }
+    });
+    eventually(SOON, "the warning", async || logs.has(&["WARN", "far behind", "search"])).await;
+    let swept = logs.text().matches("swept").count();
+    eventually(SOON, "more sweeps", async || logs.text().matches("swept").count() > swept + 3).await;
+    assert_eq!(logs.text().matches("far behind").count(), 1, "{}", logs.text());
+    read(&products, "search", 2).await;
+    eventually(SOON, "its return", async || logs.has(&["caught up", "search"])).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+}

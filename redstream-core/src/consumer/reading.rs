@@ -12,11 +12,18 @@ use crate::{Message, MessageId, Result};
 /// How long Redis holds a read that finds nothing.
 const BLOCK: Duration = Duration::from_secs(2);
 
+/// The payloads of one read come to about this much at the most, in bytes: with the batch at work and the one that waits,
+/// that bounds a consumer's memory.
+const BUDGET: usize = 16 << 20;
+
+/// The first read asks for this many: nobody knows yet how large the payloads are.
+const FIRST: usize = 64;
+
 /// Reads a stream from a cursor on. At most one read is under way, and at most one batch waits.
 pub(super) struct Reading {
     session: Session,
     stream: Arc<str>,
-    count: usize,
+    size: BatchSize,
     cursor: MessageId,
     under_way: Option<BoxFuture<'static, Result<Vec<Message>>>>,
     ahead: Option<Vec<Message>>,
@@ -24,7 +31,14 @@ pub(super) struct Reading {
 
 impl Reading {
     pub(super) fn new(session: Session, stream: &str, count: usize, after: MessageId) -> Self {
-        Self { session, stream: stream.into(), count, cursor: after, under_way: None, ahead: None }
+        Self {
+            session,
+            stream: stream.into(),
+            size: BatchSize::up_to(count),
+            cursor: after,
+            under_way: None,
+            ahead: None,
+        }
     }
 
     /// Whether the next batch has arrived already.
@@ -51,13 +65,14 @@ impl Reading {
         }
         let read = match &mut self.under_way {
             Some(read) => read,
-            none => none.insert(read(self.session.clone(), self.stream.clone(), self.count, self.cursor)),
+            none => none.insert(read(self.session.clone(), self.stream.clone(), self.size.next(), self.cursor)),
         };
         let outcome = read.await;
         self.under_way = None;
         let batch = outcome?;
         if let Some(last) = batch.last() {
             self.cursor = last.id();
+            self.size.saw(&batch);
             self.ahead = Some(batch);
         }
         Ok(())
@@ -77,6 +92,30 @@ impl Reading {
                 read = self.read_ahead() => if read.is_err() { return work.await },
             }
         }
+    }
+}
+
+/// How many messages to ask for: as many as the user allows, unless they are large.
+#[derive(Debug)]
+struct BatchSize {
+    most: usize,
+    next: usize,
+}
+
+impl BatchSize {
+    fn up_to(most: usize) -> Self {
+        Self { most, next: most.min(FIRST) }
+    }
+
+    fn next(&self) -> usize {
+        self.next
+    }
+
+    /// Doubles at the most, so that a stream whose payloads grow is noticed on the way.
+    fn saw(&mut self, batch: &[Message]) {
+        let bytes: usize = batch.iter().map(|message| message.raw().len()).sum();
+        let each = (bytes / batch.len().max(1)).max(1);
+        self.next = (self.next * 2).min(BUDGET / each).clamp(1, self.most);
     }
 }
 

@@ -1,0 +1,44 @@
+//! The watch on consumers that fall behind: told before Redis fills up with what they keep.
+
+use std::time::Duration;
+
+use super::Trimmer;
+use crate::session::Session;
+use crate::{Result, metrics, scripts};
+
+impl Trimmer {
+    /// Measures how far behind each registered consumer is, and warns of those that are too far. `warned`: those that were
+    /// warned of already.
+    pub(super) async fn watch(&self, session: &Session, warned: &mut Vec<String>) -> Result<()> {
+        let keys = self.redstream.keys();
+        let mut hkeys = redis::cmd("HKEYS");
+        hkeys.arg(keys.registry(&self.stream));
+        let consumers: Vec<String> = session.command("read the registry", &hkeys).await?;
+        warned.retain(|consumer| consumers.contains(consumer));
+        for consumer in consumers {
+            let mut script = scripts::LAG.prepare_invoke();
+            script.key(keys.stream(&self.stream)).key(keys.offset(&self.stream, &consumer));
+            let ms: i64 = session.script("measure a lag", &script).await?;
+            let behind = Duration::from_millis(ms.try_into().unwrap_or(0));
+            let labels = [("stream", self.stream.to_string()), ("consumer", consumer.clone())];
+            ::metrics::gauge!(metrics::BEHIND, &labels).set(behind.as_secs_f64());
+            let known = warned.iter().position(|warned| *warned == consumer);
+            match (behind > self.warn_behind, known) {
+                (true, None) => {
+                    tracing::warn!(
+                        stream = %self.stream, consumer, ?behind,
+                        "a consumer is far behind, and the messages it has not committed fill up Redis: is it running? \
+                         If it was retired, forget it"
+                    );
+                    warned.push(consumer);
+                }
+                (false, Some(at)) => {
+                    warned.swap_remove(at);
+                    tracing::info!(stream = %self.stream, consumer, ?behind, "the consumer has caught up");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! What is bounded: memory, connections, keys.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use redstream_core::{Batch, NewMessage, Payload, Redstream, Supervisor};
+
+use super::SOON;
+use super::recorder::Recorder;
+use crate::support::{eventually, namespace, private_redis, raw_redis, redis_url, redstream_at};
+
+#[tokio::test]
+async fn batches_of_large_payloads_are_small() {
+    let redstream = crate::support::redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let mebibyte = "x".repeat(1 << 20);
+    for _ in 0..100 {
+        redstream.producer().queue(products.name(), &mebibyte).await.unwrap();
+    }
+    let (largest, handled) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let handler = {
+        let (largest, handled) = (largest.clone(), handled.clone());
+        move |batch: Batch| {
+            // Nobody knows how large they are before the first has been read.
+            if handled.fetch_add(batch.len(), Ordering::SeqCst) > 0 {
+                largest.fetch_max(batch.len(), Ordering::SeqCst);
+            }
+            std::future::ready(Ok(()))
+        }
+    };
+    let all = async {
+        eventually(SOON * 3, "all messages", async || handled.load(Ordering::SeqCst) == 100).await;
+    };
+    Supervisor::new().with(products.consumer("search", handler)).run_until(all).await.unwrap();
+    let largest = largest.load(Ordering::SeqCst);
+    assert!((1..=16).contains(&largest), "{largest} payloads of a mebibyte in one batch");
+}
+
+#[tokio::test]
+async fn batches_of_small_payloads_grow_to_what_was_asked_for() {
+    let redstream = crate::support::redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let message = |id: u32| NewMessage::new(products.name().clone(), Payload::encode(&id).unwrap());
+    redstream.producer().queue_all(&(0..5000).map(message).collect::<Vec<_>>()).await.unwrap();
+    let seen = Recorder::default();
+    let all = async { eventually(SOON, "all messages", async || seen.len() == 5000).await };
+    Supervisor::new().with(products.consumer("search", seen.clone())).run_until(all).await.unwrap();
+    let sizes: Vec<usize> = seen.batches().iter().map(Vec::len).collect();
+    assert!(sizes.iter().any(|size| *size == 1000) && sizes.iter().all(|size| *size <= 1000), "{sizes:?}");
+}
+
+#[tokio::test]
+async fn starting_and_stopping_leaves_no_connection_and_no_key_behind() {
+    let server = private_redis().await;
+    let redstream = Redstream::connect(server.url()).await.unwrap();
+    let products = redstream.stream("products").unwrap();
+    let mut raw = raw_redis(&server.url()).await;
+    let clients = async |raw: &mut redis::aio::MultiplexedConnection| {
+        let info: String = redis::cmd("INFO").arg("clients").query_async(raw).await.unwrap();
+        let count = info.lines().find_map(|line| line.strip_prefix("connected_clients:")).unwrap().to_owned();
+        count.trim().parse::<usize>().unwrap()
+    };
+    let cycle = async || {
+        let supervisor = Supervisor::new()
+            .with(products.consumer("search", Recorder::default()))
+            .with(products.delayer(Duration::from_secs(60)))
+            .with(products.trimmer());
+        let health = supervisor.health();
+        supervisor.run_until(eventually(SOON, "the workers", async || health.is_ready())).await.unwrap();
+    };
+    cycle().await;
+    let before = clients(&mut raw).await;
+    let keys: usize = redis::cmd("DBSIZE").query_async(&mut raw).await.unwrap();
+    for _ in 0..50 {
+        cycle().await;
+    }
+    eventually(SOON, "the connections to be closed", async || clients(&mut raw).await <= before).await;
+    let after: usize = redis::cmd("DBSIZE").query_async(&mut raw).await.unwrap();
+    assert!(after <= keys, "{before} keys became {after}");
+}
+
+#[tokio::test]
+async fn taking_and_releasing_a_lock_again_and_again_leaves_no_key_and_no_task_behind() {
+    let namespace = namespace();
+    let redstream = redstream_at(&redis_url(), &namespace).await;
+    let products = redstream.stream("products").unwrap();
+    let lock = products.lock("search", Duration::from_secs(60)).unwrap();
+    let mut raw = raw_redis(&redis_url()).await;
+    let name = format!("*{namespace}*");
+    let keys = async |raw: &mut redis::aio::MultiplexedConnection| {
+        redis::cmd("KEYS").arg(&name).query_async::<Vec<String>>(raw).await.unwrap().len()
+    };
+    drop(lock.try_acquire().await.unwrap());
+    eventually(SOON, "the release", async || keys(&mut raw).await == 2).await;
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for _ in 0..2500 {
+        lock.acquire_within(SOON).await.unwrap().expect("it is free").release().await.unwrap();
+    }
+    eventually(SOON, "the tasks to end", async || {
+        tokio::runtime::Handle::current().metrics().num_alive_tasks() <= tasks
+    })
+    .await;
+    assert_eq!(keys(&mut raw).await, 2, "the registry and one wake-up");
+}
