@@ -55,7 +55,7 @@ impl Insurance {
         self.context.compare_delays(&state.waiting);
         if !state.in_flight {
             state.in_flight = true;
-            tokio::spawn(Flight(self.clone()).take_off());
+            tokio::spawn(Flight { insurance: self.clone(), landed: false }.take_off());
         }
         Ok(())
     }
@@ -104,11 +104,20 @@ impl Insurance {
 }
 
 /// Pipeline after pipeline until nothing waits. However it ends, whoever waits for the landing is told.
-struct Flight(Arc<Insurance>);
+struct Flight {
+    insurance: Arc<Insurance>,
+    landed: bool,
+}
 
 impl Flight {
-    async fn take_off(self) {
-        let insurance = &self.0;
+    async fn take_off(mut self) {
+        self.fly().await;
+        // Another flight may be on its way already: what the state says from here on is no longer about this one.
+        self.landed = true;
+    }
+
+    async fn fly(&self) {
+        let insurance = &self.insurance;
         loop {
             let next = {
                 let mut state = insurance.state();
@@ -130,19 +139,17 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        {
-            let mut state = self.0.state();
-            if state.in_flight {
-                // The runtime is going away in mid-flight: not acknowledged means not insured.
-                state.in_flight = false;
-                state.failed.get_or_insert_with(|| {
-                    Arc::new(redstream_core::Error::UnexpectedReply {
-                        attempt: "add delay messages".to_owned(),
-                        reply: "none: the runtime is shutting down".to_owned(),
-                    })
-                });
-            }
+        if !self.landed {
+            // The runtime is going away in mid-flight: not acknowledged means not insured.
+            let mut state = self.insurance.state();
+            state.in_flight = false;
+            state.failed.get_or_insert_with(|| {
+                Arc::new(redstream_core::Error::UnexpectedReply {
+                    attempt: "add delay messages".to_owned(),
+                    reply: "none: the runtime is shutting down".to_owned(),
+                })
+            });
         }
-        self.0.landed.notify_waiters();
+        self.insurance.landed.notify_waiters();
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use redstream_seaorm::StreamedConnection;
+use redstream_seaorm::{StreamedConnection, hooks};
 use sea_orm::{ActiveModelTrait, TransactionTrait};
 use serde_json::Value;
 
@@ -120,4 +120,27 @@ async fn a_delay_five_times_as_long_as_resend_after_is_not_warned_of() {
     save_beside_a_delayer(Duration::from_secs(1), |db| db).await;
     eventually(SOON, "the warning", async || logs.has(&TOO_SHORT)).await;
     assert_eq!(logs.text().matches(TOO_SHORT[1]).count(), 1, "{}", logs.text());
+}
+
+/// On several threads a save can fall between the landing of one pipeline and the end of its task. Each of these saves comes with a
+/// reply of Redis, when a pipeline lands too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 16)]
+async fn saves_that_meet_the_landing_of_a_pipeline_are_not_refused() {
+    let db = TestDb::sqlite().await;
+    let world = Arc::new(World::new(&db).await);
+    let txn = Arc::new(world.db.begin().await.unwrap());
+    let tasks = (0..16).map(|task| {
+        let (world, txn) = (world.clone(), txn.clone());
+        tokio::spawn(async move {
+            for n in 0..1000 {
+                hooks::before_save(&with_key(1000 * task + n, "Rome"), &*txn, true).await.unwrap();
+                world.redstream.producer().queue(world.cities().name(), &id(n)).await.unwrap();
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    Arc::into_inner(txn).unwrap().commit().await.unwrap();
+    assert_eq!(world.delay().await.len(), 16_000);
 }
