@@ -11,6 +11,8 @@
 //! | `redstream:consumers:products` | hash | registry: CONSUMER to a JSON note |
 //! | `redstream:version:products:CONSUMER` | string | the last version issued |
 //! | `redstream:stream:products.dead.CONSUMER` | stream | dead letters |
+//! | `redstream:hosts:consumer:products:CONSUMER` | sorted set, TTL | of a sharded stream: who runs CONSUMER |
+//! | `redstream:hosts:trimmer:products` | sorted set, TTL | of a sharded stream: who runs the trimmer |
 //!
 //! On a Redis Cluster the stream's name is a hash tag, `{products}` and `{products}.delay`, so that all keys of a stream
 //! are in one slot. With a namespace, each begins with `NAMESPACE:redstream` in place of `redstream`.
@@ -61,6 +63,14 @@ impl Keys {
 
     pub(crate) fn trimmer_lock(&self, stream: &StreamName) -> String {
         format!("{}:lock:trimmer:{}", self.base, self.tag(stream))
+    }
+
+    pub(crate) fn consumer_hosts(&self, stream: &StreamName, consumer: &str) -> String {
+        format!("{}:hosts:consumer:{}:{consumer}", self.base, self.tag(stream))
+    }
+
+    pub(crate) fn trimmer_hosts(&self, stream: &StreamName) -> String {
+        format!("{}:hosts:trimmer:{}", self.base, self.tag(stream))
     }
 
     pub(crate) fn notify(lock: &str) -> String {

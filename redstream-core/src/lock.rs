@@ -141,9 +141,25 @@ impl Lock {
         Ok(())
     }
 
+    /// The same without a session, on the shared connection.
+    pub(crate) async fn register_now(&self) -> Result<()> {
+        if let Some(member) = &self.keys.member {
+            let _newly: u8 = self.redstream.link().script("register a consumer", &member.registration()).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
     pub(crate) async fn attempt(&self, session: &Session) -> Result<Attempt> {
+        self.attempt_with(session, uuid::Uuid::new_v4().simple().to_string()).await
+    }
+
+    /// `token`: 32 hex digits that nobody else has.
+    pub(crate) async fn attempt_with(&self, session: &Session, token: String) -> Result<Attempt> {
         const ATTEMPT: &str = "take a lock";
-        let token = uuid::Uuid::new_v4().simple().to_string();
         let mut script = scripts::ACQUIRE.prepare_invoke();
         script.key(&self.keys.lock).key(&self.keys.notify);
         if let Some(member) = &self.keys.member {

@@ -60,6 +60,19 @@ impl Pulse {
         self.state().progress.elapsed()
     }
 
+    /// Shows what the parts of a worker are at: those at work, without progress for as long as the slowest of them; failing
+    /// where one of them fails.
+    pub(crate) fn sum_up<'a>(&self, parts: impl Iterator<Item = &'a Self>) {
+        let parts: Vec<State> = parts.map(|part| *part.state()).collect();
+        let busy = |part: &&State| !matches!(part.condition, Condition::Idle | Condition::Standby);
+        let Some(slowest) = parts.iter().filter(busy).min_by_key(|part| part.progress) else {
+            return self.progress(if parts.is_empty() { Condition::Standby } else { Condition::Idle });
+        };
+        let failing = parts.iter().find(|part| part.condition == Condition::Failing);
+        let condition = failing.map_or(Condition::Working, |part| part.condition);
+        *self.state() = State { condition, progress: slowest.progress };
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

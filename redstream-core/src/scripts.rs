@@ -30,3 +30,4 @@ script!(REWIND, "rewind.lua");
 script!(PAUSE, "pause.lua");
 script!(PAUSED, "paused.lua");
 script!(LAG, "lag.lua");
+script!(SHARD_HOSTS, "shard_hosts.lua");

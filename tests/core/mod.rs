@@ -18,6 +18,7 @@ mod producer;
 mod recorder;
 mod ruby;
 mod sentinel;
+mod sharding;
 mod supervisor;
 mod tls;
 mod trimmer;

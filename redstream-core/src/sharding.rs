@@ -1,0 +1,151 @@
+//! Sharding: one stream cut into several, so that several hosts work at it at once.
+//!
+//! The shards of `products` are the streams `products-0`, `products-1` and so on, each with its own delay
+//! messages, offsets and locks. A message goes to the shard that the hash of its payload names, so all messages of
+//! one key are in one shard, in order. Every host runs all workers; each shard's lock sees to it that one host works
+//! at it, and the hosts share the shards out evenly among themselves.
+
+mod hosts;
+mod spread;
+mod worker;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub use worker::Sharded;
+
+use crate::{
+    Consumer, Delayer, Error, Handler, MessageId, NewMessage, Payload, Redstream, Result, Stream, StreamName, Trimmer,
+    delayer,
+};
+
+/// The shards of one stream, made by [`Redstream::shards`]: names them, and gives workers that run all of them.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use redstream_core::{Batch, Redstream, Supervisor};
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let products = Redstream::connect("redis://127.0.0.1/").await?.shards("products", 8)?;
+/// products.queue(&serde_json::json!({ "id": 1 })).await?;
+/// Supervisor::new()
+///     .with(products.consumer("search", async |batch: Batch| { println!("{} changes", batch.len()); Ok(()) }))
+///     .with(products.delayer(Duration::from_secs(300)))
+///     .with(products.trimmer())
+///     .run_until(tokio::signal::ctrl_c())
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// # The hash
+///
+/// A payload's shard is the CRC-32 of its JSON text, in UTF-8, modulo the number of shards. It is the CRC-32 of zlib,
+/// gzip and PNG (CRC-32/ISO-HDLC), so that any language can name the shard: `Zlib.crc32(json) % 8` in Ruby,
+/// `zlib.crc32(json) % 8` in Python. It will not change.
+///
+/// Payloads are the same where their text is the same: a record's messages stay in order only while its key is
+/// always written alike. **All** writers and workers of a stream must agree on the number of shards.
+#[derive(Clone, Debug)]
+pub struct Shards {
+    redstream: Redstream,
+    name: StreamName,
+    count: NonZeroU32,
+    streams: Arc<[Stream]>,
+}
+
+impl Redstream {
+    /// The stream of that name, cut into `count` shards: `products-0`, `products-1` and so on.
+    ///
+    /// Errors where the name is not usable, and where `count` is zero; does not talk to Redis.
+    pub fn shards(&self, name: impl AsRef<str>, count: u32) -> Result<Shards> {
+        let name = StreamName::new(name)?;
+        let count = NonZeroU32::new(count)
+            .ok_or_else(|| Error::InvalidOption { option: "shards", reason: "it is zero".to_owned() })?;
+        let streams = (0..count.get()).map(|shard| self.stream(format!("{name}-{shard}"))).collect::<Result<_>>()?;
+        Ok(Shards { redstream: self.clone(), name, count, streams })
+    }
+}
+
+impl Shards {
+    /// The name that the shards have in common.
+    pub fn name(&self) -> &StreamName {
+        &self.name
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        self.count.get()
+    }
+
+    /// Each shard as a stream, by number: for what concerns one, such as its lag or its dead letters.
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// The number of the shard that messages with this payload go to; see [the hash](Self#the-hash).
+    pub fn shard_of(&self, payload: &Payload) -> u32 {
+        crc32fast::hash(payload.as_str().as_bytes()) % self.count
+    }
+
+    /// The name of the shard that messages with this payload go to.
+    pub fn name_for(&self, payload: &Payload) -> &StreamName {
+        self.streams[self.shard_of(payload) as usize].name()
+    }
+
+    /// A message with this payload, for the shard that it goes to.
+    pub fn message(&self, payload: Payload) -> NewMessage {
+        NewMessage::new(self.name_for(&payload).clone(), payload)
+    }
+
+    /// Adds a main message to its shard. Errors as [`Producer::queue`](crate::Producer::queue).
+    pub async fn queue(&self, payload: &(impl Serialize + ?Sized)) -> Result<MessageId> {
+        let message = self.message(self.encode(payload)?);
+        self.redstream.producer().queue_all(&[message]).await.map(only)
+    }
+
+    /// Adds a delay message to its shard. Errors as [`Producer::delay`](crate::Producer::delay).
+    pub async fn delay(&self, payload: &(impl Serialize + ?Sized)) -> Result<MessageId> {
+        let message = self.message(self.encode(payload)?);
+        self.redstream.producer().delay_all(&[message]).await.map(only)
+    }
+
+    /// A consumer of that name of every shard: one worker, which runs on each host as many shards as are its share.
+    ///
+    /// The shards share the handler, which is called for several of them at once.
+    pub fn consumer(&self, name: impl Into<String>, handler: impl Handler) -> Sharded<Consumer> {
+        let (name, handler): (String, Arc<dyn Handler>) = (name.into(), Arc::new(handler));
+        let hosts = self.redstream.keys().consumer_hosts(&self.name, &name);
+        let title = format!("consumer {name} of {}", self.name);
+        self.sharded(&title, hosts, |stream| {
+            Consumer::new(self.redstream.clone(), stream.name().clone(), name.clone(), handler.clone())
+        })
+    }
+
+    /// The delayers of all shards, as one worker; see [`Stream::delayer`].
+    pub fn delayer(&self, delay: Duration) -> Sharded<Delayer> {
+        let hosts = self.redstream.keys().consumer_hosts(&self.name.delayed(), delayer::NAME);
+        self.sharded(&format!("delayer of {}", self.name), hosts, |stream| stream.delayer(delay))
+    }
+
+    /// The trimmers of all shards, as one worker; see [`Stream::trimmer`].
+    pub fn trimmer(&self) -> Sharded<Trimmer> {
+        let hosts = self.redstream.keys().trimmer_hosts(&self.name);
+        self.sharded(&format!("trimmer of {}", self.name), hosts, Stream::trimmer)
+    }
+
+    fn sharded<W>(&self, title: &str, hosts: String, worker: impl Fn(&Stream) -> W) -> Sharded<W> {
+        let title = format!("{title} in {} shards", self.count);
+        Sharded::new(title, hosts, self.streams.iter().map(worker).collect())
+    }
+
+    fn encode(&self, payload: &(impl Serialize + ?Sized)) -> Result<Payload> {
+        Payload::encode(payload).map_err(|source| Error::Encode { stream: self.name.clone(), source })
+    }
+}
+
+/// The producer answers with as many ids as it was given messages.
+fn only(ids: Vec<MessageId>) -> MessageId {
+    ids.into_iter().next().unwrap_or(MessageId::MIN)
+}

@@ -1,0 +1,230 @@
+//! The rounds in which a host takes and gives up shards.
+//!
+//! The loop that shows that the host lives is the very one that takes shards: a host whose loop hangs is not waited
+//! for by the others.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::hosts::Host;
+use super::worker::Sharded;
+use crate::lock::{Attempt, Lock, LockGuard};
+use crate::pulse::{Condition, Pulse};
+use crate::session::Session;
+use crate::tenure::Tenure;
+use crate::{Redstream, Result};
+
+/// The share of one host, while it runs.
+pub(super) struct Spread<W> {
+    title: String,
+    hosts: String,
+    host: Host,
+    redstream: Redstream,
+    round: Duration,
+    pulse: Pulse,
+    workers: Vec<W>,
+    locks: Vec<Lock>,
+    registered: bool,
+    /// The shards that are worked at here, each with what stops it.
+    held: BTreeMap<usize, CancellationToken>,
+    tasks: JoinSet<(usize, Result<()>)>,
+}
+
+impl<W: Tenure + Clone> Spread<W> {
+    pub(super) fn new(sharded: &Sharded<W>, redstream: Redstream, round: Duration) -> Self {
+        Self {
+            title: sharded.title.clone(),
+            hosts: sharded.hosts.clone(),
+            host: Host::new(),
+            redstream,
+            round,
+            pulse: sharded.pulse.clone(),
+            workers: sharded.shards.clone(),
+            locks: sharded.shards.iter().map(Tenure::lock).collect(),
+            registered: false,
+            held: BTreeMap::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Until `shutdown`, or until a shard's worker fails for good; then all of them finish what they have begun.
+    pub(super) async fn run(mut self, shutdown: &CancellationToken) -> Result<()> {
+        let outcome = self.rounds(shutdown).await;
+        self.bring_home().await;
+        outcome
+    }
+
+    async fn rounds(&mut self, shutdown: &CancellationToken) -> Result<()> {
+        while !shutdown.is_cancelled() {
+            // A round is never cut off, since that could leave a lock taken and nobody at work; each of its steps is
+            // bounded.
+            let pause = match self.round(shutdown).await {
+                // Where this host took its turn others may take theirs, and then there may be more to take.
+                Ok(true) => self.round / 8,
+                Ok(false) => self.round,
+                Err(error) if error.is_transient() => {
+                    self.pulse.turn(Condition::Failing);
+                    tracing::warn!(
+                        worker = self.title,
+                        error = &error as &dyn std::error::Error,
+                        "cannot see what the other hosts do: shards stay where they are until the next round"
+                    );
+                    self.round
+                }
+                Err(error) => return Err(error),
+            };
+            self.work_until(Instant::now() + jittered(pause), shutdown).await?;
+        }
+        Ok(())
+    }
+
+    /// One round: shows that this host lives, then gives up a shard, or takes some. Whether it took one.
+    async fn round(&mut self, shutdown: &CancellationToken) -> Result<bool> {
+        self.register().await?;
+        let begun = Instant::now();
+        // Two rounds are one TTL: about when the shards of a dead host fall free, and not much later.
+        let view = self.host.look(&self.redstream, &self.hosts, self.round * 2, &self.locks).await?;
+        if view.must_release(self.held.len()) {
+            self.release_one();
+        }
+        let mut spare = None;
+        let mut took = false;
+        for shard in rotated(view.free.clone()) {
+            let late = begun.elapsed() > self.round || shutdown.is_cancelled();
+            if late || self.held.contains_key(&shard) || !view.may_take(self.held.len()) {
+                break;
+            }
+            took |= self.take(shard, &mut spare, shutdown).await?;
+        }
+        self.pulse.sum_up(self.held.keys().map(|shard| self.workers[*shard].own_pulse()));
+        Ok(took)
+    }
+
+    /// Makes the consumer known to every shard from the start, so that trimming waits for it wherever it is
+    /// behind.
+    async fn register(&mut self) -> Result<()> {
+        if !self.registered {
+            try_join_all(self.locks.iter().map(Lock::register_now)).await?;
+            self.registered = true;
+        }
+        Ok(())
+    }
+
+    /// Finishes and commits the batch of one shard, then gives it back; one at a time.
+    fn release_one(&mut self) {
+        if self.held.values().any(CancellationToken::is_cancelled) {
+            return;
+        }
+        if let Some((shard, stop)) = self.held.last_key_value() {
+            tracing::info!(worker = self.workers[*shard].name(), "another host has less to do: shard given up");
+            stop.cancel();
+        }
+    }
+
+    /// Takes a shard, where it is still free, and sets to work. `spare`: a session that the last attempt left unused.
+    async fn take(&mut self, shard: usize, spare: &mut Option<Session>, shutdown: &CancellationToken) -> Result<bool> {
+        let session = match spare.take() {
+            Some(session) => session,
+            None => Session::open(self.redstream.link().connector()).await?,
+        };
+        match self.locks[shard].attempt_with(&session, self.host.token()).await? {
+            Attempt::Acquired(guard) => {
+                let stop = shutdown.child_token();
+                self.workers[shard].own_pulse().progress(Condition::Idle);
+                self.held.insert(shard, stop.clone());
+                self.tasks.spawn(work(shard, self.workers[shard].clone(), session, guard, stop));
+                Ok(true)
+            }
+            Attempt::Held(_) | Attempt::Paused => {
+                *spare = Some(session);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Lets the shards work until then, or until `shutdown`.
+    async fn work_until(&mut self, then: Instant, shutdown: &CancellationToken) -> Result<()> {
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                Some(ended) = self.tasks.join_next() => self.ended(ended)?,
+                () = tokio::time::sleep_until(then) => return Ok(()),
+            }
+        }
+    }
+
+    /// A shard is no longer worked at here. What a wait can mend is left to a later round, here or elsewhere.
+    fn ended(&mut self, ended: Result<(usize, Result<()>), JoinError>) -> Result<()> {
+        let (shard, outcome) = match ended {
+            Ok(ended) => ended,
+            Err(stopped) => match stopped.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => return Ok(()), // the runtime is going away
+            },
+        };
+        self.held.remove(&shard);
+        match outcome {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(
+                    worker = self.workers[shard].name(),
+                    error = &error as &dyn std::error::Error,
+                    "session ended: whichever host takes the shard next goes on from what is stored"
+                );
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn bring_home(&mut self) {
+        self.held.values().for_each(CancellationToken::cancel);
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = self.ended(ended) {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(worker = self.title, error, "a shard's worker failed while all were stopping");
+            }
+        }
+        if let Err(error) = self.host.leave(&self.redstream, &self.hosts).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(worker = self.title, error, "the other hosts will notice later that this one is gone");
+        }
+    }
+}
+
+/// Works at one shard until `stop`, and gives it back.
+async fn work<W: Tenure>(
+    shard: usize,
+    worker: W,
+    session: Session,
+    guard: LockGuard,
+    stop: CancellationToken,
+) -> (usize, Result<()>) {
+    tracing::info!(worker = worker.name(), offset = ?guard.found().offset, "lock taken: at work");
+    let outcome = worker.work(&session, &guard, &stop).await;
+    let released = guard.release().await;
+    (shard, outcome.and(released))
+}
+
+/// Up to a quarter shorter or longer, so that hosts do not march in step.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.75 + 0.5 * f64::from(chance()) / f64::from(u32::MAX))
+}
+
+/// From anywhere on, so that hosts do not all reach for the same one.
+fn rotated(mut shards: Vec<usize>) -> Vec<usize> {
+    if !shards.is_empty() {
+        let start = chance() as usize % shards.len();
+        shards.rotate_left(start);
+    }
+    shards
+}
+
+fn chance() -> u32 {
+    uuid::Uuid::new_v4().as_fields().0
+}

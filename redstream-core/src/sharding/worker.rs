@@ -1,0 +1,89 @@
+//! One worker that runs all shards.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::spread::Spread;
+use crate::Result;
+use crate::options::positive;
+use crate::pulse::Pulse;
+use crate::tenure::Tenure;
+use crate::worker::Worker;
+
+/// The [`Consumer`](crate::Consumer)s, [`Delayer`](crate::Delayer)s or [`Trimmer`](crate::Trimmer)s of all shards as one
+/// worker, made by [`Shards`](crate::Shards). Run it on every host.
+///
+/// The hosts share the shards out evenly: soon after one comes or goes, none holds two more than another.
+/// They agree in *rounds*: in each, a host shows that it lives, looks who holds what, takes shards that are free while
+/// no other host holds fewer, and gives one up where another holds two fewer. It finishes and commits its batch
+/// first, so nothing is handled twice for that.
+///
+/// Where one shard's worker fails for good (a poisonous message and [`OnPoison::Stop`](crate::OnPoison::Stop), a consumer
+/// that was forgotten), those of all shards stop on this host.
+pub struct Sharded<W> {
+    pub(super) title: String,
+    pub(super) hosts: String,
+    pub(super) shards: Vec<W>,
+    pub(super) round: Option<Duration>,
+    pub(super) pulse: Pulse,
+}
+
+impl<W> Sharded<W> {
+    pub(super) fn new(title: String, hosts: String, shards: Vec<W>) -> Self {
+        Self { title, hosts, shards, round: None, pulse: Pulse::default() }
+    }
+
+    /// Sets the options of each shard's worker: `.each(|consumer| consumer.batch_size(100))`.
+    #[must_use]
+    pub fn each(mut self, options: impl FnMut(W) -> W) -> Self {
+        self.shards = self.shards.into_iter().map(options).collect();
+        self
+    }
+
+    /// The time between two rounds, of which each is up to a quarter shorter or longer by chance. A host counts as dead
+    /// after two rounds without one. Default: half the TTL of the locks, so 2.5 seconds.
+    ///
+    /// Should not be longer than the default: a dead host would be counted when its shards are already free, and the
+    /// others would leave them to it for so long.
+    #[must_use]
+    pub fn round(mut self, round: Duration) -> Self {
+        self.round = Some(round);
+        self
+    }
+}
+
+#[async_trait]
+impl<W: Tenure + Clone> Worker for Sharded<W> {
+    fn name(&self) -> String {
+        self.title.clone()
+    }
+
+    fn check(&self) -> Result<()> {
+        if let Some(round) = self.round {
+            positive("round", round)?;
+        }
+        self.shards.iter().try_for_each(Worker::check)
+    }
+
+    fn pulse(&self) -> Option<Pulse> {
+        Some(self.pulse.clone())
+    }
+
+    async fn run(&self, shutdown: CancellationToken) -> Result<()> {
+        self.check()?;
+        // Shards are never none.
+        let Some(first) = self.shards.first() else { return Ok(()) };
+        let redstream = first.redstream().clone();
+        let round = self.round.unwrap_or(first.lock().ttl() / 2);
+        Spread::new(self, redstream, round).run(&shutdown).await
+    }
+}
+
+impl<W> fmt::Debug for Sharded<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sharded").field("title", &self.title).field("round", &self.round).finish_non_exhaustive()
+    }
+}
