@@ -119,7 +119,7 @@ fn target(options: &ConnectOptions) -> RedisResult<(Target, String)> {
         Place::Single(url) => {
             let info = prompt(url.as_str().into_connection_info()?);
             let address = info.addr().to_string();
-            Ok((Target::Single(Client::open(info)?), address))
+            Ok((Target::Single(client(info, options)?), address))
         }
         Place::Sentinel { urls, master, node } => {
             let sentinels = infos(urls)?;
@@ -138,13 +138,36 @@ fn target(options: &ConnectOptions) -> RedisResult<(Target, String)> {
             let nodes = infos(urls)?;
             let address = format!("the cluster at {}", addresses(&nodes));
             // Its own retries would send a message again and again when a reply is lost; ours are bounded.
-            let client = ClusterClient::builder(nodes)
+            let builder = ClusterClient::builder(nodes)
                 .retries(0)
-                .tcp_settings(redis::io::tcp::TcpSettings::default().set_nodelay(true))
-                .build()?;
-            Ok((Target::Cluster(client), address))
+                .tcp_settings(redis::io::tcp::TcpSettings::default().set_nodelay(true));
+            #[cfg(feature = "tls")]
+            let builder = match certificates(options) {
+                Some(certificates) => builder.certs(certificates),
+                None => builder,
+            };
+            Ok((Target::Cluster(builder.build()?), address))
         }
     }
+}
+
+#[cfg(not(feature = "tls"))]
+fn client(info: ConnectionInfo, _: &ConnectOptions) -> RedisResult<Client> {
+    Client::open(info)
+}
+
+#[cfg(feature = "tls")]
+fn client(info: ConnectionInfo, options: &ConnectOptions) -> RedisResult<Client> {
+    match certificates(options) {
+        Some(certificates) => Client::build_with_tls(info, certificates),
+        None => Client::open(info),
+    }
+}
+
+#[cfg(feature = "tls")]
+fn certificates(options: &ConnectOptions) -> Option<redis::TlsCertificates> {
+    let root_cert = options.root_certificate.clone()?;
+    Some(redis::TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
 }
 
 fn infos(urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {

@@ -18,6 +18,8 @@ use crate::{Error, Result};
 pub struct ConnectOptions {
     pub(crate) place: Place,
     pub(crate) namespace: Option<String>,
+    #[cfg(feature = "tls")]
+    pub(crate) root_certificate: Option<Vec<u8>>,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) give_up_after: Duration,
@@ -65,6 +67,8 @@ impl ConnectOptions {
         Self {
             place,
             namespace: None,
+            #[cfg(feature = "tls")]
+            root_certificate: None,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
             give_up_after: Duration::from_secs(3),
@@ -76,6 +80,15 @@ impl ConnectOptions {
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// The certificate authority, in PEM, that alone vouches for the server of a `rediss://` URL. Default: the authorities
+    /// that the system trusts. Certificates and host names are always verified. For one server or a cluster.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificate = Some(pem.into());
         self
     }
 
