@@ -3,6 +3,7 @@ mod indexer;
 mod bulk;
 mod city;
 mod connection;
+mod derive;
 mod hooks;
 mod insurance;
 mod outage;

@@ -15,9 +15,16 @@ impl Attribute {
         let mut attribute = Self::default();
         for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("streamed")) {
             attr.parse_nested_meta(|meta| {
+                let twice = || Err(meta.error("said twice"));
                 if meta.path.is_ident("stream") {
+                    if attribute.stream.is_some() {
+                        return twice();
+                    }
                     attribute.stream = Some(stream_name(meta.value()?.parse()?)?);
                 } else if meta.path.is_ident("payload") {
+                    if attribute.payload.is_some() {
+                        return twice();
+                    }
                     attribute.payload = Some(meta.value()?.parse()?);
                 } else if meta.path.is_ident("manual") {
                     attribute.manual = true;

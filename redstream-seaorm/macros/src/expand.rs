@@ -4,17 +4,31 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput};
 
-use crate::attribute::Attribute;
+use super::attribute::Attribute;
 
 pub(crate) fn streamed(input: &DeriveInput) -> syn::Result<TokenStream> {
     // `#[sea_orm::model]` copies the derives of `Model` to the `ModelEx` it makes beside it.
     if input.ident == "ModelEx" {
         return Ok(TokenStream::new());
     }
-    if input.ident != "Model" || !matches!(input.data, Data::Struct(_)) {
+    if !is_model(input) {
         return Err(syn::Error::new(input.ident.span(), "derive `Streamed` on a SeaORM entity's `struct Model`"));
     }
-    let Attribute { stream, payload, manual } = Attribute::of(input)?;
+    Ok(implementations(Attribute::of(input)?))
+}
+
+/// The mistake, and nothing but the mistake: with no implementations at all, SeaORM's complaints of it would bury it.
+pub(crate) fn mistaken(mistake: &syn::Error, input: &DeriveInput) -> TokenStream {
+    let mistake = mistake.to_compile_error();
+    let rest = is_model(input).then(|| implementations(Attribute::default()));
+    quote!(#mistake #rest)
+}
+
+fn is_model(input: &DeriveInput) -> bool {
+    input.ident == "Model" && matches!(input.data, Data::Struct(_))
+}
+
+fn implementations(Attribute { stream, payload, manual }: Attribute) -> TokenStream {
     let stream = stream.map(|name| {
         quote! {
             fn stream() -> ::std::borrow::Cow<'static, str> {
@@ -25,18 +39,20 @@ pub(crate) fn streamed(input: &DeriveInput) -> syn::Result<TokenStream> {
     let payload = payload.map(|function| {
         quote! {
             fn payload(key: &::redstream_seaorm::Key<Self>) -> ::redstream_seaorm::__private::Json {
-                #function(key)
+                // A function of another type is then an error at its name.
+                let payload: fn(&::redstream_seaorm::Key<Self>) -> ::redstream_seaorm::__private::Json = #function;
+                payload(key)
             }
         }
     });
     let behavior = (!manual).then(behavior);
-    Ok(quote! {
+    quote! {
         impl ::redstream_seaorm::Streamed for Entity {
             #stream
             #payload
         }
         #behavior
-    })
+    }
 }
 
 fn behavior() -> TokenStream {

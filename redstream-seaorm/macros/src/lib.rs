@@ -17,11 +17,13 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `manual`: leaves `ActiveModelBehavior` to you; call the functions of `redstream_seaorm::hooks` in yours.
 ///
 /// Derive it beside `DeriveEntityModel`, in the entity's module, and drop the empty
-/// `impl ActiveModelBehavior for ActiveModel {}`. With `#[sea_orm::model]`, add
-/// `#[sea_orm(active_model_behavior = false)]`-like options only where SeaORM asks for them; the copy that it makes of the
-/// model is left alone.
+/// `impl ActiveModelBehavior for ActiveModel {}`, or say `manual`.
+///
+/// With `#[sea_orm::model]` nothing else is needed: write it above the derives, as SeaORM has it. The `ModelEx` that it
+/// makes inherits the derive and its attributes, which do nothing there; nested saves and cascading deletes go
+/// through the hooks of each record's own `ActiveModel`.
 #[proc_macro_derive(Streamed, attributes(streamed))]
 pub fn streamed(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand::streamed(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    expand::streamed(&input).unwrap_or_else(|mistake| expand::mistaken(&mistake, &input)).into()
 }
