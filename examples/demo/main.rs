@@ -94,15 +94,16 @@ async fn demo(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ctrl-C, or a polite kill.
+/// Ctrl-C, a polite kill, or a terminal that is closed.
 async fn told_to_stop() -> std::io::Result<&'static str> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+        let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
         tokio::select! {
             interrupt = tokio::signal::ctrl_c() => interrupt.map(|()| "ctrl-C"),
             _ = terminate.recv() => Ok("SIGTERM"),
+            _ = hang_up.recv() => Ok("SIGHUP"),
         }
     }
     #[cfg(not(unix))]

@@ -36,6 +36,8 @@ impl Play<'_> {
             anyhow::Ok(start.elapsed())
         };
         let follow = eventually("the index catches up with the bulk load", CATCH_UP, async || {
+            // Without Redis nothing would come any more, so its absence ends the wait.
+            self.stage.stream.delay_len().await?;
             let found = self.stage.site.search().look()?.len();
             documents.set_position(found);
             Ok((found == cities.len() as u64).then_some(()))
