@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redstream_core::{NewMessage, Producer, StreamName, metrics};
+use redstream_core::{NewMessage, Producer, StreamName, SyncToken, metrics};
 
 use crate::Error;
 
@@ -34,11 +34,23 @@ impl Context {
     ///
     /// `uninsured`: the delay messages may have fallen due before the commit, so a failure is tried again until it
     /// succeeds, in the background.
-    pub(crate) async fn announce(self: &Arc<Self>, messages: Vec<NewMessage>, uninsured: bool) {
+    pub(crate) async fn announce(self: &Arc<Self>, messages: Vec<NewMessage>, uninsured: bool) -> SyncToken {
+        let mut token = SyncToken::new();
         if messages.is_empty() {
-            return;
+            return token;
         }
-        let Err(error) = self.producer.queue_all(&messages).await else { return };
+        let error = match self.producer.queue_all(&messages).await {
+            Ok(ids) => {
+                for (message, id) in messages.into_iter().zip(ids) {
+                    token.add(message, Some(id));
+                }
+                return token;
+            }
+            Err(error) => error,
+        };
+        for message in &messages {
+            token.add(message.clone(), None);
+        }
         let streams: HashSet<&StreamName> = messages.iter().map(|message| &message.stream).collect();
         for stream in streams {
             let failed = messages.iter().filter(|message| message.stream == *stream).count();
@@ -51,6 +63,7 @@ impl Context {
         if uninsured {
             tokio::spawn(persist(self.producer.clone(), messages));
         }
+        token
     }
 
     /// Warns, once a stream, of a delayer that would re-queue delay messages before a long transaction commits.

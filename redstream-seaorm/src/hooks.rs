@@ -60,7 +60,7 @@ where
 {
     let message = message::<E>(model.get_primary_key_value())?;
     match tracked::<E, C>(db)? {
-        Tracked::Autocommit(context) => context.announce(vec![message], false).await,
+        Tracked::Autocommit(context) => drop(context.announce(vec![message], false).await),
         Tracked::Transaction(scope) if insert => {
             scope.insure([message.clone()])?;
             scope.announce_later([message]);
@@ -96,7 +96,7 @@ where
 {
     let Some(message) = message_of(model)? else { return Ok(()) };
     match tracked::<A::Entity, C>(db)? {
-        Tracked::Autocommit(context) => context.announce(vec![message], false).await,
+        Tracked::Autocommit(context) => drop(context.announce(vec![message], false).await),
         Tracked::Transaction(scope) => scope.announce_later([message]),
     }
     Ok(())

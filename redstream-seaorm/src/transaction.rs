@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use redstream_core::Producer;
+use redstream_core::{Producer, SyncToken};
 use sea_orm::{DatabaseTransaction, DbErr, TransactionSession};
 
 use crate::Error;
@@ -57,13 +57,34 @@ impl<T: TransactionSession + Send + 'static> StreamedTransaction<T> {
     /// On PostgreSQL a commit after a failed statement rolls back and yet succeeds, as the driver reports it. The main messages
     /// then only make consumers read unchanged rows.
     pub async fn commit(self) -> Result<(), DbErr> {
+        self.commit_with_token().await.map(drop)
+    }
+
+    /// [`commit`](Self::commit), and a token of what was announced: pass it to
+    /// [`Redstream::wait_until_synced`](redstream_core::Redstream::wait_until_synced) to read your own writes in a secondary
+    /// datastore.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use redstream_seaorm::{Redstream, StreamedConnection};
+    /// # use sea_orm::TransactionTrait;
+    /// # async fn example(db: StreamedConnection, redstream: Redstream) -> Result<(), Box<dyn std::error::Error>> {
+    /// let txn = db.begin().await?;
+    /// // … saves …
+    /// let written = txn.commit_with_token().await?;
+    /// redstream.wait_until_synced("search", &written, Duration::from_secs(5)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// A savepoint has nothing to wait for: its token is empty, and the outer commit's holds its writes.
+    pub async fn commit_with_token(self) -> Result<SyncToken, DbErr> {
         if self.scope.is_savepoint() {
             self.inner.commit().await?;
             self.scope.released();
-            return Ok(());
+            return Ok(SyncToken::new());
         }
         if self.scope.insurance.is_empty() {
-            return self.inner.commit().await;
+            return self.inner.commit().await.map(|()| SyncToken::new());
         }
         match tokio::spawn(to_the_end(self)).await {
             Ok(outcome) => outcome,
@@ -78,7 +99,7 @@ impl<T: TransactionSession + Send + 'static> StreamedTransaction<T> {
 }
 
 /// The chain that must not be cut: acknowledgements, COMMIT, main messages.
-async fn to_the_end<T: TransactionSession + Send>(transaction: StreamedTransaction<T>) -> Result<(), DbErr> {
+async fn to_the_end<T: TransactionSession + Send>(transaction: StreamedTransaction<T>) -> Result<SyncToken, DbErr> {
     let StreamedTransaction { inner, scope } = transaction;
     if let Err(error) = scope.insurance.acknowledged().await {
         // Should even that fail, the server rolls back when it misses the connection.
@@ -90,6 +111,5 @@ async fn to_the_end<T: TransactionSession + Send>(transaction: StreamedTransacti
     inner.commit().await?;
     // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
     let uninsured = sent.elapsed() > scope.context.resend_after * 5 / 2;
-    scope.context.announce(scope.take_announcements(), uninsured).await;
-    Ok(())
+    Ok(scope.context.announce(scope.take_announcements(), uninsured).await)
 }

@@ -8,6 +8,7 @@ mod hooks;
 mod insurance;
 mod outage;
 mod savepoints;
+mod token;
 mod transaction;
 mod world;
 mod wrappers;
