@@ -213,6 +213,17 @@ pub enum Error {
         within: Duration,
     },
 
+    /// The old generation of shards was not done when the bound was over; the new one's gate stays closed.
+    #[error("stream {stream} was not drained within {within:?}: {left}")]
+    NotDrained {
+        /// A stream of the old generation.
+        stream: StreamName,
+        /// What is left to be done.
+        left: String,
+        /// The bound.
+        within: Duration,
+    },
+
     /// Workers were still busy when the grace period ended; what they had not committed comes again.
     #[error("{} did not stop within {grace:?}", workers.join(", "))]
     GraceExceeded {

@@ -13,6 +13,7 @@
 //! | `redstream:stream:products.dead.CONSUMER` | stream | dead letters |
 //! | `redstream:hosts:consumer:products:CONSUMER` | sorted set, TTL | of a sharded stream: who runs CONSUMER |
 //! | `redstream:hosts:trimmer:products` | sorted set, TTL | of a sharded stream: who runs the trimmer |
+//! | `redstream:gate:products.2` | string | of a sharded stream: there when generation 2 may be read |
 //!
 //! On a Redis Cluster the stream's name is a hash tag, `{products}` and `{products}.delay`, so that all keys of a stream
 //! are in one slot. With a namespace, each begins with `NAMESPACE:redstream` in place of `redstream`.
@@ -71,6 +72,10 @@ impl Keys {
 
     pub(crate) fn trimmer_hosts(&self, stream: &StreamName) -> String {
         format!("{}:hosts:trimmer:{}", self.base, self.tag(stream))
+    }
+
+    pub(crate) fn gate(&self, stream: &StreamName) -> String {
+        format!("{}:gate:{}", self.base, self.tag(stream))
     }
 
     pub(crate) fn notify(lock: &str) -> String {

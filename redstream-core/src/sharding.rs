@@ -5,6 +5,7 @@
 //! one key are in one shard, in order. Every host runs all workers; each shard's lock sees to it that one host works
 //! at it, and the hosts share the shards out evenly among themselves.
 
+mod generation;
 mod hosts;
 mod spread;
 mod worker;
@@ -47,10 +48,20 @@ use crate::{
 ///
 /// Payloads are the same where their text is the same: a record's messages stay in order only while its key is
 /// always written alike. **All** writers and workers of a stream must agree on the number of shards.
+///
+/// # Another number of shards
+///
+/// Most keys would move to another shard, so a new number needs new streams, a new [`generation`](Self::generation):
+/// run the workers of both, move all writers to the new one, and when no writer of the old one lives any more,
+/// [`take_over`](Self::take_over). Order holds, and nothing is lost: consumers of the new generation begin when those of the old
+/// one are done.
 #[derive(Clone, Debug)]
 pub struct Shards {
     redstream: Redstream,
     name: StreamName,
+    /// The name, with the generation's number from the second one on.
+    prefix: StreamName,
+    generation: u32,
     count: NonZeroU32,
     streams: Arc<[Stream]>,
 }
@@ -63,12 +74,23 @@ impl Redstream {
         let name = StreamName::new(name)?;
         let count = NonZeroU32::new(count)
             .ok_or_else(|| Error::InvalidOption { option: "shards", reason: "it is zero".to_owned() })?;
-        let streams = (0..count.get()).map(|shard| self.stream(format!("{name}-{shard}"))).collect::<Result<_>>()?;
-        Ok(Shards { redstream: self.clone(), name, count, streams })
+        Shards::of(self.clone(), name.clone(), name, 1, count)
     }
 }
 
 impl Shards {
+    fn of(
+        redstream: Redstream,
+        name: StreamName,
+        prefix: StreamName,
+        generation: u32,
+        count: NonZeroU32,
+    ) -> Result<Self> {
+        let streams =
+            (0..count.get()).map(|shard| redstream.stream(format!("{prefix}-{shard}"))).collect::<Result<_>>()?;
+        Ok(Self { redstream, name, prefix, generation, count, streams })
+    }
+
     /// The name that the shards have in common.
     pub fn name(&self) -> &StreamName {
         &self.name
@@ -116,23 +138,24 @@ impl Shards {
     /// The shards share the handler, which is called for several of them at once.
     pub fn consumer(&self, name: impl Into<String>, handler: impl Handler) -> Sharded<Consumer> {
         let (name, handler): (String, Arc<dyn Handler>) = (name.into(), Arc::new(handler));
-        let hosts = self.redstream.keys().consumer_hosts(&self.name, &name);
-        let title = format!("consumer {name} of {}", self.name);
-        self.sharded(&title, hosts, |stream| {
+        let hosts = self.redstream.keys().consumer_hosts(&self.prefix, &name);
+        let title = format!("consumer {name} of {}", self.prefix);
+        let consumers = self.sharded(&title, hosts, |stream| {
             Consumer::new(self.redstream.clone(), stream.name().clone(), name.clone(), handler.clone())
-        })
+        });
+        if self.generation == 1 { consumers } else { consumers.behind(self.gate()) }
     }
 
     /// The delayers of all shards, as one worker; see [`Stream::delayer`].
     pub fn delayer(&self, delay: Duration) -> Sharded<Delayer> {
-        let hosts = self.redstream.keys().consumer_hosts(&self.name.delayed(), delayer::NAME);
-        self.sharded(&format!("delayer of {}", self.name), hosts, |stream| stream.delayer(delay))
+        let hosts = self.redstream.keys().consumer_hosts(&self.prefix.delayed(), delayer::NAME);
+        self.sharded(&format!("delayer of {}", self.prefix), hosts, |stream| stream.delayer(delay))
     }
 
     /// The trimmers of all shards, as one worker; see [`Stream::trimmer`].
     pub fn trimmer(&self) -> Sharded<Trimmer> {
-        let hosts = self.redstream.keys().trimmer_hosts(&self.name);
-        self.sharded(&format!("trimmer of {}", self.name), hosts, Stream::trimmer)
+        let hosts = self.redstream.keys().trimmer_hosts(&self.prefix);
+        self.sharded(&format!("trimmer of {}", self.prefix), hosts, Stream::trimmer)
     }
 
     fn sharded<W>(&self, title: &str, hosts: String, worker: impl Fn(&Stream) -> W) -> Sharded<W> {

@@ -1,9 +1,10 @@
 //! Sharding: which shard, in which order, and on which host.
 
+mod generations;
 mod hosts;
 mod spreading;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -136,9 +137,7 @@ async fn a_shard_is_given_back_only_after_its_batch() {
     let second = tokio::spawn(second.run_until(stop.clone().cancelled_owned()));
     let hosts = hosts::Hosts::of(&shards);
     eventually(SOON, "the second host to show", async || hosts.alive().await == 2).await;
-    let mut beats = std::collections::HashSet::new();
-    let five_rounds = async || beats.insert(hosts.heartbeats().await) && beats.len() > 10;
-    eventually(SOON, "five rounds of both, in which the first could give up one", five_rounds).await;
+    rounds(&hosts, 10).await;
     assert_eq!(hosts.loads().await, [2]);
     open.add_permits(2);
     eventually(SOON, "a shard each", async || hosts.loads().await == [1, 1]).await;
@@ -173,6 +172,13 @@ async fn its_health_is_that_of_the_worst_shard() {
         eventually(SOON, "all well", async || health.workers()[0].condition == Condition::Idle).await;
     };
     supervisor.run_until(story).await.unwrap();
+}
+
+/// Waits until so many rounds have passed, of all hosts together: for what must not happen meanwhile.
+async fn rounds(hosts: &hosts::Hosts, count: usize) {
+    let mut beats = HashSet::new();
+    let passed = async || beats.insert(hosts.heartbeats().await) && beats.len() > count;
+    eventually(SOON, "some rounds", passed).await;
 }
 
 /// The key in a payload `{"id":key}`.

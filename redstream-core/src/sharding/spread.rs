@@ -11,6 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::generation::is_open;
 use super::hosts::Host;
 use super::worker::Sharded;
 use crate::lock::{Attempt, Lock, LockGuard};
@@ -30,6 +31,8 @@ pub(super) struct Spread<W> {
     workers: Vec<W>,
     locks: Vec<Lock>,
     registered: bool,
+    /// A gate that was closed when last looked at.
+    gate: Option<String>,
     /// The shards that are worked at here, each with what stops it.
     held: BTreeMap<usize, CancellationToken>,
     tasks: JoinSet<(usize, Result<()>)>,
@@ -47,6 +50,7 @@ impl<W: Tenure + Clone> Spread<W> {
             workers: sharded.shards.clone(),
             locks: sharded.shards.iter().map(Tenure::lock).collect(),
             registered: false,
+            gate: sharded.gate.clone(),
             held: BTreeMap::new(),
             tasks: JoinSet::new(),
         }
@@ -92,17 +96,27 @@ impl<W: Tenure + Clone> Spread<W> {
         if view.must_release(self.held.len()) {
             self.release_one();
         }
-        let mut spare = None;
-        let mut took = false;
+        let closed = self.is_gate_closed().await?;
+        let (mut spare, mut took) = (None, false);
         for shard in rotated(view.free.clone()) {
-            let late = begun.elapsed() > self.round || shutdown.is_cancelled();
-            if late || self.held.contains_key(&shard) || !view.may_take(self.held.len()) {
+            let not_now = closed || begun.elapsed() > self.round || shutdown.is_cancelled();
+            if not_now || self.held.contains_key(&shard) || !view.may_take(self.held.len()) {
                 break;
             }
             took |= self.take(shard, &mut spare, shutdown).await?;
         }
         self.pulse.sum_up(self.held.keys().map(|shard| self.workers[*shard].own_pulse()));
         Ok(took)
+    }
+
+    async fn is_gate_closed(&mut self) -> Result<bool> {
+        let Some(gate) = &self.gate else { return Ok(false) };
+        if !is_open(&self.redstream, gate).await? {
+            tracing::debug!(worker = self.title, "gate closed: waits until the old generation is taken over");
+            return Ok(true);
+        }
+        self.gate = None;
+        Ok(false)
     }
 
     /// Makes the consumer known to every shard from the start, so that trimming waits for it wherever it is

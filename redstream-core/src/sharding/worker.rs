@@ -27,13 +27,20 @@ pub struct Sharded<W> {
     pub(super) title: String,
     pub(super) hosts: String,
     pub(super) shards: Vec<W>,
+    /// Nothing is taken before this gate is open.
+    pub(super) gate: Option<String>,
     pub(super) round: Option<Duration>,
     pub(super) pulse: Pulse,
 }
 
 impl<W> Sharded<W> {
     pub(super) fn new(title: String, hosts: String, shards: Vec<W>) -> Self {
-        Self { title, hosts, shards, round: None, pulse: Pulse::default() }
+        Self { title, hosts, shards, gate: None, round: None, pulse: Pulse::default() }
+    }
+
+    pub(super) fn behind(mut self, gate: String) -> Self {
+        self.gate = Some(gate);
+        self
     }
 
     /// Sets the options of each shard's worker: `.each(|consumer| consumer.batch_size(100))`.

@@ -37,6 +37,15 @@ impl Hosts {
         all.query_async(&mut raw).await.unwrap()
     }
 
+    /// Makes this the last version of every shard.
+    pub(super) async fn set_version(&self, version: u64) {
+        let mut raw = raw_redis(&self.url).await;
+        for lock in &self.locks {
+            let key = lock.replace(":lock:consumer:", ":version:");
+            let () = redis::cmd("SET").arg(key).arg(version).query_async(&mut raw).await.unwrap();
+        }
+    }
+
     /// How many shards each owner holds, in ascending order.
     pub(super) async fn loads(&self) -> Vec<usize> {
         let mut raw = raw_redis(&self.url).await;
