@@ -8,7 +8,7 @@ use redis::{Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 
 use crate::connection::Connection;
 use crate::connector::Connector;
-use crate::error::is_transient;
+use crate::error::{code, is_cut_off, is_transient};
 use crate::{Error, Result};
 
 /// One multiplexed connection for all commands that do not block, shared by every clone.
@@ -128,11 +128,11 @@ impl Link {
 /// A reply that timed out leaves the connection's fate open, and a server that turned read-only has
 /// failed over: both want a new connection.
 fn needs_new_connection(error: &RedisError) -> bool {
-    use redis::{ErrorKind, ServerErrorKind};
     error.is_io_error()
         || error.is_timeout()
         || error.is_connection_dropped()
-        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+        || is_cut_off(error)
+        || code(error) == Some("READONLY")
 }
 
 fn retry_pauses() -> impl Iterator<Item = Duration> {

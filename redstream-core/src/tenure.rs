@@ -60,7 +60,7 @@ pub(crate) async fn serve<W: Tenure>(worker: &W, shutdown: &CancellationToken) -
     let mut pauses = Pauses::new(min, max);
     while !shutdown.is_cancelled() {
         let Err(error) = tenure(worker, shutdown, &mut pauses).await else { continue };
-        if !error.is_transient() {
+        if !error.may_pass() {
             return Err(error);
         }
         let pause = pauses.pause();
