@@ -8,6 +8,7 @@ mod dead_letters;
 mod delayer;
 mod durability;
 mod editions;
+mod faults;
 mod health;
 mod lock;
 mod loss;

@@ -43,11 +43,14 @@ impl Primary {
     }
 }
 
+/// Its version, and the value; `None` for a tombstone.
+type Record = (u64, Option<&'static str>);
+
 /// The secondary datastore. It accepts an equal version and refuses an older one; what is deleted leaves a
 /// tombstone with its version.
 #[derive(Clone)]
 struct Sink {
-    records: Arc<Mutex<BTreeMap<u64, (u64, Option<&'static str>)>>>,
+    records: Arc<Mutex<BTreeMap<u64, Record>>>,
     refused: Arc<AtomicUsize>,
     versioned: bool,
 }
@@ -206,9 +209,10 @@ async fn a_late_write(versioned: bool) -> Option<&'static str> {
     assert_eq!(stage.sink.value(), Some("v1"));
     hold.go_on.notify_one();
     let error = within(zombie).await.unwrap().unwrap_err();
-    match versioned {
-        true => assert!(matches!(error, Error::Handler { .. }), "its write is refused: {error}"),
-        false => assert!(matches!(error, Error::LockLost { .. }), "only its commit is refused: {error}"),
+    if versioned {
+        assert!(matches!(error, Error::Handler { .. }), "its write is refused: {error}");
+    } else {
+        assert!(matches!(error, Error::LockLost { .. }), "only its commit is refused: {error}");
     }
     assert_eq!(stage.offset().await, Some(last));
     stage.sink.value()
@@ -371,9 +375,10 @@ async fn a_rewind_under_an_owner(plain: bool) -> u64 {
     }
     hold.go_on.notify_one();
     let outcome = within(owner).await.unwrap();
-    match plain {
-        true => assert_eq!(outcome.unwrap(), Progress::Handled(2)),
-        false => assert!(matches!(outcome, Err(Error::LockLost { .. })), "{outcome:?}"),
+    if plain {
+        assert_eq!(outcome.unwrap(), Progress::Handled(2));
+    } else {
+        assert!(matches!(outcome, Err(Error::LockLost { .. })), "{outcome:?}");
     }
     let trimmed = stage.products.trimmer().run_once().await.unwrap();
     assert_eq!(trimmed, Trimmed::Removed(if plain { 2 } else { 0 }));

@@ -1,0 +1,145 @@
+//! A proxy in front of Redis that loses replies and cuts connections when it is told to.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+/// What becomes of a request and its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The connection breaks before Redis gets the request.
+    BreakBefore,
+    /// Redis does what it was asked; the connection stays open, and no reply comes through it any more.
+    FallSilent,
+    /// Redis does what it was asked; the connection breaks instead of a reply.
+    BreakInstead,
+    /// Redis does what it was asked; the connection breaks in the middle of the reply.
+    BreakWithin,
+}
+
+impl Fault {
+    pub(super) const ALL: [Self; 4] = [Self::BreakBefore, Self::FallSilent, Self::BreakInstead, Self::BreakWithin];
+}
+
+pub(super) struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+    _accepting: AbortOnDropHandle<()>,
+}
+
+struct Shared {
+    redis: u16,
+    plan: Mutex<Option<Plan>>,
+    struck: AtomicUsize,
+    cuts: watch::Sender<u64>,
+}
+
+struct Plan {
+    needle: Vec<u8>,
+    fault: Fault,
+    times: usize,
+}
+
+impl Proxy {
+    /// In front of the Redis at that port of this machine.
+    pub(super) async fn start(redis: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            redis,
+            plan: Mutex::default(),
+            struck: AtomicUsize::new(0),
+            cuts: watch::Sender::new(0),
+        });
+        let accepting = AbortOnDropHandle::new(tokio::spawn(accept(listener, shared.clone())));
+        Self { port, shared, _accepting: accepting }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// The next `times` requests with these bytes in them meet this fault.
+    pub(super) fn strike(&self, needle: &str, fault: Fault, times: usize) {
+        *self.shared.plan.lock().unwrap() = Some(Plan { needle: needle.into(), fault, times });
+    }
+
+    /// How many requests have met their fault.
+    pub(super) fn struck(&self) -> usize {
+        self.shared.struck.load(Ordering::SeqCst)
+    }
+
+    /// Cuts all connections; new ones are accepted.
+    pub(super) fn cut(&self) {
+        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+impl Shared {
+    /// The fault that this request is to meet.
+    fn fault_of(&self, request: &[u8]) -> Option<Fault> {
+        let mut plan = self.plan.lock().unwrap();
+        let due = plan.as_mut().filter(|plan| plan.times > 0 && contains(request, &plan.needle))?;
+        due.times -= 1;
+        self.struck.fetch_add(1, Ordering::SeqCst);
+        Some(due.fault)
+    }
+}
+
+fn contains(hay: &[u8], needle: &[u8]) -> bool {
+    hay.windows(needle.len()).any(|window| window == needle)
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let mut cuts = shared.cuts.subscribe();
+        let shared = shared.clone();
+        connections.spawn(async move {
+            tokio::select! {
+                _ = cuts.changed() => {}
+                _ = pass(client, &shared) => {}
+            }
+        });
+    }
+}
+
+/// Passes bytes in both directions until one end closes, or a fault breaks the connection.
+async fn pass(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    let mut redis = TcpStream::connect(("127.0.0.1", shared.redis)).await?;
+    client.set_nodelay(true)?;
+    redis.set_nodelay(true)?;
+    let mut fault = None;
+    let (mut request, mut reply) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut request) => {
+                let request = &request[..read?];
+                if request.is_empty() {
+                    return Ok(());
+                }
+                fault = shared.fault_of(request).or(fault);
+                if fault == Some(Fault::BreakBefore) {
+                    return Ok(());
+                }
+                redis.write_all(request).await?;
+            }
+            read = redis.read(&mut reply) => {
+                let reply = &reply[..read?];
+                if reply.is_empty() {
+                    return Ok(());
+                }
+                match fault {
+                    None => client.write_all(reply).await?,
+                    Some(Fault::FallSilent) => {}
+                    Some(Fault::BreakWithin) => return client.write_all(&reply[..reply.len() / 2]).await,
+                    Some(Fault::BreakInstead | Fault::BreakBefore) => return Ok(()),
+                }
+            }
+        }
+    }
+}
