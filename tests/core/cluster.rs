@@ -203,3 +203,28 @@ async fn a_node_that_is_killed_and_comes_back_loses_nothing() {
     };
     supervisor.run_until(story).await.unwrap();
 }
+
+#[tokio::test]
+async fn shards_are_in_several_slots_and_one_worker_runs_them_all() {
+    let cluster = Cluster::start().await;
+    let redstream = Redstream::connect(cluster.options()).await.unwrap();
+    let old = redstream.shards("products", 4).unwrap();
+    let new = redstream.shards("products", 6).unwrap().generation(2).unwrap();
+    for id in 0..40 {
+        old.queue(&json!({ "id": id })).await.unwrap();
+        old.delay(&json!({ "id": id })).await.unwrap();
+        new.queue(&json!({ "id": id })).await.unwrap();
+    }
+    let (olds, news) = (Recorder::default(), Recorder::default());
+    let supervisor = Supervisor::new()
+        .with(old.consumer("search", olds.clone()))
+        .with(old.delayer(Duration::from_millis(50)))
+        .with(old.trimmer())
+        .with(new.consumer("search", news.clone()).round(Duration::from_millis(100)));
+    let taken_over = async {
+        new.take_over(&old, AGREED).await.unwrap();
+        assert_eq!(olds.len(), 80);
+        eventually(SOON, "the new generation", async || news.len() == 40).await;
+    };
+    supervisor.run_until(taken_over).await.unwrap();
+}

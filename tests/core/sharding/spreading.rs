@@ -13,22 +13,29 @@ use crate::support::{eventually, namespace, redis_url, redstream_at};
 
 const BOUND: Duration = Duration::from_secs(30);
 
-/// Key and id of what was handled, in the order in which it first was.
+/// What was handled, on any host.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<(HashSet<(u32, MessageId)>, HashMap<u32, Vec<MessageId>>)>>);
+struct Seen(Arc<Mutex<Record>>);
+
+#[derive(Default)]
+struct Record {
+    known: HashSet<(u32, MessageId)>,
+    /// The ids of each key, in the order in which they were first handled.
+    by_key: HashMap<u32, Vec<MessageId>>,
+}
 
 impl Seen {
     fn saw(&self, batch: &Batch) {
         let mut seen = self.0.lock().unwrap();
         for message in batch.messages() {
-            if seen.0.insert((key(message), message.id())) {
-                seen.1.entry(key(message)).or_default().push(message.id());
+            if seen.known.insert((key(message), message.id())) {
+                seen.by_key.entry(key(message)).or_default().push(message.id());
             }
         }
     }
 
     fn by_key(&self) -> HashMap<u32, Vec<MessageId>> {
-        self.0.lock().unwrap().1.clone()
+        self.0.lock().unwrap().by_key.clone()
     }
 
     fn host(&self, namespace: &str, shards: &Shards) -> Host {
