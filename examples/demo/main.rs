@@ -75,13 +75,13 @@ async fn demo(options: &Options) -> anyhow::Result<()> {
     let limit = options.limit.map_or(Ok(usize::MAX), usize::try_from)?;
     let mut crew = Crew::new(&stage);
 
-    let outcome = tokio::select! {
-        outcome = plot::play(&stage, &mut crew, &screen, limit) => outcome,
-        signal = stop => Err(anyhow!("stopped by {}", signal?)),
+    let (outcome, stopped) = tokio::select! {
+        outcome = plot::play(&stage, &mut crew, &screen, limit) => (outcome, false),
+        signal = stop => (Err(anyhow!("stopped by {}", signal.unwrap_or("a signal that cannot be read"))), true),
     };
 
     screen.clear();
-    if outcome.is_err() {
+    if outcome.is_err() && !stopped {
         crew.show_logs();
     }
     crew.dismiss().await;
