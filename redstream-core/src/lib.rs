@@ -22,6 +22,9 @@
 //! `main`, on as many hosts as there are: a [`Lock`] sees to it that one of each is at work while the others
 //! stand by.
 //!
+//! [`Shards`] cut a stream into several, for several hosts to work at. [`DeadLetters`] keep what a consumer could not
+//! handle; a [`Loss`] is what only Redis can cause; [`Health`] is for probes.
+//!
 //! The code is in the order of the story: [`Payload`] and [`NewMessage`] are what is written, by the
 //! [`Producer`]; [`Message`] and [`Batch`] are what a [`Handler`] gets; the [`OffsetStore`] keeps the place.
 //!
