@@ -9,4 +9,5 @@ mod support;
 
 mod core;
 mod flow;
+mod pages;
 mod seaorm;
