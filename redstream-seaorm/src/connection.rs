@@ -53,6 +53,11 @@ impl<C> StreamedConnection<C> {
         Tracked::Autocommit(self.context.clone())
     }
 
+    /// Runs a statement. What one without a transaction writes was insured before it, so nothing depends on its end.
+    pub(crate) async fn watch<F: Future>(&self, statement: F) -> F::Output {
+        statement.await
+    }
+
     pub(crate) fn wrap<T>(&self, begun: Result<T, DbErr>) -> Result<StreamedTransaction<T>, DbErr> {
         Ok(StreamedTransaction::new(begun?, Scope::outermost(self.context.clone())))
     }

@@ -28,6 +28,14 @@ pub enum Error {
         table: String,
     },
 
+    /// The future of an insert was dropped while its statement ran. The row may be there, under a key that nobody knows
+    /// and nobody could insure.
+    #[error(
+        "an insert in this transaction was cut off before its generated key was known, so its row could be committed \
+         without being insured: the transaction is rolled back"
+    )]
+    InsertCutOff,
+
     /// The delay messages were not written, so the change is not insured and does not happen.
     #[error("the delay messages of this change were not written, so it is not made")]
     NotInsured(#[source] std::sync::Arc<redstream_core::Error>),

@@ -27,31 +27,31 @@ macro_rules! forward {
             }
 
             async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-                self.inner.execute_raw(stmt).await
+                self.watch(self.inner.execute_raw(stmt)).await
             }
 
             async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
-                self.inner.execute(stmt).await
+                self.watch(self.inner.execute(stmt)).await
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-                self.inner.execute_unprepared(sql).await
+                self.watch(self.inner.execute_unprepared(sql)).await
             }
 
             async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
-                self.inner.query_one_raw(stmt).await
+                self.watch(self.inner.query_one_raw(stmt)).await
             }
 
             async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
-                self.inner.query_one(stmt).await
+                self.watch(self.inner.query_one(stmt)).await
             }
 
             async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-                self.inner.query_all_raw(stmt).await
+                self.watch(self.inner.query_all_raw(stmt)).await
             }
 
             async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
-                self.inner.query_all(stmt).await
+                self.watch(self.inner.query_all(stmt)).await
             }
 
             fn support_returning(&self) -> bool {

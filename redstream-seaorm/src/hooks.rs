@@ -36,7 +36,12 @@ where
     let Some(message) = key.map(message::<A::Entity>).transpose()? else {
         return match tracked {
             Tracked::Autocommit(_) if insert => Err(Error::GeneratedKey { table: table::<A::Entity>() }.into()),
-            // In a transaction `after_save` knows the key; an update without one SeaORM refuses itself.
+            // `after_save` knows the key.
+            Tracked::Transaction(scope) if insert => {
+                scope.unkeyed.begun();
+                Ok(())
+            }
+            // An update without a key SeaORM refuses itself.
             _ => Ok(()),
         };
     };
@@ -62,6 +67,9 @@ where
     match tracked::<E, C>(db)? {
         Tracked::Autocommit(context) => drop(context.announce(vec![message], false).await),
         Tracked::Transaction(scope) if insert => {
+            if !scope.insurance.covers(&message) {
+                scope.unkeyed.known();
+            }
             scope.insure([message.clone()])?;
             scope.announce_later([message]);
         }

@@ -75,6 +75,11 @@ impl Insurance {
         }
     }
 
+    /// Whether this message was handed in.
+    pub(crate) fn covers(&self, message: &NewMessage) -> bool {
+        self.state().insured.contains(message)
+    }
+
     /// Whether nothing was ever handed in.
     pub(crate) fn is_empty(&self) -> bool {
         self.state().insured.is_empty()

@@ -75,6 +75,7 @@ mod sink;
 mod streamed;
 mod transaction;
 mod transactional;
+mod unkeyed;
 
 pub use bulk::{Bulk, BulkExt};
 pub use connection::StreamedConnection;

@@ -8,6 +8,7 @@ use redstream_core::NewMessage;
 use crate::Error;
 use crate::context::Context;
 use crate::insurance::Insurance;
+use crate::unkeyed::Unkeyed;
 
 /// Keys to announce belong to the savepoint: its rollback drops them, its release hands them to the level above. Insured keys
 /// belong to the whole transaction.
@@ -17,6 +18,7 @@ pub(crate) struct Scope {
     pub(crate) insurance: Arc<Insurance>,
     parent: Option<Arc<Scope>>,
     announcements: Mutex<Announcements>,
+    pub(crate) unkeyed: Unkeyed,
 }
 
 /// Each message once, in the order of the first writes.
@@ -29,7 +31,13 @@ struct Announcements {
 impl Scope {
     pub(crate) fn outermost(context: Arc<Context>) -> Arc<Self> {
         let insurance = Insurance::new(context.clone());
-        Arc::new(Self { context, insurance, parent: None, announcements: Mutex::default() })
+        Arc::new(Self {
+            context,
+            insurance,
+            parent: None,
+            announcements: Mutex::default(),
+            unkeyed: Unkeyed::default(),
+        })
     }
 
     pub(crate) fn savepoint(self: &Arc<Self>) -> Arc<Self> {
@@ -38,6 +46,7 @@ impl Scope {
             insurance: self.insurance.clone(),
             parent: Some(self.clone()),
             announcements: Mutex::default(),
+            unkeyed: Unkeyed::default(),
         })
     }
 
@@ -69,6 +78,7 @@ impl Scope {
     pub(crate) fn released(&self) {
         if let Some(parent) = &self.parent {
             parent.announce_later(self.take_announcements());
+            parent.unkeyed.merge(&self.unkeyed);
         }
     }
 }

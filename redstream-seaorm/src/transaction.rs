@@ -39,6 +39,11 @@ impl<T> StreamedTransaction<T> {
         Tracked::Transaction(self.scope.clone())
     }
 
+    /// Runs a statement, and notes if it is cut off.
+    pub(crate) async fn watch<F: Future>(&self, statement: F) -> F::Output {
+        self.scope.unkeyed.watch(statement).await
+    }
+
     pub(crate) fn wrap<N>(&self, begun: Result<N, DbErr>) -> Result<StreamedTransaction<N>, DbErr> {
         Ok(StreamedTransaction::new(begun?, self.scope.savepoint()))
     }
@@ -51,7 +56,10 @@ impl<T: TransactionSession + Send + 'static> StreamedTransaction<T> {
     /// [`give_up_after`](redstream_core::ConnectOptions::give_up_after) sets. A main message that fails is no error: it is logged,
     /// counted, and the delayer brings the change.
     ///
-    /// Dropping the future does not stop half way: a commit that has begun goes on to its end. A savepoint is
+    /// Errors, after a rollback, where the future of an insert was dropped before its generated key was known: its row could
+    /// not be insured. Roll back to a savepoint where you mean to drop such futures.
+    ///
+    /// Dropping the future of the commit does not stop half way: a commit that has begun goes on to its end. A savepoint is
     /// released, and its announcements wait for the outer commit.
     ///
     /// On PostgreSQL a commit after a failed statement rolls back and yet succeeds, as the driver reports it. The main messages
@@ -82,6 +90,11 @@ impl<T: TransactionSession + Send + 'static> StreamedTransaction<T> {
             self.inner.commit().await?;
             self.scope.released();
             return Ok(SyncToken::new());
+        }
+        if self.scope.unkeyed.is_cut_off() {
+            // Should even that fail, the server rolls back when it misses the connection.
+            let _ = self.inner.rollback().await;
+            return Err(Error::InsertCutOff.into());
         }
         if self.scope.insurance.is_empty() {
             return self.inner.commit().await.map(|()| SyncToken::new());

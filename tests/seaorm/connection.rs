@@ -19,10 +19,6 @@ on_each_database! {
         for key in 1..=3 {
             world.existing(key, "Rome").await;
         }
-        async fn keys(db: &(impl StreamTrait + ConnectionTrait)) -> Vec<i64> {
-            let found = city::Entity::find().order_by_asc(city::Column::Id).stream(db).await.unwrap();
-            found.map_ok(|city| city.id).try_collect().await.unwrap()
-        }
         assert_eq!(keys(&world.db).await, [1, 2, 3]);
         let txn = world.db.begin().await.unwrap();
         assert_eq!(keys(&txn).await, [1, 2, 3]);
@@ -160,4 +156,10 @@ async fn level_of(db: &crate::support::TestDb, txn: &impl ConnectionTrait) -> Op
     let sql = Statement::from_string(txn.get_database_backend(), "SHOW transaction_isolation");
     let row = txn.query_one_raw(sql).await.unwrap().unwrap();
     Some(row.try_get("", "transaction_isolation").unwrap())
+}
+
+/// The keys of all cities, streamed.
+async fn keys(db: &(impl StreamTrait + ConnectionTrait)) -> Vec<i64> {
+    let found = city::Entity::find().order_by_asc(city::Column::Id).stream(db).await.unwrap();
+    found.map_ok(|city| city.id).try_collect().await.unwrap()
 }

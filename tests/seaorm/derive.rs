@@ -51,9 +51,9 @@ on_each_database! {
         let badge = badge::ActiveModel { owner: Set("Ann".to_owned()), ..Default::default() };
         let badge = badge.insert(&world.db).await.unwrap();
         assert_eq!(badge.id.len(), 32);
-        let told = json!({ "id": badge.id });
-        assert_eq!(world.payloads("badges").await, [told.clone()]);
-        assert_eq!(world.payloads("badges.delay").await, [told]);
+        let told = [json!({ "id": badge.id })];
+        assert_eq!(world.payloads("badges").await, told);
+        assert_eq!(world.payloads("badges.delay").await, told);
     }
 
     async fn hooks_of_ones_own_refuse_before_anything_is_insured(db: TestDb) {

@@ -10,5 +10,6 @@ mod outage;
 mod savepoints;
 mod token;
 mod transaction;
+mod unkeyed;
 mod world;
 mod wrappers;

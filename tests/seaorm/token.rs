@@ -9,7 +9,6 @@ use sea_orm::{ActiveModelTrait, Set, TransactionTrait};
 
 use super::city;
 use super::world::World;
-use crate::support::TestDb;
 
 #[derive(Clone, Default)]
 struct Names(Arc<Mutex<Vec<String>>>);

@@ -106,13 +106,14 @@ impl World {
     /// The payloads in a stream, in its order.
     pub(crate) async fn payloads(&self, stream: &str) -> Vec<Value> {
         let key = format!("{}:redstream:stream:{stream}", self.namespace);
-        let mut raw = self.raw().await;
-        let range = redis::cmd("XRANGE").arg(key).arg("-").arg("+").query_async(&mut raw).await;
-        let Ok(StreamRangeReply { ids, .. }) = range else {
-            // The server was killed since: the next call connects anew.
+        let range = redis::cmd("XRANGE").arg(key).arg("-").arg("+").to_owned();
+        let mut found = range.query_async(&mut self.raw().await).await;
+        if found.is_err() {
+            // The server was killed since the last look.
             self.raw.lock().unwrap().take();
-            return Vec::new();
-        };
+            found = range.query_async(&mut self.raw().await).await;
+        }
+        let StreamRangeReply { ids, .. } = found.unwrap();
         ids.iter().map(|entry| serde_json::from_str(&entry.get::<String>("payload").unwrap()).unwrap()).collect()
     }
 
@@ -144,7 +145,8 @@ impl World {
     async fn raw(&self) -> MultiplexedConnection {
         let known = self.raw.lock().unwrap().clone();
         let Some(raw) = known else {
-            let raw = raw_redis(&self.url).await;
+            let mut raw = raw_redis(&self.url).await;
+            raw.set_response_timeout(SOON);
             return self.raw.lock().unwrap().insert(raw).clone();
         };
         raw

@@ -51,6 +51,9 @@ pub(crate) trait Interference: Debug + Send + Sync + 'static {
 
     /// After a statement outside a transaction, and so after its own commit.
     async fn after_statement(&self) {}
+
+    /// After a statement in a transaction, before its answer is passed on.
+    async fn after_statement_within(&self) {}
 }
 
 /// A connection with an interference.
@@ -73,8 +76,9 @@ pub(crate) struct InterferingTransaction<T> {
 }
 
 impl<T> InterferingTransaction<T> {
-    #[expect(clippy::unused_async, reason = "the connection's counterpart waits")]
-    async fn statement_done(&self) {}
+    async fn statement_done(&self) {
+        self.with.after_statement_within().await;
+    }
 }
 
 impl<C> Interfering<C> {

@@ -1,0 +1,116 @@
+//! Writes whose future is dropped while their statement runs, as a timeout or a `select!` does.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use redstream_seaorm::StreamedConnection;
+use sea_orm::{ActiveModelTrait, DatabaseConnection, TransactionTrait};
+use tokio::sync::Notify;
+
+use super::city::{named, renamed, with_key};
+use super::world::{World, id, ids};
+use super::wrappers::{Interference, Interfering};
+
+/// Where it is on, statements are done, and their answers never come.
+#[derive(Debug, Default)]
+struct Swallowing {
+    on: AtomicBool,
+    swallowed: Notify,
+}
+
+#[async_trait]
+impl Interference for Swallowing {
+    async fn after_statement_within(&self) {
+        if self.on.load(Ordering::Relaxed) {
+            self.swallowed.notify_one();
+            pending::<()>().await;
+        }
+    }
+}
+
+impl Swallowing {
+    fn below(world: &World) -> (Arc<Self>, StreamedConnection<Interfering<DatabaseConnection>>) {
+        let swallowing = Arc::<Self>::default();
+        (swallowing.clone(), world.interfered(swallowing))
+    }
+
+    /// Drops the write when the database has done it, before its answer comes.
+    async fn cut_off<T>(&self, write: impl Future<Output = T>) {
+        self.on.store(true, Ordering::Relaxed);
+        tokio::select! {
+            _ = write => panic!("its answer came"),
+            () = self.swallowed.notified() => {}
+        }
+        self.on.store(false, Ordering::Relaxed);
+    }
+}
+
+on_each_database! {
+    async fn an_insert_that_was_cut_off_is_not_committed_without_being_insured(db: TestDb) {
+        let world = World::new(&db).await;
+        let (swallowing, connection) = Swallowing::below(&world);
+        let txn = connection.begin().await.unwrap();
+        with_key(100, "Oslo").insert(&txn).await.unwrap();
+        swallowing.cut_off(named("Rome").insert(&txn)).await;
+        let error = txn.commit().await.unwrap_err().to_string();
+        assert!(error.contains("cut off before its generated key was known"), "{error}");
+        assert_eq!(world.count().await, 0);
+        world.nothing_is_announced().await;
+    }
+
+    async fn it_goes_with_its_savepoint(db: TestDb) {
+        let world = World::new(&db).await;
+        let (swallowing, connection) = Swallowing::below(&world);
+        let outer = connection.begin().await.unwrap();
+        with_key(100, "Oslo").insert(&outer).await.unwrap();
+        let inner = outer.begin().await.unwrap();
+        swallowing.cut_off(named("Rome").insert(&inner)).await;
+        inner.rollback().await.unwrap();
+        outer.commit().await.unwrap();
+        assert_eq!((world.main().await, world.count().await), (ids([100]), 1));
+    }
+
+    async fn or_is_released_with_it_and_refused_by_the_outer_commit(db: TestDb) {
+        let world = World::new(&db).await;
+        let (swallowing, connection) = Swallowing::below(&world);
+        let outer = connection.begin().await.unwrap();
+        let inner = outer.begin().await.unwrap();
+        swallowing.cut_off(named("Rome").insert(&inner)).await;
+        inner.commit().await.unwrap();
+        outer.commit().await.unwrap_err();
+        assert_eq!(world.count().await, 0);
+    }
+
+    async fn what_was_insured_before_its_statement_may_be_cut_off(db: TestDb) {
+        let world = World::new(&db).await;
+        let city = world.existing(100, "Rom").await;
+        let (swallowing, connection) = Swallowing::below(&world);
+        let txn = connection.begin().await.unwrap();
+        // A generated key that came back holds nobody up.
+        let lima = named("Lima").insert(&txn).await.unwrap();
+        swallowing.cut_off(with_key(1000, "Oslo").insert(&txn)).await;
+        swallowing.cut_off(renamed(&city, "Rome").update(&txn)).await;
+        txn.commit().await.unwrap();
+        assert_eq!(world.count().await, 3);
+        let delay = world.delay().await;
+        for key in [100, lima.id, 1000] {
+            assert!(delay.contains(&id(key)), "{key}: {delay:?}");
+        }
+    }
+
+    async fn a_refused_insert_holds_nobody_up(db: TestDb) {
+        let world = World::new(&db).await;
+        let index = "CREATE UNIQUE INDEX one_of_a_name ON cities (name)";
+        sea_orm::ConnectionTrait::execute_unprepared(&world.plain, index).await.unwrap();
+        let txn = world.db.begin().await.unwrap();
+        let inner = txn.begin().await.unwrap();
+        named("Rome").insert(&inner).await.unwrap();
+        named("Rome").insert(&inner).await.unwrap_err();
+        inner.rollback().await.unwrap();
+        let rome = named("Rome").insert(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+        assert_eq!(world.main().await, ids([rome.id]));
+    }
+}
