@@ -310,6 +310,7 @@ async fn a_clock_that_steps_back(by_the_clock_alone: bool) -> Option<&'static st
     stage.announce().await;
     stage.host(stage.carrier()).await.run_once().await.unwrap();
     assert_eq!(stage.sink.value(), Some("v1"));
+    assert!(!stage.sink.write(ahead, None), "its version is ahead of the clock");
 
     stage.primary.commit("v2");
     stage.announce().await;

@@ -71,7 +71,7 @@ impl<W: Tenure + Clone> Spread<W> {
                 // Where this host took its turn others may take theirs, and then there may be more to take.
                 Ok(true) => self.round / 8,
                 Ok(false) => self.round,
-                Err(error) if error.is_transient() => {
+                Err(error) if error.may_pass() => {
                     self.pulse.turn(Condition::Failing);
                     tracing::warn!(
                         worker = self.title,
@@ -184,7 +184,7 @@ impl<W: Tenure + Clone> Spread<W> {
         };
         self.held.remove(&shard);
         match outcome {
-            Err(error) if error.is_transient() => {
+            Err(error) if error.may_pass() => {
                 tracing::warn!(
                     worker = self.workers[shard].name(),
                     error = &error as &dyn std::error::Error,
