@@ -87,7 +87,8 @@ async fn every_committed_change_arrives_though_the_worker_is_killed_in_mid_batch
     let mut standby = Child::start(&Job::Worker(place.clone(), Manner::Steady));
     standby.says("ready").await;
     let copies = place.copies().await;
-    assert_eq!(copies.names().await.len(), 50);
+    let copied = copies.names().await.len();
+    assert!(copied > 0 && copied < 100, "{copied} of 100 cities are copied in mid-batch");
     worker.kill().await;
 
     let cities = place.cities().await;
