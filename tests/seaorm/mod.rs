@@ -1,10 +1,10 @@
 //! The SeaORM adapter, by the files of `redstream-seaorm`.
-mod indexer;
 mod bulk;
 mod city;
 mod connection;
 mod derive;
 mod hooks;
+mod indexer;
 mod insurance;
 mod outage;
 mod savepoints;
