@@ -14,12 +14,12 @@
 //! delay message announces it, after the delay.
 
 use redstream_core::NewMessage;
-use sea_orm::sea_query::{ValueTuple, sea_value_to_json_value};
+use sea_orm::sea_query::ValueTuple;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ModelTrait, PrimaryKeyTrait};
 
 use crate::probe::{self, Tracked};
 use crate::streamed::{message, table};
-use crate::{Error, Streamed};
+use crate::{Error, Key, Streamed};
 
 /// Insures what is about to be saved.
 ///
@@ -111,9 +111,9 @@ where
 }
 
 /// Whether the database takes this key as a wish for a generated one, as `MySQL` and `MariaDB` take an `AUTO_INCREMENT` of 0.
-fn replaced<E: EntityTrait, C: ConnectionTrait>(key: &ValueTuple, db: &C) -> bool {
-    let zero = matches!(key, ValueTuple::One(value) if sea_value_to_json_value(value).as_i64() == Some(0));
-    zero && <E::PrimaryKey as PrimaryKeyTrait>::auto_increment() && db.get_database_backend() == DbBackend::MySql
+fn replaced<E: Streamed, C: ConnectionTrait>(key: &ValueTuple, db: &C) -> bool {
+    let zero = || serde_json::to_value(Key::<E>::from_values(key.clone()).value()).is_ok_and(|key| key == 0);
+    db.get_database_backend() == DbBackend::MySql && <E::PrimaryKey as PrimaryKeyTrait>::auto_increment() && zero()
 }
 
 fn message_of<A>(model: &A) -> Result<Option<NewMessage>, Error>

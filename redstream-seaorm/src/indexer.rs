@@ -114,7 +114,7 @@ where
     }
 }
 
-fn text<E: EntityTrait>(row: &E::Model) -> String {
+fn text<E: Streamed>(row: &E::Model) -> String {
     Key::<E>::from_values(row.get_primary_key_value()).to_json().to_string()
 }
 

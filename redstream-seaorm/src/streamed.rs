@@ -5,8 +5,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use redstream_core::{BoxError, NewMessage, Payload, StreamName};
-use sea_orm::sea_query::{FromValueTuple, IntoValueTuple, ValueTuple, sea_value_to_json_value};
+use sea_orm::sea_query::{FromValueTuple, IntoValueTuple, ValueTuple};
 use sea_orm::{EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, PrimaryKeyTrait};
+use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use crate::Error;
@@ -18,7 +19,10 @@ pub type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueTy
 ///
 /// Everything here is a function of the primary key alone: a delay message, a main message, a delete that knows no other
 /// column and a bulk update that selects keys must all make the same message of a row.
-pub trait Streamed: EntityTrait {
+///
+/// The key's type is `Serialize`, and `Deserialize` where an [`Indexer`](crate::Indexer) is to read the key back; SeaORM's own
+/// key types are. A newtype derives both.
+pub trait Streamed: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType: Serialize>> {
     /// The stream's name. Default: the table's.
     fn stream() -> Cow<'static, str> {
         Self::default().table_name().to_owned().into()
@@ -62,12 +66,20 @@ impl<E: EntityTrait> Key<E> {
     {
         FromValueTuple::from_value_tuple(self.values.clone())
     }
+}
 
-    /// An object of the key's columns: `{"id":1}`, `{"order_id":1,"line":2}`.
+impl<E: Streamed> Key<E> {
+    /// An object of the key's columns: `{"id":1}`, `{"order_id":1,"line":2}`, each value as its type serializes. So no digit
+    /// of a decimal is lost, and what is read back is the same key. A key that cannot be serialized is `null` here;
+    /// a save of it is refused.
     pub fn to_json(&self) -> Json {
-        let columns = E::PrimaryKey::iter().map(|key| key.into_column().as_str().to_owned());
-        let values = self.values.clone().into_iter().map(|value| sea_value_to_json_value(&value));
-        Json::Object(columns.zip(values).collect::<Map<_, _>>())
+        let columns: Vec<_> = E::PrimaryKey::iter().map(|key| key.into_column().as_str().to_owned()).collect();
+        let values = match serde_json::to_value(self.value()) {
+            Ok(Json::Array(values)) if columns.len() > 1 => values,
+            Ok(value) => vec![value],
+            Err(_) => return Json::Null,
+        };
+        Json::Object(columns.into_iter().zip(values).collect::<Map<_, _>>())
     }
 }
 
@@ -93,7 +105,10 @@ impl<E> fmt::Debug for Key<E> {
 pub(crate) fn message<E: Streamed>(key: ValueTuple) -> Result<NewMessage, Error> {
     let make = || -> Result<NewMessage, BoxError> {
         let stream = StreamName::new(E::stream())?;
-        let payload = Payload::encode(&E::payload(&Key::from_values(key)))?;
+        let key = Key::from_values(key);
+        // What `to_json` has no word for, such as NaN, would otherwise become `null` in silence.
+        Payload::encode(&key.value())?;
+        let payload = Payload::encode(&E::payload(&key))?;
         Ok(NewMessage::new(stream, payload))
     };
     make().map_err(|source| Error::Message { table: table::<E>(), source })

@@ -6,6 +6,7 @@ mod derive;
 mod hooks;
 mod indexer;
 mod insurance;
+mod keys;
 mod outage;
 mod savepoints;
 mod token;

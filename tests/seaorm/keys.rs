@@ -1,0 +1,108 @@
+//! Keys of every kind: each row has a message of its own, and the indexer reads the key back.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use redstream_seaorm::{Changes, HandlerError, Indexer, KeyOf, Progress, Sink, Streamed};
+use sea_orm::{ActiveModelTrait, EntityTrait, ModelTrait, Set, TransactionTrait};
+use serde_json::{Value, json};
+
+use super::world::World;
+
+mod blob {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "blobs")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false, column_type = "VarBinary(StringLen::N(16))")]
+        pub(crate) digest: Vec<u8>,
+        pub(crate) size: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+}
+
+mod chunk {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "chunks")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false, column_type = "VarBinary(StringLen::N(16))")]
+        pub(crate) digest: Vec<u8>,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) part: Part,
+        pub(crate) size: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    /// A key of the application's own type.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveValueType, serde::Serialize, serde::Deserialize)]
+    pub(crate) struct Part(pub(crate) i64);
+}
+
+/// Keeps what came.
+struct Taken<E: EntityTrait>(Arc<Mutex<Vec<Changes<E>>>>);
+
+#[async_trait]
+impl<E: EntityTrait> Sink<E> for Taken<E> {
+    async fn write(&self, changes: Changes<E>) -> Result<(), HandlerError> {
+        self.0.lock().unwrap().push(changes);
+        Ok(())
+    }
+}
+
+/// Inserts two rows and deletes the second: an indexer must get the one as it is, and the key of the other.
+async fn come_back<A>(world: &World, payloads: &[Value], rows: [A; 2])
+where
+    A: ActiveModelTrait + sea_orm::ActiveModelBehavior + Send + 'static,
+    A::Entity: Streamed,
+    <A::Entity as EntityTrait>::Model: sea_orm::IntoActiveModel<A> + Clone + PartialEq + Sync,
+    KeyOf<A::Entity>: serde::de::DeserializeOwned,
+{
+    world.create(A::Entity::default()).await;
+    let stream = A::Entity::stream();
+    let txn = world.db.begin().await.unwrap();
+    let mut models = Vec::new();
+    for row in rows {
+        models.push(row.insert(&txn).await.unwrap());
+    }
+    txn.commit().await.unwrap();
+    assert_eq!(world.payloads(&stream).await, payloads);
+    let gone = models.pop().unwrap();
+    let key = gone.get_primary_key_value();
+    gone.delete(&world.db).await.unwrap();
+
+    let taken = Arc::default();
+    let indexer = Indexer::<A::Entity, _, _>::new(world.plain.clone(), Taken(Arc::clone(&taken)));
+    let consumer = world.redstream.stream(&*stream).unwrap().consumer("search", indexer);
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(3));
+    let changes = taken.lock().unwrap().pop().unwrap();
+    assert_eq!(changes.upserts, models);
+    let deleted: Vec<_> = changes.deletes.iter().map(|key| key.values().clone()).collect();
+    assert_eq!(deleted, [key]);
+}
+
+on_each_database! {
+    async fn bytes_that_are_no_text(db: TestDb) {
+        let world = World::new(&db).await;
+        let blob = |end| blob::ActiveModel { digest: Set(vec![255, end]), size: Set(3) };
+        let payload = |end| json!({ "digest": [255, end] });
+        come_back(&world, &[payload(0), payload(1)], [blob(0), blob(1)]).await;
+    }
+
+    async fn several_columns_of_several_types(db: TestDb) {
+        let world = World::new(&db).await;
+        let chunk = |part| chunk::ActiveModel { digest: Set(vec![255]), part: Set(chunk::Part(part)), size: Set(3) };
+        let payload = |part: i64| json!({ "digest": [255], "part": part });
+        // Two that a float takes for one.
+        let [one, other] = [i64::MAX - 1, i64::MAX];
+        come_back(&world, &[payload(one), payload(other)], [chunk(one), chunk(other)]).await;
+    }
+}
