@@ -36,6 +36,17 @@ pub enum Error {
     )]
     InsertCutOff,
 
+    /// To the database, a commit with a savepoint open inside is a release of that savepoint: it would commit nothing.
+    #[error(
+        "a savepoint of this transaction is still open, so a commit would release that and commit nothing: the \
+         transaction is rolled back. Commit, roll back or drop the savepoint first"
+    )]
+    OpenSavepoint,
+
+    /// To the database, the commit of a savepoint whose transaction is over is a commit of that transaction.
+    #[error("the transaction around this savepoint is over already: the savepoint is rolled back with it")]
+    Outlived,
+
     /// The delay messages were not written, so the change is not insured and does not happen.
     #[error("the delay messages of this change were not written, so it is not made")]
     NotInsured(#[source] std::sync::Arc<redstream_core::Error>),

@@ -69,6 +69,7 @@ pub mod hooks;
 mod indexer;
 mod insurance;
 mod keyset;
+mod level;
 mod probe;
 mod scope;
 mod sink;

@@ -8,6 +8,7 @@ use redstream_core::NewMessage;
 use crate::Error;
 use crate::context::Context;
 use crate::insurance::Insurance;
+use crate::level::Level;
 use crate::unkeyed::Unkeyed;
 
 /// Keys to announce belong to the savepoint: its rollback drops them, its release hands them to the level above. Insured keys
@@ -16,6 +17,7 @@ use crate::unkeyed::Unkeyed;
 pub(crate) struct Scope {
     pub(crate) context: Arc<Context>,
     pub(crate) insurance: Arc<Insurance>,
+    pub(crate) level: Level,
     parent: Option<Arc<Scope>>,
     announcements: Mutex<Announcements>,
     pub(crate) unkeyed: Unkeyed,
@@ -34,6 +36,7 @@ impl Scope {
         Arc::new(Self {
             context,
             insurance,
+            level: Level::default(),
             parent: None,
             announcements: Mutex::default(),
             unkeyed: Unkeyed::default(),
@@ -44,6 +47,7 @@ impl Scope {
         Arc::new(Self {
             context: self.context.clone(),
             insurance: self.insurance.clone(),
+            level: Level::default(),
             parent: Some(self.clone()),
             announcements: Mutex::default(),
             unkeyed: Unkeyed::default(),
@@ -52,6 +56,11 @@ impl Scope {
 
     pub(crate) fn is_savepoint(&self) -> bool {
         self.parent.is_some()
+    }
+
+    /// The level around this savepoint.
+    pub(crate) fn parent(&self) -> Option<&Self> {
+        self.parent.as_deref()
     }
 
     /// Insures messages; they are not announced by this alone.

@@ -7,6 +7,7 @@ use redstream_core::{Producer, SyncToken};
 use sea_orm::{DatabaseTransaction, DbErr, TransactionSession};
 
 use crate::Error;
+use crate::level::Open;
 use crate::probe::Tracked;
 use crate::scope::Scope;
 
@@ -16,12 +17,12 @@ use crate::scope::Scope;
 #[derive(Debug)]
 pub struct StreamedTransaction<T = DatabaseTransaction> {
     pub(crate) inner: T,
-    pub(crate) scope: Arc<Scope>,
+    pub(crate) scope: Open,
 }
 
 impl<T> StreamedTransaction<T> {
     pub(crate) fn new(inner: T, scope: Arc<Scope>) -> Self {
-        Self { inner, scope }
+        Self { inner, scope: Open::new(scope) }
     }
 
     /// The wrapped transaction. Writes through it are not noticed by anybody; a streamed entity refuses them where it
@@ -36,7 +37,7 @@ impl<T> StreamedTransaction<T> {
     }
 
     pub(crate) fn tracked(&self) -> Tracked {
-        Tracked::Transaction(self.scope.clone())
+        Tracked::Transaction(Arc::clone(&self.scope))
     }
 
     /// Runs a statement, and notes if it is cut off.
@@ -58,6 +59,9 @@ impl<T: TransactionSession + Send + 'static> StreamedTransaction<T> {
     ///
     /// Errors, after a rollback, where the future of an insert was dropped before its generated key was known: its row could
     /// not be insured. Roll back to a savepoint where you mean to drop such futures.
+    ///
+    /// Errors, after a rollback, where a savepoint inside is still open, and where this is a savepoint whose transaction is over:
+    /// to the database it would be a commit of that other level.
     ///
     /// Dropping the future of the commit does not stop half way: a commit that has begun goes on to its end. A savepoint is
     /// released, and its announcements wait for the outer commit.
@@ -86,6 +90,11 @@ impl<T: TransactionSession + Send + 'static> StreamedTransaction<T> {
     ///
     /// A savepoint has nothing to wait for: its token is empty, and the outer commit's holds its writes.
     pub async fn commit_with_token(self) -> Result<SyncToken, DbErr> {
+        if let Err(error) = self.scope.may_commit() {
+            // Should even that fail, the server rolls back when it misses the connection.
+            let _ = self.inner.rollback().await;
+            return Err(error.into());
+        }
         if self.scope.is_savepoint() {
             self.inner.commit().await?;
             self.scope.released();

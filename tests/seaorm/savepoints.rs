@@ -153,4 +153,36 @@ on_each_database! {
         assert_eq!(world.main().await, [id(key)]);
         assert!(world.row(key).await.is_some());
     }
+
+    async fn a_commit_while_a_savepoint_is_open_is_refused_and_all_is_rolled_back(db: TestDb) {
+        let world = World::new(&db).await;
+        let first = world.db.begin().await.unwrap();
+        with_key(1, "first").insert(&first).await.unwrap();
+        let second = first.begin().await.unwrap();
+        let third = second.begin().await.unwrap();
+        with_key(3, "third").insert(&third).await.unwrap();
+        drop(second);
+
+        let error = first.commit().await.unwrap_err().to_string();
+        assert!(error.contains("a savepoint of this transaction is still open"), "{error}");
+        let error = third.commit().await.unwrap_err().to_string();
+        assert!(error.contains("the transaction around this savepoint is over already"), "{error}");
+        world.nothing_is_announced().await;
+        assert_eq!(world.count().await, 0);
+    }
+
+    async fn a_savepoint_that_outlives_its_transaction_does_not_commit_it(db: TestDb) {
+        let world = World::new(&db).await;
+        for rolled_back in [true, false] {
+            let outer = world.db.begin().await.unwrap();
+            with_key(1, "outer").insert(&outer).await.unwrap();
+            let inner = outer.begin().await.unwrap();
+            with_key(2, "inner").insert(&inner).await.unwrap();
+            if rolled_back { outer.rollback().await.unwrap() } else { drop(outer) }
+            let error = inner.commit().await.unwrap_err().to_string();
+            assert!(error.contains("the transaction around this savepoint is over already"), "{error}");
+        }
+        world.nothing_is_announced().await;
+        assert_eq!(world.count().await, 0);
+    }
 }
