@@ -1,6 +1,7 @@
 //! Broken connections, lost replies, and a Redis that refuses, hangs or forgets: what each part sees, within a bound, and
 //! that all go on by themselves.
 
+mod failover;
 mod proxy;
 mod refusals;
 

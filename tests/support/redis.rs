@@ -39,8 +39,12 @@ pub(crate) async fn private_redis() -> Redis {
 /// A plain connection, to look at keys behind Redstream's back and to play other clients.
 pub(crate) async fn raw_redis(url: &str) -> MultiplexedConnection {
     let client = redis::Client::open(url).expect("the URL of a test server is valid");
+    // A busy machine is slower than the half second that is the default.
+    let patient = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(std::time::Duration::from_secs(10)))
+        .set_response_timeout(Some(std::time::Duration::from_secs(10)));
     client
-        .get_multiplexed_async_connection()
+        .get_multiplexed_async_connection_with_config(&patient)
         .await
         .unwrap_or_else(|error| panic!("could not connect to {url}: {error}"))
 }

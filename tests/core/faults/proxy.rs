@@ -1,6 +1,6 @@
 //! A proxy in front of Redis that loses replies and cuts connections when it is told to.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,7 +32,7 @@ pub(super) struct Proxy {
 }
 
 struct Shared {
-    redis: u16,
+    redis: AtomicU16,
     plan: Mutex<Option<Plan>>,
     struck: AtomicUsize,
     cuts: watch::Sender<u64>,
@@ -50,7 +50,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
-            redis,
+            redis: AtomicU16::new(redis),
             plan: Mutex::default(),
             struck: AtomicUsize::new(0),
             cuts: watch::Sender::new(0),
@@ -71,6 +71,12 @@ impl Proxy {
     /// How many requests have met their fault.
     pub(super) fn struck(&self) -> usize {
         self.shared.struck.load(Ordering::SeqCst)
+    }
+
+    /// Leads to another Redis from now on, as an address does after a failover, and cuts all connections.
+    pub(super) fn lead_to(&self, redis: u16) {
+        self.shared.redis.store(redis, Ordering::SeqCst);
+        self.cut();
     }
 
     /// Cuts all connections; new ones are accepted.
@@ -110,7 +116,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 /// Passes bytes in both directions until one end closes, or a fault breaks the connection.
 async fn pass(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    let mut redis = TcpStream::connect(("127.0.0.1", shared.redis)).await?;
+    let mut redis = TcpStream::connect(("127.0.0.1", shared.redis.load(Ordering::SeqCst))).await?;
     client.set_nodelay(true)?;
     redis.set_nodelay(true)?;
     let mut fault = None;
