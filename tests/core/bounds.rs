@@ -72,7 +72,7 @@ async fn starting_and_stopping_leaves_no_connection_and_no_key_behind() {
     cycle().await;
     let before = clients(&mut raw).await;
     let keys: usize = redis::cmd("DBSIZE").query_async(&mut raw).await.unwrap();
-    for _ in 0..50 {
+    for _ in 0..500 {
         cycle().await;
     }
     eventually(SOON, "the connections to be closed", async || clients(&mut raw).await <= before).await;

@@ -217,27 +217,24 @@ async fn a_consumer_that_falls_behind_is_warned_of_once_and_its_return_is_told()
 async fn what_a_consumer_saw_when_it_registered_is_not_trimmed_by_a_sweep_that_had_begun() {
     let namespace = namespace();
     let redstream = redstream_at(&redis_url(), &namespace).await;
-    for round in 0..200 {
-        let products = redstream.stream(format!("products-{round}")).unwrap();
-        redstream.producer().queue(products.name(), &round).await.unwrap();
-        read(&products, "search", 1).await;
-        let sweep = tokio::spawn({
-            let trimmer = products.trimmer();
-            async move { trimmer.run_once().await }
-        });
-        let registration = tokio::spawn({
-            let products = products.clone();
-            async move {
-                // At different moments of the sweep.
-                for _ in 0..round % 40 {
-                    tokio::task::yield_now().await;
-                }
-                products.register("cache", Start::Earliest).await.unwrap();
-                products.len().await.unwrap()
-            }
-        });
-        let seen = registration.await.unwrap();
-        sweep.await.unwrap().unwrap();
-        assert_eq!(products.len().await.unwrap(), seen, "in round {round}");
+    let products = redstream.stream("products").unwrap();
+    let search = products.lock("search", Duration::from_secs(60)).unwrap().try_acquire().await.unwrap().unwrap();
+    let shutdown = CancellationToken::new();
+    let sweeping = tokio::spawn({
+        let (trimmer, shutdown) = (products.trimmer().interval(Duration::from_micros(1)), shutdown.clone());
+        async move { trimmer.run(shutdown).await }
+    });
+    for round in 0..500 {
+        let id = redstream.producer().queue(products.name(), &round).await.unwrap();
+        products.offsets().commit(&search, id).await.unwrap();
+        products.register("cache", Start::Earliest).await.unwrap();
+        let seen = products.len().await.unwrap();
+        // Longer than what is left of a sweep.
+        for _ in 0..10 {
+            assert_eq!(products.len().await.unwrap(), seen, "in round {round}");
+        }
+        products.forget("cache").await.unwrap();
     }
+    shutdown.cancel();
+    sweeping.await.unwrap().unwrap();
 }
