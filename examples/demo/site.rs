@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use redstream_seaorm::{ConnectOptions, Redstream, StreamedConnection};
-use sea_orm::{Database, DatabaseConnection};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use serde::{Deserialize, Serialize};
 
 use crate::search::SearchIndex;
@@ -49,6 +49,6 @@ impl Site {
 }
 
 /// A database through Redstream: for writing.
-pub(crate) fn streamed<C>(database: C, redstream: &Redstream) -> StreamedConnection<C> {
+pub(crate) fn streamed<C: ConnectionTrait + Send>(database: C, redstream: &Redstream) -> StreamedConnection<C> {
     StreamedConnection::new(database, redstream.producer()).resend_after(RESEND_AFTER)
 }

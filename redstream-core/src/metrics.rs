@@ -4,6 +4,8 @@
 //! |---|---|---|---|
 //! | `redstream_messages_produced_total` | counter | `kind`: main, delay | messages acknowledged by Redis |
 //! | `redstream_main_messages_failed_total` | counter | `stream` | main messages not written after a commit: their delay messages bring them |
+//! | `redstream_bypasses_total` | counter | `table` | statements that wrote a streamed table and went round the hooks |
+//! | `redstream_messages_relayed_total` | counter | `stream` | changes moved from the outbox to their stream |
 //! | `redstream_messages_handled_total` | counter | `stream`, `consumer` | messages handled and committed |
 //! | `redstream_batch_seconds` | histogram | `stream`, `consumer` | time in the handler, a batch |
 //! | `redstream_handler_failures_total` | counter | `stream`, `consumer` | batches that failed and come again |
@@ -21,6 +23,10 @@
 pub const PRODUCED: &str = "redstream_messages_produced_total";
 /// Main messages not written after a commit.
 pub const MAIN_FAILED: &str = "redstream_main_messages_failed_total";
+/// Statements that wrote a streamed table and went round the hooks.
+pub const BYPASSES: &str = "redstream_bypasses_total";
+/// Changes moved from the outbox to their stream.
+pub const RELAYED: &str = "redstream_messages_relayed_total";
 /// Messages handled and committed.
 pub const HANDLED: &str = "redstream_messages_handled_total";
 /// Time in the handler, a batch, in seconds.

@@ -26,6 +26,15 @@ impl Payload {
         Ok(Self(json.into()))
     }
 
+    /// Takes JSON text as it stands: one that was encoded before, and kept somewhere else.
+    ///
+    /// Errors where it is not JSON.
+    pub fn from_json(json: impl Into<Arc<str>>) -> Result<Self, PayloadError> {
+        let json = json.into();
+        serde_json::from_str::<serde::de::IgnoredAny>(&json).map_err(PayloadError::Json)?;
+        Ok(Self(json))
+    }
+
     /// The JSON text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -56,7 +65,7 @@ pub enum PayloadError {
         /// `NaN`, `inf` or `-inf`.
         value: f64,
     },
-    /// The value cannot be written as JSON.
+    /// The value cannot be written as JSON, or the text is none.
     #[error("the payload cannot be written as JSON")]
     Json(#[source] serde_json::Error),
 }

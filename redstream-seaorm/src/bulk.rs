@@ -165,7 +165,7 @@ where
     X: From<DbErr>,
 {
     let messages = messages.map_err(DbErr::from)?;
-    if !tracked::<E, D>(db).map_err(DbErr::from)?.producer().same_redis(producer) {
+    if !tracked::<E, D>(db).map_err(DbErr::from)?.context().producer.same_redis(producer) {
         return Err(DbErr::from(Error::OtherRedis).into());
     }
     let (transaction, scope) = begin::<E, D>(db).await?;
@@ -190,8 +190,11 @@ where
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let transaction = db.begin_with_options(options).await?;
     match tracked::<E, _>(&transaction)? {
-        Tracked::Transaction(scope) => Ok((transaction, scope)),
-        Tracked::Autocommit(_) => Err(Error::Untracked { table: table::<E>() }.into()),
+        Tracked::Transaction(scope) => {
+            scope.permits.open(E::default().table_name());
+            Ok((transaction, scope))
+        }
+        Tracked::Autocommit(_) | Tracked::Ambient(_) => Err(Error::Untracked { table: table::<E>() }.into()),
     }
 }
 
@@ -224,15 +227,6 @@ where
 
 fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, Error> {
     keys.iter().map(|key| message::<E>(key.values().clone())).collect()
-}
-
-impl Tracked {
-    fn producer(&self) -> &Producer {
-        match self {
-            Self::Autocommit(context) => &context.producer,
-            Self::Transaction(scope) => &scope.context.producer,
-        }
-    }
 }
 
 mod sealed {

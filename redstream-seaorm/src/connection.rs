@@ -4,15 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redstream_core::Producer;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 
-use crate::context::Context;
-use crate::probe::Tracked;
+use crate::attended::{Admission, Own};
+use crate::context::{Context, Settings};
+use crate::probe::{self, Tracked};
 use crate::scope::Scope;
 use crate::transaction::StreamedTransaction;
+use crate::{BypassGuard, Insurance};
 
 /// A transaction may be this old before its commit sends its delay messages again.
 const RESEND_AFTER: Duration = Duration::from_secs(60);
+
+/// Many times what a Redis that is well takes, and hardly to be noticed by whoever waits for a commit.
+const OUTBOX_AFTER: Duration = Duration::from_millis(500);
 
 /// A connection, or pool, whose writes to streamed entities reach their streams. Use it wherever you used the one it wraps.
 ///
@@ -25,19 +30,6 @@ pub struct StreamedConnection<C = DatabaseConnection> {
 }
 
 impl<C> StreamedConnection<C> {
-    /// Wraps a connection; `producer` writes the messages.
-    pub fn new(inner: C, producer: Producer) -> Self {
-        Self { inner, context: Arc::new(Context::new(producer, RESEND_AFTER)) }
-    }
-
-    /// How old a transaction may be before its commit sends its delay messages again, and waits for them. Default: one
-    /// minute. The delayer's delay must be at least five times as long; where it is not, a warning says so.
-    #[must_use]
-    pub fn resend_after(mut self, age: Duration) -> Self {
-        self.context = Arc::new(Context::new(self.context.producer.clone(), age));
-        self
-    }
-
     /// The wrapped connection. Writes through it are not noticed by anybody; a streamed entity refuses them where it
     /// can.
     pub fn inner(&self) -> &C {
@@ -49,13 +41,50 @@ impl<C> StreamedConnection<C> {
         &self.context.producer
     }
 
+    /// How old a transaction may be before its commit sends its delay messages again, and waits for them. Default: one
+    /// minute. The delayer's delay must be at least five times as long; where it is not, a warning says so.
+    #[must_use]
+    pub fn resend_after(self, age: Duration) -> Self {
+        self.with(|settings| settings.resend_after = age)
+    }
+
+    /// What insures a write before its commit. Default: [`Insurance::Redis`].
+    #[must_use]
+    pub fn insurance(self, insurance: Insurance) -> Self {
+        self.with(|settings| settings.insurance = insurance)
+    }
+
+    /// How long a commit gives Redis to acknowledge its delay messages before it turns to the outbox, with
+    /// [`Insurance::RedisElseOutbox`]. Default: half a second.
+    #[must_use]
+    pub fn outbox_after(self, patience: Duration) -> Self {
+        self.with(|settings| settings.outbox_after = patience)
+    }
+
+    /// What happens to statements that write a streamed table and go round the hooks. Default: [`BypassGuard::Warn`].
+    #[must_use]
+    pub fn guard(self, guard: BypassGuard) -> Self {
+        self.with(|settings| settings.guard = guard)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.context.settings;
+        change(&mut settings);
+        self.context = Arc::new(Context::new(self.context.producer.clone(), settings));
+        self
+    }
+
     pub(crate) fn tracked(&self) -> Tracked {
         Tracked::Autocommit(self.context.clone())
     }
 
-    /// Runs a statement. What one without a transaction writes was insured before it, so nothing depends on its end.
-    pub(crate) async fn watch<F: Future>(&self, statement: F) -> F::Output {
-        statement.await
+    pub(crate) fn admit(&self, sql: &str, backend: DbBackend) -> Result<Admission, DbErr> {
+        let Context { guard, permits, settings, .. } = &*self.context;
+        guard.admit(sql, backend, &std::iter::once(permits), settings.nested)
+    }
+
+    pub(crate) fn looks_at_statements(&self) -> bool {
+        self.context.guard.looks(&self.context.permits)
     }
 
     pub(crate) fn wrap<T>(&self, begun: Result<T, DbErr>) -> Result<StreamedTransaction<T>, DbErr> {
@@ -64,9 +93,32 @@ impl<C> StreamedConnection<C> {
 }
 
 impl<C: ConnectionTrait + Send> StreamedConnection<C> {
+    /// Wraps a connection; `producer` writes the messages.
+    pub fn new(inner: C, producer: Producer) -> Self {
+        let settings = Settings {
+            resend_after: RESEND_AFTER,
+            insurance: Insurance::default(),
+            outbox_after: OUTBOX_AFTER,
+            guard: BypassGuard::default(),
+            nested: probe::tracked(&inner).is_some(),
+        };
+        Self { inner, context: Arc::new(Context::new(producer, settings)) }
+    }
+}
+
+impl<C> StreamedConnection<C>
+where
+    C: ConnectionTrait + TransactionTrait + Send,
+    C::Transaction: Send + 'static,
+{
     /// The database's kind. As on `DatabaseConnection` it is an inherent method too: two of SeaORM's traits have it, and a
     /// call would not know which is meant.
     pub fn get_database_backend(&self) -> DbBackend {
         ConnectionTrait::get_database_backend(self)
+    }
+
+    /// Begins a transaction of its own for a statement that a hook has announced.
+    pub(crate) async fn attend(&self, admission: Admission) -> Result<Own<C::Transaction>, DbErr> {
+        Own::begin(&self.context, admission, self.inner.begin()).await
     }
 }

@@ -1,24 +1,66 @@
-//! What a connection and all its transactions share: the producer, and the bounds.
+//! What a connection and all its transactions share: the producer, the settings, and what is known of other parties.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redstream_core::{NewMessage, Producer, StreamName, SyncToken, metrics};
+use tokio::sync::Notify;
 
-use crate::Error;
+use crate::guard::Guard;
+use crate::insurance::Outage;
+use crate::permits::Permits;
+use crate::{BypassGuard, Error, Insurance};
 
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) producer: Producer,
-    pub(crate) resend_after: Duration,
-    /// The streams whose delayer's delay was compared with `resend_after`.
-    compared: Mutex<HashSet<StreamName>>,
+    pub(crate) settings: Settings,
+    pub(crate) guard: Guard,
+    /// For what runs outside a transaction.
+    pub(crate) permits: Permits,
+    pub(crate) outage: Outage,
+    /// Woken when rows of the outbox were committed here.
+    pub(crate) relays: Arc<Notify>,
+    /// When the delay of a stream's delayer was last compared with `resend_after`.
+    compared: Mutex<HashMap<StreamName, Instant>>,
+    warned: Mutex<HashSet<StreamName>>,
 }
 
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) resend_after: Duration,
+    pub(crate) insurance: Insurance,
+    pub(crate) outbox_after: Duration,
+    pub(crate) guard: BypassGuard,
+    /// The wrapped connection is streamed itself, and wants to know what this one answers for.
+    pub(crate) nested: bool,
+}
+
+/// A delayer may come up, or be given another delay, at any time.
+const COMPARE_AGAIN: Duration = Duration::from_secs(60);
+
 impl Context {
-    pub(crate) fn new(producer: Producer, resend_after: Duration) -> Self {
-        Self { producer, resend_after, compared: Mutex::default() }
+    pub(crate) fn new(producer: Producer, settings: Settings) -> Self {
+        Self {
+            producer,
+            settings,
+            guard: Guard::new(settings.guard),
+            permits: Permits::default(),
+            outage: Outage::default(),
+            relays: Arc::default(),
+            compared: Mutex::default(),
+            warned: Mutex::default(),
+        }
+    }
+
+    /// Whether a transaction that begins to write should hand its delay messages to Redis.
+    pub(crate) fn may_ask_redis(&self) -> bool {
+        match self.settings.insurance {
+            Insurance::Redis => true,
+            Insurance::Outbox => false,
+            Insurance::RedisElseOutbox => self.outage.may_ask(),
+        }
     }
 
     /// Writes delay messages and waits for Redis to acknowledge them.
@@ -35,12 +77,12 @@ impl Context {
     /// `uninsured`: the delay messages may have fallen due before the commit, so a failure is tried again until it
     /// succeeds, in the background.
     pub(crate) async fn announce(self: &Arc<Self>, messages: Vec<NewMessage>, uninsured: bool) -> SyncToken {
-        let mut token = SyncToken::new();
         if messages.is_empty() {
-            return token;
+            return SyncToken::new();
         }
         let error = match self.producer.queue_all(&messages).await {
             Ok(ids) => {
+                let mut token = SyncToken::new();
                 for (message, id) in messages.into_iter().zip(ids) {
                     token.add(message, Some(id));
                 }
@@ -48,9 +90,6 @@ impl Context {
             }
             Err(error) => error,
         };
-        for message in &messages {
-            token.add(message.clone(), None);
-        }
         let streams: HashSet<&StreamName> = messages.iter().map(|message| &message.stream).collect();
         for stream in streams {
             let failed = messages.iter().filter(|message| message.stream == *stream).count();
@@ -60,34 +99,55 @@ impl Context {
                 "main messages not written after the commit: the delay messages bring the change later"
             );
         }
+        let token = without_ids(&messages);
         if uninsured {
             tokio::spawn(persist(self.producer.clone(), messages));
         }
         token
     }
 
+    /// Rows of the outbox are committed: a relay brings them.
+    pub(crate) fn leave_to_relays(&self, messages: &[NewMessage]) -> SyncToken {
+        self.relays.notify_waiters();
+        without_ids(messages)
+    }
+
     /// Warns, once a stream, of a delayer that would re-queue delay messages before a long transaction commits.
     pub(crate) fn compare_delays(self: &Arc<Self>, messages: &[NewMessage]) {
         for message in messages {
-            let new = {
+            let due = {
                 let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
-                !compared.contains(&message.stream) && compared.insert(message.stream.clone())
+                let due = compared.get(&message.stream).is_none_or(|last| last.elapsed() > COMPARE_AGAIN);
+                if due {
+                    compared.insert(message.stream.clone(), Instant::now());
+                }
+                due
             };
-            if new {
+            if due {
                 tokio::spawn(compare(self.clone(), message.stream.clone()));
             }
         }
     }
 }
 
+/// For writes whose main messages are not known to be there: whoever waits for them queues them again.
+fn without_ids(messages: &[NewMessage]) -> SyncToken {
+    let mut token = SyncToken::new();
+    for message in messages {
+        token.add(message.clone(), None);
+    }
+    token
+}
+
 async fn compare(context: Arc<Context>, stream: StreamName) {
     // Not being able to look is no reason to worry anybody: it is only a warning that would be missed.
     let Ok(handle) = context.producer.redstream().stream(&stream) else { return };
     let Ok(Some(delay)) = handle.published_delay().await else { return };
-    let needed = context.resend_after * 5;
-    if delay < needed {
+    let resend_after = context.settings.resend_after;
+    let needed = resend_after * 5;
+    if delay < needed && context.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(stream.clone()) {
         tracing::warn!(
-            %stream, ?delay, resend_after = ?context.resend_after, ?needed,
+            %stream, ?delay, ?resend_after, ?needed,
             "the delayer's delay is too short for this connection: a message can fall due before a slow transaction \
              commits, and its change be missed if a crash follows; lengthen the delay or shorten resend_after"
         );

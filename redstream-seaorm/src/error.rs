@@ -18,15 +18,43 @@ pub enum Error {
         table: String,
     },
 
-    /// The key is known only when the row is committed already, too late to insure it.
+    /// A statement that writes a streamed table goes round the hooks; see [`BypassGuard`](crate::BypassGuard).
+    #[error("{}", bypass(table, verb))]
+    Bypass {
+        /// The table.
+        table: String,
+        /// What the statement is: `INSERT`, `UPDATE`, …
+        verb: &'static str,
+    },
+
+    /// The database generates a key and does not tell it, so its row cannot be insured: it is rolled back.
     #[error(
-        "insert into `{table}` outside a transaction, with a key that the database generates: it could be committed \
-         without being insured. Use `insert_tx`, or insert within a transaction, or set the key beforehand"
+        "insert into `{table}`: the database generates the key, and does not tell it, so the row cannot be insured and \
+         is not written. Set the key beforehand"
     )]
     GeneratedKey {
         /// The table.
         table: String,
     },
+
+    /// Within [`StreamedConnection::scope`](crate::StreamedConnection::scope) nobody sees the statement, and so not its key.
+    #[error(
+        "insert into `{table}` through SeaORM's own connection, with a key that the database generates: it would be \
+         committed without being insured. Insert within a transaction, or through the StreamedConnection, or set the key \
+         beforehand"
+    )]
+    UnseenKey {
+        /// The table.
+        table: String,
+    },
+
+    /// A hook was called for a statement whose rows are streamed, so that nobody reads its keys.
+    #[cfg(feature = "stream")]
+    #[error(
+        "a hook was called for a statement that is executed as a stream, which cannot be insured: execute it without \
+         streaming"
+    )]
+    StreamedWrite,
 
     /// The future of an insert was dropped while its statement ran. The row may be there, under a key that nobody knows
     /// and nobody could insure.
@@ -51,6 +79,24 @@ pub enum Error {
     #[error("the delay messages of this change were not written, so it is not made")]
     NotInsured(#[source] std::sync::Arc<redstream_core::Error>),
 
+    /// Records were to be announced that nothing writes, and Redis did not take their messages.
+    #[error("the messages of these records were not written: try again, nothing else brings them")]
+    NotAnnounced(#[source] std::sync::Arc<redstream_core::Error>),
+
+    /// Redis did not acknowledge the delay messages in the time that a commit gives it.
+    #[error("no acknowledgement of the delay messages within {within:?}")]
+    NoAnswer {
+        /// How long was waited.
+        within: std::time::Duration,
+    },
+
+    /// The change could not be written to the outbox, so it is not insured and does not happen.
+    #[error(
+        "this change was not written to the table `redstream_outbox`, so it is not made: does the table exist? \
+         `redstream_seaorm::outbox` says how to create it"
+    )]
+    OutboxNotWritten(#[source] DbErr),
+
     /// The key cannot become a message.
     #[error("no message can be made of a key of `{table}`")]
     Message {
@@ -71,6 +117,21 @@ pub enum Error {
         "this producer and the connection's do not belong to one Redstream handle: the change would be insured elsewhere"
     )]
     OtherRedis,
+}
+
+/// What goes round the hooks, and what to do instead.
+fn bypass(table: &str, verb: &str) -> String {
+    let instead = match verb {
+        "INSERT" | "REPLACE" => "insert by an ActiveModel, or by `Bulk::insert_many` or `Bulk::upsert_many`",
+        "UPDATE" => "update by an ActiveModel, or by `Bulk::update_many`",
+        "DELETE" => "delete by a model, or by `Bulk::delete_many`",
+        "TRUNCATE" => "delete by `Bulk::delete_many`",
+        _ => "write by ActiveModels, or by `Bulk`",
+    };
+    format!(
+        "{verb} of `{table}` goes round the hooks, so its changes are not insured and not announced: {instead}, or wrap the \
+         statement in `producer.bulk`"
+    )
 }
 
 impl From<Error> for DbErr {

@@ -1,7 +1,10 @@
 //! SeaORM's connection traits for our two wrappers: every method forwarded, those with a default too, since the wrapped type may have
 //! its own.
 
+use std::any::type_name;
 use std::fmt::{Debug, Display};
+#[cfg(feature = "stream")]
+use std::future::ready;
 use std::pin::Pin;
 
 #[cfg(feature = "stream")]
@@ -11,47 +14,93 @@ use sea_orm::{
     StatementBuilder, TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
 };
 
+#[cfg(feature = "stream")]
+use crate::Error;
+use crate::attended::Admission;
 use crate::probe;
 use crate::{StreamedConnection, StreamedTransaction};
 
 /// What a closure for `transaction` returns.
 type Callback<'c, R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'c>>;
 
+/// Runs a statement on `$executor`; one that a hook has announced in a way that lets its answer be followed.
+macro_rules! follow {
+    ($self:ident, $admission:expr, $executor:ident => $run:expr) => {{
+        let admission: Admission = $admission;
+        if admission.is_to_be_followed() {
+            let attended = $self.attend(admission).await?;
+            let $executor = attended.executor();
+            let answer = $run.await;
+            attended.end(answer).await
+        } else {
+            let $executor = &$self.inner;
+            admission.lend($executor);
+            $run.await
+        }
+    }};
+}
+
 macro_rules! forward {
-    ($wrapper:ident) => {
+    ($wrapper:ident, $($bounds:tt)*) => {
+        impl<C> $wrapper<C>
+        where
+            C: ConnectionTrait + Send,
+            $($bounds)*
+        {
+            fn admit_text(&self, sql: &str) -> Result<Admission, DbErr> {
+                if self.looks_at_statements() {
+                    self.admit(sql, self.inner.get_database_backend())
+                } else {
+                    Ok(Admission::default())
+                }
+            }
+
+            fn admit_built<S: StatementBuilder>(&self, statement: &S) -> Result<Admission, DbErr> {
+                if !self.looks_at_statements() || is_select::<S>() {
+                    return Ok(Admission::default());
+                }
+                let backend = self.inner.get_database_backend();
+                self.admit(&backend.build(statement).sql, backend)
+            }
+        }
+
         #[async_trait::async_trait]
-        impl<C: ConnectionTrait + Send> ConnectionTrait for $wrapper<C> {
+        impl<C> ConnectionTrait for $wrapper<C>
+        where
+            C: ConnectionTrait + Send,
+            $($bounds)*
+        {
             fn get_database_backend(&self) -> DbBackend {
                 probe::answer(|| self.tracked());
                 self.inner.get_database_backend()
             }
 
             async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-                self.watch(self.inner.execute_raw(stmt)).await
+                follow!(self, self.admit_text(&stmt.sql)?, executor => executor.execute_raw(stmt))
             }
 
             async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
-                self.watch(self.inner.execute(stmt)).await
+                follow!(self, self.admit_built(stmt)?, executor => executor.execute(stmt))
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-                self.watch(self.inner.execute_unprepared(sql)).await
+                follow!(self, self.admit_text(sql)?, executor => executor.execute_unprepared(sql))
             }
 
             async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
-                self.watch(self.inner.query_one_raw(stmt)).await
+                follow!(self, self.admit_text(&stmt.sql)?, executor => executor.query_one_raw(stmt))
             }
 
             async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
-                self.watch(self.inner.query_one(stmt)).await
+                follow!(self, self.admit_built(stmt)?, executor => executor.query_one(stmt))
             }
 
             async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-                self.watch(self.inner.query_all_raw(stmt)).await
+                follow!(self, self.admit_text(&stmt.sql)?, executor => executor.query_all_raw(stmt))
             }
 
             async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
-                self.watch(self.inner.query_all(stmt)).await
+                follow!(self, self.admit_built(stmt)?, executor => executor.query_all(stmt))
             }
 
             fn support_returning(&self) -> bool {
@@ -60,6 +109,18 @@ macro_rules! forward {
 
             fn is_mock_connection(&self) -> bool {
                 self.inner.is_mock_connection()
+            }
+        }
+
+        #[cfg(feature = "stream")]
+        impl<C: StreamTrait> $wrapper<C> {
+            /// No hook is followed by a stream, so its answer is not read for keys.
+            fn admit_streamed(&self, sql: &str) -> Result<(), DbErr> {
+                if !self.looks_at_statements() {
+                    return Ok(());
+                }
+                let admission = self.admit(sql, self.inner.get_database_backend())?;
+                if admission.is_to_be_followed() { Err(Error::StreamedWrite.into()) } else { Ok(()) }
             }
         }
 
@@ -78,14 +139,26 @@ macro_rules! forward {
                 &'a self,
                 stmt: Statement,
             ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-                self.inner.stream_raw(stmt)
+                match self.admit_streamed(&stmt.sql) {
+                    Ok(()) => self.inner.stream_raw(stmt),
+                    Err(error) => Box::pin(ready(Err(error))),
+                }
             }
 
             fn stream<'a, S: StatementBuilder + Sync>(
                 &'a self,
                 stmt: &S,
             ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-                self.inner.stream(stmt)
+                let writes = self.looks_at_statements() && !is_select::<S>();
+                let admitted = if writes {
+                    self.admit_streamed(&self.inner.get_database_backend().build(stmt).sql)
+                } else {
+                    Ok(())
+                };
+                match admitted {
+                    Ok(()) => self.inner.stream(stmt),
+                    Err(error) => Box::pin(ready(Err(error))),
+                }
             }
         }
 
@@ -93,7 +166,7 @@ macro_rules! forward {
         impl<C> TransactionTrait for $wrapper<C>
         where
             C: TransactionTrait + Send,
-            C::Transaction: Sync + 'static,
+            C::Transaction: 'static,
         {
             type Transaction = StreamedTransaction<C::Transaction>;
 
@@ -139,11 +212,16 @@ macro_rules! forward {
     };
 }
 
-forward!(StreamedConnection);
-forward!(StreamedTransaction);
+forward!(StreamedConnection, C: TransactionTrait, C::Transaction: Send + 'static);
+forward!(StreamedTransaction,);
+
+/// By far the most statements are these, and they need not be built to see that they write nothing.
+fn is_select<S>() -> bool {
+    type_name::<S>().ends_with("::SelectStatement")
+}
 
 #[async_trait::async_trait]
-impl<T: TransactionSession + Send + 'static> TransactionSession for StreamedTransaction<T> {
+impl<T: TransactionSession + ConnectionTrait + Send + 'static> TransactionSession for StreamedTransaction<T> {
     async fn commit(self) -> Result<(), DbErr> {
         StreamedTransaction::commit(self).await
     }
@@ -156,7 +234,7 @@ impl<T: TransactionSession + Send + 'static> TransactionSession for StreamedTran
 /// Commits where the callback succeeds, rolls back where it fails.
 async fn run<T, F, R, E>(begun: Result<StreamedTransaction<T>, DbErr>, callback: F) -> Result<R, TransactionError<E>>
 where
-    T: TransactionSession + Send + Sync + 'static,
+    T: TransactionSession + ConnectionTrait + Send + 'static,
     F: for<'c> FnOnce(&'c StreamedTransaction<T>) -> Callback<'c, R, E> + Send,
     R: Send,
     E: Display + Debug + Send,

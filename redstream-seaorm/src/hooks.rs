@@ -1,30 +1,42 @@
 //! What the derived `ActiveModelBehavior` does, for those who write their own: call each last in the hook
 //! of its name, after what gives the model its key or refuses the write.
 //!
-//! | hook | in a transaction | outside one |
-//! |---|---|---|
-//! | `before_save`, insert | delay message sent where the key is known | delay message acknowledged, or refused where the key is not known |
-//! | `after_save`, insert | delay message sent, main message after the commit | main message |
-//! | `before_save`, update | delay message sent, main message after the commit | delay message acknowledged |
-//! | `after_save`, update | nothing more | main message |
-//! | `before_delete` | delay message sent | delay message acknowledged |
-//! | `after_delete` | main message after the commit | main message |
+//! | hook | in a transaction |
+//! |---|---|
+//! | `before_save`, insert | delay message sent where the key is known |
+//! | the statement | where the key is generated: delay message sent when it is known, main message after the commit |
+//! | `after_save`, insert | main message after the commit |
+//! | `before_save`, update | delay message sent, main message after the commit |
+//! | `before_delete` | delay message sent |
+//! | `after_delete` | main message after the commit |
 //!
-//! `update_without_returning` calls no `after_save`: in a transaction it is announced like any update; outside one its
-//! delay message announces it, after the delay.
+//! Outside a transaction the statement that follows the hook gets a transaction of its own, which does all of that: the hook leaves
+//! a note of it for its tokio task.
+//!
+//! An update that sets no column writes nothing, and so says nothing.
+
+use std::sync::Arc;
 
 use redstream_core::NewMessage;
 use sea_orm::sea_query::ValueTuple;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ModelTrait, PrimaryKeyTrait};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable, ModelTrait, PrimaryKeyToColumn,
+    PrimaryKeyTrait,
+};
 
+pub use crate::touch::touch;
+
+use crate::answer::ReadKeys;
+use crate::context::Context;
+use crate::permits::Promise;
 use crate::probe::{self, Tracked};
 use crate::streamed::{message, table};
 use crate::{Error, Key, Streamed};
 
 /// Insures what is about to be saved.
 ///
-/// Errors before anything is written: with a connection that is not streamed, with a key that is not known outside a
-/// transaction, and where Redis does not take the delay message.
+/// Errors before anything is written: with a connection that is not streamed, and in a transaction whose delay messages Redis
+/// did not take. Outside a transaction such errors are the statement's.
 pub async fn before_save<A, C>(model: &A, db: &C, insert: bool) -> Result<(), DbErr>
 where
     A: ActiveModelTrait,
@@ -32,50 +44,63 @@ where
     C: ConnectionTrait,
 {
     let tracked = tracked::<A::Entity, C>(db)?;
+    let change = if insert { Change::Announced } else { Change::of(model) };
+    if change == Change::None {
+        return Ok(());
+    }
     let key = model.get_primary_key_value().filter(|key| !(insert && replaced::<A::Entity, C>(key, db)));
-    let Some(message) = key.map(message::<A::Entity>).transpose()? else {
-        return match tracked {
-            Tracked::Autocommit(_) if insert => Err(Error::GeneratedKey { table: table::<A::Entity>() }.into()),
-            // `after_save` knows the key.
-            Tracked::Transaction(scope) if insert => {
-                scope.unkeyed.begun();
-                Ok(())
-            }
-            // An update without a key SeaORM refuses itself.
-            _ => Ok(()),
-        };
-    };
-    match tracked {
-        Tracked::Autocommit(context) => context.insure(&[message]).await?,
-        Tracked::Transaction(scope) => {
+    let message = key.map(message::<A::Entity>).transpose()?;
+    let promise = match (message, &tracked) {
+        _ if change == Change::Silent => Promise::Kept,
+        (Some(message), Tracked::Autocommit(_)) => Promise::Follow(message),
+        (Some(message), Tracked::Transaction(scope)) => {
             scope.insure([message.clone()])?;
             if !insert {
                 scope.announce_later([message]);
             }
+            Promise::Kept
         }
-    }
+        (Some(message), Tracked::Ambient(ambient)) => {
+            ambient.insure(&message).await?;
+            if !insert {
+                ambient.announce_later(message);
+            }
+            Promise::Kept
+        }
+        (None, Tracked::Ambient(_)) if insert && !is_transaction::<C>() => {
+            return Err(Error::UnseenKey { table: table::<A::Entity>() }.into());
+        }
+        (None, _) if insert => Promise::FollowAnswer(ReadKeys::of::<A::Entity>()),
+        // An update without a key SeaORM refuses itself.
+        (None, _) => return Ok(()),
+    };
+    announce_statement::<A::Entity>(&tracked, promise);
     Ok(())
 }
 
-/// Announces what was saved: at once outside a transaction, else after its commit.
+/// Announces what was inserted, in a transaction after its commit.
 pub async fn after_save<E, C>(model: &E::Model, db: &C, insert: bool) -> Result<(), DbErr>
 where
     E: Streamed,
     C: ConnectionTrait,
 {
+    let tracked = tracked::<E, C>(db)?;
     let message = message::<E>(model.get_primary_key_value())?;
-    match tracked::<E, C>(db)? {
-        Tracked::Autocommit(context) => drop(context.announce(vec![message], false).await),
+    let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<E>(), &message));
+    match tracked {
+        Tracked::Autocommit(context) => follow_late(&context, left, message).await,
+        Tracked::Ambient(ambient) if insert => {
+            ambient.insure(&message).await?;
+            ambient.announce_later(message);
+            Ok(())
+        }
         Tracked::Transaction(scope) if insert => {
-            if !scope.insurance.covers(&message) {
-                scope.unkeyed.known();
-            }
             scope.insure([message.clone()])?;
             scope.announce_later([message]);
+            Ok(())
         }
-        Tracked::Transaction(_) => {}
+        Tracked::Transaction(_) | Tracked::Ambient(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// Insures what is about to be deleted. Errors as [`before_save`].
@@ -88,14 +113,22 @@ where
     let tracked = tracked::<A::Entity, C>(db)?;
     // Without a key SeaORM refuses the delete itself.
     let Some(message) = message_of(model)? else { return Ok(()) };
-    match tracked {
-        Tracked::Autocommit(context) => context.insure(&[message]).await?,
-        Tracked::Transaction(scope) => scope.insure([message])?,
-    }
+    let promise = match &tracked {
+        Tracked::Autocommit(_) => Promise::Follow(message),
+        Tracked::Transaction(scope) => {
+            scope.insure([message])?;
+            Promise::Kept
+        }
+        Tracked::Ambient(ambient) => {
+            ambient.insure(&message).await?;
+            Promise::Kept
+        }
+    };
+    announce_statement::<A::Entity>(&tracked, promise);
     Ok(())
 }
 
-/// Announces what was deleted: at once outside a transaction, else after its commit.
+/// Announces what was deleted, in a transaction after its commit.
 pub async fn after_delete<A, C>(model: &A, db: &C) -> Result<(), DbErr>
 where
     A: ActiveModelTrait,
@@ -103,11 +136,67 @@ where
     C: ConnectionTrait,
 {
     let Some(message) = message_of(model)? else { return Ok(()) };
-    match tracked::<A::Entity, C>(db)? {
-        Tracked::Autocommit(context) => drop(context.announce(vec![message], false).await),
+    let tracked = tracked::<A::Entity, C>(db)?;
+    let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<A::Entity>(), &message));
+    match tracked {
+        Tracked::Autocommit(context) => return follow_late(&context, left, message).await,
         Tracked::Transaction(scope) => scope.announce_later([message]),
+        Tracked::Ambient(ambient) => ambient.announce_later(message),
     }
     Ok(())
+}
+
+/// Tells the connection of the statement that follows the hook.
+fn announce_statement<E: EntityTrait>(tracked: &Tracked, promise: Promise) {
+    if let Some(permits) = tracked.permits() {
+        permits.give(table_name::<E>(), promise);
+    }
+}
+
+/// Whether SeaORM's own connection is a transaction, for all that one can tell.
+fn is_transaction<C>() -> bool {
+    std::any::type_name::<C>().ends_with("::DatabaseTransaction")
+}
+
+/// The statement that the hook announced was not seen in this task: a wrapper may have run it in another. What was to be done
+/// with it is done now, late but not never.
+async fn follow_late(context: &Arc<Context>, left: Option<Promise>, message: NewMessage) -> Result<(), DbErr> {
+    if !matches!(left, Some(Promise::Follow(_) | Promise::FollowAnswer(_))) {
+        return Ok(());
+    }
+    context.insure(std::slice::from_ref(&message)).await?;
+    context.announce(vec![message], false).await;
+    Ok(())
+}
+
+/// What an update does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// It sets nothing: SeaORM sends no statement.
+    None,
+    /// It sets only columns that nobody watches.
+    Silent,
+    Announced,
+}
+
+impl Change {
+    fn of<A>(model: &A) -> Self
+    where
+        A: ActiveModelTrait,
+        A::Entity: Streamed,
+    {
+        let mut change = Self::None;
+        for column in <A::Entity as EntityTrait>::Column::iter() {
+            let of_key = <A::Entity as EntityTrait>::PrimaryKey::from_column(column).is_some();
+            if !of_key && model.get(column).is_set() {
+                if A::Entity::is_watched(&column) {
+                    return Self::Announced;
+                }
+                change = Self::Silent;
+            }
+        }
+        change
+    }
 }
 
 /// Whether the database takes this key as a wish for a generated one, as `MySQL` and `MariaDB` take an `AUTO_INCREMENT` of 0.
@@ -125,5 +214,11 @@ where
 }
 
 pub(crate) fn tracked<E: EntityTrait, C: ConnectionTrait>(db: &C) -> Result<Tracked, Error> {
-    probe::tracked(db).ok_or_else(|| Error::Untracked { table: table::<E>() })
+    let tracked = probe::tracked(db).ok_or_else(|| Error::Untracked { table: table::<E>() })?;
+    tracked.context().guard.learn::<E>();
+    Ok(tracked)
+}
+
+fn table_name<E: EntityTrait>() -> &'static str {
+    E::default().table_name()
 }

@@ -1,160 +1,64 @@
-//! The insurance of one transaction: its delay messages are sent at once, and acknowledged before COMMIT.
-//!
-//! One pipeline is in flight at a time. The first message goes at once; those that come while it flies go
-//! together in the next. So a save waits for nothing, and a commit for the last pipeline only.
+//! What insures a write before its COMMIT.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
-
-use redstream_core::NewMessage;
-use tokio::sync::Notify;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::Error;
-use crate::context::Context;
 
-#[derive(Debug)]
-pub(crate) struct Insurance {
-    context: Arc<Context>,
-    state: Mutex<State>,
-    landed: Notify,
+/// What insures a write before its COMMIT: a choice of the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Insurance {
+    /// Delay messages in Redis. While Redis does not answer nothing is written: a commit fails after
+    /// [`give_up_after`](redstream_core::ConnectOptions::give_up_after). The default.
+    #[default]
+    Redis,
+    /// Rows of the table `redstream_outbox`, written by the same transaction and moved to Redis by a
+    /// [`Relay`](crate::Relay). A commit then does not depend on Redis at all; each costs one statement more. Changes
+    /// are announced by the relay alone.
+    ///
+    /// Needs the [table](crate::outbox), and a relay that runs.
+    Outbox,
+    /// Delay messages in Redis, and rows of the outbox while Redis does not answer: an outage neither stops the primary
+    /// database from being written nor loses a change.
+    ///
+    /// A commit gives Redis [`outbox_after`](crate::StreamedConnection::outbox_after) to answer. As long as the outage
+    /// lasts, one commit a second asks again, and the others go to the table at once. Needs the table and a relay, too.
+    RedisElseOutbox,
 }
 
+/// Whether Redis answers, as the commits of a connection find.
 #[derive(Debug, Default)]
-struct State {
-    /// To go with the next pipeline.
-    waiting: Vec<NewMessage>,
-    /// All that was ever handed in: a key is insured once a transaction.
-    insured: HashSet<NewMessage>,
-    in_flight: bool,
-    failed: Option<Arc<redstream_core::Error>>,
-    since: Option<Instant>,
-}
+pub(crate) struct Outage(Mutex<Option<Instant>>);
 
-impl Insurance {
-    pub(crate) fn new(context: Arc<Context>) -> Arc<Self> {
-        Arc::new(Self { context, state: Mutex::default(), landed: Notify::new() })
-    }
+/// How long nobody asks after it was found away.
+const PAUSE: Duration = Duration::from_secs(1);
 
-    /// Sends delay messages without waiting for the answer. Fails at once where an earlier one failed: the
-    /// transaction cannot commit any more.
-    pub(crate) fn send(self: &Arc<Self>, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
-        let mut state = self.state();
-        if let Some(error) = &state.failed {
-            return Err(Error::NotInsured(error.clone()));
-        }
-        for message in messages {
-            if state.insured.insert(message.clone()) {
-                state.waiting.push(message);
+impl Outage {
+    /// Whether to ask Redis now. During an outage one caller a second is told so.
+    pub(crate) fn may_ask(&self) -> bool {
+        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *next {
+            Some(then) if Instant::now() < then => false,
+            Some(_) => {
+                *next = Some(Instant::now() + PAUSE);
+                true
             }
-        }
-        if state.waiting.is_empty() {
-            return Ok(());
-        }
-        state.since.get_or_insert_with(Instant::now);
-        self.context.compare_delays(&state.waiting);
-        if !state.in_flight {
-            state.in_flight = true;
-            tokio::spawn(Flight { insurance: self.clone(), landed: false }.take_off());
-        }
-        Ok(())
-    }
-
-    /// Waits until every message was acknowledged. Sends them all once more where the first is older than
-    /// `resend_after`: the delay then need not outlast the transaction.
-    pub(crate) async fn acknowledged(&self) -> Result<(), Error> {
-        self.landing().await?;
-        let old = {
-            let state = self.state();
-            let old = state.since.is_some_and(|since| since.elapsed() > self.context.resend_after);
-            old.then(|| state.insured.iter().cloned().collect::<Vec<_>>())
-        };
-        match old {
-            Some(messages) => self.context.insure(&messages).await,
-            None => Ok(()),
+            None => true,
         }
     }
 
-    /// Whether this message was handed in.
-    pub(crate) fn covers(&self, message: &NewMessage) -> bool {
-        self.state().insured.contains(message)
-    }
-
-    /// Whether nothing was ever handed in.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.state().insured.is_empty()
-    }
-
-    async fn landing(&self) -> Result<(), Error> {
-        loop {
-            // Made before the look, so that it sees every landing after it.
-            let landed = self.landed.notified();
-            {
-                let state = self.state();
-                if let Some(error) = &state.failed {
-                    return Err(Error::NotInsured(error.clone()));
-                }
-                if !state.in_flight {
-                    return Ok(());
-                }
-            }
-            landed.await;
+    pub(crate) fn began(&self, error: &Error) {
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now() + PAUSE);
+        if before.is_none() {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(error, "Redis does not answer: changes are insured by the outbox until it does");
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Each critical section leaves the state whole, so a panic elsewhere does not spoil it.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Pipeline after pipeline until nothing waits. However it ends, whoever waits for the landing is told.
-struct Flight {
-    insurance: Arc<Insurance>,
-    landed: bool,
-}
-
-impl Flight {
-    async fn take_off(mut self) {
-        self.fly().await;
-        // Another flight may be on its way already: what the state says from here on is no longer about this one.
-        self.landed = true;
-    }
-
-    async fn fly(&self) {
-        let insurance = &self.insurance;
-        loop {
-            let next = {
-                let mut state = insurance.state();
-                if state.waiting.is_empty() {
-                    state.in_flight = false;
-                    return;
-                }
-                std::mem::take(&mut state.waiting)
-            };
-            if let Err(error) = insurance.context.producer.delay_all(&next).await {
-                let mut state = insurance.state();
-                state.failed = Some(Arc::new(error));
-                state.in_flight = false;
-                return;
-            }
+    pub(crate) fn ended(&self) {
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            tracing::info!("Redis answers again: changes are insured by delay messages");
         }
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if !self.landed {
-            // The runtime is going away in mid-flight: not acknowledged means not insured.
-            let mut state = self.insurance.state();
-            state.in_flight = false;
-            state.failed.get_or_insert_with(|| {
-                Arc::new(redstream_core::Error::UnexpectedReply {
-                    attempt: "add delay messages".to_owned(),
-                    reply: "none: the runtime is shutting down".to_owned(),
-                })
-            });
-        }
-        self.insurance.landed.notify_waiters();
     }
 }

@@ -54,26 +54,39 @@
 //!
 //! Within a transaction a save sends its delay message and does not wait. The commit waits for all of them, commits, and
 //! sends the main messages in one pipeline, each key once. Savepoints are followed: what one rolls back is not announced.
+//! A save outside a transaction gets one of its own.
 //!
-//! Hooks do not run for `update_many`, `delete_many`, `insert_many` and raw SQL: wrap those with bulk operations.
+//! Hooks do not run for `update_many`, `delete_many`, `insert_many` and raw SQL: wrap those with bulk operations. Where
+//! one is forgotten, the [`BypassGuard`] warns before the statement runs.
+//!
+//! A commit needs Redis, or the [`outbox`]: that is the connection's [`Insurance`].
 //!
 //! [`Indexer`] is the handler that reads the rows back and hands them to a [`Sink`]. The engine itself, with all that a
 //! worker can be told, is in [`core`].
 
+mod ambient;
+mod answer;
+mod attended;
 mod bulk;
 mod connection;
 mod context;
+mod delays;
 mod error;
 mod forward;
+mod guard;
 pub mod hooks;
 mod indexer;
 mod insurance;
 mod keyset;
 mod level;
+mod messages;
+pub mod outbox;
+mod permits;
 mod probe;
 mod scope;
 mod sink;
 mod streamed;
+mod touch;
 mod transaction;
 mod transactional;
 mod unkeyed;
@@ -81,7 +94,10 @@ mod unkeyed;
 pub use bulk::{Bulk, BulkExt};
 pub use connection::StreamedConnection;
 pub use error::Error;
+pub use guard::BypassGuard;
 pub use indexer::Indexer;
+pub use insurance::Insurance;
+pub use outbox::Relay;
 pub use redstream_core as core;
 pub use redstream_core::{
     Batch, BoxError, CancellationToken, ConnectOptions, Consumer, DeadLetter, DeadLetters, Delayer, Handler,
@@ -91,13 +107,16 @@ pub use redstream_core::{
 pub use redstream_seaorm_macros::Streamed;
 pub use sink::{Changes, Sink};
 pub use streamed::{Key, KeyOf, Streamed};
+pub use touch::Touch;
 pub use transaction::StreamedTransaction;
 pub use transactional::SaveInTransaction;
 
 /// What derived code names. Not for anybody else: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::guard::StreamedEntity;
     pub use ::async_trait::async_trait;
-    pub use ::sea_orm::{ActiveModelBehavior, ConnectionTrait, DbErr};
+    pub use ::inventory;
+    pub use ::sea_orm::{ActiveModelBehavior, ConnectionTrait, DbErr, EntityName};
     pub use ::serde_json::Value as Json;
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
 
+use crate::ambient::{self, Ambient};
 use crate::context::Context;
+use crate::permits::Permits;
 use crate::scope::Scope;
 
 /// What a write goes through.
@@ -20,6 +22,27 @@ pub(crate) enum Tracked {
     Autocommit(Arc<Context>),
     /// A transaction or savepoint.
     Transaction(Arc<Scope>),
+    /// SeaORM's own connection, within [`StreamedConnection::scope`](crate::StreamedConnection::scope).
+    Ambient(Arc<Ambient>),
+}
+
+impl Tracked {
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        match self {
+            Self::Autocommit(context) => context,
+            Self::Transaction(scope) => &scope.context,
+            Self::Ambient(ambient) => &ambient.context,
+        }
+    }
+
+    /// Where a hook leaves permits for the statement that follows it; none where nobody sees that.
+    pub(crate) fn permits(&self) -> Option<&Permits> {
+        match self {
+            Self::Autocommit(context) => Some(&context.permits),
+            Self::Transaction(scope) => Some(&scope.permits),
+            Self::Ambient(_) => None,
+        }
+    }
 }
 
 enum Probe {
@@ -30,14 +53,14 @@ enum Probe {
 
 thread_local!(static PROBE: RefCell<Probe> = const { RefCell::new(Probe::Idle) });
 
-/// The streamed connection or transaction that `db` is or wraps.
+/// The streamed connection or transaction that `db` is or wraps; else the scope that this runs in.
 pub(crate) fn tracked<C: ConnectionTrait>(db: &C) -> Option<Tracked> {
     let _disarm = Disarm;
     PROBE.replace(Probe::Armed);
     let _ = db.get_database_backend();
     match PROBE.replace(Probe::Idle) {
         Probe::Answered(tracked) => Some(tracked),
-        Probe::Idle | Probe::Armed => None,
+        Probe::Idle | Probe::Armed => ambient::current().map(Tracked::Ambient),
     }
 }
 

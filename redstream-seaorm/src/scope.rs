@@ -1,57 +1,57 @@
-//! One open transaction or savepoint: what it has to announce once it is committed.
+//! One open transaction or savepoint: what it has to insure and to announce.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redstream_core::NewMessage;
 
-use crate::Error;
 use crate::context::Context;
-use crate::insurance::Insurance;
+use crate::delays::Delays;
 use crate::level::Level;
+use crate::messages::Messages;
+use crate::permits::Permits;
 use crate::unkeyed::Unkeyed;
+use crate::{Error, Insurance};
 
-/// Keys to announce belong to the savepoint: its rollback drops them, its release hands them to the level above. Insured keys
-/// belong to the whole transaction.
+/// Keys to announce belong to the savepoint: its rollback drops them, its release hands them to the level above. The delay
+/// messages belong to the whole transaction; for the outbox keys are insured by the level, whose rollback drops its rows.
 #[derive(Debug)]
 pub(crate) struct Scope {
     pub(crate) context: Arc<Context>,
-    pub(crate) insurance: Arc<Insurance>,
+    pub(crate) delays: Arc<Delays>,
     pub(crate) level: Level,
-    parent: Option<Arc<Scope>>,
-    announcements: Mutex<Announcements>,
+    pub(crate) permits: Permits,
     pub(crate) unkeyed: Unkeyed,
+    parent: Option<Arc<Scope>>,
+    changes: Mutex<Changes>,
 }
 
-/// Each message once, in the order of the first writes.
 #[derive(Debug, Default)]
-struct Announcements {
-    order: Vec<NewMessage>,
-    known: HashSet<NewMessage>,
+struct Changes {
+    announced: Messages,
+    /// Those that are insured and not announced; kept where the outbox may have to insure them.
+    insured: Messages,
 }
 
 impl Scope {
     pub(crate) fn outermost(context: Arc<Context>) -> Arc<Self> {
-        let insurance = Insurance::new(context.clone());
-        Arc::new(Self {
-            context,
-            insurance,
-            level: Level::default(),
-            parent: None,
-            announcements: Mutex::default(),
-            unkeyed: Unkeyed::default(),
-        })
+        let delays = Delays::new(context.clone());
+        Arc::new(Self::new(context, delays, None))
     }
 
     pub(crate) fn savepoint(self: &Arc<Self>) -> Arc<Self> {
-        Arc::new(Self {
-            context: self.context.clone(),
-            insurance: self.insurance.clone(),
+        Arc::new(Self::new(self.context.clone(), self.delays.clone(), Some(self.clone())))
+    }
+
+    fn new(context: Arc<Context>, delays: Arc<Delays>, parent: Option<Arc<Self>>) -> Self {
+        Self {
+            context,
+            delays,
             level: Level::default(),
-            parent: Some(self.clone()),
-            announcements: Mutex::default(),
+            permits: Permits::default(),
             unkeyed: Unkeyed::default(),
-        })
+            parent,
+            changes: Mutex::default(),
+        }
     }
 
     pub(crate) fn is_savepoint(&self) -> bool {
@@ -63,31 +63,57 @@ impl Scope {
         self.parent.as_deref()
     }
 
+    /// This level's permits, then those of the levels around it.
+    pub(crate) fn all_permits(&self) -> impl Iterator<Item = &Permits> + Clone {
+        std::iter::successors(Some(self), |scope| scope.parent()).map(|scope| &scope.permits)
+    }
+
+    /// Whether nothing was ever handed in.
+    pub(crate) fn is_empty(&self) -> bool {
+        let changes = self.changes();
+        changes.announced.is_empty() && changes.insured.is_empty() && self.delays.is_empty()
+    }
+
     /// Insures messages; they are not announced by this alone.
     pub(crate) fn insure(&self, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
-        self.insurance.send(messages)
+        if self.context.settings.insurance == Insurance::Redis {
+            return self.delays.send(messages);
+        }
+        let messages: Vec<_> = messages.into_iter().collect();
+        self.changes().insured.add_all(messages.iter().cloned());
+        self.delays.send(messages)
     }
 
     /// To be announced after the commit.
     pub(crate) fn announce_later(&self, messages: impl IntoIterator<Item = NewMessage>) {
-        let mut announcements = self.announcements.lock().unwrap_or_else(PoisonError::into_inner);
-        for message in messages {
-            if announcements.known.insert(message.clone()) {
-                announcements.order.push(message);
-            }
-        }
+        self.changes().announced.add_all(messages);
     }
 
-    /// What is to be announced; the scope then holds nothing more.
+    /// What is to be announced; the scope then announces nothing more.
     pub(crate) fn take_announcements(&self) -> Vec<NewMessage> {
-        std::mem::take(&mut *self.announcements.lock().unwrap_or_else(PoisonError::into_inner)).order
+        std::mem::take(&mut self.changes().announced).into_vec()
     }
 
-    /// The savepoint was released: its announcements are the outer level's now.
+    /// All that this transaction changed and did not roll back, as far as it was kept.
+    pub(crate) fn take_all(&self) -> Vec<NewMessage> {
+        let Changes { mut announced, insured } = std::mem::take(&mut *self.changes());
+        announced.add_all(insured.into_vec());
+        announced.into_vec()
+    }
+
+    /// The savepoint was released: what it changed is the outer level's now.
     pub(crate) fn released(&self) {
         if let Some(parent) = &self.parent {
-            parent.announce_later(self.take_announcements());
+            let inner = std::mem::take(&mut *self.changes());
+            let mut outer = parent.changes();
+            outer.announced.add_all(inner.announced.into_vec());
+            outer.insured.add_all(inner.insured.into_vec());
+            drop(outer);
             parent.unkeyed.merge(&self.unkeyed);
         }
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

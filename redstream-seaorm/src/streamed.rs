@@ -28,6 +28,12 @@ pub trait Streamed: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType: Serialize
         Self::default().table_name().to_owned().into()
     }
 
+    /// Whether an update that sets this column is announced. Default: all are.
+    fn is_watched(column: &Self::Column) -> bool {
+        let _ = column;
+        true
+    }
+
     /// The message's payload. Default: an object of the key's columns, such as `{"id":1}`.
     fn payload(key: &Key<Self>) -> Json {
         key.to_json()

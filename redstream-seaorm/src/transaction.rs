@@ -1,15 +1,19 @@
 //! The transaction: insured before COMMIT, announced after it.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Instant;
 
-use redstream_core::{Producer, SyncToken};
-use sea_orm::{DatabaseTransaction, DbErr, TransactionSession};
+use redstream_core::{NewMessage, Producer, SyncToken};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, TransactionSession};
 
-use crate::Error;
+use crate::attended::{Admission, Within};
+use crate::context::Context;
+use crate::delays::InsuredBy;
 use crate::level::Open;
 use crate::probe::Tracked;
 use crate::scope::Scope;
+use crate::{Error, outbox};
 
 /// A transaction, or a savepoint in one, begun on a [`StreamedConnection`](crate::StreamedConnection).
 ///
@@ -40,9 +44,13 @@ impl<T> StreamedTransaction<T> {
         Tracked::Transaction(Arc::clone(&self.scope))
     }
 
-    /// Runs a statement, and notes if it is cut off.
-    pub(crate) async fn watch<F: Future>(&self, statement: F) -> F::Output {
-        self.scope.unkeyed.watch(statement).await
+    pub(crate) fn admit(&self, sql: &str, backend: DbBackend) -> Result<Admission, DbErr> {
+        let Context { guard, settings, .. } = &*self.scope.context;
+        guard.admit(sql, backend, &self.scope.all_permits(), settings.nested)
+    }
+
+    pub(crate) fn looks_at_statements(&self) -> bool {
+        self.scope.all_permits().any(|permits| self.scope.context.guard.looks(permits))
     }
 
     pub(crate) fn wrap<N>(&self, begun: Result<N, DbErr>) -> Result<StreamedTransaction<N>, DbErr> {
@@ -50,7 +58,13 @@ impl<T> StreamedTransaction<T> {
     }
 }
 
-impl<T: TransactionSession + Send + 'static> StreamedTransaction<T> {
+impl<T: ConnectionTrait> StreamedTransaction<T> {
+    pub(crate) fn attend(&self, admission: Admission) -> Ready<Result<Within<'_, T>, DbErr>> {
+        ready(Ok(Within::begin(&self.inner, &self.scope, admission)))
+    }
+}
+
+impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransaction<T> {
     /// Waits for Redis to acknowledge the delay messages, commits, and writes the main messages.
     ///
     /// Errors, after a rollback, where a delay message was not written; within the bound that
@@ -105,7 +119,7 @@ impl<T: TransactionSession + Send + 'static> StreamedTransaction<T> {
             let _ = self.inner.rollback().await;
             return Err(Error::InsertCutOff.into());
         }
-        if self.scope.insurance.is_empty() {
+        if self.scope.is_empty() {
             return self.inner.commit().await.map(|()| SyncToken::new());
         }
         match tokio::spawn(to_the_end(self)).await {
@@ -121,17 +135,45 @@ impl<T: TransactionSession + Send + 'static> StreamedTransaction<T> {
 }
 
 /// The chain that must not be cut: acknowledgements, COMMIT, main messages.
-async fn to_the_end<T: TransactionSession + Send>(transaction: StreamedTransaction<T>) -> Result<SyncToken, DbErr> {
+async fn to_the_end<T>(transaction: StreamedTransaction<T>) -> Result<SyncToken, DbErr>
+where
+    T: TransactionSession + ConnectionTrait + Send,
+{
     let StreamedTransaction { inner, scope } = transaction;
-    if let Err(error) = scope.insurance.acknowledged().await {
-        // Should even that fail, the server rolls back when it misses the connection.
-        let _ = inner.rollback().await;
-        return Err(error.into());
-    }
+    let insured = match insured(&inner, &scope).await {
+        Ok(insured) => insured,
+        Err(error) => {
+            // Should even that fail, the server rolls back when it misses the connection.
+            let _ = inner.rollback().await;
+            return Err(error.into());
+        }
+    };
     let sent = Instant::now();
-    // An error leaves the outcome open: if it went through after all, the delay messages announce it.
+    // An error leaves the outcome open: if it went through after all, what insured it announces it.
     inner.commit().await?;
-    // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
-    let uninsured = sent.elapsed() > scope.context.resend_after * 5 / 2;
-    Ok(scope.context.announce(scope.take_announcements(), uninsured).await)
+    match insured {
+        Insured::ByRedis => {
+            // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
+            let uninsured = sent.elapsed() > scope.context.settings.resend_after * 5 / 2;
+            Ok(scope.context.announce(scope.take_announcements(), uninsured).await)
+        }
+        Insured::ByOutbox(messages) => Ok(scope.context.leave_to_relays(&messages)),
+    }
+}
+
+enum Insured {
+    ByRedis,
+    /// A relay announces these.
+    ByOutbox(Vec<NewMessage>),
+}
+
+async fn insured<T: ConnectionTrait>(inner: &T, scope: &Scope) -> Result<Insured, Error> {
+    match scope.delays.settled().await? {
+        InsuredBy::Redis => Ok(Insured::ByRedis),
+        InsuredBy::Outbox => {
+            let messages = scope.take_all();
+            outbox::write(inner, &messages).await?;
+            Ok(Insured::ByOutbox(messages))
+        }
+    }
 }

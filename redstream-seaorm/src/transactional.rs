@@ -9,8 +9,8 @@ use crate::Streamed;
 
 /// `insert_tx`, `update_tx`, `save_tx` and `delete_tx` on every streamed `ActiveModel`: begin, save, commit.
 ///
-/// An insert outside a transaction is refused where the database generates the key; `insert_tx` is the shortest
-/// way to make one. Within a transaction they use a savepoint.
+/// Outside a transaction `insert`, `update` and `delete` do the same with their statement; these also put into the transaction
+/// what the model's hooks write besides. Within a transaction they use a savepoint.
 #[async_trait::async_trait]
 pub trait SaveInTransaction: ActiveModelTrait + ActiveModelBehavior + Send
 where

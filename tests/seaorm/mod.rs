@@ -10,6 +10,7 @@ mod keys;
 mod outage;
 mod savepoints;
 mod token;
+mod touch;
 mod transaction;
 mod unkeyed;
 mod world;

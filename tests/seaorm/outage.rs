@@ -17,7 +17,7 @@ use crate::support::{Logs, TestDb, eventually, private_redis};
 /// What a refused write says.
 const NOT_INSURED: &str = "the delay messages of this change were not written, so it is not made";
 
-/// Redis is killed at one moment.
+/// Redis is killed at one moment of a commit.
 #[derive(Debug)]
 struct Killing {
     server: Mutex<Redis>,
@@ -26,11 +26,10 @@ struct Killing {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Moment {
-    BeforeCommit,
-    AfterCommit,
-    AfterStatement,
+    Before,
+    After,
     /// After a commit that took longer than the insurance is sure to last.
-    AfterSlowCommit,
+    AfterASlow,
 }
 
 impl Killing {
@@ -52,20 +51,16 @@ impl Killing {
 #[async_trait]
 impl Interference for Killing {
     async fn before_commit(&self) {
-        self.kill_at(Moment::BeforeCommit);
-        if self.moment == Moment::AfterSlowCommit {
+        self.kill_at(Moment::Before);
+        if self.moment == Moment::AfterASlow {
             tokio::time::sleep(SLOW_COMMIT).await;
         }
     }
 
     async fn after_commit(&self) -> Result<(), DbErr> {
-        self.kill_at(Moment::AfterCommit);
-        self.kill_at(Moment::AfterSlowCommit);
+        self.kill_at(Moment::After);
+        self.kill_at(Moment::AfterASlow);
         Ok(())
-    }
-
-    async fn after_statement(&self) {
-        self.kill_at(Moment::AfterStatement);
     }
 }
 
@@ -164,7 +159,7 @@ on_each_database! {
     async fn a_main_message_that_fails_fails_no_commit_and_the_delayer_repairs_it(db: TestDb) {
         let logs = Logs::capture();
         let (world, server) = world_of_its_own(&db).await;
-        let killing = Killing::new(server, Moment::AfterCommit);
+        let killing = Killing::new(server, Moment::After);
         let connection = world.interfered(killing.clone());
         let txn = connection.begin().await.unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
@@ -181,7 +176,7 @@ on_each_database! {
         let logs = Logs::capture();
         let (world, server) = world_of_its_own(&db).await;
         let city = world.existing(100, "Rom").await;
-        let killing = Killing::new(server, Moment::AfterStatement);
+        let killing = Killing::new(server, Moment::After);
         renamed(&city, "Rome").update(&world.interfered(killing.clone())).await.unwrap();
         assert_eq!(world.name(100).await.unwrap(), "Rome");
         assert!(logs.has(&["WARN", "cities", "main messages not written"]), "{}", logs.text());
@@ -191,7 +186,7 @@ on_each_database! {
 
     async fn after_a_slow_commit_a_failed_main_message_is_tried_until_it_succeeds(db: TestDb) {
         let (world, server) = world_of_its_own(&db).await;
-        let killing = Killing::new(server, Moment::AfterSlowCommit);
+        let killing = Killing::new(server, Moment::AfterASlow);
         let connection = world.interfered(killing.clone()).resend_after(RESEND_AFTER);
         let txn = connection.begin().await.unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
@@ -203,7 +198,7 @@ on_each_database! {
 
     async fn delay_messages_that_were_acknowledged_survive_redis_and_bring_the_change(db: TestDb) {
         let (world, server) = world_of_its_own(&db).await;
-        let killing = Killing::new(server, Moment::BeforeCommit);
+        let killing = Killing::new(server, Moment::Before);
         let connection = world.interfered(killing.clone());
         let txn = connection.begin().await.unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();

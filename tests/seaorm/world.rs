@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamRangeReply;
 use redstream_core::{ConnectOptions, Redstream, Stream};
-use redstream_seaorm::StreamedConnection;
+use redstream_seaorm::{BypassGuard, StreamedConnection};
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, Schema};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -45,7 +45,8 @@ impl World {
         let redstream = Redstream::connect(options).await.unwrap();
         let plain = db.connection();
         let world = Self {
-            db: StreamedConnection::new(plain.clone(), redstream.producer()),
+            // No test goes round the hooks without saying so.
+            db: StreamedConnection::new(plain.clone(), redstream.producer()).guard(BypassGuard::Deny),
             plain,
             redstream,
             url: url.to_owned(),
@@ -61,7 +62,8 @@ impl World {
         &self,
         with: Arc<impl Interference>,
     ) -> StreamedConnection<Interfering<DatabaseConnection>> {
-        StreamedConnection::new(Interfering::new(self.plain.clone(), with), self.redstream.producer())
+        let below = Interfering::new(self.plain.clone(), with);
+        StreamedConnection::new(below, self.redstream.producer()).guard(BypassGuard::Deny)
     }
 
     /// Makes the entity's table.

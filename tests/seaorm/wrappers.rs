@@ -49,9 +49,6 @@ pub(crate) trait Interference: Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// After a statement outside a transaction, and so after its own commit.
-    async fn after_statement(&self) {}
-
     /// After a statement in a transaction, before its answer is passed on.
     async fn after_statement_within(&self) {}
 }
@@ -83,7 +80,7 @@ impl<T> InterferingTransaction<T> {
 
 impl<C> Interfering<C> {
     async fn statement_done(&self) {
-        self.with.after_statement().await;
+        std::future::ready(()).await;
     }
 }
 

@@ -52,6 +52,14 @@ fn implementations(Attribute { stream, payload, manual }: Attribute) -> TokenStr
             #payload
         }
         #behavior
+        ::redstream_seaorm::__private::inventory::submit! {
+            ::redstream_seaorm::__private::StreamedEntity(|| {
+                let entity = <Entity as ::std::default::Default>::default();
+                let schema = ::redstream_seaorm::__private::EntityName::schema_name(&entity);
+                let table = ::redstream_seaorm::__private::EntityName::table_name(&entity);
+                (schema.map(::std::borrow::ToOwned::to_owned), ::std::borrow::ToOwned::to_owned(table))
+            })
+        }
     }
 }
 

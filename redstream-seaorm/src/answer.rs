@@ -1,0 +1,62 @@
+//! The keys that a database generated, as its answer to an INSERT tells them.
+
+use redstream_core::NewMessage;
+use sea_orm::sea_query::IntoValueTuple;
+use sea_orm::{DbErr, ExecResult, QueryResult, TryFromU64, TryGetableMany};
+
+use crate::keyset::key_columns;
+use crate::streamed::{message, table};
+use crate::{Error, KeyOf, Streamed};
+
+/// Makes messages of the answer to an INSERT, for one entity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadKeys {
+    of_row: fn(&QueryResult) -> Result<NewMessage, DbErr>,
+    of_last_id: fn(u64) -> Result<NewMessage, DbErr>,
+}
+
+impl ReadKeys {
+    pub(crate) fn of<E: Streamed>() -> Self {
+        Self { of_row: of_row::<E>, of_last_id: of_last_id::<E> }
+    }
+}
+
+/// What a statement is answered with.
+pub(crate) trait Answer {
+    /// The messages of the rows that it tells the keys of.
+    fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr>;
+}
+
+/// The row that `RETURNING` gave.
+impl Answer for Option<QueryResult> {
+    fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        self.iter().map(keys.of_row).collect()
+    }
+}
+
+impl Answer for Vec<QueryResult> {
+    fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        self.iter().map(keys.of_row).collect()
+    }
+}
+
+/// Without `RETURNING`: the last key that the database generated.
+impl Answer for ExecResult {
+    fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        if self.rows_affected() == 0 {
+            return Ok(Vec::new());
+        }
+        (keys.of_last_id)(self.last_insert_id()).map(|message| vec![message])
+    }
+}
+
+fn of_row<E: Streamed>(row: &QueryResult) -> Result<NewMessage, DbErr> {
+    let columns: Vec<String> = key_columns::<E>().map(str::to_owned).collect();
+    let key = KeyOf::<E>::try_get_many(row, "", &columns)?;
+    Ok(message::<E>(key.into_value_tuple())?)
+}
+
+fn of_last_id<E: Streamed>(id: u64) -> Result<NewMessage, DbErr> {
+    let key = KeyOf::<E>::try_from_u64(id).map_err(|_| Error::GeneratedKey { table: table::<E>() })?;
+    Ok(message::<E>(key.into_value_tuple())?)
+}

@@ -1,0 +1,192 @@
+//! The delay messages of one transaction: sent at once, and acknowledged before COMMIT.
+//!
+//! One pipeline is in flight at a time. The first message goes at once; those that come while it flies go
+//! together in the next. So a save waits for nothing, and a commit for the last pipeline only.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use redstream_core::NewMessage;
+use tokio::sync::Notify;
+
+use crate::context::Context;
+use crate::{Error, Insurance};
+
+#[derive(Debug)]
+pub(crate) struct Delays {
+    context: Arc<Context>,
+    state: Mutex<State>,
+    landed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// To go with the next pipeline.
+    waiting: Vec<NewMessage>,
+    /// All that was ever handed in: a key is insured once a transaction.
+    insured: HashSet<NewMessage>,
+    in_flight: bool,
+    failed: Option<Arc<redstream_core::Error>>,
+    since: Option<Instant>,
+    /// Whether this transaction asks Redis; known from the first message on.
+    asks: Option<bool>,
+}
+
+/// What a transaction turned out to be insured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InsuredBy {
+    /// Its delay messages, acknowledged.
+    Redis,
+    /// Nothing yet: rows of the outbox must.
+    Outbox,
+}
+
+impl Delays {
+    pub(crate) fn new(context: Arc<Context>) -> Arc<Self> {
+        Arc::new(Self { context, state: Mutex::default(), landed: Notify::new() })
+    }
+
+    /// Sends delay messages without waiting for the answer. Fails at once where an earlier one failed and nothing else
+    /// can insure the transaction: it cannot commit any more.
+    pub(crate) fn send(self: &Arc<Self>, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
+        let mut state = self.state();
+        if !*state.asks.get_or_insert_with(|| self.context.may_ask_redis()) {
+            return Ok(());
+        }
+        if let Some(error) = &state.failed {
+            let error = Error::NotInsured(error.clone());
+            return if self.context.settings.insurance == Insurance::Redis { Err(error) } else { Ok(()) };
+        }
+        for message in messages {
+            if state.insured.insert(message.clone()) {
+                state.waiting.push(message);
+            }
+        }
+        if state.waiting.is_empty() {
+            return Ok(());
+        }
+        state.since.get_or_insert_with(Instant::now);
+        self.context.compare_delays(&state.waiting);
+        if !state.in_flight {
+            state.in_flight = true;
+            tokio::spawn(Flight { delays: self.clone(), landed: false }.take_off());
+        }
+        Ok(())
+    }
+
+    /// Waits until it is known what insures the transaction. Errors where nothing does.
+    pub(crate) async fn settled(&self) -> Result<InsuredBy, Error> {
+        if self.state().asks == Some(false) {
+            return Ok(InsuredBy::Outbox);
+        }
+        if self.context.settings.insurance == Insurance::Redis {
+            return self.acknowledged().await.map(|()| InsuredBy::Redis);
+        }
+        let patience = self.context.settings.outbox_after;
+        let answer = tokio::time::timeout(patience, self.acknowledged()).await;
+        match answer.unwrap_or(Err(Error::NoAnswer { within: patience })) {
+            Ok(()) => {
+                self.context.outage.ended();
+                Ok(InsuredBy::Redis)
+            }
+            Err(error) => {
+                self.context.outage.began(&error);
+                Ok(InsuredBy::Outbox)
+            }
+        }
+    }
+
+    /// Waits until every message was acknowledged. Sends them all once more where the first is older than
+    /// `resend_after`: the delay then need not outlast the transaction.
+    async fn acknowledged(&self) -> Result<(), Error> {
+        self.landing().await?;
+        let old = {
+            let state = self.state();
+            let old = state.since.is_some_and(|since| since.elapsed() > self.context.settings.resend_after);
+            old.then(|| state.insured.iter().cloned().collect::<Vec<_>>())
+        };
+        match old {
+            Some(messages) => self.context.insure(&messages).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether nothing was ever handed in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().insured.is_empty()
+    }
+
+    async fn landing(&self) -> Result<(), Error> {
+        loop {
+            // Made before the look, so that it sees every landing after it.
+            let landed = self.landed.notified();
+            {
+                let state = self.state();
+                if let Some(error) = &state.failed {
+                    return Err(Error::NotInsured(error.clone()));
+                }
+                if !state.in_flight {
+                    return Ok(());
+                }
+            }
+            landed.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each critical section leaves the state whole, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Pipeline after pipeline until nothing waits. However it ends, whoever waits for the landing is told.
+struct Flight {
+    delays: Arc<Delays>,
+    landed: bool,
+}
+
+impl Flight {
+    async fn take_off(mut self) {
+        self.fly().await;
+        // Another flight may be on its way already: what the state says from here on is no longer about this one.
+        self.landed = true;
+    }
+
+    async fn fly(&self) {
+        let delays = &self.delays;
+        loop {
+            let next = {
+                let mut state = delays.state();
+                if state.waiting.is_empty() {
+                    state.in_flight = false;
+                    return;
+                }
+                std::mem::take(&mut state.waiting)
+            };
+            if let Err(error) = delays.context.producer.delay_all(&next).await {
+                let mut state = delays.state();
+                state.failed = Some(Arc::new(error));
+                state.in_flight = false;
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if !self.landed {
+            // The runtime is going away in mid-flight: not acknowledged means not insured.
+            let mut state = self.delays.state();
+            state.in_flight = false;
+            state.failed.get_or_insert_with(|| {
+                Arc::new(redstream_core::Error::UnexpectedReply {
+                    attempt: "add delay messages".to_owned(),
+                    reply: "none: the runtime is shutting down".to_owned(),
+                })
+            });
+        }
+        self.delays.landed.notify_waiters();
+    }
+}

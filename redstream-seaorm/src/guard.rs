@@ -1,0 +1,110 @@
+//! The bypass guard: notices statements that write a streamed table and were announced by no hook and no bulk operation.
+
+mod statements;
+mod tables;
+mod tokens;
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+use redstream_core::metrics;
+use sea_orm::{DbBackend, DbErr, EntityName};
+
+pub use self::tables::StreamedEntity;
+
+use self::statements::{Write, writes};
+use self::tables::Tables;
+use crate::Error;
+use crate::attended::Admission;
+use crate::permits::Permits;
+
+/// How many places are remembered as warned of.
+const PLACES: usize = 1000;
+
+/// What happens to a statement that writes a streamed table and goes round the hooks: an `update_many`, an `insert_many`, raw SQL
+/// and the like, outside of a bulk operation. It is noticed before it runs.
+///
+/// It sees the statement's text. What a trigger, a procedure or a foreign key's `ON DELETE CASCADE` writes besides is not there to
+/// be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BypassGuard {
+    /// It runs, and a warning says which table it writes and what to do instead; once for each text. The default.
+    #[default]
+    Warn,
+    /// It is refused with [`Error::Bypass`].
+    Deny,
+    /// It runs.
+    Off,
+}
+
+#[derive(Debug)]
+pub(crate) struct Guard {
+    pub(crate) mode: BypassGuard,
+    tables: Tables,
+    warned: Mutex<HashSet<u64>>,
+}
+
+impl Guard {
+    pub(crate) fn new(mode: BypassGuard) -> Self {
+        Self { mode, tables: Tables::known(), warned: Mutex::default() }
+    }
+
+    pub(crate) fn learn<E: EntityName>(&self) {
+        let entity = E::default();
+        self.tables.learn(entity.table_name(), entity.schema_name());
+    }
+
+    /// Whether statements need a look at all.
+    pub(crate) fn looks(&self, permits: &Permits) -> bool {
+        self.mode != BypassGuard::Off || !permits.is_empty()
+    }
+
+    /// Uses up a permit for each streamed table that this text writes, and tells what was promised. Errors where there is
+    /// none and bypasses are denied.
+    ///
+    /// `lends`: also tells the tables.
+    pub(crate) fn admit<'p>(
+        &self,
+        sql: &str,
+        backend: DbBackend,
+        permits: &(impl Iterator<Item = &'p Permits> + Clone),
+        lends: bool,
+    ) -> Result<Admission, DbErr> {
+        let (mut promised, mut tables) = (Vec::new(), Vec::new());
+        for write in writes(sql, backend).into_iter().filter(|write| self.tables.has(write)) {
+            match permits.clone().find_map(|permits| permits.take(write.table)) {
+                Some(promises) => promised.extend(promises),
+                None => self.bypassed(&write, sql)?,
+            }
+            if lends {
+                tables.push(write.table.to_owned());
+            }
+        }
+        Ok(Admission::new(promised, tables))
+    }
+
+    fn bypassed(&self, write: &Write<'_>, sql: &str) -> Result<(), DbErr> {
+        if self.mode == BypassGuard::Off {
+            return Ok(());
+        }
+        ::metrics::counter!(metrics::BYPASSES, "table" => write.table.to_owned()).increment(1);
+        let error = Error::Bypass { table: write.table.to_owned(), verb: write.verb };
+        if self.mode == BypassGuard::Deny {
+            return Err(error.into());
+        }
+        if self.is_new(sql) {
+            let statement: String = sql.chars().take(200).collect();
+            tracing::warn!(table = write.table, kind = write.verb, statement, "{error}");
+        }
+        Ok(())
+    }
+
+    fn is_new(&self, sql: &str) -> bool {
+        let mut hasher = DefaultHasher::new();
+        sql.hash(&mut hasher);
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        warned.len() < PLACES && warned.insert(hasher.finish())
+    }
+}

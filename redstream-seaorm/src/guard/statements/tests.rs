@@ -1,0 +1,131 @@
+//! Texts of SQL, and what they write.
+
+use super::*;
+
+fn found(backend: DbBackend, sql: &str) -> String {
+    let writes = writes(sql, backend);
+    let each = writes.iter().map(|write| format!("{} {}", write.verb, write.table));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+fn check(backend: DbBackend, cases: &[(&str, &str)]) {
+    for (sql, expected) in cases {
+        assert_eq!(found(backend, sql), *expected, "{sql}");
+    }
+}
+
+#[test]
+fn statements_that_write_are_found_on_every_backend() {
+    let cases = [
+        (r#"INSERT INTO "cake" ("name") VALUES ('a;b') RETURNING "id""#, "INSERT cake"),
+        ("insert into cake default values", "INSERT cake"),
+        ("UPDATE cake SET a = 1 WHERE x IN (SELECT 1 FROM b)", "UPDATE cake"),
+        ("/* hi */ -- UPDATE b\n DELETE FROM cake WHERE id = 1", "DELETE cake"),
+        ("INSERT INTO a SELECT * FROM b", "INSERT a"),
+        ("INSERT INTO a VALUES (1) ON CONFLICT (id) DO UPDATE SET x = 1", "INSERT a"),
+        ("WITH x AS (SELECT 1) UPDATE cake SET a = 1", "UPDATE cake"),
+        ("WITH x (a, b) AS (SELECT 1, 2), y AS (SELECT 3) DELETE FROM cake", "DELETE cake"),
+        ("SELECT 'UPDATE cake' ; DELETE FROM cake; UPDATE b SET x = 1;", "DELETE cake, UPDATE b"),
+        (";; DELETE FROM cake", "DELETE cake"),
+        ("DELETE FROM cake WHERE name = 'it''s; DELETE FROM b'", "DELETE cake"),
+    ];
+    for backend in [DbBackend::Sqlite, DbBackend::Postgres, DbBackend::MySql] {
+        check(backend, &cases);
+    }
+}
+
+#[test]
+fn statements_that_only_read_or_define_are_not() {
+    let cases = [
+        "SELECT * FROM cake FOR UPDATE",
+        "WITH x AS (SELECT 1) SELECT * FROM cake FOR UPDATE",
+        "(SELECT 1) UNION (SELECT 2)",
+        "CREATE TABLE a (x int REFERENCES cake ON DELETE CASCADE ON UPDATE CASCADE)",
+        "CREATE TRIGGER t AFTER INSERT ON cake BEGIN UPDATE b SET x = 1; DELETE FROM cake; END",
+        "DROP TABLE cake",
+        "ALTER TABLE cake ADD COLUMN x int",
+        "CALL p()",
+        "SELECT a_function_that_writes()",
+        "EXPLAIN DELETE FROM cake",
+        "BEGIN",
+        "",
+        "'",
+        "\"",
+        "/*",
+        "DELETE",
+        "INSERT INTO",
+        "UPDATE .",
+    ];
+    for backend in [DbBackend::Sqlite, DbBackend::Postgres, DbBackend::MySql] {
+        check(backend, &cases.map(|sql| (sql, "")));
+    }
+}
+
+#[test]
+fn what_only_sqlite_writes_so() {
+    let cases = [
+        ("INSERT OR REPLACE INTO cake VALUES (1)", "INSERT cake"),
+        ("REPLACE INTO cake VALUES (1)", "REPLACE cake"),
+        ("UPDATE OR IGNORE [cake] SET a = 1", "UPDATE cake"),
+        ("DELETE FROM main.cake", "DELETE cake"),
+        (r"DELETE FROM cake WHERE name = '\'; DELETE FROM b", "DELETE cake, DELETE b"),
+    ];
+    check(DbBackend::Sqlite, &cases);
+}
+
+#[test]
+fn what_only_postgres_writes_so() {
+    let cases = [
+        ("UPDATE ONLY cake SET a = 1", "UPDATE cake"),
+        ("DELETE FROM cake USING b WHERE b.id = cake.id", "DELETE cake"),
+        (r#"TRUNCATE TABLE a, "b", ONLY public.c CASCADE"#, "TRUNCATE a, TRUNCATE b, TRUNCATE c"),
+        (
+            "MERGE INTO cake USING s ON true WHEN MATCHED THEN UPDATE SET a = 1 WHEN NOT MATCHED THEN INSERT (a) VALUES (1)",
+            "MERGE cake",
+        ),
+        (
+            "WITH x AS (DELETE FROM a RETURNING *), y AS NOT MATERIALIZED (INSERT INTO b SELECT * FROM x RETURNING 1) SELECT * FROM y",
+            "DELETE a, INSERT b",
+        ),
+        ("EXPLAIN (ANALYZE, BUFFERS) DELETE FROM cake", "DELETE cake"),
+        ("EXPLAIN ANALYZE WITH x AS (SELECT 1) UPDATE cake SET a = 1", "UPDATE cake"),
+        ("COPY cake (a, b) FROM STDIN", "COPY cake"),
+        ("COPY cake TO STDOUT", ""),
+        ("UPDATE b SET x = $$;DELETE FROM z$$, y = $1", "UPDATE b"),
+        ("UPDATE b SET x = $a$;DELETE FROM z$a$; DELETE FROM c", "UPDATE b, DELETE c"),
+        (r"UPDATE b SET x = E'\'; DELETE FROM z'", "UPDATE b"),
+        (r"UPDATE b SET x = '\'; DELETE FROM c", "UPDATE b, DELETE c"),
+        ("/* a /* b */ DELETE FROM z */ DELETE FROM c", "DELETE c"),
+        ("SELECT a[1]; DELETE FROM c", "DELETE c"),
+    ];
+    check(DbBackend::Postgres, &cases);
+}
+
+#[test]
+fn what_only_mysql_writes_so() {
+    let cases = [
+        ("INSERT IGNORE INTO `shop`.`cake` VALUES (1)", "INSERT cake"),
+        ("REPLACE LOW_PRIORITY INTO cake VALUES (1)", "REPLACE cake"),
+        ("UPDATE a, shop.b SET a.x = b.x, a.y = 1", "UPDATE a, UPDATE b"),
+        ("UPDATE a JOIN b ON a.id = b.id SET a.x = 1", "UPDATE a, UPDATE b"),
+        ("DELETE cake FROM cake JOIN b ON true", "DELETE cake"),
+        ("DELETE c, o FROM cake AS c JOIN b ON true JOIN oven o ON true", "DELETE cake, DELETE oven"),
+        ("DELETE FROM c USING cake c", "DELETE cake"),
+        ("DELETE c.* FROM shop.cake c", "DELETE cake"),
+        ("TRUNCATE cake", "TRUNCATE cake"),
+        ("LOAD DATA LOCAL INFILE 'a' REPLACE INTO TABLE cake", "LOAD cake"),
+        ("# DELETE FROM a\nDELETE FROM b", "DELETE b"),
+        ("/*!40000 DELETE FROM cake */", "DELETE cake"),
+        (r"UPDATE b SET x = 'it\'s; DELETE FROM z'", "UPDATE b"),
+        ("ANALYZE DELETE FROM cake", "DELETE cake"),
+        ("ANALYZE TABLE cake", ""),
+        ("INSERT INTO a VALUES (1) ON DUPLICATE KEY UPDATE x = 1", "INSERT a"),
+    ];
+    check(DbBackend::MySql, &cases);
+}
+
+#[test]
+fn schemas_are_told() {
+    let sql = r#"INSERT INTO "shop"."cake" VALUES (1)"#;
+    assert_eq!(writes(sql, DbBackend::Postgres), [Write { verb: "INSERT", schema: Some("shop"), table: "cake" }]);
+}

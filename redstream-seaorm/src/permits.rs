@@ -1,0 +1,160 @@
+//! Which write statements hooks and bulk operations answer for.
+//!
+//! A hook knows the record, the statement that follows knows that it runs; a permit is what the one leaves for the other. SeaORM
+//! gives them nothing in common but the connection, so a permit is left for a table and for the tokio task, in which one follows
+//! the other. A statement that finds none goes round the hooks.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use redstream_core::NewMessage;
+
+use crate::answer::ReadKeys;
+
+/// A permit that nobody used for so long was left for a statement that was never sent.
+const STALE: Duration = Duration::from_secs(60);
+
+/// With so many tasks waiting, stale permits are looked for.
+const MANY: usize = 256;
+
+/// What a hook wants to be done with the statement that it announces.
+#[derive(Clone, Debug)]
+pub(crate) enum Promise {
+    /// Nothing more: the hook sees to all of it, or nothing of this write is announced.
+    Kept,
+    /// Insure and announce this, with the statement.
+    Follow(NewMessage),
+    /// The same, with keys that only the answer will tell.
+    FollowAnswer(ReadKeys),
+}
+
+/// Permits of a transaction, or of a connection for what runs outside of one.
+#[derive(Debug, Default)]
+pub(crate) struct Permits {
+    waiting: Mutex<Waiting>,
+    /// How many wait: lets statements pass that nobody announced, without a look.
+    count: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    by_task: HashMap<Task, Vec<Permit>>,
+    /// Tables of bulk operations, whose statements may be any number, in any task.
+    open: HashSet<&'static str>,
+}
+
+#[derive(Debug)]
+struct Permit {
+    table: Cow<'static, str>,
+    promise: Promise,
+    /// A statement does what was promised; it may be that of other hooks, too.
+    used: bool,
+    since: Instant,
+}
+
+impl Permits {
+    /// The next statement of this task that writes the table is answered for.
+    pub(crate) fn give(&self, table: impl Into<Cow<'static, str>>, promise: Promise) {
+        let permit = Permit { table: table.into(), promise, used: false, since: Instant::now() };
+        self.with(|waiting| {
+            if waiting.by_task.len() > MANY {
+                waiting.forget_the_stale();
+            }
+            waiting.by_task.entry(Task::current()).or_default().push(permit);
+        });
+    }
+
+    /// Every statement that writes the table is answered for.
+    pub(crate) fn open(&self, table: &'static str) {
+        self.with(|waiting| waiting.open.insert(table));
+    }
+
+    /// Uses up a permit for a statement that writes this table, if there is one. Returns all that was promised for the table:
+    /// where several hooks came before, one statement may be that of all of them, as SeaORM's inserts of links are.
+    pub(crate) fn take(&self, table: &str) -> Option<Vec<Promise>> {
+        if self.is_empty() {
+            return None;
+        }
+        self.with(|waiting| {
+            let of_it = |permit: &Permit| permit.table.eq_ignore_ascii_case(table);
+            let mut promised = Vec::new();
+            for permit in waiting.of_this_task().iter_mut().filter(|permit| of_it(permit)) {
+                permit.used = true;
+                promised.push(permit.promise.clone());
+            }
+            if promised.is_empty() {
+                return waiting.open.iter().any(|open| open.eq_ignore_ascii_case(table)).then(Vec::new);
+            }
+            waiting.remove(of_it);
+            Some(promised)
+        })
+    }
+
+    /// The hook after the write takes back the permit that was left for it, if it is still there. Returns what is still to be
+    /// done, where no statement was seen to do it.
+    pub(crate) fn withdraw(&self, table: &str, message: &NewMessage) -> Option<Promise> {
+        if self.is_empty() {
+            return None;
+        }
+        let its = |permit: &Permit| match &permit.promise {
+            _ if permit.table != table => false,
+            Promise::Follow(followed) => followed == message,
+            Promise::Kept | Promise::FollowAnswer(_) => true,
+        };
+        let permit = self.with(|waiting| waiting.remove(its))?;
+        (!permit.used).then_some(permit.promise)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count.load(Relaxed) == 0
+    }
+
+    fn with<R>(&self, change: impl FnOnce(&mut Waiting) -> R) -> R {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut waiting);
+        self.count.store(waiting.by_task.len() + waiting.open.len(), Relaxed);
+        changed
+    }
+}
+
+impl Waiting {
+    fn of_this_task(&mut self) -> &mut [Permit] {
+        self.by_task.get_mut(&Task::current()).map(Vec::as_mut_slice).unwrap_or_default()
+    }
+
+    /// Removes the first permit of this task that is meant.
+    fn remove(&mut self, meant: impl Fn(&Permit) -> bool) -> Option<Permit> {
+        let task = Task::current();
+        let permits = self.by_task.get_mut(&task)?;
+        let at = permits.iter().position(meant)?;
+        let permit = permits.remove(at);
+        if permits.is_empty() {
+            self.by_task.remove(&task);
+        }
+        Some(permit)
+    }
+
+    fn forget_the_stale(&mut self) {
+        self.by_task.retain(|_, permits| {
+            permits.retain(|permit| permit.since.elapsed() < STALE);
+            !permits.is_empty()
+        });
+    }
+}
+
+/// The tokio task; outside of any, the thread, on which a future that is blocked on stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Task {
+    Tokio(tokio::task::Id),
+    Thread(ThreadId),
+}
+
+impl Task {
+    fn current() -> Self {
+        tokio::task::try_id().map_or_else(|| Self::Thread(std::thread::current().id()), Self::Tokio)
+    }
+}

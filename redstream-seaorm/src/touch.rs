@@ -1,0 +1,70 @@
+//! Announcing a record that was not written.
+
+use std::sync::Arc;
+
+use redstream_core::NewMessage;
+use sea_orm::{ConnectionTrait, DbErr, ModelTrait};
+
+use crate::hooks::tracked;
+use crate::probe::Tracked;
+use crate::streamed::message;
+use crate::{Error, Insurance, Key, Streamed, outbox};
+
+/// `model.touch(&db)`: has consumers read a record again that was not written itself, because something changed that
+/// its documents show as well.
+///
+/// Implemented for every model of a streamed entity.
+pub trait Touch: ModelTrait
+where
+    Self::Entity: Streamed,
+{
+    /// Announces this record; see [`hooks::touch`](crate::hooks::touch).
+    fn touch<C: ConnectionTrait>(&self, db: &C) -> impl Future<Output = Result<(), DbErr>> + Send {
+        let key = Key::<Self::Entity>::from_values(self.get_primary_key_value());
+        touch(db, [key])
+    }
+}
+
+impl<M: ModelTrait> Touch for M where M::Entity: Streamed {}
+
+/// Announces records by their keys, though nothing writes them: for documents that show more than their own row, such as a
+/// book with the name of its author.
+///
+/// Within a transaction it is insured like a write, and announced after the commit; outside one it is announced at once.
+///
+/// Errors as a write does; outside a transaction also where Redis does not take the messages, since nothing else would
+/// bring them.
+pub fn touch<E, C>(db: &C, keys: impl IntoIterator<Item = Key<E>>) -> impl Future<Output = Result<(), DbErr>> + Send
+where
+    E: Streamed,
+    C: ConnectionTrait,
+{
+    // Made here and not in the future, which then is `Send` whatever the keys come from.
+    let messages = keys.into_iter().map(|key| message::<E>(key.values().clone())).collect::<Result<Vec<_>, _>>();
+    let tracked = tracked::<E, C>(db);
+    async move {
+        let (tracked, messages) = (tracked?, messages?);
+        match tracked {
+            Tracked::Autocommit(context) if context.settings.insurance == Insurance::Outbox => {
+                outbox::write(db, &messages).await?;
+                context.leave_to_relays(&messages);
+            }
+            Tracked::Autocommit(context) => queue(&context.producer, &messages).await?,
+            Tracked::Transaction(scope) => {
+                scope.insure(messages.iter().cloned())?;
+                scope.announce_later(messages);
+            }
+            Tracked::Ambient(ambient) => {
+                for message in messages {
+                    ambient.insure(&message).await?;
+                    ambient.announce_later(message);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn queue(producer: &redstream_core::Producer, messages: &[NewMessage]) -> Result<(), Error> {
+    producer.queue_all(messages).await.map(drop).map_err(|error| Error::NotAnnounced(Arc::new(error)))
+}
