@@ -1,13 +1,16 @@
 //! The SeaORM adapter, by the files of `redstream-seaorm`.
+mod ambient;
 mod bulk;
 mod city;
 mod connection;
 mod derive;
+mod guard;
 mod hooks;
 mod indexer;
 mod insurance;
 mod keys;
 mod outage;
+mod outbox;
 mod savepoints;
 mod token;
 mod touch;

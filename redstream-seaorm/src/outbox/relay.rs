@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use redstream_core::{CancellationToken, Condition, NewMessage, Payload, Producer, Pulse, StreamName, Worker, metrics};
 use sea_orm::sea_query::{DeleteStatement, ExprTrait, LockBehavior, LockType, Order, SelectStatement};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, QueryResult, TransactionSession,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, QueryResult, Statement, TransactionSession,
     TransactionTrait, sea_query::Expr,
 };
 use tokio::sync::Notify;
@@ -187,6 +187,14 @@ where
 async fn delete<D: ConnectionTrait>(db: &D, ids: &[i64]) -> Result<(), DbErr> {
     if ids.is_empty() {
         return Ok(());
+    }
+    let backend = db.get_database_backend();
+    if backend == DbBackend::MySql {
+        // Given a list it may scan the table instead, and would wait for rows of other relays, which wait for these. So each
+        // row is joined by its key.
+        let keys = ids.iter().map(|id| format!("SELECT {id} AS {ID}")).collect::<Vec<_>>().join(" UNION ALL ");
+        let sql = format!("DELETE o FROM ({keys}) AS moved STRAIGHT_JOIN {TABLE} AS o ON o.{ID} = moved.{ID}");
+        return db.execute_raw(Statement::from_string(backend, sql)).await.map(drop);
     }
     let mut delete = DeleteStatement::new();
     delete.from_table(TABLE).and_where(Expr::col(ID).is_in(ids.iter().copied()));

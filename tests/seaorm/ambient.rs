@@ -1,0 +1,69 @@
+//! `db.scope(…)`: code that insists on SeaORM's own types.
+
+use redstream_seaorm::SaveInTransaction;
+use sea_orm::{ActiveModelTrait, DatabaseConnection, DbErr, ModelTrait, TransactionTrait};
+
+use super::city::{self, named, renamed, with_key};
+use super::world::{World, id, ids};
+use crate::support::private_redis;
+
+/// As a crate has it that knows nothing of streams.
+async fn seed(db: &DatabaseConnection) -> Result<city::Model, DbErr> {
+    let txn = db.begin().await?;
+    let rome = named("Rom").insert(&txn).await?;
+    let city = renamed(&rome, "Rome").update(&txn).await?;
+    txn.commit().await?;
+    Ok(city)
+}
+
+on_each_database! {
+    async fn writes_through_seaorms_own_types_are_insured_at_once_and_announced_at_the_end(db: TestDb) {
+        let world = World::new(&db).await;
+        let plain = &world.plain;
+        let rome = world.db.scope(async {
+            let rome = seed(plain).await.unwrap();
+            assert_eq!((world.delay().await, world.main().await), (ids([rome.id]), ids([])));
+            with_key(1000, "Oslo").insert(plain).await.unwrap().delete(plain).await.unwrap();
+            rome
+        });
+        let key = rome.await.id;
+        assert_eq!((world.delay().await, world.main().await), (ids([key, 1000]), ids([key, 1000])));
+    }
+
+    async fn what_nobody_could_insure_is_refused(db: TestDb) {
+        let world = World::new(&db).await;
+        let error = world.db.scope(named("Rome").insert(&world.plain)).await.unwrap_err().to_string();
+        for piece in ["`cities`", "within a transaction", "StreamedConnection"] {
+            assert!(error.contains(piece), "{piece}: {error}");
+        }
+        assert_eq!(world.count().await, 0);
+        world.db.scope(named("Rome").insert_tx(&world.db)).await.unwrap();
+    }
+
+    async fn a_scope_ends_with_its_future_and_does_not_reach_into_other_tasks(db: TestDb) {
+        let world = World::new(&db).await;
+        let plain = world.plain.clone();
+        let spawned = world.db.scope(async move {
+            tokio::spawn(async move { with_key(1, "Rome").insert(&plain).await }).await.unwrap()
+        });
+        assert!(spawned.await.unwrap_err().to_string().contains("not streamed"));
+        with_key(1, "Rome").insert(&world.plain).await.unwrap_err();
+        // Side by side with one that is in a scope.
+        let (inside, outside) = tokio::join!(
+            world.db.scope(with_key(2, "Oslo").insert(&world.plain)),
+            with_key(3, "Lima").insert(&world.plain),
+        );
+        inside.unwrap();
+        outside.unwrap_err();
+        assert_eq!(world.main().await, [id(2)]);
+    }
+
+    async fn without_redis_nothing_is_written(db: TestDb) {
+        let mut server = private_redis().await;
+        let world = World::at(&db, &server.url()).await;
+        server.kill().unwrap();
+        let error = world.db.scope(with_key(1, "Rome").insert(&world.plain)).await.unwrap_err().to_string();
+        assert!(error.contains("delay messages of this change were not written"), "{error}");
+        assert_eq!(world.count().await, 0);
+    }
+}

@@ -1,0 +1,329 @@
+//! Insurance by rows of the primary database, and the relay that moves them.
+
+mod outage;
+
+use std::time::{Duration, Instant};
+
+use redstream_core::{CancellationToken, Payload, StreamName};
+use redstream_seaorm::{BulkExt, Insurance, Relay, StreamedConnection, outbox};
+use redstream_servers::Redis;
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, ModelTrait, Statement, TransactionTrait};
+
+use super::city::{named, renamed, with_key};
+use super::world::{GIVE_UP, SOON, World, id, ids};
+use crate::support::{Backend, Logs, TestDb, eventually, private_redis};
+
+/// A world whose connection has that insurance, and the outbox's table.
+async fn insured_by(insurance: Insurance, db: &TestDb) -> World {
+    with_outbox(World::new(db).await, insurance).await
+}
+
+async fn with_outbox(mut world: World, insurance: Insurance) -> World {
+    outbox::create_table(&world.plain).await.unwrap();
+    world.db = world.db.insurance(insurance);
+    world
+}
+
+/// A private Redis that was killed, under a world whose commits look for it for that long.
+async fn world_without_redis(insurance: Insurance, db: &TestDb) -> (World, Redis) {
+    let mut server = private_redis().await;
+    let mut world = with_outbox(World::at(db, &server.url()).await, insurance).await;
+    world.db = world.db.outbox_after(Duration::from_millis(200));
+    server.kill().unwrap();
+    (world, server)
+}
+
+/// The payloads in the outbox, oldest first.
+async fn rows(world: &World) -> Vec<serde_json::Value> {
+    let backend = world.plain.get_database_backend();
+    let sql = Statement::from_string(backend, "SELECT stream, payload FROM redstream_outbox ORDER BY id");
+    let rows = world.plain.query_all_raw(sql).await.unwrap();
+    let payload = |row: &sea_orm::QueryResult| {
+        assert_eq!(row.try_get::<String>("", "stream").unwrap(), "cities");
+        serde_json::from_str(&row.try_get::<String>("", "payload").unwrap()).unwrap()
+    };
+    rows.iter().map(payload).collect()
+}
+
+async fn relayed(relay: &Relay<DatabaseConnection>) {
+    while relay.run_once().await.unwrap() > 0 {}
+}
+
+on_each_database! {
+    async fn a_commit_writes_rows_and_no_message_and_the_relay_brings_them(db: TestDb) {
+        let world = insured_by(Insurance::Outbox, &db).await;
+        let existing = world.existing(100, "Rom").await;
+        let txn = world.db.begin().await.unwrap();
+        let oslo = named("Oslo").insert(&txn).await.unwrap();
+        renamed(&existing, "Roma").update(&txn).await.unwrap();
+        renamed(&existing, "Rome").update(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+        let expected = ids([oslo.id, 100]);
+        assert_eq!(rows(&world).await, expected);
+        assert_eq!((world.delay().await, world.main().await), (ids([]), ids([])));
+
+        relayed(&world.db.relay()).await;
+        assert_eq!(rows(&world).await, ids([]));
+        assert_eq!((world.delay().await, world.main().await), (ids([]), expected));
+    }
+
+    async fn a_write_outside_a_transaction_and_a_bulk_operation_do_the_same(db: TestDb) {
+        let world = insured_by(Insurance::Outbox, &db).await;
+        let oslo = named("Oslo").insert(&world.db).await.unwrap();
+        renamed(&oslo, "Christiania").update(&world.db).await.unwrap();
+        let written: Result<(), DbErr> =
+            world.db.producer().bulk(&world.db, &[oslo.clone()], async |_| Ok(())).await;
+        written.unwrap();
+        oslo.clone().delete(&world.db).await.unwrap();
+        assert_eq!(rows(&world).await, ids([oslo.id; 4]));
+        relayed(&world.db.relay()).await;
+        // A key that stands in a batch several times is announced once.
+        assert_eq!(world.main().await, ids([oslo.id]));
+    }
+
+    async fn rows_vanish_with_a_rollback_or_a_savepoint(db: TestDb) {
+        let world = insured_by(Insurance::Outbox, &db).await;
+        let outer = world.db.begin().await.unwrap();
+        with_key(1, "Oslo").insert(&outer).await.unwrap();
+        let inner = outer.begin().await.unwrap();
+        with_key(2, "Lima").insert(&inner).await.unwrap();
+        inner.rollback().await.unwrap();
+        let inner = outer.begin().await.unwrap();
+        with_key(2, "Kyiv").insert(&inner).await.unwrap();
+        inner.commit().await.unwrap();
+        let inner = outer.begin().await.unwrap();
+        with_key(3, "Rome").insert(&inner).await.unwrap();
+        drop(inner);
+        outer.commit().await.unwrap();
+        assert_eq!(rows(&world).await, ids([1, 2]));
+
+        let txn = world.db.begin().await.unwrap();
+        with_key(4, "Bonn").insert(&txn).await.unwrap();
+        txn.rollback().await.unwrap();
+        assert_eq!((rows(&world).await, world.count().await), (ids([1, 2]), 2));
+    }
+
+    async fn a_delete_that_was_cut_off_is_insured_by_a_row(db: TestDb) {
+        // The hook before the delete ran, the one after it did not.
+        let world = insured_by(Insurance::Outbox, &db).await;
+        let city = world.existing(100, "Rome").await;
+        let txn = world.db.begin().await.unwrap();
+        redstream_seaorm::hooks::before_delete(&renamed(&city, "Rome"), &txn).await.unwrap();
+        txn.commit().await.unwrap();
+        assert_eq!(rows(&world).await, ids([100]));
+    }
+
+    async fn with_the_outbox_a_commit_does_not_need_redis(db: TestDb) {
+        let (world, mut server) = world_without_redis(Insurance::Outbox, &db).await;
+        let started = Instant::now();
+        let txn = world.db.begin().await.unwrap();
+        with_key(100, "Rome").insert(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+        assert!(started.elapsed() < GIVE_UP, "it asked nobody: {:?}", started.elapsed());
+        assert!(world.db.relay().run_once().await.is_err(), "and a relay cannot move it");
+        assert_eq!(rows(&world).await, ids([100]));
+
+        server.restart().unwrap();
+        let relay = world.db.relay();
+        eventually(SOON, "the relay to reach Redis", async || relay.run_once().await.is_ok()).await;
+        assert_eq!((rows(&world).await, world.main().await), (ids([]), ids([100])));
+    }
+
+    async fn the_outbox_is_used_only_while_redis_does_not_answer(db: TestDb) {
+        let (world, mut server) = world_without_redis(Insurance::RedisElseOutbox, &db).await;
+        for key in 1..=20 {
+            with_key(key, "Rome").insert(&world.db).await.unwrap();
+        }
+        assert_eq!(rows(&world).await, ids(1..=20));
+        server.restart().unwrap();
+        let mut key = 100;
+        let asked = async || {
+            key += 1;
+            with_key(key, "Oslo").insert(&world.db).await.unwrap();
+            world.main().await.contains(&id(key))
+        };
+        eventually(SOON, "a commit to find Redis again", asked).await;
+        let left = rows(&world).await;
+        with_key(1000, "Lima").insert(&world.db).await.unwrap();
+        assert_eq!(rows(&world).await, left);
+        assert!(world.delay().await.contains(&id(1000)));
+    }
+
+    async fn a_commit_waits_for_a_hanging_redis_for_a_while_only(db: TestDb) {
+        let server = private_redis().await;
+        let mut world = with_outbox(World::at(&db, &server.url()).await, Insurance::RedisElseOutbox).await;
+        world.db = world.db.outbox_after(Duration::from_millis(50));
+        let txn = world.db.begin().await.unwrap();
+        server.pause().unwrap();
+        with_key(100, "Rome").insert(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+        assert_eq!(rows(&world).await, ids([100]));
+        // Those that come after it do not wait at all.
+        for key in 1..=100 {
+            with_key(key + 1000, "Oslo").insert(&world.db).await.unwrap();
+        }
+        assert_eq!(rows(&world).await.len(), 101);
+    }
+
+    async fn relays_side_by_side_move_each_row(db: TestDb) {
+        let world = insured_by(Insurance::Outbox, &db).await;
+        let txn = world.db.begin().await.unwrap();
+        for key in 1..=2000 {
+            with_key(key, "Rome").insert(&txn).await.unwrap();
+        }
+        txn.commit().await.unwrap();
+        let relays = (0..4).map(|_| async {
+            let relay = world.db.relay().batch_size(100);
+            let mut moved = 0;
+            // A relay that finds nothing may only have found the others at work.
+            while !rows(&world).await.is_empty() {
+                moved += relay.run_once().await.unwrap();
+            }
+            moved
+        });
+        let moved: Vec<u64> = futures_util::future::join_all(relays).await;
+        let mut announced: Vec<i64> =
+            world.main().await.iter().map(|payload| payload["id"].as_i64().unwrap()).collect();
+        announced.sort_unstable();
+        if db.backend() != Backend::Sqlite {
+            assert_eq!(announced, (1..=2000).collect::<Vec<_>>(), "each once: {moved:?}");
+            assert_eq!(moved.iter().sum::<u64>(), 2000);
+        }
+        announced.dedup();
+        assert_eq!(announced.len(), 2000);
+    }
+
+    async fn a_row_that_commits_late_is_not_passed_over(db: TestDb) {
+        if db.backend() == Backend::Sqlite {
+            // One writer at a time: rows commit in the order of their ids.
+            return;
+        }
+        let world = insured_by(Insurance::Outbox, &db).await;
+        let late = world.plain.begin().await.unwrap();
+        late.execute_unprepared("INSERT INTO redstream_outbox (stream, payload) VALUES ('cities', '{\"id\":1}')")
+            .await
+            .unwrap();
+        with_key(2, "Oslo").insert(&world.db).await.unwrap();
+        let relay = world.db.relay();
+        relayed(&relay).await;
+        assert_eq!(world.main().await, ids([2]));
+        late.commit().await.unwrap();
+        relayed(&relay).await;
+        assert_eq!((world.main().await, rows(&world).await), (ids([2, 1]), ids([])));
+    }
+
+    async fn a_relay_at_work_holds_up_no_commit(db: TestDb) {
+        if db.backend() == Backend::Sqlite {
+            return; // It holds nothing there.
+        }
+        let server = private_redis().await;
+        let world = with_outbox(World::at(&db, &server.url()).await, Insurance::Outbox).await;
+        with_key(1, "Rome").insert(&world.db).await.unwrap();
+        server.pause().unwrap();
+        let relay = world.db.relay();
+        let (moved, ()) = tokio::join!(relay.run_once(), async {
+            for key in 2..=20 {
+                with_key(key, "Oslo").insert(&world.db).await.unwrap();
+            }
+            assert_eq!(world.count().await, 20);
+            server.resume().unwrap();
+        });
+        moved.unwrap();
+        relayed(&relay).await;
+        assert_eq!(world.main().await.len(), 20);
+    }
+
+    async fn a_row_that_is_no_message_is_left_alone_and_told_of(db: TestDb) {
+        let logs = Logs::capture();
+        let world = insured_by(Insurance::Outbox, &db).await;
+        let spoilt = "INSERT INTO redstream_outbox (stream, payload) VALUES ('cities', '{'), ('a b', '1')";
+        world.plain.execute_unprepared(spoilt).await.unwrap();
+        with_key(100, "Rome").insert(&world.db).await.unwrap();
+        let relay = world.db.relay().batch_size(1);
+        relayed(&relay).await;
+        assert_eq!(world.main().await, ids([100]));
+        assert!(logs.has(&["ERROR", "no message, and is left alone", "a b"]), "{}", logs.text());
+    }
+
+    async fn without_its_table_nothing_is_written_and_the_error_says_why(db: TestDb) {
+        let mut world = World::new(&db).await;
+        world.db = world.db.insurance(Insurance::Outbox);
+        for error in [
+            with_key(100, "Rome").insert(&world.db).await.unwrap_err(),
+            async {
+                let txn = world.db.begin().await.unwrap();
+                with_key(100, "Rome").insert(&txn).await.unwrap();
+                txn.commit().await.unwrap_err()
+            }
+            .await,
+        ] {
+            let error = error.to_string();
+            for piece in ["redstream_outbox", "does the table exist", "redstream_seaorm::outbox"] {
+                assert!(error.contains(piece), "{piece}: {error}");
+            }
+        }
+        assert_eq!(world.count().await, 0);
+    }
+
+    async fn a_relay_that_runs_brings_what_others_and_what_this_process_commits(db: TestDb) {
+        let world = insured_by(Insurance::Outbox, &db).await;
+        // So long that only the wake-up can bring the second.
+        let relay = world.db.relay().interval(Duration::from_secs(60));
+        let elsewhere = StreamedConnection::new(world.plain.clone(), world.redstream.producer());
+        with_key(1, "Rome").insert(&elsewhere.insurance(Insurance::Outbox)).await.unwrap();
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { relay.run(&shutdown).await }
+        });
+        world.announced(&ids([1])).await;
+        eventually(SOON, "the relay to have deleted its row", async || rows(&world).await.is_empty()).await;
+        with_key(2, "Oslo").insert(&world.db).await.unwrap();
+        world.announced(&ids([1, 2])).await;
+        shutdown.cancel();
+        running.await.unwrap();
+    }
+
+    async fn a_writer_can_wait_for_what_the_relay_will_bring(db: TestDb) {
+        let world = insured_by(Insurance::Outbox, &db).await;
+        let txn = world.db.begin().await.unwrap();
+        with_key(100, "Rome").insert(&txn).await.unwrap();
+        let token = txn.commit_with_token().await.unwrap();
+        let consumer = world.cities().consumer("search", async |_| Ok(()));
+        let (waited, ()) = tokio::join!(world.redstream.wait_until_synced("search", &token, SOON), async {
+            world.announced(&ids([100])).await;
+            consumer.run_once().await.unwrap();
+        });
+        waited.unwrap();
+    }
+
+    async fn the_table_can_be_made_by_sql_and_by_a_migration(db: TestDb) {
+        use sea_orm_migration::{MigrationTrait, MigratorTrait};
+        struct Migrator;
+        impl MigratorTrait for Migrator {
+            fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+                vec![Box::new(outbox::Migration)]
+            }
+        }
+        let mut world = World::new(&db).await;
+        world.db = world.db.insurance(Insurance::Outbox);
+        Migrator::up(&world.plain, None).await.unwrap();
+        with_key(1, "Rome").insert(&world.db).await.unwrap();
+        assert_eq!(rows(&world).await, ids([1]));
+        Migrator::down(&world.plain, None).await.unwrap();
+        let sql = outbox::create_table_sql(world.plain.get_database_backend());
+        for _ in 0..2 {
+            world.plain.execute_unprepared(&sql).await.unwrap();
+        }
+        with_key(2, "Oslo").insert(&world.db).await.unwrap();
+        assert_eq!(rows(&world).await, ids([2]));
+    }
+}
+
+#[test]
+fn json_text_is_taken_as_it_stands() {
+    let text = r#"{"b": 1, "a": 2.50}"#;
+    assert_eq!(Payload::from_json(text).unwrap().as_str(), text);
+    Payload::from_json("{").unwrap_err();
+    StreamName::new("a b").unwrap_err();
+}
