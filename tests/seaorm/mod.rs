@@ -7,6 +7,7 @@ mod hooks;
 mod indexer;
 mod insurance;
 mod keys;
+mod library;
 mod outage;
 mod savepoints;
 mod token;
