@@ -74,6 +74,16 @@ impl Batch {
     pub async fn version(&self) -> Result<u64> {
         self.version.get_or_try_init(|| self.versions.issue()).await.copied()
     }
+
+    /// A new version, greater than `version` and than all before it, for a datastore that refused a record because it has
+    /// it by a higher one: **read the record again after this call**, and write it again.
+    ///
+    /// Pass what the datastore has where it tells, else the version that was refused. [`version`](Self::version) stays what it
+    /// was. One round trip, which errors with [`Error::LockLost`](crate::Error::LockLost) where another owns the lock by now:
+    /// the refusal was then meant.
+    pub async fn version_above(&self, version: u64) -> Result<u64> {
+        self.versions.issue_above(version).await
+    }
 }
 
 impl fmt::Debug for Batch {

@@ -82,6 +82,11 @@ impl HandlerError {
     }
 
     /// The application's error.
+    pub fn source(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        &*self.source
+    }
+
+    /// The application's error, taken out.
     pub fn into_source(self) -> BoxError {
         self.source
     }

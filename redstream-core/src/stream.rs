@@ -1,5 +1,6 @@
 //! A stream: main messages, the delay messages beside them, and who reads them.
 
+mod look;
 mod operate;
 
 use std::sync::Arc;
@@ -119,11 +120,7 @@ impl Stream {
 
     /// The id of the last main message ever added; `0-0` where there was none.
     pub async fn last_id(&self) -> Result<MessageId> {
-        const ATTEMPT: &str = "read a stream's last id";
-        let mut script = scripts::LAST_ID.prepare_invoke();
-        script.key(self.redstream.keys().stream(&self.name));
-        let id: String = self.redstream.link().script(ATTEMPT, &script).await?;
-        id.parse().map_err(|_| Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: id })
+        self.last_id_of(self.redstream.keys().stream(&self.name)).await
     }
 
     /// How many messages are in the stream that `consumer` has not committed.
@@ -159,6 +156,14 @@ impl Stream {
     fn member(&self, consumer: &str) -> Result<Member> {
         check_consumer(consumer)?;
         Ok(Member::new(self.redstream.keys(), &self.name, consumer))
+    }
+
+    async fn last_id_of(&self, key: String) -> Result<MessageId> {
+        const ATTEMPT: &str = "read a stream's last id";
+        let mut script = scripts::LAST_ID.prepare_invoke();
+        script.key(key);
+        let id: String = self.redstream.link().script(ATTEMPT, &script).await?;
+        id.parse().map_err(|_| Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: id })
     }
 
     async fn length_of(&self, key: String) -> Result<u64> {

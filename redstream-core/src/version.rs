@@ -42,6 +42,12 @@ impl Versions {
         &self.member
     }
 
+    /// Above `version`, which somebody else may have issued.
+    pub(crate) async fn issue_above(&self, version: u64) -> Result<u64> {
+        self.highest.saw(version);
+        self.issue().await
+    }
+
     pub(crate) async fn issue(&self) -> Result<u64> {
         const ATTEMPT: &str = "issue a version";
         let Ownership { keys, session, token, ttl, .. } = &*self.ownership;

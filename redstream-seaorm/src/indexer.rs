@@ -2,27 +2,28 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::marker::PhantomData;
 
 use async_trait::async_trait;
-use redstream_core::{Batch, DecodeError, Handler, HandlerError, Message};
-use sea_orm::sea_query::IntoValueTuple;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Iterable, ModelTrait, QueryFilter};
+use redstream_core::{Batch, BoxError, Handler, HandlerError};
+use sea_orm::ConnectionTrait;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::keyset::{is_one_of, key_columns};
-use crate::{Changes, Key, KeyOf, Sink, Streamed};
+use crate::naming::{Decoder, Named};
+use crate::{Changes, Failures, Key, KeyOf, Loader, Rows, Sink, Streamed};
 
-/// How many keys one query asks for: below every database's limit of parameters, and, where a key has several columns,
-/// below SQLite's limit of nested expressions.
-const KEYS_A_QUERY: usize = 5000;
-const COMPOSITE_KEYS_A_QUERY: usize = 400;
+/// How often the records of one batch are written: once, and again by a newer version where the datastore refused some
+/// because it has a higher one.
+const WRITES: usize = 3;
 
-/// Carries the rows that a batch of messages names to a [`Sink`].
+/// Carries the records that a batch of messages names to a [`Sink`].
 ///
-/// It decodes the keys, drops doubles, takes the batch's version, reads the rows from the primary database in one
-/// query, and hands them over as upserts (found) and deletes (missing).
+/// It decodes the keys, drops doubles, takes the batch's version, has its [`Loader`] read the records from the primary
+/// database (by default the rows, in one query), and hands them over as upserts (found) and deletes (missing).
+///
+/// Where the sink says [which records failed](Failures), only the messages that name them are tried again. Where the datastore
+/// refused some because it has them by a higher version, the indexer asks for a newer version, loads these records anew and
+/// writes them again, three times at the most; if another host owns the consumer's lock by then, the batch is that host's.
 ///
 /// ```no_run
 /// # mod city {
@@ -50,90 +51,134 @@ const COMPOSITE_KEYS_A_QUERY: usize = 400;
 /// let consumer = cities.consumer("printer", Indexer::new(primary, Printer));
 /// # }
 /// ```
-pub struct Indexer<E, C, S> {
+pub struct Indexer<E, C, S, L = Rows> {
     primary: C,
+    loader: L,
     sink: S,
-    entity: PhantomData<fn() -> E>,
+    decoder: Decoder<E>,
 }
 
 impl<E, C, S> Indexer<E, C, S>
 where
-    E: Streamed,
-    C: ConnectionTrait,
+    E: Streamed<Model: Sync>,
+    KeyOf<E>: DeserializeOwned,
+    C: ConnectionTrait + Send + Sync + 'static,
     S: Sink<E>,
 {
-    /// Reads from `primary`, writes to `sink`.
+    /// Reads rows from `primary`, writes them to `sink`.
     ///
     /// `primary` must be the primary database itself, not a replica that lags: a row that is read too early is written with
     /// a version that is too new for it.
     pub fn new(primary: C, sink: S) -> Self {
-        Self { primary, sink, entity: PhantomData }
+        Self::with_loader(primary, Rows, sink)
+    }
+}
+
+impl<E, C, S, L> Indexer<E, C, S, L>
+where
+    E: Streamed,
+    KeyOf<E>: DeserializeOwned,
+    L: Loader<E, C>,
+    S: Sink<E, L::Record>,
+{
+    /// Has `loader` read from `primary`, writes what it returns to `sink`. `primary` as in [`new`](Self::new).
+    pub fn with_loader(primary: C, loader: L, sink: S) -> Self {
+        Self { primary, loader, sink, decoder: Decoder::columns() }
+    }
+}
+
+impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
+    /// How to read the key back from a payload, where `#[streamed(payload = …)]` makes one of your own. Default: the
+    /// key's columns, by name, of a JSON object.
+    ///
+    /// A payload that it errors on becomes a dead letter.
+    ///
+    /// ```no_run
+    /// # mod city {
+    /// #     use redstream_seaorm::Streamed;
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    /// #     #[sea_orm(table_name = "cities")]
+    /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String }
+    /// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    /// #     pub enum Relation {}
+    /// # }
+    /// # use redstream_seaorm::{Indexer, Sink};
+    /// # fn example(primary: sea_orm::DatabaseConnection, sink: impl Sink<city::Entity>) {
+    /// // For payloads such as {"kind":"city","key":1}
+    /// let indexer = Indexer::new(primary, sink).decode(|payload| Ok(serde_json::from_value(payload["key"].clone())?));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn decode(mut self, decode: impl Fn(Json) -> Result<KeyOf<E>, BoxError> + Send + Sync + 'static) -> Self {
+        self.decoder = Decoder::by(decode);
+        self
     }
 
     /// The sink.
     pub fn sink(&self) -> &S {
         &self.sink
     }
-
-    /// The rows of these keys, in no order; fewer where some are gone.
-    async fn rows(&self, keys: &[Key<E>]) -> Result<Vec<E::Model>, DbErr> {
-        let chunk = if E::PrimaryKey::iter().count() == 1 { KEYS_A_QUERY } else { COMPOSITE_KEYS_A_QUERY };
-        let mut rows = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(chunk) {
-            rows.extend(E::find().filter(is_one_of::<E>(keys)).all(&self.primary).await?);
-        }
-        Ok(rows)
-    }
 }
 
 #[async_trait]
-impl<E, C, S> Handler for Indexer<E, C, S>
+impl<E, C, S, L> Handler for Indexer<E, C, S, L>
 where
     E: Streamed,
-    E::Model: Sync,
-    KeyOf<E>: DeserializeOwned + IntoValueTuple,
-    C: ConnectionTrait + Send + Sync + 'static,
-    S: Sink<E>,
+    C: Send + Sync + 'static,
+    L: Loader<E, C>,
+    S: Sink<E, L::Record>,
 {
-    /// A payload that holds no key of `E` is a [`DecodeError`], and so becomes a dead letter.
+    /// A payload that holds no key of `E` is a [`DecodeError`](redstream_core::DecodeError), and so becomes a dead letter.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
-        let mut known = HashSet::new();
-        let mut keys = Vec::with_capacity(batch.len());
-        for message in batch.messages() {
-            let key = key_of::<E>(message)?;
-            if known.insert(key.to_json().to_string()) {
-                keys.push(key);
-            }
-        }
+        let named = Named::in_batch(&batch, &self.decoder)?;
         // Before the first row is read, so that the rows are at least as new as it says.
-        let version = batch.version().await?;
-        let upserts = self.rows(&keys).await?;
-        let found: HashSet<String> = upserts.iter().map(|row| text::<E>(row)).collect();
-        keys.retain(|key| !found.contains(&key.to_json().to_string()));
-        self.sink.write(Changes { upserts, deletes: keys, version }).await
+        let mut version = batch.version().await?;
+        let mut failures = self.carry(named.keys(), version).await?;
+        for _ in 1..WRITES {
+            if failures.outdated.is_empty() {
+                break;
+            }
+            tracing::warn!(
+                stream = %batch.stream(), consumer = batch.consumer(), version, records = failures.outdated.len(),
+                "the datastore has records by a higher version: they are read and written again by a newer one"
+            );
+            version = batch.version_above(version.max(failures.highest)).await?;
+            let again = self.carry(&std::mem::take(&mut failures.outdated), version).await?;
+            failures.failed.extend(again.failed);
+            failures.outdated = again.outdated;
+            failures.highest = again.highest;
+        }
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = failures.failed.iter().map(|(key, _)| key).chain(&failures.outdated).cloned().collect();
+        Err(named.failure(&keys, failures))
     }
 }
 
-fn text<E: Streamed>(row: &E::Model) -> String {
-    Key::<E>::from_values(row.get_primary_key_value()).to_json().to_string()
-}
-
-/// The key that a message names: the key's columns, by name, of a JSON object.
-fn key_of<E>(message: &Message) -> Result<Key<E>, DecodeError>
+impl<E, C, S, L> Indexer<E, C, S, L>
 where
-    E: EntityTrait,
-    KeyOf<E>: DeserializeOwned + IntoValueTuple,
+    E: Streamed,
+    C: Send + Sync + 'static,
+    L: Loader<E, C>,
+    S: Sink<E, L::Record>,
 {
-    let payload: Json = message.payload()?;
-    let mut values: Vec<Json> =
-        key_columns::<E>().map(|column| payload.get(column).cloned().unwrap_or_default()).collect();
-    let value = if values.len() == 1 { values.swap_remove(0) } else { Json::Array(values) };
-    let key =
-        serde_json::from_value::<KeyOf<E>>(value).map_err(|source| DecodeError::Json { id: message.id(), source })?;
-    Ok(Key::new(key))
+    /// Loads the records of these keys, and has the sink write them. Errors where it is not known which of them failed.
+    async fn carry(&self, keys: &[Key<E>], version: u64) -> Result<Failures<E>, HandlerError> {
+        let (found, upserts): (HashSet<_>, Vec<_>) = self.loader.load(&self.primary, keys).await?.into_iter().unzip();
+        let deletes = keys.iter().filter(|key| !found.contains(*key)).cloned().collect();
+        match self.sink.write(Changes { upserts, deletes, version }).await {
+            Ok(()) => Ok(Failures::new()),
+            Err(error) if error.source().is::<Failures<E>>() => {
+                error.into_source().downcast().map(|failures| *failures).map_err(HandlerError::new)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
-impl<E, C, S: fmt::Debug> fmt::Debug for Indexer<E, C, S> {
+impl<E, C, S: fmt::Debug, L> fmt::Debug for Indexer<E, C, S, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Indexer").field("sink", &self.sink).finish_non_exhaustive()
     }

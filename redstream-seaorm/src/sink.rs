@@ -8,30 +8,35 @@ use sea_orm::EntityTrait;
 
 use crate::Key;
 
-/// A secondary datastore: takes the rows of one entity as they stand now.
+/// A secondary datastore: takes the records of one entity as they stand now.
+///
+/// A record `R` is what the indexer's [`Loader`](crate::Loader) makes of a row; the row's `Model` where there is none.
 ///
 /// Writing the same changes twice must be harmless; they come again after a failure or a crash.
 #[async_trait]
-pub trait Sink<E: EntityTrait>: Send + Sync + 'static {
+pub trait Sink<E: EntityTrait, R = <E as EntityTrait>::Model>: Send + Sync + 'static {
     /// Writes the changes, all of them durably, before it returns `Ok`: the offset is committed right after.
     ///
     /// Write each record with [`Changes::version`] and let the datastore refuse an older one than it has (an
     /// *equal* one it must take). Then a consumer that was paused in mid-write and wakes up after another took over does no
     /// harm. Deletes need a tombstone with the version for that.
-    async fn write(&self, changes: Changes<E>) -> Result<(), HandlerError>;
+    ///
+    /// An error makes the whole batch come again. Where you know which records failed, return
+    /// [`Failures`](crate::Failures): then only these do, and the rest is done.
+    async fn write(&self, changes: Changes<E, R>) -> Result<(), HandlerError>;
 }
 
-/// What a batch of messages amounts to: rows to write, and keys to remove.
-pub struct Changes<E: EntityTrait> {
-    /// The rows that exist, read after the version was issued.
-    pub upserts: Vec<E::Model>,
-    /// The keys that have no row any more.
+/// What a batch of messages amounts to: records to write, and keys to remove.
+pub struct Changes<E: EntityTrait, R = <E as EntityTrait>::Model> {
+    /// The records that exist, read after the version was issued.
+    pub upserts: Vec<R>,
+    /// The keys that have no record any more.
     pub deletes: Vec<Key<E>>,
     /// Greater than the version of every earlier batch: an external version for the datastore.
     pub version: u64,
 }
 
-impl<E: EntityTrait> Changes<E> {
+impl<E: EntityTrait, R> Changes<E, R> {
     /// How many records change.
     pub fn len(&self) -> usize {
         self.upserts.len() + self.deletes.len()
@@ -43,7 +48,7 @@ impl<E: EntityTrait> Changes<E> {
     }
 }
 
-impl<E: EntityTrait> fmt::Debug for Changes<E> {
+impl<E: EntityTrait, R: fmt::Debug> fmt::Debug for Changes<E, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changes")
             .field("upserts", &self.upserts)

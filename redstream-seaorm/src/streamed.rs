@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use redstream_core::{BoxError, NewMessage, Payload, StreamName};
-use sea_orm::sea_query::{FromValueTuple, IntoValueTuple, ValueTuple};
-use sea_orm::{EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, PrimaryKeyTrait};
+use sea_orm::sea_query::{Condition, FromValueTuple, IntoValueTuple, ValueTuple};
+use sea_orm::{EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use crate::Error;
+use crate::keyset::is_one_of;
 
 /// The type of an entity's primary key: `i64`, `(i32, String)`, …
 pub type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
@@ -60,6 +62,19 @@ impl<E: EntityTrait> Key<E> {
         Self { values, entity: PhantomData }
     }
 
+    /// The key of a row.
+    pub fn of<M: ModelTrait<Entity = E>>(row: &M) -> Self {
+        Self::from_values(row.get_primary_key_value())
+    }
+
+    /// The condition that a row has one of these keys, for a query of your own: `E::find().filter(Key::any_of(&keys))`.
+    ///
+    /// One statement takes 5000 keys at the most, or 400 where a key has several columns;
+    /// [`find_by_keys`](crate::find_by_keys) takes any number.
+    pub fn any_of(keys: &[Self]) -> Condition {
+        is_one_of(keys)
+    }
+
     /// SeaORM's untyped form.
     pub fn values(&self) -> &ValueTuple {
         &self.values
@@ -98,6 +113,21 @@ impl<E> Clone for Key<E> {
 impl<E> PartialEq for Key<E> {
     fn eq(&self, other: &Self) -> bool {
         self.values == other.values
+    }
+}
+
+impl<E> Eq for Key<E> {}
+
+impl<E> Hash for Key<E> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.values.hash(state);
+    }
+}
+
+/// As JSON: `{"id":1}`.
+impl<E: Streamed> fmt::Display for Key<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_json().fmt(f)
     }
 }
 

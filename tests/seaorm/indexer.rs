@@ -1,5 +1,8 @@
 //! The indexer: keys in, rows and deletes out.
 
+mod failing;
+mod loading;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

@@ -9,6 +9,7 @@ mod hooks;
 mod indexer;
 mod insurance;
 mod keys;
+mod library;
 mod outage;
 mod outbox;
 mod savepoints;

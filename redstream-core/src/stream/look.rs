@@ -1,0 +1,28 @@
+//! A look at the messages in a stream, which changes nothing: for tests, and for curious operators.
+
+use crate::entries::Range;
+use crate::{Message, MessageId, Result, Stream};
+
+impl Stream {
+    /// Up to `limit` main messages behind `after`, oldest first, read or not. Begin with [`MessageId::MIN`].
+    pub async fn messages(&self, after: MessageId, limit: usize) -> Result<Vec<Message>> {
+        self.range(self.redstream.keys().stream(&self.name), after, limit).await
+    }
+
+    /// Up to `limit` delay messages behind `after` that wait for their time, oldest first. Begin with [`MessageId::MIN`].
+    pub async fn delay_messages(&self, after: MessageId, limit: usize) -> Result<Vec<Message>> {
+        self.range(self.redstream.keys().delay_stream(&self.name), after, limit).await
+    }
+
+    /// The id of the last delay message ever added; `0-0` where there was none.
+    pub async fn last_delay_id(&self) -> Result<MessageId> {
+        self.last_id_of(self.redstream.keys().delay_stream(&self.name)).await
+    }
+
+    async fn range(&self, key: String, after: MessageId, limit: usize) -> Result<Vec<Message>> {
+        let mut xrange = redis::cmd("XRANGE");
+        xrange.arg(key).arg(format!("({after}")).arg("+").arg("COUNT").arg(limit);
+        let Range(messages) = self.redstream.link().command("look at the messages of a stream", &xrange).await?;
+        Ok(messages)
+    }
+}

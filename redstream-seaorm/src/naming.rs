@@ -1,0 +1,81 @@
+//! Which records the messages of a batch name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use redstream_core::{Batch, BoxError, DecodeError, HandlerError, Message, MessageId};
+use sea_orm::sea_query::IntoValueTuple;
+use sea_orm::{EntityTrait, IdenStatic};
+use serde::de::{DeserializeOwned, Error as _};
+use serde_json::Value as Json;
+
+use crate::keyset::key_columns;
+use crate::{Key, KeyOf};
+
+/// Reads the key back that a payload was made of.
+pub(crate) struct Decoder<E>(Arc<dyn Fn(Json) -> Result<Key<E>, serde_json::Error> + Send + Sync>);
+
+impl<E: EntityTrait> Decoder<E> {
+    /// The key's columns, by name, of a JSON object.
+    pub(crate) fn columns() -> Self
+    where
+        KeyOf<E>: DeserializeOwned,
+    {
+        Self(Arc::new(|payload| {
+            let mut values: Vec<Json> = key_columns::<E>()
+                .iter()
+                .map(|column| payload.get(column.as_str()).cloned().unwrap_or_default())
+                .collect();
+            let value = if values.len() == 1 { values.swap_remove(0) } else { Json::Array(values) };
+            serde_json::from_value::<KeyOf<E>>(value).map(Key::new)
+        }))
+    }
+
+    /// As the user says.
+    pub(crate) fn by<F>(decode: F) -> Self
+    where
+        F: Fn(Json) -> Result<KeyOf<E>, BoxError> + Send + Sync + 'static,
+    {
+        Self(Arc::new(move |payload| match decode(payload) {
+            Ok(key) => Ok(Key::from_values(key.into_value_tuple())),
+            Err(error) => Err(error.downcast().map_or_else(serde_json::Error::custom, |error| *error)),
+        }))
+    }
+
+    fn key_of(&self, message: &Message) -> Result<Key<E>, DecodeError> {
+        (self.0)(message.payload()?).map_err(|source| DecodeError::Json { id: message.id(), source })
+    }
+}
+
+/// The records that a batch names, each once, and the messages that name them.
+pub(crate) struct Named<E> {
+    keys: Vec<Key<E>>,
+    messages: HashMap<Key<E>, Vec<MessageId>>,
+}
+
+impl<E: EntityTrait> Named<E> {
+    /// Errors with the first message that names no record.
+    pub(crate) fn in_batch(batch: &Batch, decoder: &Decoder<E>) -> Result<Self, DecodeError> {
+        let (mut keys, mut messages) = (Vec::with_capacity(batch.len()), HashMap::<_, Vec<_>>::new());
+        for message in batch.messages() {
+            let key = decoder.key_of(message)?;
+            let naming = messages.entry(key.clone()).or_default();
+            if naming.is_empty() {
+                keys.push(key);
+            }
+            naming.push(message.id());
+        }
+        Ok(Self { keys, messages })
+    }
+
+    /// The keys, in the order in which they were first named.
+    pub(crate) fn keys(&self) -> &[Key<E>] {
+        &self.keys
+    }
+
+    /// A failure of all the messages that name these records.
+    pub(crate) fn failure(&self, keys: &[Key<E>], error: impl Into<BoxError>) -> HandlerError {
+        let naming = keys.iter().filter_map(|key| self.messages.get(key)).flatten().copied();
+        HandlerError::only(naming, error)
+    }
+}

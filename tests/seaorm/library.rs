@@ -1,0 +1,212 @@
+//! Authors, their books, and the shelves that books stand on: related entities, and a connection that counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, ExecResult, QueryResult, Set, Statement,
+};
+
+use super::world::World;
+
+pub(crate) mod author {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "authors")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: i64,
+        pub(crate) name: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {
+        #[sea_orm(has_many = "super::book::Entity")]
+        Books,
+    }
+
+    impl Related<super::book::Entity> for Entity {
+        fn to() -> RelationDef {
+            Relation::Books.def()
+        }
+    }
+}
+
+pub(crate) mod book {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "books")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: i64,
+        pub(crate) title: String,
+        pub(crate) author_id: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {
+        // No constraint, so that an author's row can go before the books.
+        #[sea_orm(
+            belongs_to = "super::author::Entity",
+            from = "Column::AuthorId",
+            to = "super::author::Column::Id",
+            skip_fk
+        )]
+        Author,
+    }
+
+    impl Related<super::author::Entity> for Entity {
+        fn to() -> RelationDef {
+            Relation::Author.def()
+        }
+    }
+
+    impl Related<super::shelf::Entity> for Entity {
+        fn to() -> RelationDef {
+            super::place::Relation::Shelf.def()
+        }
+
+        fn via() -> Option<RelationDef> {
+            Some(super::place::Relation::Book.def().rev())
+        }
+    }
+}
+
+/// A book can stand on several shelves.
+pub(crate) mod place {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "places")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) book_id: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) shelf_id: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {
+        #[sea_orm(belongs_to = "super::book::Entity", from = "Column::BookId", to = "super::book::Column::Id")]
+        Book,
+        #[sea_orm(belongs_to = "super::shelf::Entity", from = "Column::ShelfId", to = "super::shelf::Column::Id")]
+        Shelf,
+    }
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Shelves stand in shelves.
+pub(crate) mod shelf {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "shelves")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: i64,
+        pub(crate) within: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter)]
+    pub(crate) enum Relation {
+        Inner,
+    }
+
+    impl RelationTrait for Relation {
+        fn def(&self) -> RelationDef {
+            Entity::has_many(Entity).from(Column::Id).to(Column::Within).into()
+        }
+    }
+
+    impl Related<Entity> for Entity {
+        fn to() -> RelationDef {
+            Relation::Inner.def()
+        }
+    }
+
+    impl Related<super::book::Entity> for Entity {
+        fn to() -> RelationDef {
+            super::place::Relation::Book.def()
+        }
+
+        fn via() -> Option<RelationDef> {
+            Some(super::place::Relation::Shelf.def().rev())
+        }
+    }
+}
+
+/// Makes the tables, with authors 1 to `authors` of whom each wrote `books`; nobody was told of them.
+///
+/// The books of author 1 are 1001, 1002 and so on, those of author 2 begin at 2001.
+pub(crate) async fn fill(world: &World, authors: i64, books: i64) {
+    world.create(author::Entity).await;
+    world.create(book::Entity).await;
+    let all: Vec<_> =
+        (1..=authors).map(|id| author::ActiveModel { id: Set(id), name: Set(format!("author {id}")) }).collect();
+    for some in all.chunks(500) {
+        author::Entity::insert_many(some.to_vec()).exec_without_returning(&world.plain).await.unwrap();
+    }
+    let all: Vec<_> = (1..=authors)
+        .flat_map(|author| (1..=books).map(move |n| (author * 1000 + n, author)))
+        .map(|(id, author)| book::ActiveModel { id: Set(id), title: Set(format!("book {id}")), author_id: Set(author) })
+        .collect();
+    for some in all.chunks(500) {
+        book::Entity::insert_many(some.to_vec()).exec_without_returning(&world.plain).await.unwrap();
+    }
+}
+
+/// A connection that counts the queries that go through it. Clones count together.
+#[derive(Clone, Debug)]
+pub(crate) struct Counting {
+    inner: DatabaseConnection,
+    queries: Arc<AtomicUsize>,
+}
+
+impl Counting {
+    pub(crate) fn new(inner: DatabaseConnection) -> Self {
+        Self { inner, queries: Arc::default() }
+    }
+
+    /// How many there were since the last time this was asked.
+    pub(crate) fn queries(&self) -> usize {
+        self.queries.swap(0, Ordering::SeqCst)
+    }
+
+    fn count(&self) {
+        self.queries.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Counting {
+    fn get_database_backend(&self) -> DbBackend {
+        self.inner.get_database_backend()
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.count();
+        self.inner.execute_raw(stmt).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.count();
+        self.inner.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.count();
+        self.inner.query_one_raw(stmt).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.count();
+        self.inner.query_all_raw(stmt).await
+    }
+}
