@@ -93,7 +93,7 @@ pub use producer::Producer;
 pub use pulse::{Condition, Pulse};
 pub use redstream::Redstream;
 pub use registry::Start;
-pub use sharding::{Sharded, Shards};
+pub use sharding::{ShardMap, Sharded, Shards};
 pub use stream::Stream;
 pub use supervisor::Supervisor;
 pub use sync::SyncToken;

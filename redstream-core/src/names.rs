@@ -39,6 +39,11 @@ impl StreamName {
     pub(crate) fn delayed(&self) -> Self {
         Self(format!("{}.delay", self.0).into())
     }
+
+    /// A shard of this stream. `ShardMap` has checked that the longest of these names is one.
+    pub(crate) fn shard(&self, number: u32) -> Self {
+        Self(format!("{}-{number}", self.0).into())
+    }
 }
 
 impl AsRef<str> for StreamName {

@@ -7,15 +7,16 @@
 
 mod generation;
 mod hosts;
+mod map;
 mod spread;
 mod worker;
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
+pub use map::ShardMap;
 pub use worker::Sharded;
 
 use crate::{
@@ -58,11 +59,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Shards {
     redstream: Redstream,
-    name: StreamName,
-    /// The name, with the generation's number from the second one on.
-    prefix: StreamName,
-    generation: u32,
-    count: NonZeroU32,
+    map: ShardMap,
     streams: Arc<[Stream]>,
 }
 
@@ -71,34 +68,29 @@ impl Redstream {
     ///
     /// Errors where the name is not usable, and where `count` is zero; does not talk to Redis.
     pub fn shards(&self, name: impl AsRef<str>, count: u32) -> Result<Shards> {
-        let name = StreamName::new(name)?;
-        let count = NonZeroU32::new(count)
-            .ok_or_else(|| Error::InvalidOption { option: "shards", reason: "it is zero".to_owned() })?;
-        Shards::of(self.clone(), name.clone(), name, 1, count)
+        Ok(Shards::of(self.clone(), ShardMap::new(name, count)?))
     }
 }
 
 impl Shards {
-    fn of(
-        redstream: Redstream,
-        name: StreamName,
-        prefix: StreamName,
-        generation: u32,
-        count: NonZeroU32,
-    ) -> Result<Self> {
-        let streams =
-            (0..count.get()).map(|shard| redstream.stream(format!("{prefix}-{shard}"))).collect::<Result<_>>()?;
-        Ok(Self { redstream, name, prefix, generation, count, streams })
+    fn of(redstream: Redstream, map: ShardMap) -> Self {
+        let streams = map.names().map(|name| Stream::new(redstream.clone(), name)).collect();
+        Self { redstream, map, streams }
+    }
+
+    /// Their names, and which payload goes where: for those who write without this handle.
+    pub fn map(&self) -> &ShardMap {
+        &self.map
     }
 
     /// The name that the shards have in common.
     pub fn name(&self) -> &StreamName {
-        &self.name
+        self.map.name()
     }
 
     /// How many there are.
     pub fn count(&self) -> u32 {
-        self.count.get()
+        self.map.count()
     }
 
     /// Each shard as a stream, by number: for what concerns one, such as its lag or its dead letters.
@@ -108,7 +100,7 @@ impl Shards {
 
     /// The number of the shard that messages with this payload go to; see [the hash](Self#the-hash).
     pub fn shard_of(&self, payload: &Payload) -> u32 {
-        crc32fast::hash(payload.as_str().as_bytes()) % self.count
+        self.map.shard_of(payload)
     }
 
     /// The name of the shard that messages with this payload go to.
@@ -138,33 +130,33 @@ impl Shards {
     /// The shards share the handler, which is called for several of them at once.
     pub fn consumer(&self, name: impl Into<String>, handler: impl Handler) -> Sharded<Consumer> {
         let (name, handler): (String, Arc<dyn Handler>) = (name.into(), Arc::new(handler));
-        let hosts = self.redstream.keys().consumer_hosts(&self.prefix, &name);
-        let title = format!("consumer {name} of {}", self.prefix);
+        let hosts = self.redstream.keys().consumer_hosts(self.map.prefix(), &name);
+        let title = format!("consumer {name} of {}", self.map.prefix());
         let consumers = self.sharded(&title, hosts, |stream| {
             Consumer::new(self.redstream.clone(), stream.name().clone(), name.clone(), handler.clone())
         });
-        if self.generation == 1 { consumers } else { consumers.behind(self.gate()) }
+        if self.map.number() == 1 { consumers } else { consumers.behind(self.gate()) }
     }
 
     /// The delayers of all shards, as one worker; see [`Stream::delayer`].
     pub fn delayer(&self, delay: Duration) -> Sharded<Delayer> {
-        let hosts = self.redstream.keys().consumer_hosts(&self.prefix.delayed(), delayer::NAME);
-        self.sharded(&format!("delayer of {}", self.prefix), hosts, |stream| stream.delayer(delay))
+        let hosts = self.redstream.keys().consumer_hosts(&self.map.prefix().delayed(), delayer::NAME);
+        self.sharded(&format!("delayer of {}", self.map.prefix()), hosts, |stream| stream.delayer(delay))
     }
 
     /// The trimmers of all shards, as one worker; see [`Stream::trimmer`].
     pub fn trimmer(&self) -> Sharded<Trimmer> {
-        let hosts = self.redstream.keys().trimmer_hosts(&self.prefix);
-        self.sharded(&format!("trimmer of {}", self.prefix), hosts, Stream::trimmer)
+        let hosts = self.redstream.keys().trimmer_hosts(self.map.prefix());
+        self.sharded(&format!("trimmer of {}", self.map.prefix()), hosts, Stream::trimmer)
     }
 
     fn sharded<W>(&self, title: &str, hosts: String, worker: impl Fn(&Stream) -> W) -> Sharded<W> {
-        let title = format!("{title} in {} shards", self.count);
+        let title = format!("{title} in {} shards", self.count());
         Sharded::new(title, hosts, self.streams.iter().map(worker).collect())
     }
 
     fn encode(&self, payload: &(impl Serialize + ?Sized)) -> Result<Payload> {
-        Payload::encode(payload).map_err(|source| Error::Encode { stream: self.name.clone(), source })
+        Payload::encode(payload).map_err(|source| Error::Encode { stream: self.map.name().clone(), source })
     }
 }
 

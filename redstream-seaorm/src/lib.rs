@@ -71,6 +71,7 @@ mod bulk;
 mod connection;
 mod context;
 mod delays;
+mod entities;
 mod error;
 mod failures;
 mod forward;
@@ -96,6 +97,7 @@ mod unkeyed;
 
 pub use bulk::{Bulk, BulkExt};
 pub use connection::StreamedConnection;
+pub use entities::{Entities, EntityStream, EntityWorker};
 pub use error::Error;
 pub use failures::Failures;
 pub use guard::BypassGuard;

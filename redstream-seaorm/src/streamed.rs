@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use redstream_core::{BoxError, NewMessage, Payload, StreamName};
+use redstream_core::{BoxError, NewMessage, Payload, ShardMap, StreamName};
 use sea_orm::sea_query::{Condition, FromValueTuple, IntoValueTuple, ValueTuple};
 use sea_orm::{EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait};
 use serde::Serialize;
@@ -19,8 +19,8 @@ pub type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueTy
 
 /// An entity whose changes are streamed; `#[derive(Streamed)]` on its model implements it.
 ///
-/// Everything here is a function of the primary key alone: a delay message, a main message, a delete that knows no other
-/// column and a bulk update that selects keys must all make the same message of a row.
+/// What is said of a message is a function of the primary key alone: a delay message, a main message, a delete that knows
+/// no other column and a bulk update that selects keys must all make the same message of a row.
 ///
 /// The key's type is `Serialize`, and `Deserialize` where an [`Indexer`](crate::Indexer) is to read the key back; SeaORM's own
 /// key types are. A newtype derives both.
@@ -30,15 +30,28 @@ pub trait Streamed: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType: Serialize
         Self::default().table_name().to_owned().into()
     }
 
-    /// Whether an update that sets this column is announced. Default: all are.
-    fn is_watched(column: &Self::Column) -> bool {
-        let _ = column;
-        true
+    /// Into how many shards the stream is cut: see [`Shards`](redstream_core::Shards). Default: none, it is one stream.
+    ///
+    /// All writers and workers must agree on it. [`Entities::of`](crate::Entities::of) gives workers that do.
+    fn shards() -> Option<u32> {
+        None
+    }
+
+    /// The generation of the shards: see [`Shards::generation`](redstream_core::Shards::generation). Default: 1.
+    fn generation() -> u32 {
+        1
     }
 
     /// The message's payload. Default: an object of the key's columns, such as `{"id":1}`.
     fn payload(key: &Key<Self>) -> Json {
         key.to_json()
+    }
+
+    /// Whether an update that sets this column is announced. Default: every one is. An update that sets no watched
+    /// column is neither insured nor announced; inserts and deletes always are.
+    fn is_watched(column: &Self::Column) -> bool {
+        let _ = column;
+        true
     }
 }
 
@@ -140,12 +153,14 @@ impl<E> fmt::Debug for Key<E> {
 /// The message of a key.
 pub(crate) fn message<E: Streamed>(key: ValueTuple) -> Result<NewMessage, Error> {
     let make = || -> Result<NewMessage, BoxError> {
-        let stream = StreamName::new(E::stream())?;
         let key = Key::from_values(key);
         // What `to_json` has no word for, such as NaN, would otherwise become `null` in silence.
         Payload::encode(&key.value())?;
         let payload = Payload::encode(&E::payload(&key))?;
-        Ok(NewMessage::new(stream, payload))
+        Ok(match E::shards() {
+            None => NewMessage::new(StreamName::new(E::stream())?, payload),
+            Some(count) => ShardMap::new(E::stream(), count)?.generation(E::generation())?.message(payload),
+        })
     };
     make().map_err(|source| Error::Message { table: table::<E>(), source })
 }

@@ -2,6 +2,7 @@
 
 mod generations;
 mod hosts;
+mod map;
 mod spreading;
 
 use std::collections::{HashMap, HashSet};

@@ -30,12 +30,7 @@ impl Shards {
     ///
     /// Errors where `generation` is zero.
     pub fn generation(&self, generation: u32) -> Result<Self> {
-        let prefix = match generation {
-            0 => return Err(refused("it is zero")),
-            1 => self.name.clone(),
-            _ => StreamName::new(format!("{}.{generation}", self.name))?,
-        };
-        Self::of(self.redstream.clone(), self.name.clone(), prefix, generation, self.count)
+        Ok(Self::of(self.redstream.clone(), self.map.generation(generation)?))
     }
 
     /// Waits for up to `within` until the old generation is drained, and opens the gate of this one. Where it is open already,
@@ -49,7 +44,7 @@ impl Shards {
     /// Errors with [`Error::NotDrained`] where the bound passes: then the gate stays closed, so call it again. Also
     /// where `old` is not an earlier generation of the same stream.
     pub async fn take_over(&self, old: &Self, within: Duration) -> Result<()> {
-        if old.name != self.name || old.generation >= self.generation {
+        if old.name() != self.name() || old.map.number() >= self.map.number() {
             return Err(refused("only an earlier generation of the same stream can be taken over"));
         }
         let deadline = Instant::now() + within;
@@ -68,7 +63,7 @@ impl Shards {
     }
 
     pub(super) fn gate(&self) -> String {
-        self.redstream.keys().gate(&self.prefix)
+        self.redstream.keys().gate(self.map.prefix())
     }
 
     /// What is still to be done, for one stream where there is any.
@@ -109,7 +104,7 @@ impl Shards {
         let mut set = redis::cmd("SET");
         set.arg(self.gate()).arg("open");
         let _ok: String = self.redstream.link().command("open the gate of a generation", &set).await?;
-        tracing::info!(stream = %self.prefix, "the old generation is drained: gate opened");
+        tracing::info!(stream = %self.map.prefix(), "the old generation is drained: gate opened");
         Ok(())
     }
 

@@ -1,11 +1,15 @@
 //! What `#[streamed(…)]` says.
 
-use syn::{DeriveInput, LitStr, Path};
+use syn::meta::ParseNestedMeta;
+use syn::{DeriveInput, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Path, Token, punctuated::Punctuated};
 
 #[derive(Default)]
 pub(crate) struct Attribute {
     pub(crate) stream: Option<LitStr>,
+    pub(crate) shards: Option<LitInt>,
+    pub(crate) generation: Option<LitInt>,
     pub(crate) payload: Option<Path>,
+    pub(crate) watch: Option<Vec<Ident>>,
     pub(crate) manual: bool,
 }
 
@@ -14,28 +18,46 @@ impl Attribute {
     pub(crate) fn of(input: &DeriveInput) -> syn::Result<Self> {
         let mut attribute = Self::default();
         for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("streamed")) {
-            attr.parse_nested_meta(|meta| {
-                let twice = || Err(meta.error("said twice"));
-                if meta.path.is_ident("stream") {
-                    if attribute.stream.is_some() {
-                        return twice();
-                    }
-                    attribute.stream = Some(stream_name(meta.value()?.parse()?)?);
-                } else if meta.path.is_ident("payload") {
-                    if attribute.payload.is_some() {
-                        return twice();
-                    }
-                    attribute.payload = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("manual") {
-                    attribute.manual = true;
-                } else {
-                    return Err(meta.error("expected `stream = \"name\"`, `payload = path` or `manual`"));
-                }
-                Ok(())
-            })?;
+            attr.parse_nested_meta(|meta| attribute.add(&meta))?;
         }
-        Ok(attribute)
+        match &attribute.generation {
+            Some(generation) if attribute.shards.is_none() => {
+                Err(syn::Error::new(generation.span(), "a generation is one of shards: say `shards = number`, too"))
+            }
+            _ => Ok(attribute),
+        }
     }
+
+    fn add(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+        let word = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+        match &*word {
+            "stream" => once(meta, &mut self.stream, |meta| stream_name(meta.value()?.parse()?)),
+            "shards" => once(meta, &mut self.shards, |meta| number(meta, "a stream has at least one shard")),
+            "generation" => once(meta, &mut self.generation, |meta| number(meta, "the first generation is 1")),
+            "payload" => once(meta, &mut self.payload, |meta| meta.value()?.parse()),
+            "watch" => once(meta, &mut self.watch, fields),
+            "manual" => {
+                self.manual = true;
+                Ok(())
+            }
+            _ => Err(meta.error(
+                "expected `stream = \"name\"`, `shards = number`, `generation = number`, `payload = path`, \
+                 `watch(field, …)` or `manual`",
+            )),
+        }
+    }
+}
+
+fn once<T>(
+    meta: &ParseNestedMeta<'_>,
+    said: &mut Option<T>,
+    read: impl FnOnce(&ParseNestedMeta<'_>) -> syn::Result<T>,
+) -> syn::Result<()> {
+    if said.is_some() {
+        return Err(meta.error("said twice"));
+    }
+    *said = Some(read(meta)?);
+    Ok(())
 }
 
 /// Refuses at compile time what `StreamName::new` would refuse at the first save.
@@ -53,4 +75,30 @@ fn stream_name(literal: LitStr) -> syn::Result<LitStr> {
         return Ok(literal);
     };
     Err(syn::Error::new(literal.span(), reason))
+}
+
+/// A number from 1 on.
+fn number(meta: &ParseNestedMeta<'_>, least: &str) -> syn::Result<LitInt> {
+    let value: Expr = meta.value()?.parse()?;
+    let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = value else {
+        return Err(syn::Error::new_spanned(value, "expected a number"));
+    };
+    if number.base10_parse::<u32>()? == 0 {
+        return Err(syn::Error::new(number.span(), least));
+    }
+    Ok(number)
+}
+
+/// `(name, price)`.
+fn fields(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<Ident>> {
+    if !meta.input.peek(syn::token::Paren) {
+        return Err(meta.error("expected `watch(field, …)`"));
+    }
+    let names;
+    syn::parenthesized!(names in meta.input);
+    let names: Vec<Ident> = Punctuated::<Ident, Token![,]>::parse_terminated(&names)?.into_iter().collect();
+    if names.is_empty() {
+        return Err(meta.error("name the fields whose changes are announced"));
+    }
+    Ok(names)
 }

@@ -1,10 +1,12 @@
 //! The code that the derive writes: what one would write by hand.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Data, DeriveInput};
 
 use super::attribute::Attribute;
+use super::watch;
 
 pub(crate) fn streamed(input: &DeriveInput) -> syn::Result<TokenStream> {
     // `#[sea_orm::model]` copies the derives of `Model` to the `ModelEx` it makes beside it.
@@ -14,13 +16,15 @@ pub(crate) fn streamed(input: &DeriveInput) -> syn::Result<TokenStream> {
     if !is_model(input) {
         return Err(syn::Error::new(input.ident.span(), "derive `Streamed` on a SeaORM entity's `struct Model`"));
     }
-    Ok(implementations(Attribute::of(input)?))
+    let attribute = Attribute::of(input)?;
+    let watched = attribute.watch.as_ref().map(|names| watch::columns(input, names)).transpose()?;
+    Ok(implementations(&attribute, watched.as_deref()))
 }
 
 /// The mistake, and nothing but the mistake: with no implementations at all, SeaORM's complaints of it would bury it.
 pub(crate) fn mistaken(mistake: &syn::Error, input: &DeriveInput) -> TokenStream {
     let mistake = mistake.to_compile_error();
-    let rest = is_model(input).then(|| implementations(Attribute::default()));
+    let rest = is_model(input).then(|| implementations(&Attribute::default(), None));
     quote!(#mistake #rest)
 }
 
@@ -28,90 +32,108 @@ fn is_model(input: &DeriveInput) -> bool {
     input.ident == "Model" && matches!(input.data, Data::Struct(_))
 }
 
-fn implementations(Attribute { stream, payload, manual }: Attribute) -> TokenStream {
-    let stream = stream.map(|name| {
+fn implementations(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
+    let entity = entity(attribute, watched);
+    let behavior = (!attribute.manual).then(behavior);
+    let registration = registration();
+    quote!(#entity #behavior #registration)
+}
+
+/// Nothing is imported here: a path of the user's means what it says.
+fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
+    let stream = attribute.stream.as_ref().map(|name| {
         quote! {
             fn stream() -> ::std::borrow::Cow<'static, str> {
-                ::std::borrow::Cow::Borrowed(#name)
+                #name.into()
             }
         }
     });
-    let payload = payload.map(|function| {
+    let shards = attribute.shards.as_ref().map(|count| {
+        quote! {
+            fn shards() -> ::std::option::Option<u32> {
+                ::std::option::Option::Some(#count)
+            }
+        }
+    });
+    let generation = attribute.generation.as_ref().map(|number| {
+        quote! {
+            fn generation() -> u32 {
+                #number
+            }
+        }
+    });
+    let payload = attribute.payload.as_ref().map(|function| {
+        // A function of another type is then an error at its name.
+        let told = quote_spanned!(function.span()=> #function(key));
         quote! {
             fn payload(key: &::redstream_seaorm::Key<Self>) -> ::redstream_seaorm::__private::Json {
-                // A function of another type is then an error at its name.
-                let payload: fn(&::redstream_seaorm::Key<Self>) -> ::redstream_seaorm::__private::Json = #function;
-                payload(key)
+                #told
             }
         }
     });
-    let behavior = (!manual).then(behavior);
+    let is_watched = watched.map(|columns| {
+        quote! {
+            fn is_watched(column: &Column) -> bool {
+                ::std::matches!(column, #(Column::#columns)|*)
+            }
+        }
+    });
     quote! {
         impl ::redstream_seaorm::Streamed for Entity {
             #stream
+            #shards
+            #generation
             #payload
-        }
-        #behavior
-        ::redstream_seaorm::__private::inventory::submit! {
-            ::redstream_seaorm::__private::StreamedEntity(|| {
-                let entity = <Entity as ::std::default::Default>::default();
-                let schema = ::redstream_seaorm::__private::EntityName::schema_name(&entity);
-                let table = ::redstream_seaorm::__private::EntityName::table_name(&entity);
-                (schema.map(::std::borrow::ToOwned::to_owned), ::std::borrow::ToOwned::to_owned(table))
-            })
+            #is_watched
         }
     }
 }
 
+/// The imports stay within the block.
 fn behavior() -> TokenStream {
     quote! {
-        #[::redstream_seaorm::__private::async_trait]
-        impl ::redstream_seaorm::__private::ActiveModelBehavior for ActiveModel {
-            async fn before_save<C>(
-                self,
-                db: &C,
-                insert: bool,
-            ) -> ::std::result::Result<Self, ::redstream_seaorm::__private::DbErr>
-            where
-                C: ::redstream_seaorm::__private::ConnectionTrait,
-            {
-                ::redstream_seaorm::hooks::before_save(&self, db, insert).await?;
-                ::std::result::Result::Ok(self)
-            }
+        const _: () = {
+            use ::redstream_seaorm::__private::{ActiveModelBehavior, ConnectionTrait, DbErr, async_trait};
+            use ::redstream_seaorm::hooks;
+            use ::std::result::Result::{self, Ok};
 
-            async fn after_save<C>(
-                model: Model,
-                db: &C,
-                insert: bool,
-            ) -> ::std::result::Result<Model, ::redstream_seaorm::__private::DbErr>
-            where
-                C: ::redstream_seaorm::__private::ConnectionTrait,
-            {
-                ::redstream_seaorm::hooks::after_save::<Entity, C>(&model, db, insert).await?;
-                ::std::result::Result::Ok(model)
-            }
+            #[async_trait]
+            impl ActiveModelBehavior for ActiveModel {
+                async fn before_save<C: ConnectionTrait>(self, db: &C, insert: bool) -> Result<Self, DbErr> {
+                    hooks::before_save(&self, db, insert).await?;
+                    Ok(self)
+                }
 
-            async fn before_delete<C>(
-                self,
-                db: &C,
-            ) -> ::std::result::Result<Self, ::redstream_seaorm::__private::DbErr>
-            where
-                C: ::redstream_seaorm::__private::ConnectionTrait,
-            {
-                ::redstream_seaorm::hooks::before_delete(&self, db).await?;
-                ::std::result::Result::Ok(self)
-            }
+                async fn after_save<C: ConnectionTrait>(model: Model, db: &C, insert: bool) -> Result<Model, DbErr> {
+                    hooks::after_save::<Entity, C>(&model, db, insert).await?;
+                    Ok(model)
+                }
 
-            async fn after_delete<C>(
-                self,
-                db: &C,
-            ) -> ::std::result::Result<Self, ::redstream_seaorm::__private::DbErr>
-            where
-                C: ::redstream_seaorm::__private::ConnectionTrait,
-            {
-                ::redstream_seaorm::hooks::after_delete(&self, db).await?;
-                ::std::result::Result::Ok(self)
+                async fn before_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
+                    hooks::before_delete(&self, db).await?;
+                    Ok(self)
+                }
+
+                async fn after_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
+                    hooks::after_delete(&self, db).await?;
+                    Ok(self)
+                }
             }
-        }
+        };
+    }
+}
+
+/// Tells the guard of the table.
+fn registration() -> TokenStream {
+    quote! {
+        const _: () = {
+            use ::redstream_seaorm::__private::{EntityName, StreamedEntity, inventory};
+            use ::std::string::String;
+
+            inventory::submit!(StreamedEntity(|| {
+                let entity = Entity::default();
+                (entity.schema_name().map(String::from), String::from(entity.table_name()))
+            }));
+        };
     }
 }

@@ -2,6 +2,7 @@
 
 mod attribute;
 mod expand;
+mod watch;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};

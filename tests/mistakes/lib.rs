@@ -1,0 +1,1 @@
+//! The home of one test, which needs few dependencies: see `mistakes.rs`.

@@ -1,0 +1,21 @@
+//! What is no model.
+
+mod of_another_name {
+    use redstream_seaorm::Streamed;
+
+    #[derive(Streamed)]
+    pub struct City {
+        pub id: i64,
+    }
+}
+
+mod an_enum {
+    use redstream_seaorm::Streamed;
+
+    #[derive(Streamed)]
+    pub enum Model {
+        City,
+    }
+}
+
+fn main() {}
