@@ -96,7 +96,7 @@ on_each_database! {
         txn.commit().await.unwrap();
         let producer = world.db.producer();
         let written: Result<_, DbErr> = producer
-            .bulk(&world.db, &[rome.clone()], async |txn| {
+            .bulk(&world.db, std::slice::from_ref(&rome), async |txn| {
                 let statement = "UPDATE cities SET name = 'Roma'; ";
                 txn.execute_unprepared(statement).await?;
                 let deeper = txn.begin().await?;

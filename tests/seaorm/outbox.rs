@@ -72,7 +72,7 @@ on_each_database! {
         let oslo = named("Oslo").insert(&world.db).await.unwrap();
         renamed(&oslo, "Christiania").update(&world.db).await.unwrap();
         let written: Result<(), DbErr> =
-            world.db.producer().bulk(&world.db, &[oslo.clone()], async |_| Ok(())).await;
+            world.db.producer().bulk(&world.db, std::slice::from_ref(&oslo), async |_| Ok(())).await;
         written.unwrap();
         oslo.clone().delete(&world.db).await.unwrap();
         assert_eq!(rows(&world).await, ids([oslo.id; 4]));
