@@ -35,7 +35,7 @@ impl Admission {
     pub(crate) fn lend(&self, below: &impl ConnectionTrait) {
         let Some(below) = (!self.tables.is_empty()).then(|| probe::tracked(below)).flatten() else { return };
         if let Some(permits) = below.permits() {
-            self.tables.iter().for_each(|table| permits.give(table.clone(), Promise::Kept));
+            self.tables.iter().for_each(|table| permits.give(table.clone(), None, Promise::Kept));
         }
     }
 }

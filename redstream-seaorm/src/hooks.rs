@@ -50,6 +50,7 @@ where
     }
     let key = model.get_primary_key_value().filter(|key| !(insert && replaced::<A::Entity, C>(key, db)));
     let message = key.map(message::<A::Entity>).transpose()?;
+    let known = message.clone();
     let promise = match (message, &tracked) {
         _ if change == Change::Silent => Promise::Kept,
         (Some(message), Tracked::Autocommit(_)) => Promise::Follow(message),
@@ -74,7 +75,7 @@ where
         // An update without a key SeaORM refuses itself.
         (None, _) => return Ok(()),
     };
-    announce_statement::<A::Entity>(&tracked, promise);
+    announce_statement::<A::Entity>(&tracked, known, promise);
     Ok(())
 }
 
@@ -113,6 +114,7 @@ where
     let tracked = tracked::<A::Entity, C>(db)?;
     // Without a key SeaORM refuses the delete itself.
     let Some(message) = message_of(model)? else { return Ok(()) };
+    let known = Some(message.clone());
     let promise = match &tracked {
         Tracked::Autocommit(_) => Promise::Follow(message),
         Tracked::Transaction(scope) => {
@@ -124,7 +126,7 @@ where
             Promise::Kept
         }
     };
-    announce_statement::<A::Entity>(&tracked, promise);
+    announce_statement::<A::Entity>(&tracked, known, promise);
     Ok(())
 }
 
@@ -147,9 +149,9 @@ where
 }
 
 /// Tells the connection of the statement that follows the hook.
-fn announce_statement<E: EntityTrait>(tracked: &Tracked, promise: Promise) {
+fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMessage>, promise: Promise) {
     if let Some(permits) = tracked.permits() {
-        permits.give(table_name::<E>(), promise);
+        permits.give(table_name::<E>(), message, promise);
     }
 }
 

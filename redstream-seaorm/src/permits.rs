@@ -26,7 +26,7 @@ const MANY: usize = 256;
 pub(crate) enum Promise {
     /// Nothing more: the hook sees to all of it, or nothing of this write is announced.
     Kept,
-    /// Insure and announce this, with the statement.
+    /// Insure and announce the record's message, with the statement.
     Follow(NewMessage),
     /// The same, with keys that only the answer will tell.
     FollowAnswer(ReadKeys),
@@ -50,6 +50,8 @@ struct Waiting {
 #[derive(Debug)]
 struct Permit {
     table: Cow<'static, str>,
+    /// Of the record that the hook was called for, where its key was known.
+    message: Option<NewMessage>,
     promise: Promise,
     /// A statement does what was promised; it may be that of other hooks, too.
     used: bool,
@@ -58,8 +60,8 @@ struct Permit {
 
 impl Permits {
     /// The next statement of this task that writes the table is answered for.
-    pub(crate) fn give(&self, table: impl Into<Cow<'static, str>>, promise: Promise) {
-        let permit = Permit { table: table.into(), promise, used: false, since: Instant::now() };
+    pub(crate) fn give(&self, table: impl Into<Cow<'static, str>>, message: Option<NewMessage>, promise: Promise) {
+        let permit = Permit { table: table.into(), message, promise, used: false, since: Instant::now() };
         self.with(|waiting| {
             if waiting.by_task.len() > MANY {
                 waiting.forget_the_stale();
@@ -100,11 +102,9 @@ impl Permits {
         if self.is_empty() {
             return None;
         }
-        let its = |permit: &Permit| match &permit.promise {
-            _ if permit.table != table => false,
-            Promise::Follow(followed) => followed == message,
-            Promise::Kept | Promise::FollowAnswer(_) => true,
-        };
+        // One without a key may be this record's; not where a statement has used it, since the next may be meant.
+        let its =
+            |permit: &Permit| permit.table == table && permit.message.as_ref().map_or(!permit.used, |of| of == message);
         let permit = self.with(|waiting| waiting.remove(its))?;
         (!permit.used).then_some(permit.promise)
     }

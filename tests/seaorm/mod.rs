@@ -10,6 +10,7 @@ mod indexer;
 mod insurance;
 mod keys;
 mod library;
+mod links;
 mod outage;
 mod outbox;
 mod savepoints;
