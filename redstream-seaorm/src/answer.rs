@@ -2,7 +2,7 @@
 
 use redstream_core::NewMessage;
 use sea_orm::sea_query::IntoValueTuple;
-use sea_orm::{DbErr, ExecResult, IdenStatic, QueryResult, TryFromU64, TryGetableMany};
+use sea_orm::{DbErr, ExecResult, IdenStatic, PrimaryKeyTrait, QueryResult, TryFromU64, TryGetableMany};
 
 use crate::keyset::key_columns;
 use crate::streamed::{message, table};
@@ -57,6 +57,11 @@ fn of_row<E: Streamed>(row: &QueryResult) -> Result<NewMessage, DbErr> {
 }
 
 fn of_last_id<E: Streamed>(id: u64) -> Result<NewMessage, DbErr> {
-    let key = KeyOf::<E>::try_from_u64(id).map_err(|_| Error::GeneratedKey { table: table::<E>() })?;
+    let untold = || Error::GeneratedKey { table: table::<E>() };
+    // Of another kind of key it tells nothing, and types such as text would take it all the same.
+    if id == 0 || !<E::PrimaryKey as PrimaryKeyTrait>::auto_increment() {
+        return Err(untold().into());
+    }
+    let key = KeyOf::<E>::try_from_u64(id).map_err(|_| untold())?;
     Ok(message::<E>(key.into_value_tuple())?)
 }

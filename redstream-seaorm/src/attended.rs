@@ -120,7 +120,18 @@ impl<'a, T: ConnectionTrait> Within<'a, T> {
     }
 
     pub(crate) fn end<R: Answer>(self, answer: Result<R, DbErr>) -> Ready<Result<R, DbErr>> {
-        self.running.answered();
-        ready(answer.and_then(|answer| follow(self.scope, &self.admission.promises, &answer).map(|()| answer)))
+        let followed = answer.map(|answer| (follow(self.scope, &self.admission.promises, &answer), answer));
+        ready(match followed {
+            Ok((Ok(()), answer)) => {
+                self.running.answered();
+                Ok(answer)
+            }
+            // The row is there, and nobody can insure it: as good as cut off.
+            Ok((Err(error), _)) => Err(error),
+            Err(error) => {
+                self.running.answered();
+                Err(error)
+            }
+        })
     }
 }

@@ -5,13 +5,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use redstream_seaorm::StreamedConnection;
-use sea_orm::{ActiveModelTrait, DatabaseConnection, TransactionTrait};
+use redstream_seaorm::{BypassGuard, StreamedConnection};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, Set, TransactionTrait,
+};
+use serde_json::json;
 use tokio::sync::Notify;
 
 use super::city::{named, renamed, with_key};
 use super::world::{World, id, ids};
 use super::wrappers::{Interference, Interfering};
+use crate::support::Backend;
+
+/// Its key is a text that the database makes.
+mod ticket {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "tickets")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: String,
+        pub(crate) name: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+}
 
 /// Where it is on, statements are done, and their answers never come.
 #[derive(Debug, Default)]
@@ -103,7 +124,7 @@ on_each_database! {
     async fn a_refused_insert_holds_nobody_up(db: TestDb) {
         let world = World::new(&db).await;
         let index = "CREATE UNIQUE INDEX one_of_a_name ON cities (name)";
-        sea_orm::ConnectionTrait::execute_unprepared(&world.plain, index).await.unwrap();
+        world.plain.execute_unprepared(index).await.unwrap();
         let txn = world.db.begin().await.unwrap();
         let inner = txn.begin().await.unwrap();
         named("Rome").insert(&inner).await.unwrap();
@@ -112,5 +133,33 @@ on_each_database! {
         let rome = named("Rome").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
         assert_eq!(world.main().await, ids([rome.id]));
+    }
+
+    async fn a_generated_key_that_is_no_number_is_insured_where_the_database_tells_it(db: TestDb) {
+        let mut world = World::new(&db).await;
+        let made = match db.backend() {
+            Backend::Sqlite => "(lower(hex(randomblob(8))))",
+            Backend::Postgres => "md5(random()::text)",
+            Backend::MariaDb => "(uuid())",
+        };
+        let table = format!("CREATE TABLE tickets (id VARCHAR(64) PRIMARY KEY DEFAULT {made}, name TEXT NOT NULL)");
+        world.plain.execute_unprepared(&table).await.unwrap();
+        let ticket = || ticket::ActiveModel { name: Set("Rome".to_owned()), ..Default::default() };
+        let count = async |world: &World| ticket::Entity::find().count(&world.plain).await.unwrap();
+        if world.plain.support_returning() {
+            let ticket = ticket().insert(&world.db).await.unwrap();
+            assert_eq!(world.payloads("tickets").await, [json!({ "id": ticket.id })]);
+            assert_eq!(world.payloads("tickets.delay").await, [json!({ "id": ticket.id })]);
+            assert_eq!(count(&world).await, 1);
+            return;
+        }
+        world.db = world.db.guard(BypassGuard::Off);
+        let error = ticket().insert(&world.db).await.unwrap_err().to_string();
+        assert!(error.contains("Set the key beforehand"), "{error}");
+        let txn = world.db.begin().await.unwrap();
+        ticket().insert(&txn).await.unwrap_err();
+        // Who goes on all the same does not commit it.
+        txn.commit().await.unwrap_err();
+        assert_eq!(count(&world).await, 0);
     }
 }
