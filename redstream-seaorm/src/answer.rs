@@ -2,7 +2,7 @@
 
 use redstream_core::NewMessage;
 use sea_orm::sea_query::IntoValueTuple;
-use sea_orm::{DbErr, ExecResult, IdenStatic, QueryResult, TryFromU64, TryGetableMany};
+use sea_orm::{DbErr, ExecResult, QueryResult, TryFromU64, TryGetableMany};
 
 use crate::keyset::key_columns;
 use crate::streamed::{message, table};
@@ -51,7 +51,7 @@ impl Answer for ExecResult {
 }
 
 fn of_row<E: Streamed>(row: &QueryResult) -> Result<NewMessage, DbErr> {
-    let columns: Vec<String> = key_columns::<E>().iter().map(|column| column.as_str().to_owned()).collect();
+    let columns: Vec<String> = key_columns::<E>().map(str::to_owned).collect();
     let key = KeyOf::<E>::try_get_many(row, "", &columns)?;
     Ok(message::<E>(key.into_value_tuple())?)
 }
