@@ -51,7 +51,7 @@ impl Answer for ExecResult {
 }
 
 fn of_row<E: Streamed>(row: &QueryResult) -> Result<NewMessage, DbErr> {
-    let columns: Vec<String> = key_columns::<E>().iter().map(|column| column.as_str().to_owned()).collect();
+    let columns: Vec<String> = key_columns::<E>().map(str::to_owned).collect();
     let key = KeyOf::<E>::try_get_many(row, "", &columns)?;
     Ok(message::<E>(key.into_value_tuple())?)
 }

@@ -24,6 +24,7 @@ use sea_orm::{
     PrimaryKeyTrait,
 };
 
+pub use crate::parents::touch_parents;
 pub use crate::touch::touch;
 
 use crate::answer::ReadKeys;

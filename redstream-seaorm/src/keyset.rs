@@ -2,8 +2,8 @@
 
 use sea_orm::sea_query::{Condition, IntoValueTuple, ValueTuple};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select, TryGetableMany,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select, TryGetableMany,
 };
 
 use crate::{Key, KeyOf};
@@ -18,14 +18,19 @@ pub(crate) fn keys_a_statement<E: EntityTrait>() -> usize {
     if E::PrimaryKey::iter().count() == 1 { KEYS_A_STATEMENT } else { COMPOSITE_KEYS_A_STATEMENT }
 }
 
-/// The columns of the key.
-pub(crate) fn key_columns<E: EntityTrait>() -> Vec<E::Column> {
+/// The names of the key's columns.
+pub(crate) fn key_columns<E: EntityTrait>() -> impl Iterator<Item = &'static str> {
+    columns::<E>().into_iter().map(|column| column.as_str())
+}
+
+/// The key's columns.
+pub(crate) fn columns<E: EntityTrait>() -> Vec<E::Column> {
     E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect()
 }
 
 /// The rows of these keys.
 pub(crate) fn is_one_of<E: EntityTrait>(keys: &[Key<E>]) -> Condition {
-    are_one_of(&key_columns::<E>(), keys.iter().map(Key::values))
+    are_one_of(&columns::<E>(), keys.iter().map(Key::values))
 }
 
 /// `a IN (…)`, or for several columns `(a = 1 AND b = 2) OR …`: SQLite does not compare rows with lists.
@@ -46,7 +51,7 @@ pub(crate) fn are_one_of<'a, C: ColumnTrait>(
 ///
 /// By keyset, not by offset: what was written and no longer belongs to the selection then shifts nothing.
 pub(crate) fn next_keys<E: EntityTrait>(select: Select<E>, after: Option<&Key<E>>, limit: u64) -> Select<E> {
-    let columns = key_columns::<E>();
+    let columns = columns::<E>();
     let mut select = columns.iter().fold(select.select_only(), |select, column| select.column(*column)).limit(limit);
     if let Some(after) = after {
         select = select.filter(behind(after));
@@ -66,7 +71,7 @@ pub(crate) async fn keys_of<E: EntityTrait>(
 /// `a >= 1 AND (a > 1 OR (a = 1 AND b > 2))`: a comparison of tuples, in a form that every backend understands. The first
 /// part says nothing new, but is what lets the index be entered in the right place.
 fn behind<E: EntityTrait>(after: &Key<E>) -> Condition {
-    let columns = key_columns::<E>();
+    let columns = columns::<E>();
     let values: Vec<_> = after.values().clone().into_iter().collect();
     let behind = (0..columns.len()).fold(Condition::any(), |any, last| {
         let equal = (0..last).fold(Condition::all(), |all, i| all.add(columns[i].eq(values[i].clone())));

@@ -16,6 +16,7 @@ use crate::keyset::{is_one_of, keys_a_statement};
 /// connection:
 ///
 /// ```no_run
+/// # fn main() {}
 /// # mod author {
 /// #     use redstream_seaorm::Streamed;
 /// #     use sea_orm::entity::prelude::*;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use redstream_core::{Batch, BoxError, DecodeError, HandlerError, Message, MessageId};
+use sea_orm::EntityTrait;
 use sea_orm::sea_query::IntoValueTuple;
-use sea_orm::{EntityTrait, IdenStatic};
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value as Json;
 
@@ -22,10 +22,8 @@ impl<E: EntityTrait> Decoder<E> {
         KeyOf<E>: DeserializeOwned,
     {
         Self(Arc::new(|payload| {
-            let mut values: Vec<Json> = key_columns::<E>()
-                .iter()
-                .map(|column| payload.get(column.as_str()).cloned().unwrap_or_default())
-                .collect();
+            let mut values: Vec<Json> =
+                key_columns::<E>().map(|column| payload.get(column).cloned().unwrap_or_default()).collect();
             let value = if values.len() == 1 { values.swap_remove(0) } else { Json::Array(values) };
             serde_json::from_value::<KeyOf<E>>(value).map(Key::new)
         }))

@@ -101,6 +101,60 @@ pub(crate) mod place {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// A chapter names its author, who has documents that list the chapters: its hooks touch both.
+pub(crate) mod chapter {
+    use redstream_seaorm::{Streamed, hooks};
+    use sea_orm::entity::prelude::*;
+
+    use super::author;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "chapters")]
+    #[streamed(manual)]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: i64,
+        pub(crate) author_id: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {
+        #[sea_orm(belongs_to = "author::Entity", from = "Column::AuthorId", to = "author::Column::Id")]
+        Author,
+    }
+
+    impl Related<author::Entity> for Entity {
+        fn to() -> RelationDef {
+            Relation::Author.def()
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl ActiveModelBehavior for ActiveModel {
+        async fn before_save<C: ConnectionTrait>(self, db: &C, insert: bool) -> Result<Self, DbErr> {
+            hooks::touch_parents::<author::Entity, _, _>(&self, db, insert).await?;
+            hooks::before_save(&self, db, insert).await?;
+            Ok(self)
+        }
+
+        async fn after_save<C: ConnectionTrait>(model: Model, db: &C, insert: bool) -> Result<Model, DbErr> {
+            hooks::after_save::<Entity, C>(&model, db, insert).await?;
+            Ok(model)
+        }
+
+        async fn before_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
+            hooks::touch_parents::<author::Entity, _, _>(&self, db, false).await?;
+            hooks::before_delete(&self, db).await?;
+            Ok(self)
+        }
+
+        async fn after_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
+            hooks::after_delete(&self, db).await?;
+            Ok(self)
+        }
+    }
+}
+
 /// Shelves stand in shelves.
 pub(crate) mod shelf {
     use redstream_seaorm::Streamed;
@@ -114,20 +168,16 @@ pub(crate) mod shelf {
         pub(crate) within: Option<i64>,
     }
 
-    #[derive(Copy, Clone, Debug, EnumIter)]
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub(crate) enum Relation {
-        Inner,
+        #[sea_orm(belongs_to = "Entity", from = "Column::Within", to = "Column::Id")]
+        Outer,
     }
 
-    impl RelationTrait for Relation {
-        fn def(&self) -> RelationDef {
-            Entity::has_many(Entity).from(Column::Id).to(Column::Within).into()
-        }
-    }
-
+    /// From a shelf to those within it.
     impl Related<Entity> for Entity {
         fn to() -> RelationDef {
-            Relation::Inner.def()
+            Relation::Outer.def().rev()
         }
     }
 

@@ -1,6 +1,7 @@
 //! The SeaORM adapter, by the files of `redstream-seaorm`.
 mod ambient;
 mod bulk;
+mod cascade;
 mod city;
 mod connection;
 mod derive;
@@ -14,6 +15,7 @@ mod links;
 mod outage;
 mod outbox;
 mod savepoints;
+mod testing;
 mod token;
 mod touch;
 mod transaction;

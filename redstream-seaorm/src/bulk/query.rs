@@ -4,22 +4,15 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use sea_orm::sea_query::{Condition, IntoCondition};
-use sea_orm::{
-    ConnectionTrait, DbErr, Iterable, QueryFilter, QueryTrait, StatementBuilder, TransactionTrait, UpdateMany,
-};
+use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, StatementBuilder, TransactionTrait, UpdateMany};
 
 use super::page::page;
 use super::{begin, finish, follow, messages};
-use crate::keyset::is_one_of;
+use crate::keyset::{is_one_of, keys_a_statement};
 use crate::scope::Scope;
 use crate::{Key, Streamed};
 
 const BATCH_SIZE: u64 = 1000;
-
-/// How many keys one statement names: below every database's limit of parameters, and, where a key has several columns,
-/// below SQLite's limit of nested expressions.
-const KEYS_A_STATEMENT: usize = 5000;
-const COMPOSITE_KEYS_A_STATEMENT: usize = 400;
 
 /// An update or delete of many rows, by a filter: the query form of a bulk operation.
 ///
@@ -159,9 +152,8 @@ impl<E: Streamed> Bulk<E> {
     {
         let keys = page(transaction, self.condition.clone(), after, self.batch_size).await?;
         follow(scope, messages(&keys)?)?;
-        let composite = E::PrimaryKey::iter().count() > 1;
         let mut rows = 0;
-        for keys in keys.chunks(if composite { COMPOSITE_KEYS_A_STATEMENT } else { KEYS_A_STATEMENT }) {
+        for keys in keys.chunks(keys_a_statement::<E>()) {
             rows += transaction.execute(&statement(is_one_of(keys))?).await?.rows_affected();
         }
         Ok((keys, rows))

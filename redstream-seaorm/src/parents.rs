@@ -1,0 +1,156 @@
+//! A child that is saved, moved or deleted, and the documents of its parents.
+
+use std::collections::HashSet;
+
+use sea_orm::sea_query::{IntoValueTuple, ValueTuple};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Related,
+    TryGetableMany, Value,
+};
+
+use crate::cascade::{columns_of, is_the_key};
+use crate::hooks::tracked;
+use crate::keyset::is_one_of;
+use crate::probe::Tracked;
+use crate::touch::touch;
+use crate::{Key, KeyOf, Streamed};
+
+/// [Touches](touch) the parents `P` of a child that is about to be saved or deleted, for documents of the parents that hold
+/// something of their children: the parent it had until now, and the one it is going to have.
+///
+/// A message carries a key and no values, so once a child has moved nobody could tell where from. Call it first in the
+/// child's `before_save`, and in `before_delete` with `insert` false; the derive leaves these to you with
+/// `#[streamed(manual)]`. An insert has no old parent, and asks the database nothing.
+///
+/// Only within a transaction: there the child's row is read and locked, so that no other move slips in between, and the parents
+/// are announced after the commit. Elsewhere it errors, before the write.
+///
+/// The relation must lead from columns of the child to the parent's key, of the same type or an `Option` of it; else it
+/// errors.
+///
+/// ```
+/// # fn main() {}
+/// # mod author {
+/// #     use redstream_seaorm::Streamed;
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+/// #     #[sea_orm(table_name = "authors")]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String }
+/// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+/// #     pub enum Relation {}
+/// # }
+/// mod book {
+///     use redstream_seaorm::{Streamed, hooks};
+///     use sea_orm::entity::prelude::*;
+///
+///     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+///     #[sea_orm(table_name = "books")]
+///     #[streamed(manual)]
+///     pub struct Model {
+///         #[sea_orm(primary_key)]
+///         pub id: i64,
+///         pub title: String,
+///         pub author_id: i64,
+///     }
+///
+///     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+///     pub enum Relation {
+///         #[sea_orm(belongs_to = "super::author::Entity", from = "Column::AuthorId", to = "super::author::Column::Id")]
+///         Author,
+///     }
+///
+///     impl Related<super::author::Entity> for Entity {
+///         fn to() -> RelationDef {
+///             Relation::Author.def()
+///         }
+///     }
+///
+///     #[async_trait::async_trait]
+///     impl ActiveModelBehavior for ActiveModel {
+///         async fn before_save<C: ConnectionTrait>(self, db: &C, insert: bool) -> Result<Self, DbErr> {
+///             hooks::touch_parents::<super::author::Entity, _, _>(&self, db, insert).await?;
+///             hooks::before_save(&self, db, insert).await?;
+///             Ok(self)
+///         }
+///
+///         async fn after_save<C: ConnectionTrait>(model: Model, db: &C, insert: bool) -> Result<Model, DbErr> {
+///             hooks::after_save::<Entity, C>(&model, db, insert).await?;
+///             Ok(model)
+///         }
+///
+///         async fn before_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
+///             hooks::touch_parents::<super::author::Entity, _, _>(&self, db, false).await?;
+///             hooks::before_delete(&self, db).await?;
+///             Ok(self)
+///         }
+///
+///         async fn after_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
+///             hooks::after_delete(&self, db).await?;
+///             Ok(self)
+///         }
+///     }
+/// }
+/// ```
+pub async fn touch_parents<P, A, C>(child: &A, db: &C, insert: bool) -> Result<(), DbErr>
+where
+    P: Streamed,
+    A: ActiveModelTrait,
+    A::Entity: Streamed + Related<P>,
+    C: ConnectionTrait,
+{
+    if let Tracked::Autocommit(_) = tracked::<P, C>(db)? {
+        return Err(refused(
+            "parents can only be touched in a transaction: begin one, or use `insert_tx` and the like",
+        ));
+    }
+    let relation = <A::Entity as Related<P>>::to();
+    let foreign_key = columns_of::<A::Entity>(&relation.from_col)
+        .filter(|_| is_the_key::<P>(&relation.to_col) && <A::Entity as Related<P>>::via().is_none())
+        .ok_or_else(|| refused("the relation does not lead from the child to the parent's key"))?;
+    let mut parents = HashSet::new();
+    if !insert && let Some(key) = child.get_primary_key_value() {
+        parents.extend(parent_until_now::<P, A::Entity>(Key::from_values(key), &foreign_key, db).await?);
+    }
+    parents.extend(parent_from_now_on::<P, A>(child, &foreign_key));
+    touch(db, parents).await
+}
+
+/// As the database has it; the child's row is locked from here on, where the database can.
+async fn parent_until_now<P, Ch>(
+    child: Key<Ch>,
+    foreign_key: &[Ch::Column],
+    db: &impl ConnectionTrait,
+) -> Result<Option<Key<P>>, DbErr>
+where
+    P: EntityTrait,
+    Ch: EntityTrait,
+{
+    let select = foreign_key
+        .iter()
+        .fold(Ch::find().select_only(), |select, column| select.column(*column).filter(column.is_not_null()));
+    let select = select.filter(is_one_of(&[child])).lock_exclusive();
+    let row = db.query_one(select.as_query()).await?;
+    row.map(|row| Ok(Key::from_values(KeyOf::<P>::try_get_many_by_index(&row)?.into_value_tuple()))).transpose()
+}
+
+/// As the model has it; `None` where it says nothing, or has no parent.
+fn parent_from_now_on<P, A>(child: &A, foreign_key: &[<A::Entity as EntityTrait>::Column]) -> Option<Key<P>>
+where
+    P: EntityTrait,
+    A: ActiveModelTrait,
+{
+    let values =
+        foreign_key.iter().map(|column| child.get(*column).into_value().filter(|value| *value != value.as_null()));
+    let mut values = values.collect::<Option<Vec<Value>>>()?.into_iter();
+    let tuple = match (values.next(), values.next(), values.next()) {
+        (Some(one), None, None) => ValueTuple::One(one),
+        (Some(one), Some(two), None) => ValueTuple::Two(one, two),
+        (Some(one), Some(two), Some(three)) if values.len() == 0 => ValueTuple::Three(one, two, three),
+        (one, two, three) => ValueTuple::Many([one, two, three].into_iter().flatten().chain(values).collect()),
+    };
+    Some(Key::from_values(tuple))
+}
+
+fn refused(why: &str) -> DbErr {
+    DbErr::Custom(format!("redstream: {why}"))
+}

@@ -1,0 +1,157 @@
+//! Workers that run in the test's own task, until there is nothing left to do.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redstream_core::{BoxError, Consumer, Delayer, Progress, Trimmed, Trimmer, Worker};
+use sea_orm::{ConnectionTrait, TransactionTrait};
+
+use crate::Relay;
+
+/// How often all workers may have their turn before it is said that they never come to rest.
+const ROUNDS: usize = 1000;
+
+/// A delay message that is due so soon is waited for.
+const SOON: Duration = Duration::from_millis(10);
+
+/// A worker that can take one turn: consumers, delayers, relays, trimmers, and workers of your own.
+#[async_trait]
+pub trait Inline: Sync {
+    /// For errors, such as `consumer search of cities`.
+    fn title(&self) -> String;
+
+    /// Does what there is to do now, up to one batch, and waits for nothing. Returns how many messages that were; `None`
+    /// where another process holds the lock.
+    async fn turn(&self) -> Result<Option<usize>, BoxError>;
+}
+
+/// What [`run_until_idle`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ran {
+    /// How many messages the workers handled or moved, all together.
+    pub messages: usize,
+    /// How many turns found something to do.
+    pub turns: usize,
+}
+
+/// Why [`run_until_idle`] ended before all was done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfinished {
+    /// A worker failed: its handler did, or Redis. Its batch is not committed, and comes again with its next turn.
+    #[error("{worker} failed")]
+    Failed {
+        /// The worker.
+        worker: String,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+
+    /// Somebody else runs this worker.
+    #[error("{worker} runs elsewhere: its lock is held. Do not start the workers of a stream that a test runs inline")]
+    Elsewhere {
+        /// The worker.
+        worker: String,
+    },
+
+    /// There was always something left to do.
+    #[error(
+        "the workers never came to rest: {messages} messages in {ROUNDS} rounds. Does a handler write to a stream that \
+         leads back to it, as two cascades in opposite directions do?"
+    )]
+    Restless {
+        /// How many messages they handled or moved.
+        messages: usize,
+    },
+}
+
+/// Runs the workers inline, turn by turn, until none of them has anything to do: `run_until_idle(&[&indexer, &delayer])`.
+///
+/// What one of them writes another one reads, so a cascade comes to its end too. The first turn begins where the consumer
+/// stands; one that is new begins as its options say. No lock is kept, and nothing is retried: a handler's failure is
+/// returned at once.
+///
+/// Delay messages that are not due stay where they are: with [`at_once`](super::at_once) for a delayer, they are.
+///
+/// Errors after a thousand rounds.
+pub async fn run_until_idle(workers: &[&dyn Inline]) -> Result<Ran, Unfinished> {
+    let mut ran = Ran::default();
+    for _ in 0..ROUNDS {
+        let before = ran.turns;
+        for worker in workers {
+            match worker.turn().await {
+                Ok(Some(0)) => {}
+                Ok(Some(messages)) => {
+                    ran.messages += messages;
+                    ran.turns += 1;
+                }
+                Ok(None) => return Err(Unfinished::Elsewhere { worker: worker.title() }),
+                Err(source) => return Err(Unfinished::Failed { worker: worker.title(), source }),
+            }
+        }
+        if ran.turns == before {
+            return Ok(ran);
+        }
+    }
+    Err(Unfinished::Restless { messages: ran.messages })
+}
+
+#[async_trait]
+impl Inline for Consumer {
+    fn title(&self) -> String {
+        Worker::name(self)
+    }
+
+    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+        Ok(match self.run_once().await? {
+            Progress::Handled(messages) => Some(messages),
+            Progress::Idle => Some(0),
+            _ => None,
+        })
+    }
+}
+
+#[async_trait]
+impl Inline for Delayer {
+    fn title(&self) -> String {
+        Worker::name(self)
+    }
+
+    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+        loop {
+            let Some(moved) = self.run_once().await? else { return Ok(None) };
+            match moved.next {
+                Some(next) if moved.due == 0 && next <= SOON => tokio::time::sleep(next).await,
+                _ => return Ok(Some(usize::try_from(moved.due).unwrap_or(usize::MAX))),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl<C> Inline for Relay<C>
+where
+    C: ConnectionTrait + TransactionTrait + Send + Sync + 'static,
+{
+    fn title(&self) -> String {
+        Worker::name(self)
+    }
+
+    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+        Ok(Some(usize::try_from(self.run_once().await?)?))
+    }
+}
+
+/// Its turns do not count: what it removes leaves nobody anything to do.
+#[async_trait]
+impl Inline for Trimmer {
+    fn title(&self) -> String {
+        Worker::name(self)
+    }
+
+    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+        Ok((self.run_once().await? != Trimmed::Standby).then_some(0))
+    }
+}

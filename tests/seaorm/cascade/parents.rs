@@ -1,0 +1,82 @@
+//! A child that is saved, moved or deleted: its old parent and its new one are announced.
+
+use redstream_seaorm::testing::{Capture, assert_insured, assert_nothing_streamed, assert_streamed};
+use redstream_seaorm::{Key, SaveInTransaction};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, ModelTrait, Set, TransactionTrait};
+
+use super::super::library::{author, chapter, fill};
+use super::super::world::World;
+
+fn authors<const N: usize>(keys: [i64; N]) -> [Key<author::Entity>; N] {
+    keys.map(Key::new)
+}
+
+async fn chapter_of(world: &World, author_id: Option<i64>) -> chapter::Model {
+    world.create(chapter::Entity).await;
+    let chapter = chapter::ActiveModel { id: Set(1), author_id: Set(author_id) };
+    chapter::Entity::insert(chapter).exec_without_returning(&world.plain).await.unwrap();
+    chapter::Model { id: 1, author_id }
+}
+
+on_each_database! {
+    async fn a_child_that_moves_refreshes_its_old_and_its_new_parent_after_the_commit(db: TestDb) {
+        let world = World::new(&db).await;
+        fill(&world, 3, 0).await;
+        let chapter = chapter_of(&world, Some(1)).await;
+        let capture = Capture::of::<author::Entity>(&world.redstream).await.unwrap();
+
+        let txn = world.db.begin().await.unwrap();
+        let mut moved = chapter.into_active_model();
+        moved.author_id = Set(Some(2));
+        moved.update(&txn).await.unwrap();
+        assert_nothing_streamed!(capture);
+        txn.commit().await.unwrap();
+        assert_streamed!(capture, authors([1, 2]));
+        assert_insured!(capture, authors([1, 2]));
+    }
+
+    async fn a_child_that_is_inserted_changed_orphaned_or_deleted_refreshes_its_parent(db: TestDb) {
+        let world = World::new(&db).await;
+        fill(&world, 3, 0).await;
+        chapter_of(&world, None).await;
+        let mut capture = Capture::of::<author::Entity>(&world.redstream).await.unwrap();
+        let chapter = chapter::ActiveModel { id: Set(2), author_id: Set(Some(3)) };
+        let chapter = chapter.insert_tx(&world.db).await.unwrap();
+        assert_streamed!(capture, authors([3]));
+
+        // Nothing is said of the parent.
+        capture.restart().await.unwrap();
+        let touched = chapter::ActiveModel { id: sea_orm::Unchanged(2), ..Default::default() };
+        touched.update_tx(&world.db).await.unwrap();
+        assert_streamed!(capture, authors([3]));
+
+        capture.restart().await.unwrap();
+        let orphaned = chapter::ActiveModel { author_id: Set(None), ..chapter.into_active_model() };
+        let chapter = orphaned.update_tx(&world.db).await.unwrap();
+        assert_streamed!(capture, authors([3]));
+
+        capture.restart().await.unwrap();
+        let adopted = chapter::ActiveModel { author_id: Set(Some(1)), ..chapter.into_active_model() };
+        let chapter = adopted.update_tx(&world.db).await.unwrap();
+        assert_streamed!(capture, authors([1]));
+
+        capture.restart().await.unwrap();
+        let txn = world.db.begin().await.unwrap();
+        chapter.delete(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+        assert_streamed!(capture, authors([1]));
+    }
+
+    async fn a_move_outside_a_transaction_is_refused_before_the_write(db: TestDb) {
+        let world = World::new(&db).await;
+        fill(&world, 2, 0).await;
+        let chapter = chapter_of(&world, Some(1)).await;
+        let capture = Capture::of::<author::Entity>(&world.redstream).await.unwrap();
+        let mut moved = chapter.clone().into_active_model();
+        moved.author_id = Set(Some(2));
+        let error = moved.update(&world.db).await.unwrap_err().to_string();
+        assert!(error.contains("in a transaction"), "{error}");
+        assert_eq!(chapter::Entity::find_by_id(1).one(&world.plain).await.unwrap(), Some(chapter));
+        assert_nothing_streamed!(capture);
+    }
+}
