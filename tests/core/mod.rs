@@ -16,6 +16,7 @@ mod message;
 mod operate;
 mod outage;
 mod producer;
+mod proxy;
 mod recorder;
 mod ruby;
 mod sentinel;
