@@ -6,13 +6,14 @@ mod nodes;
 
 use std::time::Duration;
 
-use redstream_core::{NewMessage, Payload, Redstream, Supervisor, Trimmed};
+use redstream_core::{ConnectOptions, NewMessage, Payload, Redstream, Supervisor, Trimmed};
 use serde_json::json;
 
 use self::nodes::{AGREED, Cluster};
 use super::SOON;
+use super::editions::{ALLOWED, story};
 use super::recorder::Recorder;
-use crate::support::eventually;
+use crate::support::{eventually, raw_redis};
 
 fn message(redstream: &Redstream, stream: &str, id: i64) -> NewMessage {
     let stream = redstream.stream(stream).unwrap();
@@ -164,4 +165,22 @@ async fn shards_are_in_several_slots_and_one_worker_runs_them_all() {
         eventually(SOON, "the new generation", async || news.len() == 40).await;
     };
     supervisor.run_until(taken_over).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_command_works_in_both_protocols_and_for_a_user_who_may_do_only_what_is_needed() {
+    let cluster = Cluster::start().await;
+    story(cluster.options()).await;
+    for node in &cluster.nodes {
+        let mut acl = redis::cmd("ACL");
+        let allowed = ALLOWED.split_whitespace().chain(["+cluster|slots"]);
+        acl.arg("SETUSER").arg("app").arg("on").arg(">secret").arg(allowed.collect::<Vec<_>>());
+        acl.exec_async(&mut raw_redis(&node.url()).await).await.unwrap();
+    }
+    let urls = |user: &str, rest: &str| {
+        let urls = cluster.nodes.iter().map(|node| node.url().replace("redis://", &format!("redis://{user}")) + rest);
+        ConnectOptions::cluster(urls.collect::<Vec<_>>()).namespace("shop")
+    };
+    story(urls("app:secret@", "")).await;
+    story(urls("", "?protocol=resp3").namespace("resp3")).await;
 }

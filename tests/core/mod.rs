@@ -13,6 +13,7 @@ mod health;
 mod lock;
 mod loss;
 mod message;
+mod metrics;
 mod operate;
 mod outage;
 mod producer;
