@@ -2,13 +2,36 @@
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
-use redis::{Cmd, Pipeline, RedisFuture, Value};
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
+use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
 
 /// Cheap to clone; clones share what is underneath.
 #[derive(Clone)]
 pub(crate) enum Connection {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
+}
+
+impl Connection {
+    /// Asks every server behind it: the one, whose name is `None` here, or each master of a cluster by its address. A server's
+    /// refusal is an answer of its own.
+    pub(crate) async fn ask_each(&mut self, cmd: &Cmd) -> RedisResult<Vec<(Option<String>, RedisResult<Value>)>> {
+        match self {
+            Self::Single(connection) => Ok(vec![(None, connection.req_packed_command(cmd).await?.extract_error())]),
+            Self::Cluster(connection) => {
+                let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+                let Value::Map(answers) = connection.route_command(cmd.clone(), masters).await? else {
+                    return Err(
+                        (redis::ErrorKind::UnexpectedReturnType, "the masters' answers have no addresses").into()
+                    );
+                };
+                let named = |(address, answer): (Value, Value)| {
+                    Ok((Some(redis::from_redis_value(address)?), answer.extract_error()))
+                };
+                answers.into_iter().map(named).collect()
+            }
+        }
+    }
 }
 
 impl ConnectionLike for Connection {

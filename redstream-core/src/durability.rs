@@ -1,6 +1,5 @@
 //! What of a server's settings can lose messages; looked up once, when connecting.
 
-use crate::connection::Connection;
 use crate::server::field;
 
 /// A setting of the server with which it can lose messages that it acknowledged.
@@ -40,23 +39,8 @@ impl std::fmt::Display for Risk {
     }
 }
 
-/// What the server tells; a user who may not ask learns of no risk.
-pub(crate) async fn risks(connection: &mut Connection) -> Vec<Risk> {
-    let mut info = String::new();
-    for section in ["memory", "persistence"] {
-        let answer = redis::cmd("INFO").arg(section).query_async::<String>(connection).await;
-        info.push_str(&answer.unwrap_or_default());
-    }
-    let (_, appendfsync) = redis::cmd("CONFIG")
-        .arg("GET")
-        .arg("appendfsync")
-        .query_async::<(String, String)>(connection)
-        .await
-        .unwrap_or_default();
-    found(&info, &appendfsync)
-}
-
-fn found(info: &str, appendfsync: &str) -> Vec<Risk> {
+/// What `INFO` and the setting `appendfsync` tell; nothing where they are empty.
+pub(crate) fn risks(info: &str, appendfsync: &str) -> Vec<Risk> {
     let field = |name: &str| field(info, name);
     let mut risks = Vec::new();
     if let (Some(limit), Some(policy)) = (field("maxmemory"), field("maxmemory_policy"))

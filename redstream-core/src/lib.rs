@@ -54,6 +54,7 @@ mod loss;
 mod message;
 pub mod metrics;
 mod names;
+mod nodes;
 mod offsets;
 mod options;
 mod payload;

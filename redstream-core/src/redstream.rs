@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::connector::Connector;
-use crate::durability::{self, Risk};
+use crate::durability::Risk;
 use crate::keys::Keys;
 use crate::link::Link;
-use crate::server::Server;
+use crate::nodes::Node;
 use crate::{ConnectOptions, Producer, Result, Stream, StreamName};
 
 /// A connected Redis: gives producers and streams. Cheap to clone; clones share one connection.
@@ -19,11 +19,11 @@ pub struct Redstream {
 }
 
 impl Redstream {
-    /// Connects, and checks that the server is recent enough. Settings with which it can lose messages are
-    /// logged as warnings; [`risks`](Self::risks) tells them too.
+    /// Connects, and checks that the server, or each master of a cluster, is recent enough. Settings with which it can lose
+    /// messages are logged as warnings; [`risks`](Self::risks) tells them too.
     ///
     /// Errors at once where the URL is malformed, nothing answers within
-    /// [`connect_timeout`](ConnectOptions::connect_timeout), or the server is older than Redis 6.2.
+    /// [`connect_timeout`](ConnectOptions::connect_timeout), or a server is older than Redis 6.2.
     pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self> {
         let options = options.into();
         let namespace = options.namespace.clone();
@@ -31,14 +31,14 @@ impl Redstream {
         let keys = Keys::new(namespace.as_deref(), connector.is_cluster());
         let mut connection = connector.open().await.map_err(|e| connector.refused(e))?;
         let mut risks = Vec::new();
-        // A cluster has many servers, and no one to ask; its scripts say what an old one lacks.
-        if !connector.is_cluster() {
-            let server = Server::of(&mut connection).await.map_err(|e| connector.refused(e))?;
-            server.check_version(connector.address())?;
-            risks = durability::risks(&mut connection).await;
-        }
-        for risk in &risks {
-            tracing::warn!(address = connector.address(), "Redis can lose messages: {risk}");
+        for node in Node::all(&connector, &mut connection).await? {
+            node.check_version()?;
+            for risk in node.risks {
+                tracing::warn!(address = node.address, "Redis can lose messages: {risk}");
+                if !risks.contains(&risk) {
+                    risks.push(risk);
+                }
+            }
         }
         Ok(Self { link: Link::new(Arc::new(connector), connection), keys, risks: risks.into() })
     }
@@ -55,7 +55,7 @@ impl Redstream {
         Ok(Stream::new(self.clone(), StreamName::new(name)?))
     }
 
-    /// The settings with which this server can lose messages, as found when connecting.
+    /// The settings with which this server, or some master of a cluster, can lose messages, as found when connecting. Each once.
     pub fn risks(&self) -> &[Risk] {
         &self.risks
     }

@@ -19,13 +19,13 @@ pub(crate) struct Server {
 impl Server {
     /// Asks. A user who may not gets an empty answer, not an error.
     pub(crate) async fn of(connection: &mut (impl ConnectionLike + Send)) -> RedisResult<Self> {
-        let info = match redis::cmd("INFO").arg("server").query_async::<String>(connection).await {
-            Ok(info) => info,
-            Err(error) if error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoPerm) => String::new(),
-            Err(error) => return Err(error),
-        };
-        let field = |name: &str| field(&info, name).unwrap_or_default().to_owned();
-        Ok(Self { version: field("redis_version"), run_id: field("run_id") })
+        unless_forbidden(redis::cmd("INFO").arg("server").query_async::<String>(connection).await)
+            .map(|info| Self::from_info(&info))
+    }
+
+    pub(crate) fn from_info(info: &str) -> Self {
+        let field = |name: &str| field(info, name).unwrap_or_default().to_owned();
+        Self { version: field("redis_version"), run_id: field("run_id") }
     }
 
     /// Errors with [`Error::UnsupportedServer`] where the server is too old to be of use.
@@ -37,6 +37,14 @@ impl Server {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// The answer, or an empty one where the user may not ask.
+pub(crate) fn unless_forbidden<T: Default>(answer: RedisResult<T>) -> RedisResult<T> {
+    match answer {
+        Err(error) if error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoPerm) => Ok(T::default()),
+        answer => answer,
     }
 }
 

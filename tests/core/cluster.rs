@@ -1,81 +1,19 @@
 //! A Redis Cluster of three masters: the same verbs, all keys of a stream in one slot.
 
+mod found_out;
+mod lost_replies;
+mod nodes;
+
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redstream_core::{ConnectOptions, NewMessage, Payload, Redstream, Supervisor, Trimmed};
-use redstream_servers::{Redis, RedisOptions};
 use serde_json::json;
 
+use self::nodes::{AGREED, Cluster};
 use super::SOON;
+use super::editions::{ALLOWED, story};
 use super::recorder::Recorder;
 use crate::support::{eventually, raw_redis};
-
-/// Longer than a cluster takes to agree on anything.
-const AGREED: Duration = Duration::from_secs(30);
-
-struct Cluster {
-    nodes: Vec<Redis>,
-}
-
-impl Cluster {
-    async fn start() -> Self {
-        let nodes = tokio::task::spawn_blocking(|| {
-            (0..3)
-                .map(|_| {
-                    let bus = redstream_servers::free_port().unwrap().to_string();
-                    let options = RedisOptions::new().append_only(true);
-                    let options = options.arg("--cluster-enabled").arg("yes").arg("--cluster-port").arg(bus);
-                    options.arg("--cluster-node-timeout").arg("2000").start().unwrap()
-                })
-                .collect::<Vec<_>>()
-        })
-        .await
-        .unwrap();
-        let mut raw = Vec::new();
-        for node in &nodes {
-            raw.push(raw_redis(&node.url()).await);
-        }
-        for (node, (from, to)) in raw.iter_mut().zip([(0, 5460), (5461, 10922), (10923, 16383)]) {
-            let () = redis::cmd("CLUSTER").arg("ADDSLOTSRANGE").arg(from).arg(to).query_async(node).await.unwrap();
-        }
-        for node in &nodes[1..] {
-            let bus: Vec<String> = redis::cmd("CONFIG")
-                .arg("GET")
-                .arg("cluster-port")
-                .query_async(&mut raw_redis(&node.url()).await)
-                .await
-                .unwrap();
-            let meet = redis::cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(node.port()).arg(&bus[1]).to_owned();
-            let () = meet.query_async(&mut raw[0]).await.unwrap();
-        }
-        for node in &mut raw {
-            eventually(AGREED, "the cluster to be up", async || is_up(node).await).await;
-        }
-        Self { nodes }
-    }
-
-    fn options(&self) -> ConnectOptions {
-        ConnectOptions::cluster(self.nodes.iter().map(Redis::url))
-    }
-
-    /// All keys, wherever they are.
-    async fn keys(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        for node in &self.nodes {
-            let keys: Vec<String> =
-                redis::cmd("KEYS").arg("*").query_async(&mut raw_redis(&node.url()).await).await.unwrap();
-            all.extend(keys);
-        }
-        all.sort();
-        all
-    }
-}
-
-async fn is_up(node: &mut MultiplexedConnection) -> bool {
-    let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(node).await.unwrap();
-    info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
-}
 
 fn message(redstream: &Redstream, stream: &str, id: i64) -> NewMessage {
     let stream = redstream.stream(stream).unwrap();
@@ -227,4 +165,22 @@ async fn shards_are_in_several_slots_and_one_worker_runs_them_all() {
         eventually(SOON, "the new generation", async || news.len() == 40).await;
     };
     supervisor.run_until(taken_over).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_command_works_in_both_protocols_and_for_a_user_who_may_do_only_what_is_needed() {
+    let cluster = Cluster::start().await;
+    story(cluster.options()).await;
+    for node in &cluster.nodes {
+        let mut acl = redis::cmd("ACL");
+        let allowed = ALLOWED.split_whitespace().chain(["+cluster|slots"]);
+        acl.arg("SETUSER").arg("app").arg("on").arg(">secret").arg(allowed.collect::<Vec<_>>());
+        acl.exec_async(&mut raw_redis(&node.url()).await).await.unwrap();
+    }
+    let urls = |user: &str, rest: &str| {
+        let urls = cluster.nodes.iter().map(|node| node.url().replace("redis://", &format!("redis://{user}")) + rest);
+        ConnectOptions::cluster(urls.collect::<Vec<_>>()).namespace("shop")
+    };
+    story(urls("app:secret@", "")).await;
+    story(urls("", "?protocol=resp3").namespace("resp3")).await;
 }

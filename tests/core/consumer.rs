@@ -1,5 +1,8 @@
 //! Consumers: every message handled, in order, committed or replayed.
 
+mod failures;
+mod ownership;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,9 +14,9 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::SOON;
 use super::recorder::Recorder;
-use super::{AT_ONCE, SOON};
-use crate::support::{eventually, private_redis, raw_redis, redis_url, redstream};
+use crate::support::{eventually, private_redis, raw_redis, redstream};
 
 async fn add(redstream: &Redstream, stream: &Stream, ids: std::ops::Range<usize>) {
     for id in ids {
@@ -130,111 +133,6 @@ async fn latest_counts_from_registration_not_from_the_first_read() {
 }
 
 #[tokio::test]
-async fn replays_a_batch_whose_handler_failed() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    add(&redstream, &products, 0..3).await;
-    let attempts = Arc::new(AtomicUsize::new(0));
-    let seen = Recorder::default();
-    let handler = {
-        let (attempts, seen) = (attempts.clone(), seen.clone());
-        move |batch: Batch| {
-            let (attempts, seen) = (attempts.clone(), seen.clone());
-            async move {
-                if attempts.fetch_add(1, Ordering::SeqCst) < 2 {
-                    return Err("the index is on fire".into());
-                }
-                redstream_core::Handler::handle(&seen, batch).await
-            }
-        }
-    };
-    let error = products.consumer("search", handler.clone()).run_once().await.unwrap_err();
-    assert!(matches!(&error, Error::Handler { source, .. } if source.to_string() == "the index is on fire"), "{error}");
-    assert_eq!(products.offsets().get("search").await.unwrap(), None, "nothing is committed");
-
-    let running = start(quick(products.consumer("search", handler)));
-    eventually(SOON, "the third attempt", async || seen.len() == 3).await;
-    stop(running).await;
-    assert_eq!(seen.payloads(), keys(0..3));
-    assert_eq!(attempts.load(Ordering::SeqCst), 3);
-}
-
-#[tokio::test]
-async fn a_handler_that_panics_is_a_handler_that_failed() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    add(&redstream, &products, 0..1).await;
-    let attempts = Arc::new(AtomicUsize::new(0));
-    let handler = {
-        let attempts = attempts.clone();
-        move |_: Batch| {
-            let attempt = attempts.fetch_add(1, Ordering::SeqCst);
-            async move {
-                assert!(attempt >= 2, "attempt {attempt} fails");
-                Ok(())
-            }
-        }
-    };
-    let error = products.consumer("search", handler.clone()).run_once().await.unwrap_err();
-    assert!(
-        matches!(&error, Error::Handler { source, .. } if source.to_string().contains("attempt 0 fails")),
-        "{error:?}"
-    );
-
-    let running = start(quick(products.consumer("search", handler)));
-    eventually(SOON, "the commit", async || products.lag("search").await.unwrap() == 0).await;
-    stop(running).await;
-}
-
-#[tokio::test]
-async fn a_handler_slower_than_the_ttl_keeps_its_lock() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    add(&redstream, &products, 0..1).await;
-    let ttl = Duration::from_millis(200);
-    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let slow = {
-        let (begun, finish) = (begun.clone(), finish.clone());
-        move |_: Batch| {
-            let (begun, finish) = (begun.clone(), finish.clone());
-            async move {
-                begun.notify_one();
-                finish.notified().await;
-                Ok(())
-            }
-        }
-    };
-    let owner = start(products.consumer("search", slow).lock_ttl(ttl));
-    begun.notified().await;
-    // A standby would get it after one TTL if nobody renewed it; here it waits for five.
-    let lock = products.lock("search", ttl).unwrap();
-    assert!(lock.acquire_within(ttl * 5).await.unwrap().is_none());
-
-    finish.notify_one();
-    eventually(SOON, "the commit", async || products.lag("search").await.unwrap() == 0).await;
-    stop(owner).await;
-}
-
-#[tokio::test]
-async fn a_standby_takes_over_at_once_when_the_owner_stops() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    let ttl = Duration::from_secs(60);
-    let (first, second) = (Recorder::default(), Recorder::default());
-    let owner = start(products.consumer("search", first.clone()).lock_ttl(ttl));
-    add(&redstream, &products, 0..1).await;
-    eventually(SOON, "the owner at work", async || first.len() == 1).await;
-    let standby = start(products.consumer("search", second.clone()).lock_ttl(ttl));
-
-    stop(owner).await;
-    add(&redstream, &products, 1..2).await;
-    // The TTL of a minute is far off, and so are the five seconds after which a standby looks by itself.
-    eventually(AT_ONCE, "the standby at work", async || second.len() == 1).await;
-    stop(standby).await;
-    assert_eq!((first.payloads(), second.payloads()), (keys(0..1), keys(1..2)));
-}
-
-#[tokio::test]
 async fn shutdown_waits_for_the_handler_and_commits_its_batch() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();
@@ -265,30 +163,6 @@ async fn shutdown_waits_for_the_handler_and_commits_its_batch() {
     let rest = Recorder::default();
     products.consumer("search", rest.clone()).run_once().await.unwrap();
     assert_eq!(rest.payloads(), keys(2..5), "nothing is skipped");
-}
-
-#[tokio::test]
-async fn shutdown_interrupts_the_pause_after_a_failure_and_commits_nothing() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    add(&redstream, &products, 0..1).await;
-    let failed = Arc::new(Notify::new());
-    let handler = {
-        let failed = failed.clone();
-        move |_: Batch| {
-            failed.notify_one();
-            async { Err("no".into()) }
-        }
-    };
-    let pause = Duration::from_secs(3600);
-    let running = start(products.consumer("search", handler).backoff(pause, pause));
-    failed.notified().await;
-    stop(running).await;
-    assert_eq!(products.lag("search").await.unwrap(), 1);
-    assert!(
-        products.lock("search", Duration::from_secs(5)).unwrap().try_acquire().await.unwrap().is_some(),
-        "released"
-    );
 }
 
 #[tokio::test]
@@ -330,46 +204,6 @@ async fn reads_the_next_batch_while_the_handler_works() {
 }
 
 #[tokio::test]
-async fn an_owner_that_lost_its_lock_commits_nothing_and_the_messages_come_again() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    add(&redstream, &products, 0..2).await;
-    let lock = products.lock("search", Duration::from_secs(60)).unwrap();
-    let thief = Arc::new(tokio::sync::Mutex::new(None));
-    let handler = {
-        let (lock, thief) = (lock.clone(), thief.clone());
-        move |_: Batch| {
-            let (lock, thief) = (lock.clone(), thief.clone());
-            async move {
-                let mut raw = raw_redis(&redis_url()).await;
-                let () = redis::cmd("DEL").arg(lock.key()).query_async(&mut raw).await?;
-                *thief.lock().await = lock.try_acquire().await?;
-                Ok(())
-            }
-        }
-    };
-    let error = products.consumer("search", handler).run_once().await.unwrap_err();
-    assert!(matches!(error, Error::LockLost { .. }), "{error}");
-    assert_eq!(products.offsets().get("search").await.unwrap(), None);
-
-    thief.lock().await.take().expect("it was taken").release().await.unwrap();
-    let seen = Recorder::default();
-    products.consumer("search", seen.clone()).run_once().await.unwrap();
-    assert_eq!(seen.payloads(), keys(0..2));
-}
-
-#[tokio::test]
-async fn run_once_leaves_the_work_to_whoever_holds_the_lock() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    add(&redstream, &products, 0..1).await;
-    let _guard = products.lock("search", Duration::from_secs(60)).unwrap().try_acquire().await.unwrap();
-    let seen = Recorder::default();
-    assert_eq!(products.consumer("search", seen.clone()).run_once().await.unwrap(), Progress::Standby);
-    assert_eq!(seen.len(), 0);
-}
-
-#[tokio::test]
 async fn options_that_cannot_work_are_refused() {
     let products = redstream().await.stream("products").unwrap();
     let consumer = || products.consumer("search", Recorder::default());
@@ -406,4 +240,34 @@ async fn a_batch_tells_its_place() {
     products.consumer("search", handler).run_once().await.unwrap();
     let (first, last): (MessageId, MessageId) = told.lock().unwrap().unwrap();
     assert!(first < last && last == products.last_id().await.unwrap());
+}
+
+#[tokio::test]
+async fn replays_a_batch_whose_handler_failed() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..3).await;
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let seen = Recorder::default();
+    let handler = {
+        let (attempts, seen) = (attempts.clone(), seen.clone());
+        move |batch: Batch| {
+            let (attempts, seen) = (attempts.clone(), seen.clone());
+            async move {
+                if attempts.fetch_add(1, Ordering::SeqCst) < 2 {
+                    return Err("the index is on fire".into());
+                }
+                redstream_core::Handler::handle(&seen, batch).await
+            }
+        }
+    };
+    let error = products.consumer("search", handler.clone()).run_once().await.unwrap_err();
+    assert!(matches!(&error, Error::Handler { source, .. } if source.to_string() == "the index is on fire"), "{error}");
+    assert_eq!(products.offsets().get("search").await.unwrap(), None, "nothing is committed");
+
+    let running = start(quick(products.consumer("search", handler)));
+    eventually(SOON, "the third attempt", async || seen.len() == 3).await;
+    stop(running).await;
+    assert_eq!(seen.payloads(), keys(0..3));
+    assert_eq!(attempts.load(Ordering::SeqCst), 3);
 }

@@ -11,7 +11,7 @@ use super::recorder::Recorder;
 use crate::support::{eventually, raw_redis};
 
 /// Every script and command once.
-async fn story(options: ConnectOptions) {
+pub(super) async fn story(options: ConnectOptions) {
     let redstream = Redstream::connect(options).await.unwrap();
     let products = redstream.stream("products").unwrap();
     let producer = redstream.producer();
@@ -86,7 +86,7 @@ async fn valkey_9_in_both_protocols() {
 }
 
 /// What a user needs to be allowed, and nothing besides.
-const ALLOWED: &str = "~shop:redstream:* -@all +xadd +xread +xrange +xrevrange +xlen +xdel +xtrim +xinfo|stream +get +set +del \
+pub(super) const ALLOWED: &str = "~shop:redstream:* -@all +xadd +xread +xrange +xrevrange +xlen +xdel +xtrim +xinfo|stream +get +set +del \
                        +exists +pexpire +pttl +brpop +rpush +hget +hset +hdel +hkeys +eval +evalsha +script|load +time +ping +hello";
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 //! that all go on by themselves.
 
 mod failover;
-mod proxy;
 mod refusals;
 
 use std::time::{Duration, Instant};
@@ -10,8 +9,8 @@ use std::time::{Duration, Instant};
 use redstream_core::{CancellationToken, ConnectOptions, MessageId, Progress, Redstream, Stream, Supervisor};
 use serde_json::{Value, json};
 
-use self::proxy::{Fault, Proxy};
 use super::SOON;
+use super::proxy::{Fault, Proxy};
 use super::recorder::Recorder;
 use crate::support::{eventually, private_redis, raw_redis};
 

@@ -7,6 +7,7 @@ use redstream_servers::{Redis, RedisOptions};
 use serde_json::json;
 
 use super::SOON;
+use super::editions::story;
 use super::recorder::Recorder;
 use crate::support::{eventually, raw_redis};
 
@@ -84,7 +85,9 @@ async fn writes_and_workers_follow_a_failover_and_lose_nothing_that_a_replica_co
         eventually(SOON * 3, "the replica to be in step", async || confirmed.delay(products.name(), &0).await.is_ok())
             .await;
         for id in 1..10 {
-            confirmed.delay(products.name(), &id).await.unwrap();
+            // A replica that is busy for a while confirms later.
+            eventually(SOON, "the replica to confirm", async || confirmed.delay(products.name(), &id).await.is_ok())
+                .await;
         }
         group.master.kill().unwrap();
         eventually(FAILED_OVER, "a write to the new master", async || {
@@ -98,6 +101,13 @@ async fn writes_and_workers_follow_a_failover_and_lose_nothing_that_a_replica_co
         .await;
     };
     supervisor.run_until(story).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_command_works_in_both_protocols() {
+    let group = Group::start().await;
+    story(group.options()).await;
+    story(group.options().node("redis://:secret@any/?protocol=resp3").namespace("resp3")).await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::SOON;
 use super::recorder::Recorder;
-use crate::support::{eventually, redstream};
+use crate::support::{Logs, eventually, redstream};
 
 /// A worker that does what the closure says, given how often it has been started before.
 struct Scripted<F>(Arc<AtomicUsize>, F);
@@ -29,7 +29,7 @@ impl<F: Fn(usize) -> Result<()> + Send + Sync + 'static> Worker for Scripted<F> 
 }
 
 #[tokio::test]
-async fn restarts_a_worker_that_panics_or_fails() {
+async fn restarts_a_worker_that_panics_or_fails_after_a_pause_and_reports_it() {
     let starts = Arc::new(AtomicUsize::new(0));
     let worker = Scripted(starts.clone(), |start| match start {
         0 => panic!("on purpose"),
@@ -38,7 +38,11 @@ async fn restarts_a_worker_that_panics_or_fails() {
     });
     let third = async || starts.load(Ordering::SeqCst) == 3;
     let supervisor = Supervisor::new().with(worker);
+    let logs = Logs::capture();
     supervisor.run_until(eventually(SOON, "the third start", third)).await.unwrap();
+    for failure in ["it panicked: on purpose", "option none is not usable: on purpose"] {
+        assert!(logs.has(&["ERROR", "worker failed", "scripted", failure, "pause="]), "{}", logs.text());
+    }
 }
 
 #[tokio::test]

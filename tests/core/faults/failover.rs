@@ -1,4 +1,4 @@
-//! A failover to a replica that lagged: what it did not get is lost, and that is noticed.
+//! Failovers: to a replica that lagged, whose loss is noticed; and two masters at once, of which no session mixes.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{BACK, PAUSES, Stage};
 use crate::core::SOON;
 use crate::core::recorder::Recorder;
-use crate::support::{eventually, raw_redis};
+use crate::support::{eventually, private_redis, raw_redis};
 
 #[tokio::test]
 async fn a_replica_that_lagged_and_became_master_is_a_loss_that_is_told_and_not_skipped_over() {
@@ -57,6 +57,46 @@ async fn a_replica_that_lagged_and_became_master_is_a_loss_that_is_told_and_not_
     .await;
     let told: Vec<LossKind> = losses.lock().unwrap().iter().map(|loss| loss.kind).collect();
     assert_eq!(told, [LossKind::OffsetWentBack { committed, stored: Some(stored) }]);
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+}
+
+/// Who took the lock of the new master, read from the old one and committed on the new one would skip what only the new one holds.
+#[tokio::test]
+async fn a_session_whose_two_connections_reached_two_masters_does_no_work() {
+    // The stage's Redis is the new master; the messages of the old one have higher ids.
+    let (stage, old) = (Stage::new().await, private_redis().await);
+    for (redis, ids) in [(&stage.redis, 1..=5), (&old, 11..=15)] {
+        let mut raw = raw_redis(&redis.url()).await;
+        for id in ids {
+            let key = "redstream:stream:products";
+            redis::cmd("XADD")
+                .arg(key)
+                .arg(format!("{id}-0"))
+                .arg("payload")
+                .arg(id)
+                .exec_async(&mut raw)
+                .await
+                .unwrap();
+        }
+    }
+    stage.proxy.alternate_with(old.port());
+    let (seen, shutdown) = (Recorder::default(), CancellationToken::new());
+    let consumer = stage.products.consumer("search", seen.clone()).backoff(PAUSES.0, PAUSES.1);
+    let running = tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move { consumer.run(shutdown).await }
+    });
+    let before = stage.proxy.accepted();
+    eventually(BACK, "several sessions to be refused", async || {
+        stage.proxy.accepted() >= before + 10 || seen.len() > 0
+    })
+    .await;
+    assert_eq!(seen.len(), 0, "{:?}", seen.payloads());
+
+    stage.proxy.lead_to(stage.redis.port());
+    eventually(BACK, "what the new master holds", async || stage.truth.lag("search").await.unwrap() == 0).await;
+    assert_eq!(seen.payloads(), super::numbers(1..6));
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }

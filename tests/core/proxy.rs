@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// What becomes of a request and its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The connection breaks before Redis gets the request.
     BreakBefore,
     /// Redis does what it was asked; the connection stays open, and no reply comes through it any more.
@@ -22,10 +22,10 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 4] = [Self::BreakBefore, Self::FallSilent, Self::BreakInstead, Self::BreakWithin];
+    pub(crate) const ALL: [Self; 4] = [Self::BreakBefore, Self::FallSilent, Self::BreakInstead, Self::BreakWithin];
 }
 
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     port: u16,
     shared: Arc<Shared>,
     _accepting: AbortOnDropHandle<()>,
@@ -33,6 +33,9 @@ pub(super) struct Proxy {
 
 struct Shared {
     redis: AtomicU16,
+    /// Every second connection leads there, where there is one.
+    rival: AtomicU16,
+    accepted: AtomicUsize,
     plan: Mutex<Option<Plan>>,
     struck: AtomicUsize,
     cuts: watch::Sender<u64>,
@@ -46,11 +49,13 @@ struct Plan {
 
 impl Proxy {
     /// In front of the Redis at that port of this machine.
-    pub(super) async fn start(redis: u16) -> Self {
+    pub(crate) async fn start(redis: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             redis: AtomicU16::new(redis),
+            rival: AtomicU16::new(0),
+            accepted: AtomicUsize::new(0),
             plan: Mutex::default(),
             struck: AtomicUsize::new(0),
             cuts: watch::Sender::new(0),
@@ -59,33 +64,57 @@ impl Proxy {
         Self { port, shared, _accepting: accepting }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
     /// The next `times` requests with these bytes in them meet this fault.
-    pub(super) fn strike(&self, needle: &str, fault: Fault, times: usize) {
+    pub(crate) fn strike(&self, needle: &str, fault: Fault, times: usize) {
         *self.shared.plan.lock().unwrap() = Some(Plan { needle: needle.into(), fault, times });
     }
 
     /// How many requests have met their fault.
-    pub(super) fn struck(&self) -> usize {
+    pub(crate) fn struck(&self) -> usize {
         self.shared.struck.load(Ordering::SeqCst)
     }
 
+    /// Leads every second connection to another Redis from now on, as in the middle of a failover.
+    pub(crate) fn alternate_with(&self, rival: u16) {
+        self.shared.rival.store(rival, Ordering::SeqCst);
+    }
+
+    /// How many connections it has accepted.
+    pub(crate) fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::SeqCst)
+    }
+
     /// Leads to another Redis from now on, as an address does after a failover, and cuts all connections.
-    pub(super) fn lead_to(&self, redis: u16) {
+    pub(crate) fn lead_to(&self, redis: u16) {
+        self.shared.rival.store(0, Ordering::SeqCst);
         self.shared.redis.store(redis, Ordering::SeqCst);
         self.cut();
     }
 
     /// Cuts all connections; new ones are accepted.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 }
 
 impl Shared {
+    /// The Redis that the next connection leads to.
+    fn destination(&self) -> u16 {
+        let second = self.accepted.fetch_add(1, Ordering::SeqCst) % 2 == 1;
+        match self.rival.load(Ordering::SeqCst) {
+            rival if second && rival != 0 => rival,
+            _ => self.redis.load(Ordering::SeqCst),
+        }
+    }
+
     /// The fault that this request is to meet.
     fn fault_of(&self, request: &[u8]) -> Option<Fault> {
         let mut plan = self.plan.lock().unwrap();
@@ -116,7 +145,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 /// Passes bytes in both directions until one end closes, or a fault breaks the connection.
 async fn pass(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    let mut redis = TcpStream::connect(("127.0.0.1", shared.redis.load(Ordering::SeqCst))).await?;
+    let mut redis = TcpStream::connect(("127.0.0.1", shared.destination())).await?;
     client.set_nodelay(true)?;
     redis.set_nodelay(true)?;
     let mut fault = None;

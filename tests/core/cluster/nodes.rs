@@ -1,0 +1,118 @@
+//! The servers of a cluster: three masters, each with a third of the slots.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redstream_core::ConnectOptions;
+use redstream_servers::{Redis, RedisOptions};
+
+use crate::core::proxy::Proxy;
+use crate::support::{eventually, raw_redis};
+
+/// Longer than a cluster takes to agree on anything.
+pub(super) const AGREED: Duration = Duration::from_secs(30);
+
+const THIRDS: [(u16, u16); 3] = [(0, 5460), (5461, 10_922), (10_923, 16_383)];
+
+pub(super) struct Cluster {
+    pub(super) nodes: Vec<Redis>,
+    /// One in front of each node, or none.
+    pub(super) proxies: Vec<Proxy>,
+}
+
+impl Cluster {
+    pub(super) async fn start() -> Self {
+        Self::of([(); 3].map(|()| strict())).await
+    }
+
+    pub(super) async fn of(nodes: [RedisOptions; 3]) -> Self {
+        let cluster = Self { nodes: start(nodes).await, proxies: Vec::new() };
+        cluster.meet().await;
+        cluster
+    }
+
+    /// Its nodes tell their clients to come through proxies.
+    pub(super) async fn behind_proxies() -> Self {
+        let mut cluster = Self { nodes: start([(); 3].map(|()| strict())).await, proxies: Vec::new() };
+        for node in &cluster.nodes {
+            let proxy = Proxy::start(node.port()).await;
+            let mut raw = raw_redis(&node.url()).await;
+            for (option, port) in [("bus-port", bus_of(&mut raw, node.port()).await), ("port", proxy.port())] {
+                let option = format!("cluster-announce-{option}");
+                redis::cmd("CONFIG").arg("SET").arg(option).arg(port).exec_async(&mut raw).await.unwrap();
+            }
+            cluster.proxies.push(proxy);
+        }
+        cluster.meet().await;
+        cluster
+    }
+
+    pub(super) fn options(&self) -> ConnectOptions {
+        match &self.proxies[..] {
+            [] => ConnectOptions::cluster(self.nodes.iter().map(Redis::url)),
+            proxies => ConnectOptions::cluster(proxies.iter().map(Proxy::url)),
+        }
+    }
+
+    /// All keys, wherever they are.
+    pub(super) async fn keys(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for node in &self.nodes {
+            let keys: Vec<String> =
+                redis::cmd("KEYS").arg("*").query_async(&mut raw_redis(&node.url()).await).await.unwrap();
+            all.extend(keys);
+        }
+        all.sort();
+        all
+    }
+
+    async fn meet(&self) {
+        let mut raw = Vec::new();
+        for node in &self.nodes {
+            raw.push(raw_redis(&node.url()).await);
+        }
+        for (node, (from, to)) in raw.iter_mut().zip(THIRDS) {
+            let slots: Vec<u16> = (from..=to).collect();
+            redis::cmd("CLUSTER").arg("ADDSLOTS").arg(slots).exec_async(node).await.unwrap();
+        }
+        for at in 1..raw.len() {
+            let port = self.nodes[at].port();
+            let bus = bus_of(&mut raw[at], port).await;
+            let meet = redis::cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(port).arg(bus).to_owned();
+            meet.exec_async(&mut raw[0]).await.unwrap();
+        }
+        for node in &mut raw {
+            eventually(AGREED, "the cluster to be up", async || is_up(node).await).await;
+        }
+    }
+}
+
+/// A node that keeps everything in memory only.
+pub(super) fn forgetful() -> RedisOptions {
+    let bus = redstream_servers::free_port().unwrap().to_string();
+    RedisOptions::new().arg("--cluster-port").arg(bus)
+}
+
+/// A node that loses nothing.
+pub(super) fn strict() -> RedisOptions {
+    forgetful().append_only(true)
+}
+
+async fn start(nodes: [RedisOptions; 3]) -> Vec<Redis> {
+    let start = |node: RedisOptions| {
+        node.arg("--cluster-enabled").arg("yes").arg("--cluster-node-timeout").arg("2000").start().unwrap()
+    };
+    tokio::task::spawn_blocking(move || nodes.into_iter().map(start).collect()).await.unwrap()
+}
+
+/// The port through which nodes talk to each other; before Redis 7 it could not be chosen.
+async fn bus_of(node: &mut MultiplexedConnection, port: u16) -> u16 {
+    let get = redis::cmd("CONFIG").arg("GET").arg("cluster-port").to_owned();
+    let chosen: Vec<String> = get.query_async(node).await.unwrap();
+    chosen.get(1).map_or(port + 10_000, |chosen| chosen.parse().unwrap())
+}
+
+async fn is_up(node: &mut MultiplexedConnection) -> bool {
+    let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(node).await.unwrap();
+    info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+}
