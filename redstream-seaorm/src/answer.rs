@@ -2,7 +2,7 @@
 
 use redstream_core::NewMessage;
 use sea_orm::sea_query::IntoValueTuple;
-use sea_orm::{DbErr, ExecResult, IdenStatic, PrimaryKeyTrait, QueryResult, TryFromU64, TryGetableMany};
+use sea_orm::{DbErr, ExecResult, PrimaryKeyTrait, QueryResult, TryFromU64, TryGetableMany};
 
 use crate::keyset::key_columns;
 use crate::streamed::{message, table};
