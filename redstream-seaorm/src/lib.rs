@@ -95,7 +95,7 @@ mod transaction;
 mod transactional;
 mod unkeyed;
 
-pub use bulk::{Bulk, BulkExt};
+pub use bulk::{Bulk, BulkError, BulkExt};
 pub use connection::StreamedConnection;
 pub use entities::{Entities, EntityStream, EntityWorker};
 pub use error::Error;
