@@ -107,7 +107,7 @@ where
     rows.iter().map(R::read).collect()
 }
 
-/// SeaQuery leaves RETURNING out for `MySQL`, which has none; `MariaDB` has it, as SeaORM is told by a feature.
+/// `SeaQuery` leaves RETURNING out for `MySQL`, which has none; `MariaDB` has it, as SeaORM is told by a feature.
 fn with_mariadbs_returning(
     statement: &impl StatementBuilder,
     columns: impl Iterator<Item = Expr>,

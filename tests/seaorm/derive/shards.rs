@@ -37,12 +37,12 @@ on_each_database! {
         let shards = shards::<parcel::Entity>(&world.redstream);
         assert_eq!(shards.count(), 4);
         let mut found = 0;
-        for (number, stream) in shards.streams().iter().enumerate() {
+        for (number, stream) in (0..).zip(shards.streams()) {
             assert_eq!(stream.name().as_str(), format!("parcels.2-{number}"));
             let payloads = world.payloads(stream.name().as_str()).await;
             assert_eq!(world.payloads(&format!("{}.delay", stream.name())).await, payloads);
             for payload in &payloads {
-                assert_eq!(shards.shard_of(&Payload::encode(payload).unwrap()), number as u32);
+                assert_eq!(shards.shard_of(&Payload::encode(payload).unwrap()), number);
             }
             found += payloads.len();
         }
