@@ -13,6 +13,7 @@ mod page;
 mod query;
 mod refusal;
 mod returning;
+mod rows;
 mod update;
 
 use std::sync::Arc;
@@ -41,6 +42,9 @@ pub trait BulkExt: sealed::Sealed {
     /// The records are the ones that `write` changes or deletes; it may do so by any statement, hooks or none. Their delay
     /// messages fly while it runs, and the commit waits for them. One that is announced and was not changed
     /// does no harm, one that was changed and is not among them is missed. `write` runs for no records, too.
+    ///
+    /// Nobody looks at what `write` writes: the records are announced also where it sets no [watched](Streamed::is_watched)
+    /// column.
     ///
     /// A row that `write` gives another primary key has two keys to name, which [`bulk_keys`](Self::bulk_keys) can: the old
     /// one, under which it is gone, and the new one.
