@@ -1,13 +1,20 @@
 //! Bulk operations: `update_many`, `delete_many`, `insert_many` and raw SQL run no hooks, so their keys are named around them.
 //!
 //! Two forms. [`BulkExt::bulk`] is the classic one: the records were loaded already, and a closure writes them. [`Bulk`] is
-//! the query form: it finds the keys itself, batch by batch, and never holds them all.
+//! the query form: it finds the keys itself, batch by batch, and never holds them all. It inserts many rows, too.
 //!
 //! Either way a batch is one transaction: begin, hand the keys to the insurance, write while the delay messages
 //! fly, commit once they are acknowledged, announce.
 
+mod at_once;
+mod conflict;
+mod insert;
 mod page;
 mod query;
+mod refusal;
+mod returning;
+mod rows;
+mod update;
 
 use std::sync::Arc;
 
@@ -18,6 +25,7 @@ use sea_orm::{
 };
 
 pub use self::query::Bulk;
+pub use self::refusal::BulkError;
 use crate::hooks::tracked;
 use crate::probe::Tracked;
 use crate::scope::Scope;
@@ -34,6 +42,12 @@ pub trait BulkExt: sealed::Sealed {
     /// The records are the ones that `write` changes or deletes; it may do so by any statement, hooks or none. Their delay
     /// messages fly while it runs, and the commit waits for them. One that is announced and was not changed
     /// does no harm, one that was changed and is not among them is missed. `write` runs for no records, too.
+    ///
+    /// Nobody looks at what `write` writes: the records are announced also where it sets no [watched](Streamed::is_watched)
+    /// column.
+    ///
+    /// A row that `write` gives another primary key has two keys to name, which [`bulk_keys`](Self::bulk_keys) can: the old
+    /// one, under which it is gone, and the new one.
     ///
     /// ```no_run
     /// # mod city {

@@ -47,12 +47,17 @@ pub(crate) fn are_one_of<'a, C: ColumnTrait>(
     })
 }
 
-/// The keys of the next `limit` rows behind `after`, in the order of the key.
+/// The keys of the next `limit` rows behind `after`, or of all, in the order of the key.
 ///
 /// By keyset, not by offset: what was written and no longer belongs to the selection then shifts nothing.
-pub(crate) fn next_keys<E: EntityTrait>(select: Select<E>, after: Option<&Key<E>>, limit: u64) -> Select<E> {
+pub(crate) fn next_keys<E: EntityTrait>(
+    select: Select<E>,
+    after: Option<&Key<E>>,
+    limit: impl Into<Option<u64>>,
+) -> Select<E> {
     let columns = columns::<E>();
-    let mut select = columns.iter().fold(select.select_only(), |select, column| select.column(*column)).limit(limit);
+    let mut select =
+        columns.iter().fold(select.select_only(), |select, column| select.column(*column)).limit(limit.into());
     if let Some(after) = after {
         select = select.filter(behind(after));
     }

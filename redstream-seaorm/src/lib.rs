@@ -98,7 +98,7 @@ mod transaction;
 mod transactional;
 mod unkeyed;
 
-pub use bulk::{Bulk, BulkExt};
+pub use bulk::{Bulk, BulkError, BulkExt};
 pub use cascade::Cascade;
 pub use connection::StreamedConnection;
 pub use entities::{Entities, EntityStream, EntityWorker};

@@ -1,9 +1,16 @@
 //! Bulk operations: their keys are insured before the commit and announced after it, whatever form they have.
+mod account;
+mod at_once;
 mod closure;
 mod failing;
+mod insert;
 mod line;
+mod million;
 mod nested;
 mod query;
+mod renamed;
+mod returning;
+mod upsert;
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,8 @@
 //! The derive: names, payloads, keys of every shape, hooks of one's own, and SeaORM's nested models.
 
 mod entities;
+mod shards;
+mod watch;
 
 use sea_orm::{ActiveModelTrait, EntityTrait, ModelTrait, Set, TransactionTrait};
 use serde_json::json;

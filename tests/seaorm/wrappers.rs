@@ -49,6 +49,11 @@ pub(crate) trait Interference: Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether statements have RETURNING; else what the database says.
+    fn support_returning(&self) -> Option<bool> {
+        None
+    }
+
     /// After a statement in a transaction, before its answer is passed on.
     async fn after_statement_within(&self) {}
 }
@@ -113,7 +118,7 @@ macro_rules! forward {
             }
 
             fn support_returning(&self) -> bool {
-                self.inner.support_returning()
+                self.with.support_returning().unwrap_or_else(|| self.inner.support_returning())
             }
         }
 

@@ -128,12 +128,34 @@ fn registration() -> TokenStream {
     quote! {
         const _: () = {
             use ::redstream_seaorm::__private::{EntityName, StreamedEntity, inventory};
+            use ::std::option::Option;
             use ::std::string::String;
 
-            inventory::submit!(StreamedEntity(|| {
+            fn table() -> (Option<String>, String) {
                 let entity = Entity::default();
                 (entity.schema_name().map(String::from), String::from(entity.table_name()))
-            }));
+            }
+
+            inventory::submit!(StreamedEntity(table));
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::DeriveInput;
+
+    /// The code blocks of the page: the model, and what the derive makes of it.
+    fn blocks() -> Vec<&'static str> {
+        let page = include_str!("written.md");
+        page.split("```rust,ignore\n").skip(1).map(|block| block.split("```").next().unwrap_or_default()).collect()
+    }
+
+    #[test]
+    fn the_page_shows_what_is_written() {
+        let blocks = blocks();
+        let model: DeriveInput = syn::parse_str(blocks[0]).unwrap();
+        let written = syn::parse2(super::streamed(&model).unwrap()).unwrap();
+        assert_eq!(prettyplease::unparse(&written), blocks[1]);
     }
 }

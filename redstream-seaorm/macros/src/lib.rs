@@ -13,8 +13,13 @@ use syn::{DeriveInput, parse_macro_input};
 /// Attributes, in one or several `#[streamed(…)]` on the model:
 ///
 /// - `stream = "products"`: the stream's name. Default: the table's.
+/// - `shards = 4`: cuts the stream into so many shards; a message goes to the one that its payload's hash names.
+///   Default: none, it is one stream. `redstream.of::<Entity>()` gives workers of all of them.
+/// - `generation = 2`: the generation of the shards, when their number was changed. Default: 1.
 /// - `payload = path::to::function`: a `fn(&Key<Entity>) -> serde_json::Value` that makes the message's payload of the
 ///   key. Default: an object of the key's columns.
+/// - `watch(name, price)`: an update is announced only where it sets one of these fields. Inserts and deletes always are.
+///   Default: every update is.
 /// - `manual`: leaves `ActiveModelBehavior` to you; call the functions of `redstream_seaorm::hooks` in yours.
 ///
 /// Derive it beside `DeriveEntityModel`, in the entity's module, and drop the empty
@@ -23,6 +28,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// With `#[sea_orm::model]` nothing else is needed: write it above the derives, as SeaORM has it. The `ModelEx` that it
 /// makes inherits the derive and its attributes, which do nothing there; nested saves and cascading deletes go
 /// through the hooks of each record's own `ActiveModel`.
+///
+#[doc = include_str!("written.md")]
 #[proc_macro_derive(Streamed, attributes(streamed))]
 pub fn streamed(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

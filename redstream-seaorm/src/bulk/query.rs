@@ -6,15 +6,17 @@ use std::marker::PhantomData;
 use sea_orm::sea_query::{Condition, IntoCondition};
 use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, StatementBuilder, TransactionTrait, UpdateMany};
 
-use super::page::page;
-use super::{begin, finish, follow, messages};
-use crate::keyset::{is_one_of, keys_a_statement};
+use super::page::{key_chunks, page};
+use super::update::Update;
+use super::{BulkError, begin, finish, follow, messages};
+use crate::keyset::is_one_of;
 use crate::scope::Scope;
 use crate::{Key, Streamed};
 
 const BATCH_SIZE: u64 = 1000;
 
-/// An update or delete of many rows, by a filter: the query form of a bulk operation.
+/// An update or delete of many rows, by a filter: the query form of a bulk operation. It also inserts many rows:
+/// [`insert_many`](Self::insert_many), [`upsert_many`](Self::upsert_many).
 ///
 /// It goes through the rows in the order of their keys, batch by batch. A batch is a transaction of its own (a savepoint
 /// where it runs within a transaction): it reads and locks the next keys that meet the filter, insures them, writes
@@ -25,7 +27,17 @@ const BATCH_SIZE: u64 = 1000;
 /// until then.
 ///
 /// Each row that meets the filter is written once, also where the update makes the filter false. A row that
-/// another transaction adds meanwhile may be visited or not. Primary keys must not change.
+/// another transaction adds meanwhile may be visited or not.
+///
+/// An update that sets no [watched](Streamed::is_watched) column is made, and neither insured nor announced.
+///
+/// # New keys
+///
+/// An update that sets a column of the primary key announces the old and the new keys of its rows. It is one transaction
+/// of all rows, whatever the batch size, and holds their keys: batches would meet rows again under their new keys. The
+/// database must tell the new keys by `UPDATE … RETURNING`, as PostgreSQL and SQLite do; elsewhere it is refused with
+/// [`BulkError::RenamedKeys`]. The classic form can do it everywhere: name both keys of each row,
+/// `producer.bulk_keys(&db, [old, new], …)`.
 ///
 /// ```no_run
 /// # mod city {
@@ -50,10 +62,10 @@ const BATCH_SIZE: u64 = 1000;
 /// let deleted = Bulk::<city::Entity>::new().filter(city::Column::Country.eq("SU")).delete_many(&db).await?;
 /// # Ok(()) }
 /// ```
-#[must_use = "it does nothing until `update_many` or `delete_many`"]
+#[must_use = "it does nothing until a verb such as `update_many` is called"]
 pub struct Bulk<E> {
-    condition: Condition,
-    batch_size: u64,
+    pub(super) condition: Condition,
+    pub(super) batch_size: u64,
     on_progress: Option<Box<dyn Fn(u64) + Send + Sync>>,
     entity: PhantomData<fn() -> E>,
 }
@@ -83,24 +95,21 @@ impl<E: Streamed> Bulk<E> {
         self
     }
 
-    /// Updates the rows: `set` is given an `UPDATE` of a batch's rows and adds what to set. It is called once a statement.
-    /// Returns how many rows were updated; those that already had the new values count.
+    /// Updates the rows: `set` is given an `UPDATE` and adds what to set. Returns how many rows were updated; those that
+    /// already had the new values count.
     ///
-    /// Errors where the database does, where a batch cannot be insured, with a connection that is not streamed,
-    /// with a batch size of zero, and where `set` sets nothing. The failed batch is rolled back.
+    /// Errors where the database does, where a batch cannot be insured, with a connection that is not streamed, and as
+    /// [`BulkError`] says. The failed batch is rolled back; those before it stay, and are announced.
     pub async fn update_many<D, S>(self, db: &D, set: S) -> Result<u64, DbErr>
     where
         D: ConnectionTrait + TransactionTrait,
-        S: Fn(UpdateMany<E>) -> UpdateMany<E>,
+        S: FnOnce(UpdateMany<E>) -> UpdateMany<E>,
     {
-        self.each_batch(db, |these| {
-            let update = set(E::update_many()).filter(these).into_query();
-            if update.get_values().is_empty() {
-                return Err(DbErr::Custom("redstream: a bulk update that sets nothing".to_owned()));
-            }
-            Ok(update)
-        })
-        .await
+        let update = Update::new(set)?;
+        if !update.renames {
+            return self.each_batch(db, update.is_announced, |these| update.of(these)).await;
+        }
+        Ok(self.update_at_once::<Key<E>, D>(db, &update).await?.len() as u64)
     }
 
     /// Deletes the rows. Returns how many. Errors as [`update_many`](Self::update_many).
@@ -108,27 +117,28 @@ impl<E: Streamed> Bulk<E> {
     where
         D: ConnectionTrait + TransactionTrait,
     {
-        self.each_batch(db, |these| Ok(E::delete_many().filter(these).into_query())).await
+        self.each_batch(db, true, |these| E::delete_many().filter(these).into_query()).await
     }
 
     /// `statement` writes the rows of these keys.
-    async fn each_batch<D, S>(&self, db: &D, statement: impl Fn(Condition) -> Result<S, DbErr>) -> Result<u64, DbErr>
+    async fn each_batch<D, S>(
+        &self,
+        db: &D,
+        is_announced: bool,
+        statement: impl Fn(Condition) -> S,
+    ) -> Result<u64, DbErr>
     where
         D: ConnectionTrait + TransactionTrait,
         S: StatementBuilder,
     {
-        if self.batch_size == 0 {
-            return Err(DbErr::Custom("redstream: the batch size of a bulk operation must be at least 1".to_owned()));
-        }
+        self.check()?;
         let (mut rows, mut after) = (0, None);
         loop {
             let (transaction, scope) = begin::<E, D>(db).await?;
-            let outcome = self.batch(&transaction, &scope, after.as_ref(), &statement).await;
+            let outcome = self.batch(&transaction, &scope, after.as_ref(), is_announced, &statement).await;
             let (keys, written) = finish(transaction, outcome).await?;
             rows += written;
-            if let Some(report) = self.on_progress.as_ref().filter(|_| !keys.is_empty()) {
-                report(rows);
-            }
+            self.report(rows, keys.is_empty());
             // A row that no longer met the filter once it was locked has been made up for by the next, so a short
             // page is the last.
             if (keys.len() as u64) < self.batch_size {
@@ -144,19 +154,32 @@ impl<E: Streamed> Bulk<E> {
         transaction: &T,
         scope: &Scope,
         after: Option<&Key<E>>,
-        statement: impl Fn(Condition) -> Result<S, DbErr>,
+        is_announced: bool,
+        statement: impl Fn(Condition) -> S,
     ) -> Result<(Vec<Key<E>>, u64), DbErr>
     where
         T: ConnectionTrait,
         S: StatementBuilder,
     {
-        let keys = page(transaction, self.condition.clone(), after, self.batch_size).await?;
-        follow(scope, messages(&keys)?)?;
+        let keys = page(transaction, self.condition.clone(), after, Some(self.batch_size)).await?;
+        if is_announced {
+            follow(scope, messages(&keys)?)?;
+        }
         let mut rows = 0;
-        for keys in keys.chunks(keys_a_statement::<E>()) {
-            rows += transaction.execute(&statement(is_one_of(keys))?).await?.rows_affected();
+        for keys in key_chunks(&keys) {
+            rows += transaction.execute(&statement(is_one_of(keys))).await?.rows_affected();
         }
         Ok((keys, rows))
+    }
+
+    pub(super) fn check(&self) -> Result<(), BulkError> {
+        if self.batch_size == 0 { Err(BulkError::NoBatch) } else { Ok(()) }
+    }
+
+    pub(super) fn report(&self, rows: u64, is_empty: bool) {
+        if let Some(report) = self.on_progress.as_ref().filter(|_| !is_empty) {
+            report(rows);
+        }
     }
 }
 

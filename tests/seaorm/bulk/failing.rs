@@ -1,13 +1,12 @@
 //! Bulk operations that fail, or are refused: rolled back, announced to nobody, and the caller is told why.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use redstream_seaorm::{Bulk, BulkExt};
 use sea_orm::sea_query::Expr;
 use sea_orm::{DbErr, EntityTrait, TransactionTrait};
 
-use super::{assert_not_insured, fill, world_of};
+use super::{NONE, assert_not_insured, fill, world_of};
 use crate::seaorm::city;
 use crate::seaorm::world::{World, ids};
 use crate::support::*;
@@ -27,14 +26,46 @@ on_each_database! {
 
     async fn a_batch_that_fails_is_rolled_back_and_those_before_it_stay(test: TestDb) {
         let world = world_of(&test, 10).await;
-        let statements = AtomicUsize::new(0);
         let failed = Bulk::<city::Entity>::new().batch_size(2).update_many(&world.db, |update| {
-            let third = statements.fetch_add(1, Ordering::Relaxed) == 2;
-            let name = if third { Expr::cust("no_such_function()") } else { Expr::value("new") };
-            update.col_expr(city::Column::Name, name)
+            // A name is not null, and the fifth would be.
+            update.col_expr(city::Column::Name, Expr::cust("CASE WHEN id = 5 THEN NULL ELSE 'new' END"))
         });
         let error = failed.await.unwrap_err().to_string();
-        assert!(error.to_lowercase().contains("no_such_function"), "{error}");
+        assert!(error.to_lowercase().contains("null"), "{error}");
+        assert_eq!(world.keys_of("new").await, [1, 2, 3, 4]);
+        world.nothing_is_announced_but(1..=4).await;
+    }
+
+    async fn a_closure_that_fails_after_half_announces_neither_half(test: TestDb) {
+        let world = world_of(&test, 6).await;
+        let found = city::Entity::find().all(&world.db).await.unwrap();
+        let failed: Result<(), DbErr> = world.db.producer().bulk(&world.db, &found, async |txn| {
+            for city in &found[..3] {
+                city::Entity::delete_by_id(city.id).exec(txn).await?;
+            }
+            Err(DbErr::Custom("enough".to_owned()))
+        }).await;
+        assert_eq!(failed.unwrap_err(), DbErr::Custom("enough".to_owned()));
+        assert_eq!(world.keys_of("old").await, [1, 2, 3, 4, 5, 6]);
+        world.nothing_is_announced().await;
+    }
+
+    async fn within_an_open_transaction_the_batches_before_the_failed_one_are_as_the_transaction(test: TestDb) {
+        let world = world_of(&test, 10).await;
+        for commits in [false, true] {
+            let txn = world.db.begin().await.unwrap();
+            let failed = Bulk::<city::Entity>::new().batch_size(2).update_many(&txn, |update| {
+                update.col_expr(city::Column::Name, Expr::cust("CASE WHEN id = 5 THEN NULL ELSE 'new' END"))
+            });
+            failed.await.unwrap_err();
+            if commits {
+                txn.commit().await.unwrap();
+            } else {
+                txn.rollback().await.unwrap();
+                assert_eq!(world.keys_of("new").await, NONE);
+                assert_eq!(world.main().await, ids([]));
+            }
+        }
         assert_eq!(world.keys_of("new").await, [1, 2, 3, 4]);
         world.nothing_is_announced_but(1..=4).await;
     }

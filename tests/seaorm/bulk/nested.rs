@@ -1,5 +1,7 @@
 //! Within an open transaction a bulk operation is a savepoint: announced when the outer one commits.
 
+use std::sync::{Arc, Mutex};
+
 use redstream_seaorm::{Bulk, BulkExt};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait};
@@ -29,6 +31,19 @@ on_each_database! {
         txn.commit().await.unwrap();
         assert_eq!(world.keys_of("new").await, (1..=6).collect::<Vec<i64>>());
         assert_eq!(world.main().await, ids([7, 8, 9, 1, 2, 3, 4, 5, 6, 10]));
+    }
+
+    async fn progress_is_reported_before_anything_is_announced(test: TestDb) {
+        let world = world_of(&test, 5).await;
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let report = reports.clone();
+        let txn = world.db.begin().await.unwrap();
+        let bulk = Bulk::<city::Entity>::new().batch_size(2).on_progress(move |rows| report.lock().unwrap().push(rows));
+        assert_eq!(bulk.delete_many(&txn).await.unwrap(), 5);
+        assert_eq!(*reports.lock().unwrap(), [2, 4, 5]);
+        assert_eq!(world.main().await, ids([]));
+        txn.commit().await.unwrap();
+        assert_eq!(world.main().await, ids(1..=5));
     }
 
     async fn it_is_not_announced_when_the_outer_transaction_rolls_back(test: TestDb) {

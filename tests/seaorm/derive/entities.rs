@@ -126,3 +126,77 @@ pub(crate) mod note {
         pub(crate) author: HasOne<super::author::Entity>,
     }
 }
+
+/// Of which some columns are watched: under a plain name, a raw one, and one that is another's variant.
+pub(crate) mod offer {
+    use redstream_seaorm::Streamed;
+    use sea_orm::Set;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "offers")]
+    #[streamed(watch(price, r#type, currency))]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: i32,
+        pub(crate) price: i32,
+        pub(crate) r#type: String,
+        #[sea_orm(column_name = "currency_code", enum_name = "Money")]
+        pub(crate) currency: String,
+        pub(crate) views: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    pub(crate) fn offer(id: i32) -> ActiveModel {
+        ActiveModel {
+            id: Set(id),
+            price: Set(1),
+            r#type: Set("bike".to_owned()),
+            currency: Set("EUR".to_owned()),
+            views: Set(0),
+        }
+    }
+}
+
+/// In shards of a later generation.
+pub(crate) mod parcel {
+    use redstream_seaorm::Streamed;
+    use sea_orm::Set;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "parcels")]
+    #[streamed(shards = 4, generation = 2)]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: i32,
+        pub(crate) weight: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    pub(crate) fn parcel(id: i32) -> ActiveModel {
+        ActiveModel { id: Set(id), weight: Set(1) }
+    }
+}
+
+/// In shards.
+pub(crate) mod stamp {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "stamps")]
+    #[streamed(shards = 3)]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: i32,
+        pub(crate) value: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+}

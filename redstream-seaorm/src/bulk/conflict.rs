@@ -1,0 +1,88 @@
+//! What an upsert does on a conflict, and whether the keys of the rows it writes can be told.
+
+use std::collections::HashSet;
+
+use sea_orm::sea_query::{InsertStatement, OnConflict, PostgresQueryBuilder};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
+
+use super::BulkError;
+use super::returning::gives_back;
+use crate::keyset::key_columns;
+use crate::streamed::table;
+
+pub(super) struct Conflict {
+    pub(super) clause: OnConflict,
+    /// Only rows of the models' own keys are updated, as far as the clause says.
+    pub(super) is_in_key: bool,
+    /// The row that is there is left alone.
+    pub(super) does_nothing: bool,
+}
+
+impl Conflict {
+    /// Errors where a row could be written whose key nobody can tell.
+    pub(super) fn new<E: EntityTrait>(clause: OnConflict, db: &impl ConnectionTrait) -> Result<Self, DbErr> {
+        let said = Said::of(&clause);
+        let (is_in_key, does_nothing) = (said.names_key::<E>(), said.does_nothing());
+        let honours_target = db.get_database_backend() != DbBackend::MySql;
+        if said.sets_key::<E>(is_in_key && honours_target) {
+            return Err(BulkError::ConflictRenames { table: table::<E>() }.into());
+        }
+        if !does_nothing && !is_in_key && !gives_back::<InsertStatement>(db) {
+            return Err(BulkError::UnknownConflict { table: table::<E>() }.into());
+        }
+        let clause = if does_nothing && !honours_target { do_nothing_on_key::<E>() } else { clause };
+        Ok(Self { clause, is_in_key, does_nothing })
+    }
+}
+
+/// `MySQL` has no word for it, but can set the key to itself.
+fn do_nothing_on_key<E: EntityTrait>() -> OnConflict {
+    let mut clause = OnConflict::new();
+    clause.do_nothing_on(key_columns::<E>());
+    clause
+}
+
+/// What the clause says, in PostgreSQL's words: it does not show what is in it otherwise.
+struct Said {
+    /// The target's columns, quoted, where it consists of nothing else.
+    target: Option<HashSet<String>>,
+    action: String,
+}
+
+impl Said {
+    fn of(clause: &OnConflict) -> Self {
+        let mut insert = InsertStatement::new();
+        insert.into_table("t").columns(["c"]).values_panic([1.into()]).on_conflict(clause.clone());
+        let text = insert.to_string(PostgresQueryBuilder);
+        let (_, said) = text.split_once(" ON CONFLICT ").unwrap_or_default();
+        let action = said.find(" DO ").unwrap_or(said.len());
+        let (target, action) = said.split_at(action);
+        let target = target.strip_prefix('(').and_then(|target| target.strip_suffix(')'));
+        let target = target.map(|columns| columns.split(", ").map(ToOwned::to_owned).collect());
+        Self { target, action: action.to_owned() }
+    }
+
+    fn names_key<E: EntityTrait>(&self) -> bool {
+        self.target.as_ref() == Some(&keys::<E>().collect())
+    }
+
+    fn does_nothing(&self) -> bool {
+        self.action.starts_with(" DO NOTHING")
+    }
+
+    /// `to_itself`: a key that is set to that of the model that met it stays what it is.
+    fn sets_key<E: EntityTrait>(&self, to_itself: bool) -> bool {
+        let set = self.action.strip_prefix(" DO UPDATE SET ").unwrap_or_default();
+        set.split(", ").any(|set| {
+            keys::<E>().any(|key| {
+                let value = set.strip_prefix(&format!("{key} = "));
+                value.is_some_and(|value| !(to_itself && value == format!("\"excluded\".{key}")))
+            })
+        })
+    }
+}
+
+/// The key's columns, quoted.
+fn keys<E: EntityTrait>() -> impl Iterator<Item = String> {
+    key_columns::<E>().map(|column| format!("\"{column}\""))
+}

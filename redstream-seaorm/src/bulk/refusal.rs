@@ -1,0 +1,98 @@
+//! Why a bulk operation was refused before, or instead of, writing what nobody could announce.
+
+use sea_orm::DbErr;
+
+/// A bulk operation that was refused. Nothing of the batch is written. It comes as the text of a [`DbErr`], as all errors of
+/// the adapter do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BulkError {
+    /// Batches of no rows would never come to an end.
+    #[error("the batch size of a bulk operation must be at least 1")]
+    NoBatch,
+
+    /// The closure added no column.
+    #[error("a bulk update of `{table}` that sets nothing")]
+    SetsNothing {
+        /// The table.
+        table: String,
+    },
+
+    /// An insert has no rows to choose from.
+    #[error("a filter has no meaning for an insert into `{table}`: leave it out")]
+    FilteredInsert {
+        /// The table.
+        table: String,
+    },
+
+    /// The rows are wanted back, and the database has no RETURNING for this.
+    #[error(
+        "this database does not give back the rows of `{table}` that {verb} wrote (it has no RETURNING for that, or SeaORM's \
+         feature for it is off): use `{instead}`, and read them"
+    )]
+    NoReturning {
+        /// The table.
+        table: String,
+        /// The statement's.
+        verb: &'static str,
+        /// The form that needs no RETURNING.
+        instead: &'static str,
+    },
+
+    /// The update gives rows new keys, and nobody could tell which.
+    #[error(
+        "this update sets a column of the primary key of `{table}`, and this database does not tell the new keys (it has no \
+         RETURNING for updates): name the old and the new keys with `producer.bulk_keys(&db, [old, new], …)`"
+    )]
+    RenamedKeys {
+        /// The table.
+        table: String,
+    },
+
+    /// The key is made by the database, and nobody could tell which it is.
+    #[error(
+        "a row for `{table}` has no key, and this database does not tell the one it makes (it has no RETURNING, and the key \
+         is not one that counts up): set the keys beforehand"
+    )]
+    UnknownKey {
+        /// The table.
+        table: String,
+    },
+
+    /// The row that is updated on a conflict may have another key than the model.
+    #[error(
+        "this upsert into `{table}` can update a row of another key than the model's, and this database does not tell which (it \
+         has no RETURNING): make the primary key the conflict's target and set it in every model, or look the keys \
+         up and name them with `producer.bulk_keys(&db, keys, …)`"
+    )]
+    UnknownConflict {
+        /// The table.
+        table: String,
+    },
+
+    /// It did: `MySQL` and `MariaDB` take a conflict in any unique index for one in the key.
+    #[error(
+        "this upsert into `{table}` met a conflict in another unique index than the primary key, and so updated a row of \
+         another key than the model's: look the keys up and name them with `producer.bulk_keys(&db, keys, …)`"
+    )]
+    ConflictElsewhere {
+        /// The table.
+        table: String,
+    },
+
+    /// The row that is updated on a conflict gets a new key, and nobody could tell its old one.
+    #[error(
+        "this upsert sets a column of the primary key of `{table}` on a conflict, which could give another row a new key: \
+         leave the key's columns out of what it updates"
+    )]
+    ConflictRenames {
+        /// The table.
+        table: String,
+    },
+}
+
+impl From<BulkError> for DbErr {
+    fn from(error: BulkError) -> Self {
+        DbErr::Custom(format!("redstream: {error}"))
+    }
+}

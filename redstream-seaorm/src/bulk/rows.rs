@@ -1,0 +1,184 @@
+//! The rows of one batch of inserts: which keys are known beforehand, which come back, and how.
+
+use std::collections::HashSet;
+
+use sea_orm::sea_query::{InsertStatement, IntoValueTuple};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Insert, Iterable, PrimaryKeyTrait, QueryTrait,
+    TryFromU64,
+};
+
+use super::conflict::Conflict;
+use super::page::present;
+use super::returning::{Returned, Row, gives_back, returning};
+use super::{BulkError, follow, messages};
+use crate::scope::Scope;
+use crate::streamed::table;
+use crate::{Key, KeyOf, Streamed};
+
+/// How many values one statement holds: below every database's limit of parameters, of which SQLite's is the lowest.
+const VALUES_A_STATEMENT: usize = 30_000;
+
+/// How many rows it wrote.
+pub(super) async fn insert_batch<E, T>(
+    transaction: &T,
+    scope: &Scope,
+    models: Vec<E::ActiveModel>,
+    conflict: Option<&Conflict>,
+) -> Result<u64, DbErr>
+where
+    E: Streamed,
+    T: ConnectionTrait,
+{
+    let (keyed, unkeyed) = by_key::<E>(models, transaction.get_database_backend());
+    let gives_back = gives_back::<InsertStatement>(transaction);
+    let updates = conflict.is_some_and(|conflict| !conflict.does_nothing);
+    if !gives_back && !unkeyed.is_empty() {
+        if updates {
+            return Err(BulkError::UnknownConflict { table: table::<E>() }.into());
+        }
+        if !E::PrimaryKey::auto_increment() {
+            return Err(BulkError::UnknownKey { table: table::<E>() }.into());
+        }
+    }
+    let mut rows = 0;
+    for models in statements::<E>(keyed) {
+        let keys = keys::<E>(&models);
+        let written = models.len() as u64;
+        let insertion = insertion::<E>(models, conflict);
+        rows += match conflict {
+            None => {
+                follow(scope, messages(&keys)?)?;
+                transaction.execute(&insertion).await?.rows_affected()
+            }
+            Some(conflict) if gives_back => {
+                if conflict.is_in_key {
+                    scope.insure(messages(&keys)?)?;
+                }
+                insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?.len() as u64
+            }
+            Some(_) => {
+                follow(scope, messages(&keys)?)?;
+                transaction.execute(&insertion).await?;
+                if updates {
+                    none_elsewhere(transaction, &keys).await?;
+                }
+                written
+            }
+        };
+    }
+    for models in statements::<E>(unkeyed) {
+        if gives_back {
+            let insertion = insertion::<E>(models, conflict);
+            rows += insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?.len() as u64;
+            continue;
+        }
+        for model in models {
+            let key = insert_one::<E, _>(transaction, model, conflict).await?;
+            rows += u64::from(key.is_some());
+            follow(scope, messages(key.as_slice())?)?;
+        }
+    }
+    Ok(rows)
+}
+
+/// Inserts these rows, and gives them back.
+pub(super) async fn insert_all<E, T>(
+    transaction: &T,
+    scope: &Scope,
+    models: Vec<E::ActiveModel>,
+) -> Result<Vec<Row<E>>, DbErr>
+where
+    E: Streamed,
+    T: ConnectionTrait,
+{
+    let (keyed, unkeyed) = by_key::<E>(models, transaction.get_database_backend());
+    let mut rows = Vec::new();
+    for models in statements::<E>(keyed).chain(statements::<E>(unkeyed)) {
+        rows.extend(insert_and_follow::<Row<E>, _>(transaction, scope, insertion::<E>(models, None)).await?);
+    }
+    Ok(rows)
+}
+
+/// Runs it, and follows what it gives back.
+async fn insert_and_follow<R, T>(transaction: &T, scope: &Scope, insertion: InsertStatement) -> Result<Vec<R>, DbErr>
+where
+    R: Returned<Entity: Streamed>,
+    T: ConnectionTrait,
+{
+    let rows: Vec<R> = returning(transaction, insertion).await?;
+    let keys: Vec<_> = rows.iter().map(R::key).collect();
+    follow(scope, messages(&keys)?)?;
+    Ok(rows)
+}
+
+/// The key that the database made, where it inserted a row.
+async fn insert_one<E, T>(
+    transaction: &T,
+    model: E::ActiveModel,
+    conflict: Option<&Conflict>,
+) -> Result<Option<Key<E>>, DbErr>
+where
+    E: Streamed,
+    T: ConnectionTrait,
+{
+    let mut insertion = Insert::one(model).into_query();
+    if let Some(conflict) = conflict {
+        insertion.on_conflict(conflict.clause.clone());
+    }
+    let done = transaction.execute(&insertion).await?;
+    if done.rows_affected() == 0 || (conflict.is_some() && done.last_insert_id() == 0) {
+        return Ok(None);
+    }
+    let key = KeyOf::<E>::try_from_u64(done.last_insert_id());
+    let key = key.map_err(|_| BulkError::UnknownKey { table: table::<E>() })?;
+    Ok(Some(Key::from_values(key.into_value_tuple())))
+}
+
+/// `MySQL` takes any unique index for the target. A model whose key is not there afterwards updated a row of another.
+async fn none_elsewhere<E, T>(transaction: &T, keys: &[Key<E>]) -> Result<(), DbErr>
+where
+    E: Streamed,
+    T: ConnectionTrait,
+{
+    if transaction.get_database_backend() != DbBackend::MySql {
+        return Ok(());
+    }
+    let wanted: HashSet<_> = keys.iter().map(Key::values).collect();
+    if present(transaction, keys).await? < wanted.len() {
+        return Err(BulkError::ConflictElsewhere { table: table::<E>() }.into());
+    }
+    Ok(())
+}
+
+fn insertion<E: EntityTrait>(models: Vec<E::ActiveModel>, conflict: Option<&Conflict>) -> InsertStatement {
+    let mut insertion = Insert::<E::ActiveModel>::many(models).into_query();
+    if let Some(conflict) = conflict {
+        insertion.on_conflict(conflict.clause.clone());
+    }
+    insertion
+}
+
+/// Those whose key is set, and those whose key the database makes: in one statement these would set it to NULL.
+fn by_key<E: Streamed>(models: Vec<E::ActiveModel>, backend: DbBackend) -> (Vec<E::ActiveModel>, Vec<E::ActiveModel>) {
+    models.into_iter().partition(|model| {
+        model.get_primary_key_value().is_some_and(|key| !is_wish::<E>(&Key::from_values(key), backend))
+    })
+}
+
+/// Whether the database takes this key as a wish for one of its own, as `MySQL` and `MariaDB` take an `AUTO_INCREMENT` of 0.
+fn is_wish<E: Streamed>(key: &Key<E>, backend: DbBackend) -> bool {
+    let is_zero = || serde_json::to_value(key.value()).is_ok_and(|key| key == 0);
+    backend == DbBackend::MySql && E::PrimaryKey::auto_increment() && is_zero()
+}
+
+fn keys<E: EntityTrait>(models: &[E::ActiveModel]) -> Vec<Key<E>> {
+    models.iter().filter_map(ActiveModelTrait::get_primary_key_value).map(Key::from_values).collect()
+}
+
+/// As many models at a time as a statement can hold.
+fn statements<E: EntityTrait>(models: Vec<E::ActiveModel>) -> impl Iterator<Item = Vec<E::ActiveModel>> {
+    let rows = (VALUES_A_STATEMENT / E::Column::iter().count().max(1)).max(1);
+    let mut models = models.into_iter();
+    std::iter::from_fn(move || Some(models.by_ref().take(rows).collect::<Vec<_>>()).filter(|models| !models.is_empty()))
+}

@@ -1,0 +1,39 @@
+//! What an update sets, seen before it runs.
+
+use sea_orm::sea_query::{Condition, UpdateStatement};
+use sea_orm::{DbErr, EntityTrait, IdenStatic, Iterable, QueryFilter, QueryTrait, UpdateMany};
+
+use super::BulkError;
+use crate::Streamed;
+use crate::keyset::key_columns;
+use crate::streamed::table;
+
+pub(super) struct Update<E: EntityTrait> {
+    query: UpdateMany<E>,
+    /// It sets a column that is watched.
+    pub(super) is_announced: bool,
+    /// It sets a column of the primary key.
+    pub(super) renames: bool,
+}
+
+impl<E: Streamed> Update<E> {
+    /// Errors where it sets nothing.
+    pub(super) fn new(set: impl FnOnce(UpdateMany<E>) -> UpdateMany<E>) -> Result<Self, DbErr> {
+        let query = set(E::update_many());
+        let names: Vec<String> = query.as_query().get_values().iter().map(|(name, _)| name.to_string()).collect();
+        if names.is_empty() {
+            return Err(BulkError::SetsNothing { table: table::<E>() }.into());
+        }
+        let column = |name: &String| E::Column::iter().find(|column| column.as_str() == name);
+        // A column that the entity does not know may be anybody's.
+        let is_watched = |name: &String| column(name).is_none_or(|column| E::is_watched(&column));
+        let of_key = |name: &String| key_columns::<E>().any(|column| column == name);
+        let renames = names.iter().any(of_key);
+        Ok(Self { query, is_announced: renames || names.iter().any(is_watched), renames })
+    }
+
+    /// The update of the rows that meet this.
+    pub(super) fn of(&self, rows: Condition) -> UpdateStatement {
+        self.query.clone().filter(rows).into_query()
+    }
+}
