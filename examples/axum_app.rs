@@ -46,7 +46,8 @@ mod post {
 }
 
 mod migration {
-    use sea_orm_migration::{prelude::*, schema::*};
+    use sea_orm_migration::prelude::*;
+    use sea_orm_migration::schema::{pk_auto, string};
 
     pub(crate) struct Migrator;
 
