@@ -38,12 +38,15 @@ enum Relation {}
 
 const CITIES: i64 = 40;
 
-/// What arrived: of each city every revision that was seen, in the order of seeing, and who saw it.
+/// Every revision of each city that was seen, in the order of seeing, and who saw it.
+type Seen = BTreeMap<i64, Vec<(i64, &'static str)>>;
+
+/// What arrived, at either host.
 #[derive(Clone, Default)]
-struct Arrivals(Arc<Mutex<BTreeMap<i64, Vec<(i64, &'static str)>>>>);
+struct Arrivals(Arc<Mutex<Seen>>);
 
 impl Arrivals {
-    fn of_each_city(&self) -> BTreeMap<i64, Vec<(i64, &'static str)>> {
+    fn of_each_city(&self) -> Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
