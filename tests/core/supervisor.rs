@@ -55,7 +55,8 @@ async fn a_worker_that_panics_takes_no_other_with_it() {
         .with(products.consumer("search", seen.clone()));
     let handled = async {
         redstream.producer().queue(products.name(), &1).await.unwrap();
-        eventually(SOON, "the message", async || seen.len() == 1).await;
+        // Each panic prints a backtrace, which takes a busy machine its time.
+        eventually(SOON * 3, "the message", async || seen.len() == 1).await;
     };
     supervisor.run_until(handled).await.unwrap();
 }
