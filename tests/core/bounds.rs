@@ -61,7 +61,7 @@ async fn a_stream_of_five_million_messages_is_handled_in_order_and_in_little_mem
         let (mut last, mut peak) = (0, 0);
         loop {
             // Each look is bounded: somebody must have come further.
-            last = eventually(SOON, "the next messages", async || {
+            last = eventually(SOON * 3, "the next messages", async || {
                 let now = seen.lock().unwrap().messages;
                 (now == MESSAGES || now >= last + MESSAGES / 50).then_some(now)
             })
@@ -148,7 +148,7 @@ async fn starting_and_stopping_leaves_no_connection_no_task_and_no_key_behind() 
             .with(products.delayer(Duration::from_secs(60)))
             .with(products.trimmer());
         let health = supervisor.health();
-        supervisor.run_until(eventually(SOON, "the workers", async || health.is_ready())).await.unwrap();
+        supervisor.run_until(eventually(SOON * 3, "the workers", async || health.is_ready())).await.unwrap();
     };
     // Side by side: a cycle mostly waits.
     let round = async || {

@@ -55,8 +55,8 @@ async fn a_worker_that_panics_takes_no_other_with_it() {
         .with(products.consumer("search", seen.clone()));
     let handled = async {
         redstream.producer().queue(products.name(), &1).await.unwrap();
-        // Each panic prints a backtrace, which takes a busy machine its time.
-        eventually(SOON * 3, "the message", async || seen.len() == 1).await;
+        // Or two: telling the first panic can take so long that the acknowledgement comes too late, and it is sent again.
+        eventually(SOON, "the message", async || seen.len() > 0).await;
     };
     supervisor.run_until(handled).await.unwrap();
 }
