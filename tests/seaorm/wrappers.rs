@@ -77,20 +77,8 @@ pub(crate) struct InterferingTransaction<T> {
     with: Arc<dyn Interference>,
 }
 
-impl<T> InterferingTransaction<T> {
-    async fn statement_done(&self) {
-        self.with.after_statement_within().await;
-    }
-}
-
-impl<C> Interfering<C> {
-    async fn statement_done(&self) {
-        std::future::ready(()).await;
-    }
-}
-
 macro_rules! forward {
-    ($name:ident) => {
+    ($name:ident $(, $after_statement:ident)?) => {
         #[async_trait]
         impl<C: ConnectionTrait + Send> ConnectionTrait for $name<C> {
             fn get_database_backend(&self) -> DbBackend {
@@ -99,7 +87,7 @@ macro_rules! forward {
 
             async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
                 let done = self.inner.execute_raw(stmt).await;
-                self.statement_done().await;
+                $(self.with.$after_statement().await;)?
                 done
             }
 
@@ -109,7 +97,7 @@ macro_rules! forward {
 
             async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
                 let found = self.inner.query_one_raw(stmt).await;
-                self.statement_done().await;
+                $(self.with.$after_statement().await;)?
                 found
             }
 
@@ -176,7 +164,7 @@ macro_rules! forward {
 }
 
 forward!(Interfering);
-forward!(InterferingTransaction);
+forward!(InterferingTransaction, after_statement_within);
 
 type Callback<'c, R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'c>>;
 
