@@ -5,6 +5,7 @@ mod cascade;
 mod city;
 mod connection;
 mod derive;
+mod drop_in;
 mod guard;
 mod hooks;
 mod indexer;

@@ -1,0 +1,119 @@
+//! SeaORM with streamed connections in the place of its own: one `use` line a file converts an application.
+//!
+//! ```
+//! use redstream_seaorm::drop_in as sea_orm; // the one line
+//!
+//! use sea_orm::{DbConn, DbErr, Set, TransactionTrait, entity::prelude::*};
+//!
+//! # use redstream_seaorm::Streamed;
+//! #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+//! #[sea_orm(table_name = "cities")]
+//! pub struct Model {
+//!     #[sea_orm(primary_key)]
+//!     pub id: i64,
+//!     pub name: String,
+//! }
+//! # #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+//! # pub enum Relation {}
+//!
+//! pub async fn rename(db: &DbConn, id: i64, name: &str) -> Result<Model, DbErr> {
+//!     let txn = db.begin().await?;
+//!     let city = ActiveModel { id: Set(id), name: Set(name.to_owned()) }.update(&txn).await?;
+//!     txn.commit().await?; // insured before, announced after
+//!     Ok(city)
+//! }
+//! ```
+//!
+//! Here is all of SeaORM, where [`DatabaseConnection`], [`DbConn`], [`DatabaseTransaction`] and [`DatabaseExecutor`] are ours.
+//! They have the methods that applications call on SeaORM's. What is left to do where the application connects:
+//!
+//! ```no_run
+//! # use redstream_seaorm::drop_in as sea_orm;
+//! # use redstream_seaorm::{Redstream, StreamedConnection};
+//! # use sea_orm::{Database, DatabaseConnection};
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let redstream = Redstream::connect("redis://127.0.0.1/").await?;
+//! let db: DatabaseConnection = StreamedConnection::new(Database::connect("sqlite://cities.db").await?, redstream.producer());
+//! # Ok(()) }
+//! ```
+//!
+//! A place that was forgotten does not compile: the types differ.
+//!
+//! # Migrations, and others that want SeaORM's own types
+//!
+//! They get [`db.inner()`](crate::StreamedConnection::inner), as in `Migrator::up(db.inner(), None)`. Whatever they write,
+//! nobody is told of: a migration that changes rows of a streamed table is followed by a reindex. So it is said
+//! where it happens, and passing the streamed connection itself does not compile:
+//!
+//! ```
+//! # use redstream_seaorm::StreamedConnection;
+//! # async fn up(db: impl ::sea_orm::IntoDatabaseExecutor<'_>) { drop(db.into_database_executor()) }
+//! # async fn example(db: StreamedConnection) {
+//! up(db.inner()).await;
+//! # }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! # use redstream_seaorm::StreamedConnection;
+//! # async fn up(db: impl ::sea_orm::IntoDatabaseExecutor<'_>) { drop(db.into_database_executor()) }
+//! # async fn example(db: StreamedConnection) {
+//! up(&db).await;
+//! # }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! # use redstream_seaorm::StreamedConnection;
+//! # async fn up(db: &::sea_orm::DatabaseConnection) { drop(db.ping().await) }
+//! # async fn example(db: StreamedConnection) {
+//! up(&db).await;
+//! # }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! # use redstream_seaorm::StreamedTransaction;
+//! # async fn write(txn: &::sea_orm::DatabaseTransaction) { let _ = txn; }
+//! # async fn example(txn: StreamedTransaction) {
+//! write(&txn).await;
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! `stream`, `mock`, `rbac`, `schema-sync`, `entity-registry`, `sqlx-mysql`, `sqlx-postgres` and `sqlx-sqlite` are SeaORM's, and
+//! bring the methods that SeaORM's types have with them: [`StreamTrait`](sea_orm::StreamTrait), a mock's log, access
+//! control, pools. Without one of them the method is still there on `db.inner()`.
+
+pub use sea_orm::*;
+
+pub use crate::executor::{DatabaseExecutor, IntoDatabaseExecutor};
+
+/// In the place of SeaORM's.
+pub type DatabaseConnection = crate::StreamedConnection<sea_orm::DatabaseConnection>;
+
+/// In the place of SeaORM's.
+pub type DatabaseTransaction = crate::StreamedTransaction<sea_orm::DatabaseTransaction>;
+
+/// In the place of SeaORM's.
+pub type DbConn = DatabaseConnection;
+
+/// In the place of SeaORM's.
+#[cfg(feature = "rbac")]
+pub type RestrictedConnection = crate::StreamedConnection<sea_orm::RestrictedConnection>;
+
+/// In the place of SeaORM's.
+#[cfg(feature = "rbac")]
+pub type RestrictedTransaction = crate::StreamedTransaction<sea_orm::RestrictedTransaction>;
+
+/// SeaORM's prelude, with our connection.
+pub mod prelude {
+    pub use sea_orm::prelude::*;
+
+    pub use super::{DatabaseConnection, DbConn};
+}
+
+/// SeaORM's entities, with our connection in their prelude.
+pub mod entity {
+    pub use sea_orm::entity::*;
+
+    pub use super::prelude;
+}
