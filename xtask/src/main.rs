@@ -8,6 +8,7 @@ mod counts;
 mod demo;
 mod interrupt;
 mod servers;
+mod suite;
 mod test;
 
 use clap::Parser;
@@ -21,6 +22,8 @@ enum Task {
     Test(test::Options),
     /// Run the demo: real rows, a real search index, and processes killed in between
     Demo(demo::Options),
+    /// Run SeaORM's own tests through Redstream's connection
+    SeaormSuite(suite::Options),
     /// Start the servers that the tests share, print their addresses, and wait for ctrl-C
     Servers,
 }
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let result = interrupt::outlive_children().and_then(|()| match task {
         Task::Test(options) => test::run(&options),
         Task::Demo(options) => demo::run(&options),
+        Task::SeaormSuite(options) => suite::run(&options),
         Task::Servers => servers::run(),
     });
     result.unwrap_or_else(|error| {

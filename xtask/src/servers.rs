@@ -41,6 +41,11 @@ impl Servers {
             ("REDSTREAM_TEST_MARIADB_URL", self.mariadb.url("mysql")),
         ]
     }
+
+    /// One of these addresses.
+    pub(crate) fn url(&self, variable: &str) -> String {
+        self.environment().into_iter().find(|(name, _)| *name == variable).map(|(_, url)| url).unwrap_or_default()
+    }
 }
 
 /// `cargo xtask servers`.
