@@ -7,6 +7,7 @@ mod cargo;
 mod counts;
 mod demo;
 mod interrupt;
+mod load;
 mod servers;
 mod suite;
 mod test;
@@ -24,6 +25,8 @@ enum Task {
     Demo(demo::Options),
     /// Run SeaORM's own tests through Redstream's connection
     SeaormSuite(suite::Options),
+    /// Write for half an hour as fast as all workers can follow, under restarts, and print the figures
+    Load(load::Options),
     /// Start the servers that the tests share, print their addresses, and wait for ctrl-C
     Servers,
 }
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Demo(options) => demo::run(&options),
         Task::SeaormSuite(options) => suite::run(&options),
+        Task::Load(options) => load::run(&options),
         Task::Servers => servers::run(),
     });
     result.unwrap_or_else(|error| {

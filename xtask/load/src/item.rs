@@ -1,0 +1,16 @@
+//! The model under load, and its table.
+
+use redstream_seaorm::Streamed;
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+#[sea_orm(table_name = "items")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: i64,
+    /// Another one with each write, so that a stale copy shows.
+    pub(crate) value: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
