@@ -54,8 +54,11 @@ impl Cache {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let url = std::env::args().nth(1).or_else(|| std::env::var("REDIS_URL").ok());
-    let url = url.unwrap_or_else(|| "redis://127.0.0.1/".to_owned());
-    let redstream = Redstream::connect(ConnectOptions::new(url).namespace("redstream-bulk-update")).await?;
+    story(&url.unwrap_or_else(|| "redis://127.0.0.1/".to_owned())).await
+}
+
+async fn story(redis: &str) -> anyhow::Result<()> {
+    let redstream = Redstream::connect(ConnectOptions::new(redis).namespace("redstream-bulk-update")).await?;
     let folder = tempfile::tempdir()?;
     let sqlite = Database::connect(format!("sqlite://{}?mode=rwc", folder.path().join("cities.db").display())).await?;
     sqlite.execute(&Schema::new(sqlite.get_database_backend()).create_table_from_entity(Entity)).await?;
@@ -123,4 +126,10 @@ async fn wait_for(cache: &Cache, country: &str, cities: usize) -> anyhow::Result
         cache.count(country)
     );
     Ok(())
+}
+
+#[cfg(test)]
+#[tokio::test]
+async fn each_form_of_a_bulk_operation_reaches_the_cache() -> anyhow::Result<()> {
+    story(&std::env::var("REDSTREAM_TEST_REDIS_URL")?).await
 }

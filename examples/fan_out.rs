@@ -98,8 +98,11 @@ impl Reports {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let url = std::env::args().nth(1).or_else(|| std::env::var("REDIS_URL").ok());
-    let url = url.unwrap_or_else(|| "redis://127.0.0.1/".to_owned());
-    let redstream = Redstream::connect(ConnectOptions::new(url).namespace("redstream-fan-out")).await?;
+    story(&url.unwrap_or_else(|| "redis://127.0.0.1/".to_owned())).await
+}
+
+async fn story(redis: &str) -> anyhow::Result<()> {
+    let redstream = Redstream::connect(ConnectOptions::new(redis).namespace("redstream-fan-out")).await?;
     let folder = tempfile::tempdir()?;
     let sqlite = |name| format!("sqlite://{}?mode=rwc", folder.path().join(name).display());
     let primary = Database::connect(sqlite("primary.db")).await?;
@@ -157,4 +160,10 @@ async fn both_have(cache: &Cache, reports: &Reports, cities: &[(i64, &str)]) -> 
         cache.names(),
         reports.names().await?
     )
+}
+
+#[cfg(test)]
+#[tokio::test]
+async fn both_stores_follow_the_database() -> anyhow::Result<()> {
+    story(&std::env::var("REDSTREAM_TEST_REDIS_URL")?).await
 }

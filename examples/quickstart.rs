@@ -6,11 +6,14 @@
 //! cargo run -p redstream-examples --example quickstart
 //! ```
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anyhow::ensure;
 use redstream_seaorm::{Batch, ConnectOptions, Redstream, Streamed, StreamedConnection, Supervisor};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, Database, Schema, TransactionTrait as _, entity::prelude::*};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
 #[sea_orm(table_name = "cities")]
@@ -24,13 +27,14 @@ struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 enum Relation {}
 
-static HANDLED: AtomicBool = AtomicBool::new(false);
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let url = std::env::args().nth(1).or_else(|| std::env::var("REDIS_URL").ok());
-    let url = url.unwrap_or_else(|| "redis://127.0.0.1/".to_owned());
-    let redstream = Redstream::connect(ConnectOptions::new(url).namespace("redstream-quickstart")).await?;
+    story(&url.unwrap_or_else(|| "redis://127.0.0.1/".to_owned())).await
+}
+
+async fn story(redis: &str) -> anyhow::Result<()> {
+    let redstream = Redstream::connect(ConnectOptions::new(redis).namespace("redstream-quickstart")).await?;
 
     // Your database, and the same through Redstream.
     let folder = tempfile::tempdir()?;
@@ -46,31 +50,33 @@ async fn main() -> anyhow::Result<()> {
     println!("saved: {} with id {}", city.name, city.id);
 
     // The workers: here beside the writer, in production in a process of their own, on several hosts.
-    let handler = async |batch: Batch| {
-        for key in batch.payloads::<serde_json::Value>() {
-            println!("to be carried on: the city {}", key?);
+    let (handled, mut keys) = mpsc::unbounded_channel();
+    let handler = move |batch: Batch| {
+        let handled = handled.clone();
+        async move {
+            for key in batch.payloads::<Value>() {
+                let key = key?;
+                println!("to be carried on: the city {key}");
+                handled.send(key)?;
+            }
+            Ok(())
         }
-        HANDLED.store(true, Ordering::Relaxed);
-        Ok(())
     };
     let cities = redstream.stream("cities")?;
-    Supervisor::new()
+    let workers = Supervisor::new()
         .with(cities.consumer("printer", handler))
         .with(cities.delayer(Duration::from_secs(300)))
-        .with(cities.trimmer())
-        .run_until(handled()) // in production: tokio::signal::ctrl_c()
-        .await?;
+        .with(cities.trimmer());
 
-    anyhow::ensure!(HANDLED.load(Ordering::Relaxed), "the handler saw nothing within ten seconds");
+    let mut changed = None;
+    let stop = async { changed = timeout(Duration::from_secs(10), keys.recv()).await.ok().flatten() };
+    workers.run_until(stop).await?; // in production: tokio::signal::ctrl_c()
+    ensure!(changed == Some(json!({ "id": city.id })), "handled {changed:?} within ten seconds, not {}", city.id);
     Ok(())
 }
 
-/// Until the handler has seen something, for ten seconds at most.
-async fn handled() {
-    for _ in 0..1000 {
-        if HANDLED.load(Ordering::Relaxed) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+#[cfg(test)]
+#[tokio::test]
+async fn a_committed_row_reaches_the_handler() -> anyhow::Result<()> {
+    story(&std::env::var("REDSTREAM_TEST_REDIS_URL")?).await
 }

@@ -99,8 +99,11 @@ impl Sink<Entity> for Cities {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let url = std::env::args().nth(1).or_else(|| std::env::var("REDIS_URL").ok());
-    let url = url.unwrap_or_else(|| "redis://127.0.0.1/".to_owned());
-    let redstream = Redstream::connect(ConnectOptions::new(url).namespace("redstream-search-index")).await?;
+    story(&url.unwrap_or_else(|| "redis://127.0.0.1/".to_owned())).await
+}
+
+async fn story(redis: &str) -> anyhow::Result<()> {
+    let redstream = Redstream::connect(ConnectOptions::new(redis).namespace("redstream-search-index")).await?;
     let folder = tempfile::tempdir()?;
     let sqlite = Database::connect(format!("sqlite://{}?mode=rwc", folder.path().join("cities.db").display())).await?;
     sqlite.execute(&Schema::new(sqlite.get_database_backend()).create_table_from_entity(Entity)).await?;
@@ -155,4 +158,10 @@ async fn finds(index: &Cities, words: &str, names: &[&str]) -> anyhow::Result<()
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     bail!("“{words}” finds {:?} instead of {names:?}, after ten seconds", index.search(words)?)
+}
+
+#[cfg(test)]
+#[tokio::test]
+async fn a_search_finds_what_was_committed_and_nothing_else() -> anyhow::Result<()> {
+    story(&std::env::var("REDSTREAM_TEST_REDIS_URL")?).await
 }
