@@ -15,6 +15,7 @@ mod library;
 mod links;
 mod outage;
 mod outbox;
+mod restricted;
 mod savepoints;
 mod testing;
 mod token;
