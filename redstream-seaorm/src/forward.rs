@@ -56,11 +56,12 @@ macro_rules! forward {
             }
 
             fn admit_built<S: StatementBuilder>(&self, statement: &S) -> Result<Admission, DbErr> {
-                if !self.looks_at_statements() || is_select::<S>() {
-                    return Ok(Admission::default());
-                }
                 let backend = self.inner.get_database_backend();
-                self.admit(&backend.build(statement).sql, backend)
+                if self.looks_at_statements() && may_write::<S>(backend) {
+                    self.admit(&backend.build(statement).sql, backend)
+                } else {
+                    Ok(Admission::default())
+                }
             }
         }
 
@@ -149,9 +150,9 @@ macro_rules! forward {
                 &'a self,
                 stmt: &S,
             ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-                let writes = self.looks_at_statements() && !is_select::<S>();
-                let admitted = if writes {
-                    self.admit_streamed(&self.inner.get_database_backend().build(stmt).sql)
+                let backend = self.inner.get_database_backend();
+                let admitted = if self.looks_at_statements() && may_write::<S>(backend) {
+                    self.admit_streamed(&backend.build(stmt).sql)
                 } else {
                     Ok(())
                 };
@@ -215,9 +216,10 @@ macro_rules! forward {
 forward!(StreamedConnection, C: TransactionTrait, C::Transaction: Send + 'static);
 forward!(StreamedTransaction,);
 
-/// By far the most statements are these, and they need not be built to see that they write nothing.
-fn is_select<S>() -> bool {
-    type_name::<S>().ends_with("::SelectStatement")
+/// By far the most statements are selects. Only PostgreSQL has those that write, by a common table expression; elsewhere
+/// they need not be built to see that they do not.
+fn may_write<S>(backend: DbBackend) -> bool {
+    backend == DbBackend::Postgres || !type_name::<S>().ends_with("::SelectStatement")
 }
 
 #[async_trait::async_trait]

@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt;
 use redstream_seaorm::{BulkExt, BypassGuard};
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Asterisk, CommonTableExpression, Expr, OnConflict, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, ModelTrait, QueryFilter,
     Statement, StreamTrait, TransactionTrait,
@@ -136,6 +136,24 @@ on_each_database! {
         let lima = named("Lima").insert(&off).await.unwrap();
         assert!(!logs.text().contains("goes round the hooks"), "{}", logs.text());
         assert_eq!((world.delay().await, world.main().await), (ids([lima.id]), ids([lima.id])));
+    }
+
+    async fn a_select_whose_common_table_expression_writes_is_denied(db: TestDb) {
+        let world = World::new(&db).await;
+        world.existing(100, "Rome").await;
+        let gone = Query::delete().from_table(city::Entity).returning_all().to_owned();
+        let gone = CommonTableExpression::new().query(gone).table_name("gone").to_owned();
+        let select = Query::select().column(Asterisk).from("gone").with_cte(gone).to_owned();
+        if db.backend() == Backend::Postgres {
+            is_denied(world.db.query_all(&select).await, "DELETE", "Bulk::delete_many");
+            is_denied(world.db.query_one(&select).await, "DELETE", "Bulk::delete_many");
+            is_denied(world.db.stream(&select).await.map(drop), "DELETE", "Bulk::delete_many");
+            let txn = world.db.begin().await.unwrap();
+            is_denied(txn.query_all(&select).await, "DELETE", "Bulk::delete_many");
+        } else {
+            world.db.query_all(&select).await.expect_err("no such statement on this database");
+        }
+        assert_eq!(world.count().await, 1);
     }
 
     async fn a_table_is_known_before_anything_was_saved(db: TestDb) {
