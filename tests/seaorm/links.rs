@@ -1,7 +1,10 @@
 //! SeaORM's nested models: records, and the links of a many-to-many relation, each of which is a record of its own.
 
-use redstream_seaorm::Streamed;
-use sea_orm::{ActiveHasMany, ActiveModelTrait, EntityTrait, IntoActiveModel, ModelTrait, TransactionTrait};
+use redstream_seaorm::{BulkExt, Streamed};
+use sea_orm::{
+    ActiveHasMany, ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, ModelTrait, QueryFilter,
+    TransactionTrait,
+};
 use serde_json::{Value, json};
 
 use super::city::with_key;
@@ -125,6 +128,20 @@ on_each_database! {
         assert_eq!(gone, [link(id, pet), link(id, food)]);
         post.delete(&world.db).await.unwrap();
         assert_eq!(since(&world, "posts", 1).await, [key(id)]);
+        assert!(post_tag::Entity::find().all(&world.plain).await.unwrap().is_empty());
+    }
+
+    async fn a_cascading_delete_within_a_bulk_operation_of_the_links_streams_all_of_it(db: TestDb) {
+        let world = blog(&db).await;
+        let post = post::ActiveModel::builder().set_title("A sunny day");
+        let post = post.add_tag(tag::ActiveModel::builder().set_tag("pet")).save(&world.db).await.unwrap();
+        let id = post.id.unwrap();
+        let post = post::Entity::find_by_id(id).one(&world.db).await.unwrap().unwrap();
+        let links = post_tag::Entity::find().filter(post_tag::Column::PostId.eq(id)).all(&world.db).await.unwrap();
+        let deleted = world.db.producer().bulk(&world.db, &links, async |txn| post.cascade_delete(txn).await);
+        deleted.await.unwrap();
+        assert_eq!(since(&world, "posts", 1).await, [key(id)]);
+        assert_eq!(since(&world, "posts_tags", 1).await, [link(id, links[0].tag_id)]);
         assert!(post_tag::Entity::find().all(&world.plain).await.unwrap().is_empty());
     }
 
