@@ -1,19 +1,18 @@
 //! A child that is saved, moved or deleted, and the documents of its parents.
 
 use std::collections::HashSet;
+use std::iter;
 
-use sea_orm::sea_query::{IntoValueTuple, ValueTuple};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Related,
-    TryGetableMany, Value,
+    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait, QueryFilter, QuerySelect, Related, Value,
 };
 
 use crate::cascade::{columns_of, is_the_key};
 use crate::hooks::tracked;
-use crate::keyset::is_one_of;
+use crate::keyset::{columns, is_one_of};
 use crate::probe::Tracked;
 use crate::touch::touch;
-use crate::{Key, KeyOf, Streamed};
+use crate::{Key, Streamed};
 
 /// [Touches](touch) the parents `P` of a child that is about to be saved or deleted, for documents of the parents that hold
 /// something of their children: the parent it had until now, and the one it is going to have.
@@ -25,8 +24,8 @@ use crate::{Key, KeyOf, Streamed};
 /// Only within a transaction: there the child's row is read and locked, so that no other move slips in between, and the parents
 /// are announced after the commit. Elsewhere it errors, before the write.
 ///
-/// The relation must lead from columns of the child to the parent's key, of the same type or an `Option` of it; else it
-/// errors.
+/// The relation must lead from columns of the child to the parent's key, of the same type or an `Option` of it, or both of
+/// integers; else it errors.
 ///
 /// ```
 /// # fn main() {}
@@ -111,7 +110,7 @@ where
     if !insert && let Some(key) = child.get_primary_key_value() {
         parents.extend(parent_until_now::<P, A::Entity>(Key::from_values(key), &foreign_key, db).await?);
     }
-    parents.extend(parent_from_now_on::<P, A>(child, &foreign_key));
+    parents.extend(parent_from_now_on::<P, A>(child, &foreign_key)?);
     touch(db, parents).await
 }
 
@@ -125,30 +124,64 @@ where
     P: EntityTrait,
     Ch: EntityTrait,
 {
-    let select = foreign_key
-        .iter()
-        .fold(Ch::find().select_only(), |select, column| select.column(*column).filter(column.is_not_null()));
-    let select = select.filter(is_one_of(&[child])).lock_exclusive();
-    let row = db.query_one(select.as_query()).await?;
-    row.map(|row| Ok(Key::from_values(KeyOf::<P>::try_get_many_by_index(&row)?.into_value_tuple()))).transpose()
+    let row = Ch::find().filter(is_one_of(&[child])).lock_exclusive().one(db).await?;
+    row.and_then(|row| parent(foreign_key.iter().map(|column| Some(row.get(*column))))).transpose()
 }
 
 /// As the model has it; `None` where it says nothing, or has no parent.
-fn parent_from_now_on<P, A>(child: &A, foreign_key: &[<A::Entity as EntityTrait>::Column]) -> Option<Key<P>>
+fn parent_from_now_on<P, A>(
+    child: &A,
+    foreign_key: &[<A::Entity as EntityTrait>::Column],
+) -> Result<Option<Key<P>>, DbErr>
 where
     P: EntityTrait,
     A: ActiveModelTrait,
 {
-    let values =
-        foreign_key.iter().map(|column| child.get(*column).into_value().filter(|value| *value != value.as_null()));
-    let mut values = values.collect::<Option<Vec<Value>>>()?.into_iter();
-    let tuple = match (values.next(), values.next(), values.next()) {
-        (Some(one), None, None) => ValueTuple::One(one),
-        (Some(one), Some(two), None) => ValueTuple::Two(one, two),
-        (Some(one), Some(two), Some(three)) if values.len() == 0 => ValueTuple::Three(one, two, three),
-        (one, two, three) => ValueTuple::Many([one, two, three].into_iter().flatten().chain(values).collect()),
+    parent(foreign_key.iter().map(|column| child.get(*column).into_value())).transpose()
+}
+
+/// The parent's key, of a foreign key's values; `None` where one is missing. An integer of another type becomes one of the
+/// key's own.
+fn parent<P: EntityTrait>(values: impl Iterator<Item = Option<Value>>) -> Option<Result<Key<P>, DbErr>> {
+    let values = values.map(|value| value.filter(|value| *value != value.as_null())).collect::<Option<Vec<_>>>()?;
+    let mut parent = <P::ActiveModel as ActiveModelTrait>::default();
+    for (column, value) in columns::<P>().into_iter().zip(values) {
+        let mut forms = iter::once(value.clone()).chain(integers(&value));
+        if !forms.any(|form| parent.try_set(column, form).is_ok()) {
+            return Some(Err(refused("the foreign key's value cannot be a key of the parent")));
+        }
+    }
+    parent.get_primary_key_value().map(Key::from_values).map(Ok)
+}
+
+/// An integer in each type that can hold it.
+fn integers(value: &Value) -> impl Iterator<Item = Value> {
+    let integer: Option<i128> = match *value {
+        Value::TinyInt(integer) => integer.map(i128::from),
+        Value::SmallInt(integer) => integer.map(i128::from),
+        Value::Int(integer) => integer.map(i128::from),
+        Value::BigInt(integer) => integer.map(i128::from),
+        Value::TinyUnsigned(integer) => integer.map(i128::from),
+        Value::SmallUnsigned(integer) => integer.map(i128::from),
+        Value::Unsigned(integer) => integer.map(i128::from),
+        Value::BigUnsigned(integer) => integer.map(i128::from),
+        _ => None,
     };
-    Some(Key::from_values(tuple))
+    integer.into_iter().flat_map(|integer| {
+        let signed = [
+            i64::try_from(integer).ok().map(Value::from),
+            i32::try_from(integer).ok().map(Value::from),
+            i16::try_from(integer).ok().map(Value::from),
+            i8::try_from(integer).ok().map(Value::from),
+        ];
+        let unsigned = [
+            u64::try_from(integer).ok().map(Value::from),
+            u32::try_from(integer).ok().map(Value::from),
+            u16::try_from(integer).ok().map(Value::from),
+            u8::try_from(integer).ok().map(Value::from),
+        ];
+        signed.into_iter().chain(unsigned).flatten()
+    })
 }
 
 fn refused(why: &str) -> DbErr {

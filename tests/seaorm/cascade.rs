@@ -1,5 +1,6 @@
 //! Cascades: what changes of one entity mean for another.
 
+mod footnote;
 mod parents;
 
 use std::sync::{Arc, Mutex};

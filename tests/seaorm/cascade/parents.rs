@@ -6,6 +6,7 @@ use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, ModelTrait, Set, T
 
 use super::super::library::{author, chapter, fill};
 use super::super::world::World;
+use super::footnote;
 
 fn authors<const N: usize>(keys: [i64; N]) -> [Key<author::Entity>; N] {
     keys.map(Key::new)
@@ -78,5 +79,25 @@ on_each_database! {
         assert!(error.contains("in a transaction"), "{error}");
         assert_eq!(chapter::Entity::find_by_id(1).one(&world.plain).await.unwrap(), Some(chapter));
         assert_nothing_streamed!(capture);
+    }
+
+    async fn a_parent_is_found_by_an_integer_of_another_type(db: TestDb) {
+        let world = World::new(&db).await;
+        fill(&world, 3, 0).await;
+        world.create(footnote::Entity).await;
+        let mut capture = Capture::of::<author::Entity>(&world.redstream).await.unwrap();
+        let footnote = footnote::ActiveModel { id: Set(1), author_id: Set(Some(1)) }.insert_tx(&world.db).await.unwrap();
+        assert_streamed!(capture, authors([1]));
+
+        capture.restart().await.unwrap();
+        let moved = footnote::ActiveModel { author_id: Set(Some(2)), ..footnote.into_active_model() };
+        let footnote = moved.update_tx(&world.db).await.unwrap();
+        assert_streamed!(capture, authors([1, 2]));
+
+        capture.restart().await.unwrap();
+        let txn = world.db.begin().await.unwrap();
+        footnote.delete(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+        assert_streamed!(capture, authors([2]));
     }
 }
