@@ -101,9 +101,21 @@ impl Guard {
         Ok(())
     }
 
-    fn is_new(&self, sql: &str) -> bool {
+    /// Warns, once a table, of a wrapper by which a save was insured after its statement instead of before the commit.
+    pub(crate) fn ran_elsewhere(&self, table: &str) {
+        if self.is_new(table) {
+            tracing::warn!(
+                table,
+                "a statement ran in another task than its hook: a wrapper of the streamed connection moves statements to tasks \
+                 of its own; the change is insured only now, after its commit, and a crash in between would miss it; save in a \
+                 transaction, or put that wrapper below the streamed connection"
+            );
+        }
+    }
+
+    fn is_new(&self, text: &str) -> bool {
         let mut hasher = DefaultHasher::new();
-        sql.hash(&mut hasher);
+        text.hash(&mut hasher);
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         warned.len() < PLACES && warned.insert(hasher.finish())
     }

@@ -29,10 +29,12 @@ pub use crate::touch::touch;
 
 use crate::answer::ReadKeys;
 use crate::context::Context;
+use crate::delays::InsuredBy;
 use crate::permits::Promise;
 use crate::probe::{self, Tracked};
+use crate::scope::Scope;
 use crate::streamed::{message, table};
-use crate::{Error, Key, Streamed};
+use crate::{Error, Key, Streamed, outbox};
 
 /// Insures what is about to be saved.
 ///
@@ -90,7 +92,7 @@ where
     let message = message::<E>(model.get_primary_key_value())?;
     let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<E>(), &message));
     match tracked {
-        Tracked::Autocommit(context) => follow_late(&context, left, message).await,
+        Tracked::Autocommit(context) => follow_late::<E>(&context, left, message, db).await,
         Tracked::Ambient(ambient) if insert => {
             ambient.insure(&message).await?;
             ambient.announce_later(message);
@@ -142,7 +144,7 @@ where
     let tracked = tracked::<A::Entity, C>(db)?;
     let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<A::Entity>(), &message));
     match tracked {
-        Tracked::Autocommit(context) => return follow_late(&context, left, message).await,
+        Tracked::Autocommit(context) => return follow_late::<A::Entity>(&context, left, message, db).await,
         Tracked::Transaction(scope) => scope.announce_later([message]),
         Tracked::Ambient(ambient) => ambient.announce_later(message),
     }
@@ -161,14 +163,28 @@ fn is_transaction<C>() -> bool {
     std::any::type_name::<C>().ends_with("::DatabaseTransaction")
 }
 
-/// The statement that the hook announced was not seen in this task: a wrapper may have run it in another. What was to be done
+/// The statement that the hook announced was not seen in this task: a wrapper has run it in another. What was to be done
 /// with it is done now, late but not never.
-async fn follow_late(context: &Arc<Context>, left: Option<Promise>, message: NewMessage) -> Result<(), DbErr> {
+async fn follow_late<E: EntityTrait>(
+    context: &Arc<Context>,
+    left: Option<Promise>,
+    message: NewMessage,
+    db: &impl ConnectionTrait,
+) -> Result<(), DbErr> {
     if !matches!(left, Some(Promise::Follow(_) | Promise::FollowAnswer(_))) {
         return Ok(());
     }
-    context.insure(std::slice::from_ref(&message)).await?;
-    context.announce(vec![message], false).await;
+    context.guard.ran_elsewhere(table_name::<E>());
+    let scope = Scope::outermost(context.clone());
+    scope.insure([message.clone()])?;
+    match scope.delays.settled().await? {
+        InsuredBy::Redis => _ = context.announce(vec![message], false).await,
+        InsuredBy::Outbox => {
+            let messages = [message];
+            outbox::write(db, &messages).await?;
+            context.leave_to_relays(&messages);
+        }
+    }
     Ok(())
 }
 

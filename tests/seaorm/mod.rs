@@ -6,6 +6,7 @@ mod city;
 mod connection;
 mod derive;
 mod drop_in;
+mod elsewhere;
 mod guard;
 mod hooks;
 mod indexer;
