@@ -10,6 +10,7 @@ mod durability;
 mod editions;
 mod faults;
 mod health;
+mod hostile;
 mod lock;
 mod loss;
 mod message;

@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     BreakInstead,
     /// Redis does what it was asked; the connection breaks in the middle of the reply.
     BreakWithin,
+    /// Redis does what it was asked; these bytes come instead of its reply.
+    Lie(&'static str),
 }
 
 impl Fault {
@@ -171,6 +173,10 @@ async fn pass(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
                 match fault {
                     None => client.write_all(reply).await?,
                     Some(Fault::FallSilent) => {}
+                    Some(Fault::Lie(bytes)) => {
+                        client.write_all(bytes.as_bytes()).await?;
+                        fault = None;
+                    }
                     Some(Fault::BreakWithin) => return client.write_all(&reply[..reply.len() / 2]).await,
                     Some(Fault::BreakInstead | Fault::BreakBefore) => return Ok(()),
                 }

@@ -1,0 +1,148 @@
+//! A server that lies: whatever bytes come, there is an error or nothing, no more memory is taken than there were bytes, and
+//! work goes on once the truth comes.
+
+use std::time::Duration;
+
+use redstream_core::{ConnectOptions, Error, Redstream, Supervisor};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::proxy::{Fault, Proxy};
+use super::recorder::Recorder;
+use crate::support::{eventually, private_redis};
+
+/// The bound on what comes back by itself, with room for a slow machine.
+const BACK: Duration = Duration::from_secs(30);
+
+/// Lengths that are not true, kinds that nobody asked for, and no protocol at all.
+const LIES: [&str; 14] = [
+    "*2147483647\r\n",
+    "*9223372036854775807\r\n",
+    "$2147483647\r\n",
+    "$9223372036854775807\r\n",
+    "%4611686018427387903\r\n",
+    "%9223372036854775807\r\n",
+    "~2147483647\r\n",
+    ">2147483647\r\nabc",
+    "|2147483647\r\n",
+    "*-9\r\n",
+    "$-9\r\n",
+    ":99999999999999999999999\r\n",
+    "HTTP/1.1 400 Bad Request\r\n\r\n",
+    "\u{0}\u{1}\u{2}\r\n",
+];
+
+/// A server that answers whatever it is asked with the same bytes.
+async fn liar(reply: String) -> (String, AbortOnDropHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    let lying = tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let reply = reply.clone();
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                while client.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    if client.write_all(reply.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (url, AbortOnDropHandle::new(lying))
+}
+
+async fn connect_to(reply: impl Into<String>) -> Error {
+    let (url, _lying) = liar(reply.into()).await;
+    let bound = Duration::from_millis(500);
+    let options = ConnectOptions::new(url).connect_timeout(bound).response_timeout(bound).give_up_after(bound);
+    let connecting = tokio::time::timeout(Duration::from_secs(20), Redstream::connect(options));
+    connecting.await.expect("it does not hang").unwrap_err()
+}
+
+/// The most memory that this process ever had, in MiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() / 1024
+}
+
+#[tokio::test]
+async fn a_server_that_lies_from_the_start_is_an_error_within_the_bound() {
+    for lie in LIES {
+        let error = connect_to(lie).await;
+        assert!(matches!(error, Error::Connect { .. } | Error::Redis { .. }), "{lie:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_length_claims_is_not_taken_from_memory() {
+    let before = peak();
+    for lie in LIES {
+        connect_to(lie).await;
+    }
+    // Two thousand millions of anything would take gigabytes.
+    assert!(peak() < before + 256, "{before} MiB, then {} MiB", peak());
+}
+
+#[tokio::test]
+async fn a_reply_that_is_nested_without_end_is_an_error() {
+    let error = connect_to("*1\r\n".repeat(100_000)).await;
+    assert!(matches!(error, Error::Connect { .. } | Error::Redis { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn lies_amid_the_work_cost_no_message() {
+    // As replies to what each worker and the producer send: reads, scripts, and messages.
+    const REPLIES: [&str; 10] = [
+        "$3\r\nabc\r\n",
+        "*0\r\n",
+        "*1\r\n*2\r\n$1\r\nx\r\n*1\r\n*2\r\n$3\r\n1-x\r\n*0\r\n",
+        "*1\r\n*2\r\n$1\r\nx\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*1\r\n$7\r\npayload\r\n",
+        "*3\r\n:1\r\n:2\r\n:3\r\n",
+        ":-1\r\n",
+        "$-1\r\n",
+        "-NONSENSE of a new kind\r\n",
+        "*2147483647\r\n",
+        "HTTP/1.1 400 Bad Request\r\n\r\n",
+    ];
+    let redis = private_redis().await;
+    let proxy = Proxy::start(redis.port()).await;
+    let options = ConnectOptions::new(proxy.url()).response_timeout(Duration::from_millis(300));
+    let through = Redstream::connect(options).await.unwrap();
+    let direct = Redstream::connect(redis.url()).await.unwrap();
+    let (products, truth) = (through.stream("products").unwrap(), direct.stream("products").unwrap());
+    let seen = Recorder::default();
+    let pause = Duration::from_millis(10);
+    let ttl = Duration::from_secs(1);
+    let workers = Supervisor::new()
+        .with(products.consumer("search", seen.clone()).lock_ttl(ttl).backoff(pause, pause * 10))
+        .with(products.delayer(Duration::from_millis(100)).lock_ttl(ttl))
+        .with(products.trimmer().interval(pause).lock_ttl(ttl));
+    let stop = CancellationToken::new();
+    let workers = tokio::spawn(workers.run_until(stop.clone().cancelled_owned()));
+
+    let mut written = 0_u64;
+    for reply in REPLIES {
+        for needle in ["XREAD", "EVALSHA", "XADD"] {
+            let before = proxy.struck();
+            proxy.strike(needle, Fault::Lie(reply), 2);
+            // Some may fail through the liar: the caller is told then. What is acknowledged by the truth must arrive.
+            _ = through.producer().queue(products.name(), &json!("through the liar")).await;
+            direct.producer().queue(truth.name(), &json!(written)).await.unwrap();
+            written += 1;
+            eventually(BACK, &format!("{reply:?} is told to {needle}"), async || proxy.struck() > before).await;
+        }
+    }
+    proxy.strike("", Fault::FallSilent, 0);
+    // A message that a lie made up has no payload, or another one.
+    let handled =
+        || -> Vec<u64> { seen.batches().iter().flatten().filter_map(|message| message.payload().ok()).collect() };
+    eventually(BACK, "every message arrives", async || (0..written).all(|key| handled().contains(&key))).await;
+    assert!(!workers.is_finished(), "all workers went on");
+    stop.cancel();
+    workers.await.unwrap().unwrap();
+}
