@@ -1,0 +1,492 @@
+//! The flow of a change: two writers of one row, the delayer, two hosts of one consumer, the trimmer. Laws 1, 2, 4, 5, 6 and 7.
+//!
+//! A pause of a host is no step of its own: whoever does nothing for a while, while others act and its lock expires, is paused.
+
+use stateright::{Model, Property};
+
+use crate::check::Ruled;
+
+/// What is kept, and what happens where it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// COMMIT is sent after the delay message was acknowledged.
+    InsuredBeforeCommit,
+    /// A delay message does not fall due before its COMMIT has landed (counterexample 1).
+    DelayOutlastsCommit,
+    /// The delayer moves in one script, which a crash cannot cut.
+    MoveInOneScript,
+    /// A batch is committed after it was handled.
+    CommitAfterHandling,
+    /// The commit tests who owns the lock.
+    CommitTestsOwner,
+    /// It also tests that the offset moves forward. Without the first test that alone is what keeps it from going back; here
+    /// both are taken out.
+    CommitIsFenced,
+    /// The release tests who owns the lock.
+    ReleaseTestsOwner,
+    /// The trimmer goes by the offset, and not by what is newest.
+    TrimByOffset,
+    /// The datastore refuses a version that is older than its own (counterexample 2).
+    SinkTestsVersion,
+    /// A transaction that is rolled back announces nothing.
+    AnnounceAfterCommit,
+}
+
+/// The model, without one of its rules or with all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow {
+    without: Option<Rule>,
+}
+
+impl Flow {
+    fn keeps(&self, rule: Rule) -> bool {
+        self.without != Some(rule)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Writer {
+    Idle,
+    /// It has written the row, and holds its lock.
+    Written,
+    /// The delay message is acknowledged, too.
+    Insured,
+    /// COMMIT was sent; whether the writer lives to see its answer is another matter.
+    Committing {
+        alive: bool,
+    },
+    Committed,
+    /// Done, rolled back, or dead.
+    Gone,
+}
+
+impl Writer {
+    fn holds_row(self) -> bool {
+        matches!(self, Self::Written | Self::Insured | Self::Committing { .. })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Delay {
+    None,
+    Waiting,
+    Due,
+}
+
+/// Messages are numbered from 1 on; all are of the one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Host {
+    Out,
+    /// It took the lock with this token, and has read up to here.
+    Idle {
+        token: u8,
+        read: u8,
+    },
+    Arrived {
+        token: u8,
+        read: u8,
+    },
+    Versioned {
+        token: u8,
+        read: u8,
+        version: u8,
+    },
+    Read {
+        token: u8,
+        read: u8,
+        version: u8,
+        row: u8,
+    },
+    Handled {
+        token: u8,
+        read: u8,
+    },
+}
+
+impl Host {
+    fn token(self) -> Option<u8> {
+        match self {
+            Self::Out => None,
+            Self::Idle { token, .. }
+            | Self::Arrived { token, .. }
+            | Self::Versioned { token, .. }
+            | Self::Read { token, .. }
+            | Self::Handled { token, .. } => Some(token),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    /// How many transactions have changed the row: its value.
+    row: u8,
+    writers: [Writer; 2],
+    delays: [Delay; 2],
+    /// Where the move is not one script: delay messages that were removed and not yet added.
+    in_hand: bool,
+    /// The id of the newest main message.
+    last: u8,
+    /// Everything up to here was trimmed.
+    trimmed: u8,
+    offset: u8,
+    owner: Option<u8>,
+    tokens: u8,
+    version: u8,
+    /// What the datastore has: the row's value, and the version that wrote it.
+    sink: (u8, u8),
+    hosts: [Host; 2],
+    /// How many more crashes of hosts, and expiries under a living owner, there may be.
+    crashes: u8,
+    expiries: u8,
+    // What must never have happened.
+    offset_went_back: bool,
+    other_committed: bool,
+    other_released: bool,
+    announced_uncommitted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Write(usize),
+    Insure(usize),
+    SendCommit(usize),
+    CommitLands(usize),
+    CommitFails(usize),
+    RollBack(usize),
+    Announce(usize),
+    WriterCrashes(usize),
+    DelayFallsDue(usize),
+    /// `delay.lua`
+    Delay,
+    DelayerRemoves,
+    DelayerAdds,
+    DelayerCrashes,
+    /// `trim.lua`
+    Trim,
+    /// `acquire.lua`
+    Acquire(usize),
+    ReadStream(usize),
+    /// `touch.lua`
+    Touch(usize),
+    ReadRow(usize),
+    WriteSink(usize),
+    /// `commit.lua`
+    Commit(usize),
+    /// `release.lua`
+    Release(usize),
+    HostCrashes(usize),
+    LockExpires,
+}
+
+impl Model for Flow {
+    type State = State;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State {
+            row: 0,
+            writers: [Writer::Idle; 2],
+            delays: [Delay::None; 2],
+            in_hand: false,
+            last: 0,
+            trimmed: 0,
+            offset: 0,
+            owner: None,
+            tokens: 0,
+            version: 0,
+            sink: (0, 0),
+            hosts: [Host::Out; 2],
+            crashes: 1,
+            expiries: 2,
+            offset_went_back: false,
+            other_committed: false,
+            other_released: false,
+            announced_uncommitted: false,
+        }]
+    }
+
+    fn actions(&self, state: &State, steps: &mut Vec<Step>) {
+        for writer in 0..2 {
+            self.writers_steps(state, writer, steps);
+        }
+        for host in 0..2 {
+            hosts_steps(state, host, steps);
+        }
+        if state.delays.contains(&Delay::Due) && !state.in_hand {
+            steps.push(if self.keeps(Rule::MoveInOneScript) { Step::Delay } else { Step::DelayerRemoves });
+        }
+        if state.in_hand {
+            steps.extend([Step::DelayerAdds, Step::DelayerCrashes]);
+        }
+        if self.trims_to(state) > state.trimmed {
+            steps.push(Step::Trim);
+        }
+        if let Some(owner) = state.owner {
+            let alive = state.hosts.iter().any(|host| host.token() == Some(owner));
+            if !alive || state.expiries > 0 {
+                steps.push(Step::LockExpires);
+            }
+        }
+    }
+
+    fn next_state(&self, before: &State, step: Step) -> Option<State> {
+        let mut state = before.clone();
+        match step {
+            Step::Write(w) => state.writers[w] = Writer::Written,
+            Step::Insure(w) => {
+                state.delays[w] = Delay::Waiting;
+                state.writers[w] = match state.writers[w] {
+                    Writer::Written => Writer::Insured,
+                    // Insured too late: the COMMIT is on its way.
+                    other => other,
+                };
+            }
+            Step::SendCommit(w) => state.writers[w] = Writer::Committing { alive: true },
+            Step::CommitLands(w) => {
+                state.row += 1;
+                let alive = state.writers[w] == Writer::Committing { alive: true };
+                state.writers[w] = if alive { Writer::Committed } else { Writer::Gone };
+            }
+            Step::CommitFails(w) | Step::RollBack(w) => state.writers[w] = Writer::Gone,
+            Step::Announce(w) => {
+                state.announced_uncommitted |= state.writers[w] != Writer::Committed;
+                state.last += 1;
+                state.writers[w] = Writer::Gone;
+            }
+            Step::WriterCrashes(w) => {
+                state.writers[w] = match state.writers[w] {
+                    Writer::Committing { .. } => Writer::Committing { alive: false },
+                    _ => Writer::Gone,
+                };
+            }
+            Step::DelayFallsDue(w) => state.delays[w] = Delay::Due,
+            Step::Delay => {
+                remove_due(&mut state);
+                state.last += 1;
+            }
+            Step::DelayerRemoves => {
+                remove_due(&mut state);
+                state.in_hand = true;
+            }
+            Step::DelayerAdds => {
+                state.in_hand = false;
+                state.last += 1;
+            }
+            Step::DelayerCrashes => state.in_hand = false,
+            Step::Trim => state.trimmed = self.trims_to(before),
+            Step::LockExpires => {
+                if state.hosts.iter().any(|host| host.token() == state.owner) {
+                    state.expiries -= 1;
+                }
+                state.owner = None;
+            }
+            Step::Acquire(h)
+            | Step::ReadStream(h)
+            | Step::Touch(h)
+            | Step::ReadRow(h)
+            | Step::WriteSink(h)
+            | Step::Commit(h)
+            | Step::Release(h)
+            | Step::HostCrashes(h) => self.host_acts(&mut state, h, &step),
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("laws 1, 2 and 7: when all is at rest, the datastore has the row", |_, state: &State| {
+                !state.is_at_rest() || state.sink.0 == state.row
+            }),
+            Property::always("law 4: nothing that is not committed is announced", |_, state: &State| {
+                !state.announced_uncommitted
+            }),
+            Property::always("law 5: offsets move forward only", |_, state: &State| !state.offset_went_back),
+            Property::always("law 5: the owner alone moves them", |_, state: &State| !state.other_committed),
+            Property::always("law 5: nobody gives back another's lock", |_, state: &State| !state.other_released),
+            Property::always("law 6: what is trimmed was committed", |_, state: &State| state.trimmed <= state.offset),
+            Property::sometimes("two changes are consumed", |_, state: &State| state.is_at_rest() && state.sink.0 == 2),
+            Property::sometimes("a change is repaired by the delayer alone", |_, state: &State| {
+                // A main message of its own would be a second one.
+                state.is_at_rest() && state.sink.0 == 1 && state.last == 1
+            }),
+        ]
+    }
+}
+
+impl Flow {
+    fn writers_steps(&self, state: &State, w: usize, steps: &mut Vec<Step>) {
+        let insured_late = !self.keeps(Rule::InsuredBeforeCommit);
+        match state.writers[w] {
+            Writer::Idle if !state.writers.iter().any(|writer| writer.holds_row()) => steps.push(Step::Write(w)),
+            Writer::Idle | Writer::Gone => {}
+            Writer::Written if insured_late => steps.extend([Step::SendCommit(w), Step::WriterCrashes(w)]),
+            Writer::Written => steps.extend([Step::Insure(w), Step::RollBack(w), Step::WriterCrashes(w)]),
+            Writer::Insured => {
+                steps.extend([Step::SendCommit(w), Step::RollBack(w), Step::WriterCrashes(w)]);
+                if !self.keeps(Rule::AnnounceAfterCommit) {
+                    steps.push(Step::Announce(w));
+                }
+            }
+            Writer::Committing { alive } => {
+                steps.extend([Step::CommitLands(w), Step::CommitFails(w)]);
+                if alive {
+                    steps.push(Step::WriterCrashes(w));
+                }
+            }
+            Writer::Committed if insured_late && state.delays[w] == Delay::None => {
+                steps.extend([Step::Insure(w), Step::WriterCrashes(w)]);
+            }
+            Writer::Committed => steps.extend([Step::Announce(w), Step::WriterCrashes(w)]),
+        }
+        let may_fall_due = !state.writers[w].holds_row() || !self.keeps(Rule::DelayOutlastsCommit);
+        if state.delays[w] == Delay::Waiting && may_fall_due {
+            steps.push(Step::DelayFallsDue(w));
+        }
+    }
+
+    fn trims_to(&self, state: &State) -> u8 {
+        if self.keeps(Rule::TrimByOffset) { state.offset } else { state.last }
+    }
+
+    fn host_acts(&self, state: &mut State, h: usize, step: &Step) {
+        let host = state.hosts[h];
+        let owns = host.token().is_some() && host.token() == state.owner;
+        state.hosts[h] = match (step, host) {
+            (Step::Acquire(_), _) => {
+                state.tokens += 1;
+                state.owner = Some(state.tokens);
+                Host::Idle { token: state.tokens, read: state.offset }
+            }
+            (Step::ReadStream(_), Host::Idle { token, .. }) if self.keeps(Rule::CommitAfterHandling) => {
+                Host::Arrived { token, read: state.last }
+            }
+            (Step::ReadStream(_), Host::Idle { token, .. }) => {
+                self.commit(state, owns, state.last);
+                Host::Arrived { token, read: state.last }
+            }
+            (Step::Touch(_), Host::Arrived { token, read }) if owns => {
+                state.version += 1;
+                Host::Versioned { token, read, version: state.version }
+            }
+            (Step::ReadRow(_), Host::Versioned { token, read, version }) => {
+                Host::Read { token, read, version, row: state.row }
+            }
+            (Step::WriteSink(_), Host::Read { token, read, version, row }) => {
+                if version >= state.sink.1 || !self.keeps(Rule::SinkTestsVersion) {
+                    state.sink = (row, version);
+                    Host::Handled { token, read }
+                } else {
+                    // Refused: an owner asks for a newer version and reads again, and who is none is told so.
+                    Host::Arrived { token, read }
+                }
+            }
+            (Step::Commit(_), Host::Handled { token, read }) => {
+                if self.keeps(Rule::CommitAfterHandling) && !self.commit(state, owns, read) {
+                    Host::Out
+                } else {
+                    Host::Idle { token, read }
+                }
+            }
+            (Step::Release(_), Host::Idle { .. }) => {
+                if owns || !self.keeps(Rule::ReleaseTestsOwner) {
+                    state.other_released |= state.owner.is_some() && !owns;
+                    state.owner = None;
+                }
+                Host::Out
+            }
+            (Step::HostCrashes(_), _) => {
+                state.crashes -= 1;
+                Host::Out
+            }
+            // The touch of one who is no owner any more: lost.
+            _ => Host::Out,
+        };
+    }
+
+    /// `commit.lua`: whether the caller is the owner, and so goes on.
+    fn commit(&self, state: &mut State, owns: bool, id: u8) -> bool {
+        let fenced = self.keeps(Rule::CommitIsFenced);
+        if !owns && fenced && self.keeps(Rule::CommitTestsOwner) {
+            return false;
+        }
+        if id > state.offset || !fenced {
+            state.other_committed |= !owns;
+            state.offset_went_back |= id < state.offset;
+            state.offset = id;
+        }
+        true
+    }
+}
+
+fn remove_due(state: &mut State) {
+    for delay in &mut state.delays {
+        if *delay == Delay::Due {
+            *delay = Delay::None;
+        }
+    }
+}
+
+fn hosts_steps(state: &State, h: usize, steps: &mut Vec<Step>) {
+    let host = state.hosts[h];
+    if host != Host::Out && state.crashes > 0 {
+        steps.push(Step::HostCrashes(h));
+    }
+    match host {
+        Host::Out if state.owner.is_none() && state.last > state.offset => steps.push(Step::Acquire(h)),
+        Host::Out => {}
+        Host::Idle { read, .. } => {
+            steps.push(Step::Release(h));
+            // What was trimmed is not there to be read.
+            if state.last > read.max(state.trimmed) {
+                steps.push(Step::ReadStream(h));
+            }
+        }
+        Host::Arrived { .. } => steps.push(Step::Touch(h)),
+        Host::Versioned { .. } => steps.push(Step::ReadRow(h)),
+        Host::Read { .. } => steps.push(Step::WriteSink(h)),
+        Host::Handled { .. } => steps.push(Step::Commit(h)),
+    }
+}
+
+impl State {
+    /// Nobody has anything left to do: no writer in a transaction, no delay message, no message that can be read.
+    fn is_at_rest(&self) -> bool {
+        let readable = self.last > self.offset.max(self.trimmed);
+        let resting = |host: &Host| match host {
+            Host::Out => !readable,
+            Host::Idle { read, .. } => self.last <= (*read).max(self.trimmed),
+            _ => false,
+        };
+        self.writers.iter().all(|writer| matches!(writer, Writer::Idle | Writer::Gone))
+            && self.delays == [Delay::None; 2]
+            && !self.in_hand
+            && self.hosts.iter().all(resting)
+    }
+}
+
+impl Ruled for Flow {
+    type Rule = Rule;
+    const NAME: &'static str = "flow";
+    const BOUNDS: &'static str = "2 writers of one row, 1 delayer, 1 trimmer, 2 hosts; each writer may crash, 1 crash of a host, 2 pauses longer than the TTL";
+    const RULES: &'static [(Rule, &'static str)] = &[
+        (Rule::InsuredBeforeCommit, AT_REST),
+        (Rule::DelayOutlastsCommit, AT_REST),
+        (Rule::MoveInOneScript, AT_REST),
+        (Rule::CommitAfterHandling, AT_REST),
+        (Rule::CommitTestsOwner, "law 5: the owner alone moves them"),
+        (Rule::CommitIsFenced, "law 5: offsets move forward only"),
+        (Rule::ReleaseTestsOwner, "law 5: nobody gives back another's lock"),
+        (Rule::TrimByOffset, "law 6: what is trimmed was committed"),
+        (Rule::SinkTestsVersion, AT_REST),
+        (Rule::AnnounceAfterCommit, "law 4: nothing that is not committed is announced"),
+    ];
+
+    fn without(rule: Option<Rule>) -> Self {
+        Self { without: rule }
+    }
+}
+
+const AT_REST: &str = "laws 1, 2 and 7: when all is at rest, the datastore has the row";
+
+#[cfg(test)]
+crate::check::tests_of!(Flow);

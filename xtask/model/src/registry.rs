@@ -1,0 +1,338 @@
+//! The registry: consumers that come, a trimmer in two steps, and an operator who rewinds and pauses. Law 6, and law 5's
+//! exception.
+
+use stateright::{Model, Property};
+
+use crate::check::Ruled;
+
+/// What is kept, and what happens where it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// The script that trims compares the registry with the one it was given (counterexample 9).
+    TrimComparesRegistry,
+    /// A consumer that has committed nothing keeps everything.
+    TrimWaitsForFirstCommit,
+    /// A rewind takes the lock away (counterexample 10).
+    RewindTakesLock,
+    /// The script that takes the lock tests the pause (counterexample 11).
+    AcquireTestsPause,
+    /// The commit tests the pause.
+    CommitTestsPause,
+    /// A consumer that starts at the latest gets its offset in the script that registers it.
+    LatestInScript,
+}
+
+/// The model, without one of its rules or with all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Registry {
+    without: Option<Rule>,
+}
+
+impl Registry {
+    fn keeps(&self, rule: Rule) -> bool {
+        self.without != Some(rule)
+    }
+}
+
+/// A consumer of one host. Its lock does not expire here; that is the flow's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Consumer {
+    registered: bool,
+    offset: Option<u8>,
+    stage: Stage,
+    holds_lock: bool,
+    /// Messages it must handle, one bit each: those that were there or came since it registered, or since it was rewound.
+    owed: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    Out,
+    /// It has asked, in a call of its own, where the stream ends.
+    Asked {
+        last: u8,
+    },
+    /// It has asked, in a call of its own, whether it is paused.
+    Unpaused,
+    Idle {
+        read: u8,
+    },
+    Handled {
+        read: u8,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    last: u8,
+    trimmed: u8,
+    consumers: [Consumer; 2],
+    /// What the trimmer has read: who is registered, and the lowest offset of these.
+    plan: Option<([bool; 2], Option<u8>)>,
+    /// The first consumer is paused, and the operator was told that nobody is at work.
+    paused: bool,
+    at_rest: bool,
+    rewinds: u8,
+    pauses: u8,
+    // What must never have happened.
+    trimmed_owed: bool,
+    skipped: bool,
+    worked_in_pause: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Add,
+    /// `register.lua`: the first from the earliest message on, the second from the latest.
+    Register(usize),
+    AskForLast,
+    AskForPause,
+    /// `acquire.lua`
+    Acquire(usize),
+    Handle(usize),
+    /// `commit.lua`
+    Commit(usize),
+    /// `release.lua`
+    Release(usize),
+    TrimmerReads,
+    /// `trim.lua`
+    Trim,
+    /// `rewind.lua`, to the first message
+    Rewind,
+    /// `pause.lua`
+    Pause,
+    /// The operator sees the flag set and the lock free.
+    SeeAtRest,
+    Resume,
+}
+
+const MESSAGES: u8 = 3;
+
+impl Model for Registry {
+    type State = State;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<State> {
+        let consumer = Consumer { registered: false, offset: None, stage: Stage::Out, holds_lock: false, owed: 0 };
+        vec![State {
+            last: 0,
+            trimmed: 0,
+            consumers: [consumer; 2],
+            plan: None,
+            paused: false,
+            at_rest: false,
+            rewinds: 1,
+            pauses: 1,
+            trimmed_owed: false,
+            skipped: false,
+            worked_in_pause: false,
+        }]
+    }
+
+    fn actions(&self, state: &State, steps: &mut Vec<Step>) {
+        if state.last < MESSAGES {
+            steps.push(Step::Add);
+        }
+        for index in 0..2 {
+            self.consumers_steps(state, index, steps);
+        }
+        steps.push(if state.plan.is_none() { Step::TrimmerReads } else { Step::Trim });
+        let first = state.consumers[0];
+        if first.registered && state.rewinds > 0 {
+            steps.push(Step::Rewind);
+        }
+        if first.registered && !state.paused && state.pauses > 0 {
+            steps.push(Step::Pause);
+        }
+        if state.paused {
+            steps.push(Step::Resume);
+            if !first.holds_lock && !state.at_rest {
+                steps.push(Step::SeeAtRest);
+            }
+        }
+    }
+
+    fn next_state(&self, before: &State, step: Step) -> Option<State> {
+        let mut state = before.clone();
+        match step {
+            Step::Add => {
+                state.last += 1;
+                for consumer in &mut state.consumers {
+                    if consumer.registered {
+                        consumer.owed |= bit(state.last);
+                    }
+                }
+            }
+            Step::Register(index) => self.register(&mut state, index),
+            Step::AskForLast => state.consumers[1].stage = Stage::Asked { last: state.last },
+            Step::AskForPause => state.consumers[0].stage = Stage::Unpaused,
+            Step::Acquire(index) => {
+                let consumer = &mut state.consumers[index];
+                consumer.holds_lock = true;
+                consumer.stage = Stage::Idle { read: consumer.offset.unwrap_or(0) };
+            }
+            Step::Handle(index) => {
+                // Whoever has lost the lock may not have noticed yet.
+                state.worked_in_pause |= index == 0 && state.at_rest && state.consumers[0].holds_lock;
+                let (last, trimmed) = (state.last, state.trimmed);
+                let consumer = &mut state.consumers[index];
+                let Stage::Idle { read } = consumer.stage else { return None };
+                for id in read.max(trimmed) + 1..=last {
+                    consumer.owed &= !bit(id);
+                }
+                consumer.stage = Stage::Handled { read: last };
+            }
+            Step::Commit(index) => self.commit(&mut state, index),
+            Step::Release(index) => {
+                state.consumers[index].holds_lock = false;
+                state.consumers[index].stage = Stage::Out;
+            }
+            Step::TrimmerReads => state.plan = Some(self.plan(&state)),
+            Step::Trim => self.trim(&mut state),
+            Step::Rewind => {
+                state.rewinds -= 1;
+                let (trimmed, last) = (state.trimmed, state.last);
+                let first = &mut state.consumers[0];
+                first.offset = Some(0);
+                first.owed = (trimmed + 1..=last).map(bit).sum();
+                if self.keeps(Rule::RewindTakesLock) {
+                    first.holds_lock = false;
+                }
+            }
+            Step::Pause => {
+                state.pauses -= 1;
+                state.paused = true;
+            }
+            Step::SeeAtRest => state.at_rest = true,
+            Step::Resume => {
+                state.paused = false;
+                state.at_rest = false;
+            }
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(
+                "law 6: nothing is trimmed that a registered consumer has not handled",
+                |_, state: &State| !state.trimmed_owed,
+            ),
+            Property::always(
+                "law 5: no offset passes a message that was not handled, after a rewind either",
+                |_, state: &State| !state.skipped,
+            ),
+            Property::always("a pause that is complete stays so", |_, state: &State| !state.worked_in_pause),
+            Property::sometimes("everything is trimmed", |_, state: &State| {
+                state.trimmed == MESSAGES && state.consumers.iter().all(|consumer| consumer.registered)
+            }),
+            Property::sometimes("a pause is complete", |_, state: &State| state.at_rest),
+        ]
+    }
+}
+
+impl Registry {
+    fn consumers_steps(&self, state: &State, index: usize, steps: &mut Vec<Step>) {
+        let consumer = state.consumers[index];
+        match consumer.stage {
+            Stage::Out if !consumer.registered => {
+                let asks = index == 1 && !self.keeps(Rule::LatestInScript);
+                steps.push(if asks { Step::AskForLast } else { Step::Register(index) });
+            }
+            Stage::Asked { .. } => steps.push(Step::Register(index)),
+            Stage::Out if index == 0 && state.paused => {}
+            Stage::Out if index == 0 && !self.keeps(Rule::AcquireTestsPause) => steps.push(Step::AskForPause),
+            Stage::Out | Stage::Unpaused => steps.push(Step::Acquire(index)),
+            Stage::Idle { read } => {
+                steps.push(Step::Release(index));
+                if state.last > read {
+                    steps.push(Step::Handle(index));
+                }
+            }
+            Stage::Handled { .. } => steps.push(Step::Commit(index)),
+        }
+    }
+
+    fn register(&self, state: &mut State, index: usize) {
+        let (trimmed, last) = (state.trimmed, state.last);
+        let consumer = &mut state.consumers[index];
+        consumer.registered = true;
+        if index == 0 {
+            consumer.owed = (trimmed + 1..=last).map(bit).sum();
+            return;
+        }
+        // From the latest on: what was there when it asked is not for it.
+        let asked = if let Stage::Asked { last } = consumer.stage { last } else { last };
+        consumer.offset = Some(asked);
+        consumer.owed = (asked + 1..=last).map(bit).sum();
+        state.trimmed_owed |= trimmed > asked;
+        consumer.stage = Stage::Out;
+    }
+
+    fn commit(&self, state: &mut State, index: usize) {
+        let paused = index == 0 && state.paused && self.keeps(Rule::CommitTestsPause);
+        let consumer = &mut state.consumers[index];
+        let Stage::Handled { read } = consumer.stage else { return };
+        if !consumer.holds_lock || paused {
+            consumer.holds_lock = false;
+            consumer.stage = Stage::Out;
+            return;
+        }
+        if consumer.offset.is_none_or(|offset| offset < read) {
+            consumer.offset = Some(read);
+            state.skipped |= (1..=read).any(|id| consumer.owed & bit(id) != 0);
+        }
+        consumer.stage = Stage::Idle { read };
+    }
+
+    fn plan(&self, state: &State) -> ([bool; 2], Option<u8>) {
+        let names = state.consumers.map(|consumer| consumer.registered);
+        let registered = || state.consumers.iter().filter(|consumer| consumer.registered);
+        let waits = self.keeps(Rule::TrimWaitsForFirstCommit) && registered().any(|consumer| consumer.offset.is_none());
+        let lowest = registered().filter_map(|consumer| consumer.offset).min();
+        (names, lowest.filter(|_| !waits))
+    }
+
+    fn trim(&self, state: &mut State) {
+        let Some((names, lowest)) = state.plan.take() else { return };
+        let now = self.plan(state);
+        let lowest = if self.keeps(Rule::TrimComparesRegistry) {
+            // The offsets are read by the script, too.
+            now.1.filter(|_| now.0 == names)
+        } else {
+            lowest
+        };
+        let Some(to) = lowest.filter(|to| *to > state.trimmed) else { return };
+        for consumer in state.consumers.iter().filter(|consumer| consumer.registered) {
+            state.trimmed_owed |= (1..=to).any(|id| consumer.owed & bit(id) != 0);
+        }
+        state.trimmed = to;
+    }
+}
+
+fn bit(id: u8) -> u8 {
+    1 << id
+}
+
+impl Ruled for Registry {
+    type Rule = Rule;
+    const NAME: &'static str = "registry";
+    const BOUNDS: &'static str = "3 messages, 2 consumers that come at any moment, 1 trimmer, 1 rewind, 1 pause";
+    const RULES: &'static [(Rule, &'static str)] = &[
+        (Rule::TrimComparesRegistry, LAW_6),
+        (Rule::TrimWaitsForFirstCommit, LAW_6),
+        (Rule::RewindTakesLock, "law 5: no offset passes a message that was not handled, after a rewind either"),
+        (Rule::AcquireTestsPause, "a pause that is complete stays so"),
+        (Rule::CommitTestsPause, "a pause that is complete stays so"),
+        (Rule::LatestInScript, LAW_6),
+    ];
+
+    fn without(rule: Option<Rule>) -> Self {
+        Self { without: rule }
+    }
+}
+
+const LAW_6: &str = "law 6: nothing is trimmed that a registered consumer has not handled";
+
+#[cfg(test)]
+crate::check::tests_of!(Registry);
