@@ -85,8 +85,8 @@ impl Consumer {
         }
     }
 
-    /// How many messages a batch has at the most. Default: 1000. Batches are smaller where payloads are large, so that one
-    /// comes to about 16 MiB, and while a session begins.
+    /// How many messages a batch has at the most. Default: 1000. Batches are smaller where payloads are large: no more
+    /// messages once they have come to 16 MiB.
     #[must_use]
     pub fn batch_size(mut self, messages: usize) -> Self {
         self.batch_size = messages;

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::{Error, Message, MessageId, Redstream, Result, StreamName, scripts};
 
+/// How many are looked at at once: 16 MiB where each is one.
+pub(crate) const PAGE: usize = 16;
+
 /// A message on its way to the dead letters.
 #[derive(Debug)]
 pub(crate) struct Dead {
@@ -53,7 +56,8 @@ impl DeadLetters {
         self.redstream.link().command("count dead letters", &xlen).await
     }
 
-    /// Up to `limit` of them behind `after`, oldest first. Begin with [`MessageId::MIN`].
+    /// Up to `limit` of them behind `after`, oldest first, with their payloads: a page for somebody to look at. Begin with
+    /// [`MessageId::MIN`].
     pub async fn list(&self, after: MessageId, limit: usize) -> Result<Vec<DeadLetter>> {
         const ATTEMPT: &str = "list dead letters";
         let mut xrange = redis::cmd("XRANGE");
@@ -101,7 +105,7 @@ impl DeadLetters {
     {
         let (mut done, mut after, mut left) = (0, MessageId::MIN, self.count().await?);
         while left > 0 {
-            let page = self.list(after, 100).await?;
+            let page = self.list(after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = last.id;
             left = left.saturating_sub(page.len() as u64);

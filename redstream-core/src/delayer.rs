@@ -13,10 +13,11 @@ use crate::lock::{Lock, LockGuard, millis};
 use crate::options::positive;
 use crate::pulse::{Condition, Pulse};
 use crate::registry::Member;
+use crate::scripts::{self, BUDGET};
 use crate::session::Session;
 use crate::tenure::{self, Tenure, rest};
 use crate::worker::Worker;
-use crate::{Error, Redstream, Result, StreamName, metrics, scripts};
+use crate::{Error, Redstream, Result, StreamName, metrics};
 
 /// The consumer's name on the stream of delay messages.
 pub(crate) const NAME: &str = "delayer";
@@ -56,7 +57,7 @@ impl Delayer {
     }
 
     /// How many messages are moved at once at the most: Redis does nothing else meanwhile. Default: 1000,
-    /// about 3 ms.
+    /// about 3 ms. Fewer where payloads are large: no more once they have come to 16 MiB.
     #[must_use]
     pub fn batch_size(mut self, messages: usize) -> Self {
         self.batch_size = messages;
@@ -95,6 +96,7 @@ impl Delayer {
         script.key(&ownership.keys.lock).key(&member.registry).key(&member.offset);
         script.key(&member.stream).key(self.redstream.keys().stream(&self.stream));
         script.arg(&ownership.token).arg(millis(self.lock_ttl)).arg(NAME).arg(millis(self.delay)).arg(self.batch_size);
+        script.arg(BUDGET);
         let reply: Vec<String> = session.script(ATTEMPT, &script).await?;
         let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
         let moved = match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {

@@ -33,11 +33,30 @@ impl FromRedisValue for Range {
     }
 }
 
+/// Ids and payloads in turn, as `read.lua` returns them.
+#[derive(Debug)]
+pub(crate) struct Flat(pub(crate) Vec<Message>);
+
+impl FromRedisValue for Flat {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let Value::Array(values) = value else { return Err("ids and payloads are an array".into()) };
+        let mut values = values.into_iter();
+        let mut messages = Vec::with_capacity(values.len() / 2);
+        while let (Some(id), Some(payload)) = (values.next(), values.next()) {
+            messages.push(match payload {
+                Value::BulkString(payload) => Message::new(message_id(id)?, Some(payload)),
+                Value::Nil | Value::Boolean(false) => Message::new(message_id(id)?, None),
+                _ => return Err("a payload is text".into()),
+            });
+        }
+        Ok(Self(messages))
+    }
+}
+
 /// An entry: `[id, [field, value, …]]`. The fields are nil for an entry that was deleted meanwhile.
 fn message(entry: Value) -> Result<Message, ParsingError> {
     let (id, fields) = pair(entry)?;
-    let id: MessageId =
-        String::from_redis_value(id)?.parse().map_err(|_| ParsingError::from("an entry's id is not an id"))?;
+    let id = message_id(id)?;
     let mut fields = match fields {
         Value::Array(fields) => fields.into_iter(),
         Value::Nil => return Ok(Message::new(id, None)),
@@ -52,6 +71,10 @@ fn message(entry: Value) -> Result<Message, ParsingError> {
         }
     }
     Ok(Message::new(id, None))
+}
+
+fn message_id(value: Value) -> Result<MessageId, ParsingError> {
+    String::from_redis_value(value)?.parse().map_err(|_| "an entry's id is not an id".into())
 }
 
 fn pair(value: Value) -> Result<(Value, Value), ParsingError> {

@@ -5,6 +5,10 @@ use std::sync::LazyLock;
 
 use redis::Script;
 
+/// What one script takes up at the most, in bytes, and one message: that bounds what it holds in Redis, and in whoever
+/// gets its reply.
+pub(crate) const BUDGET: usize = 16 << 20;
+
 macro_rules! script {
     ($name:ident, $file:literal) => {
         pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
@@ -25,6 +29,8 @@ script!(TRIM, "trim.lua");
 script!(EXPIRE, "expire.lua");
 script!(LAST_ID, "last_id.lua");
 script!(COUNT, "count.lua");
+script!(READ, "read.lua");
+script!(LIGHT, "light.lua");
 script!(REDRIVE, "redrive.lua");
 script!(REWIND, "rewind.lua");
 script!(PAUSE, "pause.lua");

@@ -16,6 +16,9 @@ use crate::{Error, Result};
 /// How much longer than Redis was told to block a blocking command may take.
 const WATCHDOG: Duration = Duration::from_secs(3);
 
+/// How long a large reply may be on its way, besides.
+const BULK: Duration = Duration::from_secs(2);
+
 /// The longest that a worker has Redis block.
 pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(6);
 
@@ -60,6 +63,21 @@ impl Session {
     pub(crate) async fn blocking<T: FromRedisValue>(&self, attempt: &str, command: &Cmd, block: Duration) -> Result<T> {
         let mut connection = self.blocking.clone();
         within(block + WATCHDOG, command.query_async(&mut connection)).await.map_err(|source| failed(attempt, source))
+    }
+
+    /// Runs a command whose reply may be large where blocking commands run, so that it holds up no renewal of the lock.
+    pub(crate) async fn bulk<T: FromRedisValue>(&self, attempt: &str, command: &Cmd) -> Result<T> {
+        self.blocking(attempt, command, BULK).await
+    }
+
+    /// [`bulk`](Self::bulk), for a script.
+    pub(crate) async fn bulk_script<T: FromRedisValue>(
+        &self,
+        attempt: &str,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T> {
+        let mut connection = self.blocking.clone();
+        within(BULK + WATCHDOG, script.invoke_async(&mut connection)).await.map_err(|source| failed(attempt, source))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::dead::PAGE;
 use crate::names::check_consumer;
 use crate::{DeadLetters, Error, MessageId, NewMessage, OffsetStore, Payload, Redstream, Result, StreamName};
 
@@ -94,7 +95,7 @@ impl Redstream {
         let letters = DeadLetters::new(self, stream, consumer);
         let mut after = MessageId::MIN;
         loop {
-            let page = letters.list(after, 100).await?;
+            let page = letters.list(after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.id;
             let mine = |payload: &[u8]| place.payloads.iter().any(|own| own.as_str().as_bytes() == payload);

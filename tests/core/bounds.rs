@@ -1,41 +1,102 @@
 //! What is bounded: memory, connections, keys.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redstream_core::{Batch, MessageId, NewMessage, Payload, Redstream, Stream, Supervisor};
+use redis::aio::MultiplexedConnection;
+use redstream_core::{Batch, CancellationToken, MessageId, NewMessage, Payload, Redstream, Stream, Supervisor};
 use redstream_servers::RedisOptions;
+use tokio::sync::Notify;
 
 use super::SOON;
 use super::recorder::Recorder;
 use crate::support::{eventually, namespace, private_redis, raw_redis, redis_url, redstream_at};
 
+/// What a batch comes to at the most: 16 MiB, and one message.
+const ROOM: usize = (16 << 20) + (1 << 20) + 2;
+
 #[tokio::test]
-async fn batches_of_large_payloads_are_small() {
-    let redstream = crate::support::redstream().await;
-    let products = redstream.stream("products").unwrap();
-    let mebibyte = "x".repeat(1 << 20);
-    for _ in 0..100 {
-        redstream.producer().queue(products.name(), &mebibyte).await.unwrap();
-    }
-    let (largest, handled) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+async fn no_batch_has_more_bytes_than_there_is_room_for_whatever_came_before() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    let mut raw = raw_redis(&redis_url()).await;
+    let key = format!("{namespace}:redstream:stream:products");
+    // Small ones, which are read far ahead; large ones upon them while the first are at work; and again.
+    add(&mut raw, &key, 5000, "payload").await;
+    let (sizes, shutdown) = (Arc::new(std::sync::Mutex::new(Vec::new())), CancellationToken::new());
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let handler = {
-        let (largest, handled) = (largest.clone(), handled.clone());
+        let (sizes, begun, go_on) = (sizes.clone(), begun.clone(), go_on.clone());
         move |batch: Batch| {
-            // Nobody knows how large they are before the first has been read.
-            if handled.fetch_add(batch.len(), Ordering::SeqCst) > 0 {
-                largest.fetch_max(batch.len(), Ordering::SeqCst);
+            let (sizes, begun, go_on) = (sizes.clone(), begun.clone(), go_on.clone());
+            async move {
+                let bytes: usize = batch.messages().iter().map(|message| message.raw().len()).sum();
+                sizes.lock().unwrap().push((batch.len(), bytes));
+                let seen: usize = sizes.lock().unwrap().iter().map(|(len, _)| len).sum();
+                if seen == 3000 {
+                    begun.notify_one();
+                    go_on.notified().await;
+                }
+                Ok(())
             }
-            std::future::ready(Ok(()))
         }
     };
-    let all = async {
-        eventually(SOON * 3, "all messages", async || handled.load(Ordering::SeqCst) == 100).await;
-    };
-    Supervisor::new().with(products.consumer("search", handler)).run_until(all).await.unwrap();
-    let largest = largest.load(Ordering::SeqCst);
-    assert!((1..=16).contains(&largest), "{largest} payloads of a mebibyte in one batch");
+    let consumer = products.consumer("search", handler);
+    let running = tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move { consumer.run(shutdown).await }
+    });
+    tokio::time::timeout(SOON, begun.notified()).await.expect("the third batch");
+    add_large(&mut raw, &key, 40).await;
+    add(&mut raw, &key, 3000, "payload").await;
+    add_large(&mut raw, &key, 40).await;
+    go_on.notify_one();
+    eventually(SOON * 3, "all messages", async || products.lag("search").await.unwrap() == 0).await;
+    // And where it has waited for news.
+    add_large(&mut raw, &key, 40).await;
+    eventually(SOON * 3, "all messages", async || products.lag("search").await.unwrap() == 0).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    let sizes = sizes.lock().unwrap();
+    assert_eq!(sizes.iter().map(|(len, _)| len).sum::<usize>(), 8120);
+    assert!(sizes.iter().all(|(_, bytes)| *bytes <= ROOM), "{sizes:?}");
+    assert!(sizes.contains(&(1000, 7000)), "small ones come by the thousand: {sizes:?}");
+}
+
+#[tokio::test]
+async fn what_is_moved_counted_or_handled_once_is_bounded_too() {
+    let namespace = namespace();
+    let redstream = redstream_at(&redis_url(), &namespace).await;
+    let products = redstream.stream("products").unwrap();
+    let mut raw = raw_redis(&redis_url()).await;
+    let key = |stream: &str| format!("{namespace}:redstream:stream:{stream}");
+    add_large(&mut raw, &key("products.delay"), 40).await;
+    let delayer = products.delayer(Duration::from_millis(1));
+    let mut moves = Vec::new();
+    while products.delay_len().await.unwrap() > 0 {
+        moves.push(delayer.run_once().await.unwrap().expect("nobody else holds the lock").due);
+    }
+    assert_eq!((moves.iter().sum::<u64>(), moves.iter().max()), (40, Some(&16)), "{moves:?}");
+    // Equal payloads of one move are queued once.
+    assert_eq!(products.len().await.unwrap(), moves.iter().filter(|due| **due > 0).count() as u64);
+
+    add_large(&mut raw, &key("products"), 40).await;
+    let seen = Recorder::default();
+    let consumer = products.consumer("search", seen.clone());
+    for left in [27, 11, 0] {
+        consumer.run_once().await.unwrap();
+        assert_eq!(products.lag("search").await.unwrap(), left);
+    }
+}
+
+/// In scripts: the messages need not travel.
+async fn add(raw: &mut MultiplexedConnection, key: &str, count: usize, payload: &str) {
+    const ADD: &str = "for n = 1, tonumber(ARGV[1]) do redis.call('XADD', KEYS[1], '*', 'payload', ARGV[2]) end";
+    redis::cmd("EVAL").arg(ADD).arg(1).arg(key).arg(count).arg(payload).exec_async(raw).await.unwrap();
+}
+
+async fn add_large(raw: &mut MultiplexedConnection, key: &str, count: usize) {
+    add(raw, key, count, &format!("\"{}\"", "x".repeat(1 << 20))).await;
 }
 
 /// Five million messages, one in fifty thousand a mebibyte.

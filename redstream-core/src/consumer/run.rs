@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::failure::{Arena, Failure, Struggle};
-use super::reading::{Reading, read_now};
+use super::reading::{Reading, Source};
 use super::{Consumer, Progress};
 use crate::dead::Dead;
 use crate::handler::Failed;
@@ -46,7 +46,7 @@ impl Tenure for Consumer {
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Progress> {
         let member = Arc::new(self.member());
         self.notice_loss(guard);
-        let messages = read_now(session, &member.stream, self.batch_size, guard.found().cursor()).await?;
+        let messages = self.source(session, &member).read_now(guard.found().cursor()).await?;
         if messages.is_empty() {
             return Ok(Progress::Idle);
         }
@@ -67,7 +67,7 @@ impl Tenure for Consumer {
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
         self.notice_loss(guard);
-        let mut reading = Reading::new(session.clone(), &member.stream, self.batch_size, guard.found().cursor());
+        let mut reading = Reading::new(self.source(session, &member), guard.found().cursor());
         let mut issued = None;
         loop {
             let messages: Arc<[Message]> = tokio::select! {
@@ -151,6 +151,10 @@ impl Consumer {
         if let Some(on_loss) = &self.on_loss {
             on_loss(loss);
         }
+    }
+
+    fn source(&self, session: &Session, member: &Member) -> Source {
+        Source::new(session.clone(), &member.stream, self.batch_size)
     }
 
     fn versions(&self, guard: &LockGuard, member: &Arc<Member>) -> Versions {

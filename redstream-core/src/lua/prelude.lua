@@ -38,6 +38,26 @@ local function last_generated(stream)
   return '0-0'
 end
 
+-- Calls `visit(id, fields)` for each entry behind `last`, up to `to` and up to `most` of them; no further once their
+-- contents have come to `budget` bytes. In small steps, so that Redis holds little more than the budget at a time. Returns
+-- how many there were, the last one's id, and whether that was all.
+local function each_entry(stream, last, to, most, budget, visit)
+  local STEP, count = 16, 0
+  while count < most do
+    local step = math.min(most - count, STEP)
+    local entries = redis.call('XRANGE', stream, '(' .. last, to, 'COUNT', step)
+    for i = 1, #entries do
+      local fields = entries[i][2]
+      last, count = entries[i][1], count + 1
+      for f = 1, #fields do budget = budget - #fields[f] end
+      visit(last, fields)
+      if budget <= 0 then return count, last, false end
+    end
+    if #entries < step then return count, last, true end
+  end
+  return count, last, false
+end
+
 local function now_us()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])

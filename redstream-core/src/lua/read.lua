@@ -1,0 +1,13 @@
+-- Reads what is behind an id: up to so many messages, and no more of them once they have come to the budget.
+-- KEYS: stream
+-- ARGV: id, most, budget in bytes
+-- -> {id, payload or false where the entry has none, id, …}
+local read, n = {}, 0
+each_entry(KEYS[1], ARGV[1], '+', tonumber(ARGV[2]), tonumber(ARGV[3]), function(id, fields)
+  local payload = fields[1] == 'payload' and fields[2]
+  for f = 3, payload and 0 or #fields, 2 do
+    if fields[f] == 'payload' then payload = fields[f + 1] break end
+  end
+  read[n + 1], read[n + 2], n = id, payload, n + 2
+end)
+return read
