@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use backon::BackoffBuilder;
 
+/// The longest pause before another knock at what is down, without its part by chance.
+const KNOCK: Duration = Duration::from_secs(1);
+
 /// Gives the pauses of one run of failures.
 #[derive(Debug)]
 pub(crate) struct Pauses {
@@ -15,6 +18,12 @@ impl Pauses {
     /// From `min`, doubling, to `max`; each with up to as much again by chance.
     pub(crate) fn new(min: Duration, max: Duration) -> Self {
         Self { range: (min, max), next: build(min, max) }
+    }
+
+    /// For a server that is down and may be back at any moment: to knock costs little, so the pauses stay below two
+    /// seconds, chance included, however long it lasts.
+    pub(crate) fn knocking(min: Duration, max: Duration) -> Self {
+        Self::new(min.min(KNOCK), max.min(KNOCK))
     }
 
     /// The next pause.
@@ -35,4 +44,34 @@ fn build(min: Duration, max: Duration) -> backon::ExponentialBackoff {
         .with_jitter()
         .without_max_times()
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RANGE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+    #[test]
+    fn pauses_grow_to_the_longest_and_start_small_again() {
+        let mut pauses = Pauses::new(RANGE.0, RANGE.1);
+        for growth in 0..20 {
+            let least = (RANGE.0 * 2_u32.pow(growth)).min(RANGE.1);
+            let pause = pauses.pause();
+            assert!(least <= pause && pause <= least * 2, "{growth}: {pause:?}");
+        }
+        pauses.reset();
+        assert!(pauses.pause() <= RANGE.0 * 2);
+    }
+
+    #[test]
+    fn after_an_outage_of_any_length_the_next_knock_comes_within_two_seconds() {
+        let mut pauses = Pauses::knocking(RANGE.0, RANGE.1);
+        let all: Vec<Duration> = (0..1000).map(|_| pauses.pause()).collect();
+        assert!(all.iter().all(|pause| RANGE.0 <= *pause && *pause <= KNOCK * 2), "{all:?}");
+        assert!(all[100..].iter().all(|pause| *pause >= KNOCK), "and no more often than once a second");
+        let quick = Duration::from_millis(5);
+        assert!(Pauses::knocking(quick, quick).pause() <= quick * 2, "shorter where the user says so");
+        assert!(Pauses::knocking(RANGE.1, RANGE.1).pause() <= KNOCK * 2);
+    }
 }

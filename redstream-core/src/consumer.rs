@@ -109,7 +109,10 @@ impl Consumer {
     }
 
     /// The pause after a handler's first failure, and the longest. It doubles in between, and each has a
-    /// random part. Default: 100 milliseconds to 30 seconds. Also paces reconnecting.
+    /// random part. Default: 100 milliseconds to 30 seconds.
+    ///
+    /// While *nothing* can be handled, and while Redis is away, a pause is two seconds at the most, so that work goes on soon
+    /// after: one message or connection is tried then, which costs little.
     #[must_use]
     pub fn backoff(mut self, min: Duration, max: Duration) -> Self {
         self.backoff = (min, max);

@@ -25,7 +25,7 @@ pub(crate) trait Tenure: Worker {
     /// Where it shows what it is at.
     fn own_pulse(&self) -> &Pulse;
 
-    /// The first and the longest pause between tenures that failed.
+    /// The first and the longest pause between tenures that failed, as far as [knocking](Pauses::knocking) allows.
     fn backoff(&self) -> (Duration, Duration) {
         (Duration::from_millis(100), Duration::from_secs(30))
     }
@@ -57,7 +57,7 @@ pub(crate) async fn once<W: Tenure>(worker: &W) -> Result<Option<W::Turn>> {
 pub(crate) async fn serve<W: Tenure>(worker: &W, shutdown: &CancellationToken) -> Result<()> {
     worker.check()?;
     let (min, max) = worker.backoff();
-    let mut pauses = Pauses::new(min, max);
+    let mut pauses = Pauses::knocking(min, max);
     while !shutdown.is_cancelled() {
         let Err(error) = tenure(worker, shutdown, &mut pauses).await else { continue };
         if !error.may_pass() {

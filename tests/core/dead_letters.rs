@@ -249,6 +249,31 @@ async fn dead_letters_are_redriven_or_discarded_one_or_all() {
 }
 
 #[tokio::test]
+async fn work_goes_on_soon_after_an_outage_however_long_the_pauses_between_attempts() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let (down, calls) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let handler = {
+        let (down, calls) = (down.clone(), calls.clone());
+        move |_: Batch| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            let down = down.load(Ordering::SeqCst);
+            std::future::ready(if down { Err("down".into()) } else { Ok(()) })
+        }
+    };
+    add(&redstream, &products, 0..100).await;
+    let logs = crate::support::Logs::capture();
+    let running = start_as_it_is(products.consumer("search", handler).attempts(1).backoff(SOON * 100, SOON * 100));
+    eventually(SOON, "the outage", async || logs.has(&["ERROR", "taken for an outage"])).await;
+    let before = calls.load(Ordering::SeqCst);
+    eventually(SOON, "a knock", async || calls.load(Ordering::SeqCst) > before).await;
+    down.store(false, Ordering::SeqCst);
+    eventually(SOON, "all of them", async || products.lag("search").await.unwrap() == 0).await;
+    stop(running).await;
+    assert_eq!(products.dead_letters("search").unwrap().count().await.unwrap(), 0);
+}
+
+#[tokio::test]
 async fn blocking_holds_the_offset_until_the_message_succeeds() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();

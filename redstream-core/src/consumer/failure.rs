@@ -6,12 +6,14 @@
 //! keeps trying, and goes on where it stood when the datastore answers. To tell the two apart it handles a
 //! message again that went well before, or one of the newest; handling twice is harmless.
 
+mod isolation;
+mod outage;
+
 use std::collections::HashMap;
 
 use super::Consumer;
 use crate::backoff::Pauses;
 use crate::dead::Dead;
-use crate::entries::Range;
 use crate::error::chain;
 use crate::handler::Failed;
 use crate::lock::LockGuard;
@@ -19,12 +21,9 @@ use crate::pulse::Condition;
 use crate::session::Session;
 use crate::tenure::rest;
 use crate::version::Versions;
-use crate::{Batch, BoxError, Error, Message, MessageId, Result, metrics};
+use crate::{Batch, BoxError, Message, MessageId, Result, metrics};
 
 use tokio_util::sync::CancellationToken;
-
-/// How many of the newest messages may be asked whether the datastore answers.
-const NEWEST: usize = 3;
 
 /// What happens to a message that fails alone, again and again, while others succeed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,23 +80,20 @@ impl<'a> Struggle<'a> {
             if !buried && self.rounds >= consumer.attempts {
                 self.isolate(&failure).await?;
             }
-            if self.pending.is_empty() {
-                self.mend();
-                return Ok(Some(self.dead));
+            let going_on = match (self.outage, buried || self.pending.is_empty()) {
+                (true, _) => self.outlast(&failure).await?,
+                (false, true) => true,
+                (false, false) => self.pause(&failure, &mut pauses).await?,
+            };
+            if !going_on {
+                return Ok(None);
             }
-            if !buried {
-                let pause = pauses.pause();
-                self.warn(&failure, pause);
-                if !rest(pause, self.arena.guard, self.arena.shutdown).await? {
-                    return Ok(None);
-                }
+            if self.pending.is_empty() {
+                return Ok(Some(self.dead));
             }
             self.rounds += 1;
             match self.attempt(self.pending.clone()).await {
-                Ok(()) => {
-                    self.mend();
-                    return Ok(Some(self.dead));
-                }
+                Ok(()) => return Ok(Some(self.dead)),
                 Err(again) => failure = again,
             }
         }
@@ -125,123 +121,6 @@ impl<'a> Struggle<'a> {
         }
     }
 
-    /// Finds the messages at fault, where the datastore answers at all, and deals with them.
-    async fn isolate(&mut self, failure: &Failure) -> Result<()> {
-        if !self.datastore_answers().await? {
-            return Ok(());
-        }
-        let suspects = self.bisect(failure).await?;
-        self.pending = suspects.iter().map(|(message, _)| message.clone()).collect();
-        // The datastore may have gone while the search went on: only a success *after* a failure tells.
-        if suspects.is_empty() || !self.datastore_answers().await? {
-            return Ok(());
-        }
-        let consumer = self.arena.consumer;
-        match consumer.on_poison {
-            OnPoison::Block => Ok(()),
-            OnPoison::DeadLetter => {
-                // A probe may have succeeded with one of them meanwhile.
-                for (message, error) in suspects {
-                    if self.pending.contains(&message) {
-                        self.bury(message, &error);
-                    }
-                }
-                self.pending.clear();
-                Ok(())
-            }
-            OnPoison::Stop => match suspects.into_iter().find(|(message, _)| self.pending.contains(message)) {
-                None => Ok(()),
-                Some((message, source)) => Err(Error::Poison {
-                    stream: consumer.stream.clone(),
-                    consumer: consumer.name.clone(),
-                    message: message.id(),
-                    attempts: self.tries_of(message.id()),
-                    source,
-                }),
-            },
-        }
-    }
-
-    /// Halves what is pending until each message that fails stands alone; the others are done.
-    async fn bisect(&mut self, failure: &Failure) -> Result<Vec<(Message, BoxError)>> {
-        let mut suspects = Vec::new();
-        let mut parts = Vec::new();
-        match &self.pending[..] {
-            [alone] => return Ok(vec![(alone.clone(), text(&failure.source))]),
-            all => halve(all.to_vec(), &mut parts),
-        }
-        while let Some(part) = parts.pop() {
-            if self.arena.guard.is_lost() {
-                return Err(self.arena.guard.ownership().loss());
-            }
-            if self.arena.shutdown.is_cancelled() {
-                suspects.extend(part.into_iter().map(|message| (message, text(&failure.source))));
-                continue;
-            }
-            let Err(failure) = self.attempt(part.clone()).await else { continue };
-            match (failure.failed, part.len()) {
-                (_, 1) => suspects.extend(part.into_iter().map(|message| (message, text(&failure.source)))),
-                (Failed::Only(ids), all) => {
-                    let named = named(&part, &ids);
-                    if named.len() < all { parts.push(named) } else { halve(part, &mut parts) }
-                }
-                (Failed::Never(id), _) => {
-                    let (never, rest) = part.into_iter().partition(|message| message.id() == id);
-                    let never: Vec<Message> = never;
-                    if never.is_empty() {
-                        halve(rest, &mut parts);
-                    } else {
-                        parts.push(rest);
-                    }
-                    suspects.extend(never.into_iter().map(|message| (message, text(&failure.source))));
-                }
-                (Failed::Unknown, _) => halve(part, &mut parts),
-            }
-        }
-        suspects.sort_by_key(|(message, _)| message.id());
-        Ok(suspects)
-    }
-
-    /// Whether any message at all can be handled now: one that went well before, one of the newest, or one of
-    /// those pending.
-    async fn datastore_answers(&mut self) -> Result<bool> {
-        let canary = self.arena.consumer.canary.lock().await.clone();
-        let mut probes: Vec<Message> = canary.into_iter().collect();
-        let newest = self.newest().await?;
-        probes.extend(newest.into_iter().filter(|message| !self.pending.contains(message)));
-        if self.pending.len() > 1 {
-            probes.push(self.pending[self.rounds as usize % self.pending.len()].clone());
-        }
-        for probe in probes {
-            if self.arena.shutdown.is_cancelled() {
-                return Ok(false);
-            }
-            if self.attempt(vec![probe.clone()]).await.is_ok() {
-                self.pending.retain(|message| *message != probe);
-                self.mend();
-                return Ok(true);
-            }
-        }
-        if !self.outage {
-            self.outage = true;
-            let Consumer { stream, name, .. } = self.arena.consumer;
-            ::metrics::gauge!(metrics::OUTAGE, &self.arena.consumer.labels()).set(1.0);
-            tracing::error!(
-                %stream, consumer = name, pending = self.pending.len(),
-                "nothing can be handled: taken for an outage of the datastore; nothing is given up, and work goes on \
-                 when it answers"
-            );
-        }
-        Ok(false)
-    }
-
-    async fn newest(&self) -> Result<Vec<Message>> {
-        let mut xrevrange = redis::cmd("XREVRANGE");
-        xrevrange.arg(&self.arena.versions.member().stream).arg("+").arg("-").arg("COUNT").arg(NEWEST);
-        let Range(newest) = self.arena.session.command("look for a message to try", &xrevrange).await?;
-        Ok(newest)
-    }
-
     /// One call of the handler, with a version of its own: it reads the rows anew.
     async fn attempt(&mut self, messages: Vec<Message>) -> Result<(), Failure> {
         for message in &messages {
@@ -262,25 +141,20 @@ impl<'a> Struggle<'a> {
         self.dead.push(Dead { message, error, attempts });
     }
 
-    fn mend(&mut self) {
-        if std::mem::take(&mut self.outage) {
-            ::metrics::gauge!(metrics::OUTAGE, &self.arena.consumer.labels()).set(0.0);
-            let Consumer { stream, name, .. } = self.arena.consumer;
-            tracing::info!(%stream, consumer = name, "the datastore answers again: going on where it stood");
-        }
-    }
-
     fn tries_of(&self, id: MessageId) -> u32 {
         self.tries.get(&id).copied().unwrap_or_default()
     }
 
-    fn warn(&self, failure: &Failure, pause: std::time::Duration) {
+    /// `false`: told to stop meanwhile.
+    async fn pause(&self, failure: &Failure, pauses: &mut Pauses) -> Result<bool> {
+        let pause = pauses.pause();
         let Consumer { stream, name, pulse, .. } = self.arena.consumer;
         pulse.turn(Condition::Failing);
         tracing::warn!(
             %stream, consumer = name, error = chain(&*failure.source), pending = self.pending.len(),
             attempt = self.rounds, ?pause, "messages failed: they are handled again after the pause"
         );
+        rest(pause, self.arena.guard, self.arena.shutdown).await
     }
 }
 
@@ -288,12 +162,6 @@ impl<'a> Struggle<'a> {
 fn named(messages: &[Message], ids: &[MessageId]) -> Vec<Message> {
     let named: Vec<Message> = messages.iter().filter(|message| ids.contains(&message.id())).cloned().collect();
     if named.is_empty() { messages.to_vec() } else { named }
-}
-
-/// The first half on top.
-fn halve(mut part: Vec<Message>, parts: &mut Vec<Vec<Message>>) {
-    let second = part.split_off(part.len() / 2);
-    parts.extend([second, part].into_iter().filter(|half| !half.is_empty()));
 }
 
 /// One failure can be about many messages, and an error cannot be cloned.

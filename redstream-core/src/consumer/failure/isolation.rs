@@ -1,0 +1,90 @@
+//! The search for the messages at fault, and what becomes of them.
+
+use super::{Failure, OnPoison, Struggle, named, text};
+use crate::handler::Failed;
+use crate::{BoxError, Error, Message, Result};
+
+impl Struggle<'_> {
+    /// Finds the messages at fault, where the datastore answers at all, and deals with them.
+    pub(super) async fn isolate(&mut self, failure: &Failure) -> Result<()> {
+        if !self.datastore_answers().await? {
+            return Ok(());
+        }
+        let suspects = self.bisect(failure).await?;
+        self.pending = suspects.iter().map(|(message, _)| message.clone()).collect();
+        // The datastore may have gone while the search went on: only a success *after* a failure tells.
+        if suspects.is_empty() || !self.datastore_answers().await? {
+            return Ok(());
+        }
+        let consumer = self.arena.consumer;
+        match consumer.on_poison {
+            OnPoison::Block => Ok(()),
+            OnPoison::DeadLetter => {
+                // A probe may have succeeded with one of them meanwhile.
+                for (message, error) in suspects {
+                    if self.pending.contains(&message) {
+                        self.bury(message, &error);
+                    }
+                }
+                self.pending.clear();
+                Ok(())
+            }
+            OnPoison::Stop => match suspects.into_iter().find(|(message, _)| self.pending.contains(message)) {
+                None => Ok(()),
+                Some((message, source)) => Err(Error::Poison {
+                    stream: consumer.stream.clone(),
+                    consumer: consumer.name.clone(),
+                    message: message.id(),
+                    attempts: self.tries_of(message.id()),
+                    source,
+                }),
+            },
+        }
+    }
+
+    /// Halves what is pending until each message that fails stands alone; the others are done.
+    async fn bisect(&mut self, failure: &Failure) -> Result<Vec<(Message, BoxError)>> {
+        let mut suspects = Vec::new();
+        let mut parts = Vec::new();
+        match &self.pending[..] {
+            [alone] => return Ok(vec![(alone.clone(), text(&failure.source))]),
+            all => halve(all.to_vec(), &mut parts),
+        }
+        while let Some(part) = parts.pop() {
+            if self.arena.guard.is_lost() {
+                return Err(self.arena.guard.ownership().loss());
+            }
+            if self.arena.shutdown.is_cancelled() {
+                suspects.extend(part.into_iter().map(|message| (message, text(&failure.source))));
+                continue;
+            }
+            let Err(failure) = self.attempt(part.clone()).await else { continue };
+            match (failure.failed, part.len()) {
+                (_, 1) => suspects.extend(part.into_iter().map(|message| (message, text(&failure.source)))),
+                (Failed::Only(ids), all) => {
+                    let named = named(&part, &ids);
+                    if named.len() < all { parts.push(named) } else { halve(part, &mut parts) }
+                }
+                (Failed::Never(id), _) => {
+                    let (never, rest) = part.into_iter().partition(|message| message.id() == id);
+                    let never: Vec<Message> = never;
+                    if never.is_empty() {
+                        halve(rest, &mut parts);
+                    } else {
+                        parts.push(rest);
+                    }
+                    suspects.extend(never.into_iter().map(|message| (message, text(&failure.source))));
+                }
+                (Failed::Unknown, _) => halve(part, &mut parts),
+            }
+        }
+        suspects.sort_by_key(|(message, _)| message.id());
+        Ok(suspects)
+    }
+}
+
+/// The first half on top.
+fn halve(mut part: Vec<Message>, parts: &mut Vec<Vec<Message>>) {
+    let second = part.split_off(part.len() / 2);
+    parts.extend([second, part].into_iter().filter(|half| !half.is_empty()));
+}

@@ -1,0 +1,91 @@
+//! Whether it is the datastore that fails, and how its outage is outlasted.
+
+use super::{Consumer, Failure, Struggle};
+use crate::backoff::Pauses;
+use crate::entries::Range;
+use crate::{Message, Result, metrics};
+
+/// How many of the newest messages may be asked whether the datastore answers.
+const NEWEST: usize = 3;
+
+impl Struggle<'_> {
+    /// Whether any message at all can be handled now: one that went well before, one of the newest, or one of
+    /// those pending.
+    pub(super) async fn datastore_answers(&mut self) -> Result<bool> {
+        let mut probes: Vec<Message> = self.canary().await.into_iter().collect();
+        probes.extend(self.newest().await?);
+        if self.pending.len() > 1 {
+            probes.push(self.pending[self.rounds as usize % self.pending.len()].clone());
+        }
+        if self.try_each(probes).await {
+            return Ok(true);
+        }
+        if self.arena.shutdown.is_cancelled() {
+            return Ok(false);
+        }
+        if !self.outage {
+            self.outage = true;
+            let Consumer { stream, name, .. } = self.arena.consumer;
+            ::metrics::gauge!(metrics::OUTAGE, &self.arena.consumer.labels()).set(1.0);
+            tracing::error!(
+                %stream, consumer = name, pending = self.pending.len(),
+                "nothing can be handled: taken for an outage of the datastore; nothing is given up, and work goes on \
+                 when it answers"
+            );
+        }
+        Ok(false)
+    }
+
+    /// Knocks with one message or two, until one succeeds: the first that can be handled again ends the outage. `false`: told
+    /// to stop meanwhile.
+    pub(super) async fn outlast(&mut self, failure: &Failure) -> Result<bool> {
+        let (min, max) = self.arena.consumer.backoff;
+        let mut pauses = Pauses::knocking(min, max);
+        while self.outage {
+            if !self.pause(failure, &mut pauses).await? {
+                return Ok(false);
+            }
+            self.rounds += 1;
+            // The one that went well before may be the one that fails now.
+            let others: Vec<Message> = self.newest().await?.into_iter().chain(self.pending.iter().cloned()).collect();
+            let turn = self.rounds as usize % others.len().max(1);
+            self.try_each(self.canary().await.into_iter().chain(others.into_iter().nth(turn))).await;
+        }
+        Ok(!self.arena.shutdown.is_cancelled())
+    }
+
+    /// Whether one of them succeeds; the others are then left alone.
+    async fn try_each(&mut self, probes: impl IntoIterator<Item = Message>) -> bool {
+        for probe in probes {
+            if self.arena.shutdown.is_cancelled() {
+                return false;
+            }
+            if self.attempt(vec![probe.clone()]).await.is_ok() {
+                self.pending.retain(|message| *message != probe);
+                self.mend();
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn canary(&self) -> Option<Message> {
+        self.arena.consumer.canary.lock().await.clone()
+    }
+
+    /// The newest messages that are not pending.
+    async fn newest(&self) -> Result<Vec<Message>> {
+        let mut xrevrange = redis::cmd("XREVRANGE");
+        xrevrange.arg(&self.arena.versions.member().stream).arg("+").arg("-").arg("COUNT").arg(NEWEST);
+        let Range(newest) = self.arena.session.command("look for a message to try", &xrevrange).await?;
+        Ok(newest.into_iter().filter(|message| !self.pending.contains(message)).collect())
+    }
+
+    fn mend(&mut self) {
+        if std::mem::take(&mut self.outage) {
+            ::metrics::gauge!(metrics::OUTAGE, &self.arena.consumer.labels()).set(0.0);
+            let Consumer { stream, name, .. } = self.arena.consumer;
+            tracing::info!(%stream, consumer = name, "the datastore answers again: going on where it stood");
+        }
+    }
+}
