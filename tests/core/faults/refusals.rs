@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redstream_core::{CancellationToken, Error, Redstream, Stream, Supervisor};
-use redstream_servers::{Redis, RedisOptions};
+use redstream_servers::{Redis, RedisEdition, RedisOptions};
 use serde_json::json;
 
 use super::{BACK, GIVES_UP, PAUSES};
@@ -177,6 +177,11 @@ async fn all_go_on_after_redis_6_2_missed_its_replicas() {
     without_replicas(start(Redis::redis_6_2).await).await;
 }
 
+#[tokio::test]
+async fn all_go_on_after_valkey_missed_its_replicas() {
+    without_replicas(start(Redis::valkey).await).await;
+}
+
 async fn out_of_memory(redis: Redis) {
     let mut stage = Stage::on(&redis).await;
     stage.config("maxmemory-policy", "noeviction").await;
@@ -198,16 +203,37 @@ async fn all_go_on_after_redis_6_2_was_out_of_memory() {
 }
 
 #[tokio::test]
+async fn all_go_on_after_valkey_was_out_of_memory() {
+    out_of_memory(start(Redis::valkey).await).await;
+}
+
+#[tokio::test]
 async fn all_go_on_after_redis_was_loading() {
-    // It loads 300 keys, and takes 10 ms for each: three seconds in which it answers LOADING.
-    let slow = |redis: RedisOptions| redis.arg("--key-load-delay").arg("10000");
-    let mut redis = start(move || {
-        slow(RedisOptions::new().append_only(true)).arg("--loading-process-events-interval-bytes").arg("1024").start()
-    })
-    .await;
+    was_loading(answering_often(RedisOptions::new()), 100).await;
+}
+
+#[tokio::test]
+async fn all_go_on_after_valkey_was_loading() {
+    was_loading(answering_often(RedisOptions::new().edition(RedisEdition::Valkey)), 100).await;
+}
+
+#[tokio::test]
+async fn all_go_on_after_redis_6_2_was_loading() {
+    // It answers after every two megabytes only.
+    let options = RedisOptions::new().edition(RedisEdition::Redis6_2).arg("--rdbcompression").arg("no");
+    was_loading(options, 100_000).await;
+}
+
+fn answering_often(options: RedisOptions) -> RedisOptions {
+    options.arg("--loading-process-events-interval-bytes").arg("1024")
+}
+
+/// It loads 300 keys, and takes 10 ms for each: three seconds in which it answers LOADING.
+async fn was_loading(options: RedisOptions, ballast: usize) {
+    let mut redis = start(move || options.append_only(true).arg("--key-load-delay").arg("10000").start()).await;
     let mut stage = Stage::on(&redis).await;
     for key in 0..300 {
-        let set = redis::cmd("SET").arg(format!("ballast:{key}")).arg("x".repeat(100)).to_owned();
+        let set = redis::cmd("SET").arg(format!("ballast:{key}")).arg("x".repeat(ballast)).to_owned();
         set.exec_async(&mut stage.raw).await.unwrap();
     }
     redis::cmd("BGREWRITEAOF").exec_async(&mut stage.raw).await.unwrap();
