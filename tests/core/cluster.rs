@@ -3,6 +3,7 @@
 mod found_out;
 mod lost_replies;
 mod nodes;
+mod outages;
 
 use std::time::Duration;
 

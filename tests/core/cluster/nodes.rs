@@ -54,6 +54,34 @@ impl Cluster {
         }
     }
 
+    /// A replica of the first master, in step with it.
+    pub(super) async fn add_replica(&mut self) {
+        let replica = tokio::task::spawn_blocking(|| member(strict()).start().unwrap()).await.unwrap();
+        let (mut master, mut raw) = (raw_redis(&self.nodes[0].url()).await, raw_redis(&replica.url()).await);
+        let bus = bus_of(&mut raw, replica.port()).await;
+        let meet = redis::cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(replica.port()).arg(bus).to_owned();
+        meet.exec_async(&mut master).await.unwrap();
+        let id: String = redis::cmd("CLUSTER").arg("MYID").query_async(&mut master).await.unwrap();
+        eventually(AGREED, "the replica to take its place", async || {
+            redis::cmd("CLUSTER").arg("REPLICATE").arg(&id).exec_async(&mut raw).await.is_ok()
+        })
+        .await;
+        eventually(AGREED, "the replica to be in step", async || {
+            let info: String = redis::cmd("INFO").arg("replication").query_async(&mut raw).await.unwrap();
+            info.contains("master_link_status:up")
+        })
+        .await;
+        for node in &self.nodes {
+            let mut raw = raw_redis(&node.url()).await;
+            eventually(AGREED, "all to know the replica", async || {
+                let nodes: String = redis::cmd("CLUSTER").arg("NODES").query_async(&mut raw).await.unwrap();
+                nodes.lines().any(|line| line.contains("slave") && line.contains(&id))
+            })
+            .await;
+        }
+        self.nodes.push(replica);
+    }
+
     /// All keys, wherever they are.
     pub(super) async fn keys(&self) -> Vec<String> {
         let mut all = Vec::new();
@@ -98,10 +126,12 @@ pub(super) fn strict() -> RedisOptions {
     forgetful().append_only(true)
 }
 
+fn member(node: RedisOptions) -> RedisOptions {
+    node.arg("--cluster-enabled").arg("yes").arg("--cluster-node-timeout").arg("2000")
+}
+
 async fn start(nodes: [RedisOptions; 3]) -> Vec<Redis> {
-    let start = |node: RedisOptions| {
-        node.arg("--cluster-enabled").arg("yes").arg("--cluster-node-timeout").arg("2000").start().unwrap()
-    };
+    let start = |node: RedisOptions| member(node).start().unwrap();
     tokio::task::spawn_blocking(move || nodes.into_iter().map(start).collect()).await.unwrap()
 }
 
