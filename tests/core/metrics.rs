@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::metrics::set_default_local_recorder;
+use async_trait::async_trait;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use redstream_core::metrics as names;
-use redstream_core::{Batch, CancellationToken, Consumer, Progress, Start, Supervisor};
+use redstream_core::{Batch, CancellationToken, Consumer, Progress, Result, Start, Supervisor, Worker};
 
 use super::SOON;
 use super::recorder::Recorder;
@@ -147,4 +148,25 @@ async fn delayers_and_trimmers_tell_what_they_moved_and_who_holds_them_up() {
     })
     .await;
     assert_eq!(meter.read(names::TRIMMED_UNREAD, "products"), Some(1.0));
+}
+
+struct Restless;
+
+#[async_trait]
+impl Worker for Restless {
+    fn name(&self) -> String {
+        "restless".to_owned()
+    }
+
+    async fn run(&self, _: CancellationToken) -> Result<()> {
+        panic!("on purpose")
+    }
+}
+
+#[tokio::test]
+async fn the_supervisor_tells_whom_it_had_to_restart() {
+    let recorder = DebuggingRecorder::new();
+    let (_guard, mut meter) = (set_default_local_recorder(&recorder), Meter::new(&recorder));
+    let restarted = eventually(SOON, "two restarts", async || meter.read(names::RESTARTS, "restless") >= Some(2.0));
+    Supervisor::new().with(Restless).run_until(restarted).await.unwrap();
 }

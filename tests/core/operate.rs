@@ -253,6 +253,24 @@ async fn a_wait_for_a_consumer_that_does_not_come_ends_with_where_it_stands() {
 }
 
 #[tokio::test]
+async fn a_write_that_cannot_be_queued_again_is_not_waited_for_in_vain() {
+    let server = crate::support::private_redis().await;
+    let redstream = Redstream::connect(server.url()).await.unwrap();
+    let products = redstream.stream("products").unwrap();
+    let running = start(products.consumer("search", Recorder::default()));
+    add(&redstream, &products, 0..1).await;
+    eventually(SOON, "the first message", async || products.lag("search").await.unwrap() == 0).await;
+    // It can be read, and takes no writes.
+    let mut raw = raw_redis(&server.url()).await;
+    redis::cmd("CONFIG").arg("SET").arg("min-replicas-to-write").arg(1).exec_async(&mut raw).await.unwrap();
+    let mut token = SyncToken::new();
+    token.add(message(&products, 1), None);
+    let error = redstream.wait_until_synced("search", &token, SOON).await.unwrap_err();
+    assert!(matches!(error, Error::Redis { .. }) && format!("{error:?}").contains("NOREPLICAS"), "{error:?}");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_dead_letter_of_the_write_is_no_success() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();

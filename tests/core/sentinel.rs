@@ -80,7 +80,8 @@ async fn writes_and_workers_follow_a_failover_and_lose_nothing_that_a_replica_co
     let seen = Recorder::default();
     let supervisor = Supervisor::new()
         .with(products.consumer("search", seen.clone()).backoff(Duration::from_millis(20), Duration::from_millis(500)))
-        .with(products.delayer(Duration::from_millis(200)));
+        .with(products.delayer(Duration::from_millis(200)))
+        .with(products.trimmer().interval(Duration::from_millis(50)));
     let story = async {
         eventually(SOON * 3, "the replica to be in step", async || confirmed.delay(products.name(), &0).await.is_ok())
             .await;
@@ -99,6 +100,8 @@ async fn writes_and_workers_follow_a_failover_and_lose_nothing_that_a_replica_co
             (0..=10).all(|id| seen.contains(&json!(id)))
         })
         .await;
+        eventually(FAILED_OVER, "the trimmer at the new master", async || products.is_empty().await.unwrap_or(false))
+            .await;
     };
     supervisor.run_until(story).await.unwrap();
 }
