@@ -1,8 +1,12 @@
 //! What can go wrong, each failure with what was attempted; `source()` holds the cause.
 
+mod passing;
+
 use std::time::Duration;
 
 use redis::RedisError;
+
+pub(crate) use passing::{code, is_cut_off, is_transient};
 
 use crate::{MessageId, PayloadError, StreamName};
 
@@ -232,73 +236,6 @@ pub enum Error {
         /// The grace period.
         grace: Duration,
     },
-}
-
-impl Error {
-    /// Whether trying again can help without anybody changing anything: the connection broke, Redis
-    /// is loading, failing over or did not answer in time, or a lock went to another host.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Connect { source, .. } | Self::Redis { source, .. } => is_transient(source),
-            Self::GaveUp { .. } | Self::LockLost { .. } | Self::Paused { .. } | Self::NotReplicated { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whether a worker should wait for better times: whatever is transient, and a server that answers but takes
-    /// no writes for now. A caller is told of the latter at once; a worker has nothing better to do.
-    pub(crate) fn may_pass(&self) -> bool {
-        let refused_for_now = match self {
-            Self::Redis { source, .. } => matches!(code(source), Some("OOM" | "NOREPLICAS" | "MISCONF")),
-            _ => false,
-        };
-        refused_for_now || self.is_transient()
-    }
-}
-
-/// Whether the same command can succeed a moment later: the connection's failures, and what a
-/// server says while it starts or fails over.
-pub(crate) fn is_transient(error: &RedisError) -> bool {
-    use redis::{ErrorKind, ServerErrorKind as Server};
-    error.is_io_error()
-        || error.is_timeout()
-        || error.is_connection_dropped()
-        || is_cut_off(error)
-        // A blocked read of a master that became a replica; a server that is busy with a script; and
-        // what kinds do not show where Redis 6.2 refused a script.
-        || matches!(code(error), Some("UNBLOCKED" | "BUSY" | "READONLY" | "MASTERDOWN"))
-        || matches!(
-            error.kind(),
-            ErrorKind::ClusterConnectionNotFound
-                | ErrorKind::MasterNameNotFoundBySentinel
-                | ErrorKind::NoValidReplicasFoundBySentinel
-                | ErrorKind::Server(
-                    Server::BusyLoading
-                        | Server::Moved
-                        | Server::Ask
-                        | Server::TryAgain
-                        | Server::ClusterDown
-                        | Server::MasterDown
-                        | Server::ReadOnly
-                )
-        )
-}
-
-/// Whether the connection broke in the middle of a reply, which the client reports as one it cannot parse.
-pub(crate) fn is_cut_off(error: &RedisError) -> bool {
-    error.kind() == redis::ErrorKind::Parse && error.detail().is_some_and(|detail| detail.contains("end of input"))
-}
-
-/// The word with which a server refused. Redis 6.2 wraps it where a script was refused: `ERR Error running script
-/// (…): @user_script: 69: -NOREPLICAS Not enough good replicas to write.`
-pub(crate) fn code(error: &RedisError) -> Option<&str> {
-    match (error.code(), error.detail()) {
-        (Some("ERR"), Some(detail)) if detail.starts_with("Error running script") => {
-            detail.split_once(": -").and_then(|(_, refusal)| refusal.split(' ').next())
-        }
-        (code, _) => code,
-    }
 }
 
 /// The error and its causes in one line.
