@@ -8,11 +8,14 @@ pub(super) use source::Source;
 
 use crate::{Message, MessageId, Result};
 
+/// A batch, and the source as the read left it.
+type Read = (Source, Vec<Message>);
+
 /// Reads a stream from a cursor on. At most one read is under way, and at most one batch waits.
 pub(super) struct Reading {
     source: Source,
     cursor: MessageId,
-    under_way: Option<BoxFuture<'static, Result<(Source, Vec<Message>)>>>,
+    under_way: Option<BoxFuture<'static, Result<Read>>>,
     ahead: Option<Vec<Message>>,
 }
 
