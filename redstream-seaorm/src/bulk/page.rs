@@ -8,7 +8,9 @@ use crate::keyset::{is_one_of, keys_a_statement, keys_of, next_keys};
 
 /// The next `limit` keys behind `after` that meet `condition`, or all of them, their rows locked where the database can.
 ///
-/// By keyset, not by offset: what was written and no longer meets the condition then shifts nothing.
+/// By keyset, not by offset: what was written and no longer meets the condition then shifts nothing. The keyset comes first:
+/// where the condition has a lower bound of the key, too, SQLite enters the table by the first that it reads, and would
+/// pass by all earlier pages again.
 pub(super) async fn page<E, C>(
     db: &C,
     condition: Condition,
@@ -19,7 +21,7 @@ where
     E: EntityTrait,
     C: ConnectionTrait,
 {
-    keys_of(locked(next_keys(E::find().filter(condition), after, limit)), db).await
+    keys_of(locked(next_keys(E::find(), after, limit).filter(condition)), db).await
 }
 
 /// How many rows of these keys there are. They are locked, so it is as they are now, whatever the transaction saw before.
