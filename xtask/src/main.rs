@@ -8,6 +8,7 @@ mod counts;
 mod demo;
 mod interrupt;
 mod load;
+mod model;
 mod servers;
 mod suite;
 mod test;
@@ -27,6 +28,8 @@ enum Task {
     SeaormSuite(suite::Options),
     /// Write for half an hour as fast as all workers can follow, under restarts, and print the figures
     Load(load::Options),
+    /// Check the protocol's models: every interleaving, with all rules and without each
+    Model(model::Options),
     /// Start the servers that the tests share, print their addresses, and wait for ctrl-C
     Servers,
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::SeaormSuite(options) => suite::run(&options),
         Task::Load(options) => load::run(&options),
+        Task::Model(options) => model::run(&options),
         Task::Servers => servers::run(),
     });
     result.unwrap_or_else(|error| {

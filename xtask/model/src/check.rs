@@ -83,25 +83,27 @@ where
     let mut as_it_should_be = violated.is_empty();
     for (property, steps) in violated {
         println!("  VIOLATED: {property}");
-        steps.iter().for_each(|step| println!("      {step}"));
+        print_steps(&steps);
     }
     for (rule, falls) in M::RULES {
         let found = check::<M>(Some((*rule, *falls))).violated;
-        let expected = found.iter().find(|(property, _)| property == falls);
-        match expected {
-            Some((property, steps)) => {
-                println!("  without {rule:?}: not \"{property}\", in {} steps", steps.len());
-                if traces {
-                    steps.iter().for_each(|step| println!("      {step}"));
-                }
+        if let Some((property, steps)) = found.iter().find(|(property, _)| property == falls) {
+            println!("  without {rule:?}: not \"{property}\", in {} steps", steps.len());
+            if traces {
+                print_steps(steps);
             }
-            None => {
-                println!("  without {rule:?}: NOT FOUND that \"{falls}\" falls");
-                as_it_should_be = false;
-            }
+        } else {
+            println!("  without {rule:?}: NOT FOUND that \"{falls}\" falls");
+            as_it_should_be = false;
         }
     }
     as_it_should_be
+}
+
+fn print_steps(steps: &[String]) {
+    for step in steps {
+        println!("      {step}");
+    }
 }
 
 /// The tests of a model: all holds with its rules, and each rule is needed.

@@ -17,8 +17,6 @@ pub(crate) enum Rule {
     SettleInOneScript,
     /// A delay message is confirmed by the replica before COMMIT.
     DelayConfirmed,
-    /// An offset beyond the stream's end is set back to it.
-    OffsetSetBack,
 }
 
 /// The model, without one of its rules or with all of them.
@@ -234,18 +232,13 @@ impl Model for Failover {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always(AT_REST, |model: &Self, state: &State| {
-                !model.is_at_rest(state) || state.committed & !state.handled == 0
+            Property::always(AT_REST, |_, state: &State| !state.is_at_rest() || state.committed & !state.handled == 0),
+            Property::sometimes("two changes are handled, and the failover lost something", |_, state: &State| {
+                state.is_at_rest()
+                    && state.handled == bit(0) | bit(1)
+                    && state.failed_over
+                    && state.old != state.replica
             }),
-            Property::sometimes(
-                "two changes are handled, and the failover lost something",
-                |model: &Self, state: &State| {
-                    model.is_at_rest(state)
-                        && state.handled == bit(0) | bit(1)
-                        && state.failed_over
-                        && state.old != state.replica
-                },
-            ),
         ]
     }
 }
@@ -280,25 +273,20 @@ impl Failover {
     }
 
     fn connect(&self, state: &mut State, reads: Place, commits: Place) {
-        let set_back = self.keeps(Rule::OffsetSetBack);
-        let server = state.server_mut(commits);
-        if set_back && server.offset > server.last() {
-            server.offset = server.last();
-        }
-        let stored = server.offset;
+        let stored = state.server(commits).offset;
         let kept = state.kept.take().filter(|_| !self.keeps(Rule::CursorEndsWithSession));
         state.session = Some(Session { reads, commits, cursor: kept.unwrap_or(stored) });
-    }
-
-    fn is_at_rest(&self, state: &State) -> bool {
-        let read_all = state
-            .session
-            .is_some_and(|session| session.reads == state.place() && state.master().last() <= session.cursor);
-        state.writers.iter().all(|writer| *writer == Writer::Done) && state.master().delays.is_empty() && read_all
     }
 }
 
 impl State {
+    /// No writer, no delay message, and a consumer that has read all that the master has.
+    fn is_at_rest(&self) -> bool {
+        let done = self.writers.iter().all(|writer| *writer == Writer::Done);
+        let read_all = |session: Session| session.reads == self.place() && self.master().last() <= session.cursor;
+        done && self.master().delays.is_empty() && self.session.is_some_and(read_all)
+    }
+
     fn place(&self) -> Place {
         if self.failed_over { Place::New } else { Place::Old }
     }
@@ -363,7 +351,6 @@ impl Ruled for Failover {
         (Rule::OneServerASession, AT_REST),
         (Rule::SettleInOneScript, AT_REST),
         (Rule::DelayConfirmed, AT_REST),
-        (Rule::OffsetSetBack, AT_REST),
     ];
 
     fn without(rule: Option<Rule>) -> Self {

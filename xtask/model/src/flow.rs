@@ -116,6 +116,7 @@ impl Host {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that must never have happened")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     /// How many transactions have changed the row: its value.
@@ -138,6 +139,8 @@ pub(crate) struct State {
     /// How many more crashes of hosts, and expiries under a living owner, there may be.
     crashes: u8,
     expiries: u8,
+    /// How often a host may stop, and give its lock back.
+    stops: u8,
     // What must never have happened.
     offset_went_back: bool,
     other_committed: bool,
@@ -198,6 +201,7 @@ impl Model for Flow {
             hosts: [Host::Out; 2],
             crashes: 1,
             expiries: 2,
+            stops: 1,
             offset_went_back: false,
             other_committed: false,
             other_released: false,
@@ -388,6 +392,7 @@ impl Flow {
                 }
             }
             (Step::Release(_), Host::Idle { .. }) => {
+                state.stops -= 1;
                 if owns || !self.keeps(Rule::ReleaseTestsOwner) {
                     state.other_released |= state.owner.is_some() && !owns;
                     state.owner = None;
@@ -435,7 +440,9 @@ fn hosts_steps(state: &State, h: usize, steps: &mut Vec<Step>) {
         Host::Out if state.owner.is_none() && state.last > state.offset => steps.push(Step::Acquire(h)),
         Host::Out => {}
         Host::Idle { read, .. } => {
-            steps.push(Step::Release(h));
+            if state.stops > 0 {
+                steps.push(Step::Release(h));
+            }
             // What was trimmed is not there to be read.
             if state.last > read.max(state.trimmed) {
                 steps.push(Step::ReadStream(h));
@@ -467,7 +474,7 @@ impl State {
 impl Ruled for Flow {
     type Rule = Rule;
     const NAME: &'static str = "flow";
-    const BOUNDS: &'static str = "2 writers of one row, 1 delayer, 1 trimmer, 2 hosts; each writer may crash, 1 crash of a host, 2 pauses longer than the TTL";
+    const BOUNDS: &'static str = "2 writers of one row, 1 delayer, 1 trimmer, 2 hosts; each writer may crash, 1 crash of a host, 2 pauses longer than the TTL, 1 stop";
     const RULES: &'static [(Rule, &'static str)] = &[
         (Rule::InsuredBeforeCommit, AT_REST),
         (Rule::DelayOutlastsCommit, AT_REST),

@@ -62,6 +62,7 @@ enum Stage {
     },
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that must never have happened")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     last: u8,
@@ -78,6 +79,7 @@ pub(crate) struct State {
     trimmed_owed: bool,
     skipped: bool,
     worked_in_pause: bool,
+    committed_in_pause: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +128,7 @@ impl Model for Registry {
             trimmed_owed: false,
             skipped: false,
             worked_in_pause: false,
+            committed_in_pause: false,
         }]
     }
 
@@ -163,7 +166,7 @@ impl Model for Registry {
                     }
                 }
             }
-            Step::Register(index) => self.register(&mut state, index),
+            Step::Register(index) => state.register(index),
             Step::AskForLast => state.consumers[1].stage = Stage::Asked { last: state.last },
             Step::AskForPause => state.consumers[0].stage = Stage::Unpaused,
             Step::Acquire(index) => {
@@ -223,6 +226,7 @@ impl Model for Registry {
                 |_, state: &State| !state.skipped,
             ),
             Property::always("a pause that is complete stays so", |_, state: &State| !state.worked_in_pause),
+            Property::always("nobody commits in a pause", |_, state: &State| !state.committed_in_pause),
             Property::sometimes("everything is trimmed", |_, state: &State| {
                 state.trimmed == MESSAGES && state.consumers.iter().all(|consumer| consumer.registered)
             }),
@@ -253,22 +257,6 @@ impl Registry {
         }
     }
 
-    fn register(&self, state: &mut State, index: usize) {
-        let (trimmed, last) = (state.trimmed, state.last);
-        let consumer = &mut state.consumers[index];
-        consumer.registered = true;
-        if index == 0 {
-            consumer.owed = (trimmed + 1..=last).map(bit).sum();
-            return;
-        }
-        // From the latest on: what was there when it asked is not for it.
-        let asked = if let Stage::Asked { last } = consumer.stage { last } else { last };
-        consumer.offset = Some(asked);
-        consumer.owed = (asked + 1..=last).map(bit).sum();
-        state.trimmed_owed |= trimmed > asked;
-        consumer.stage = Stage::Out;
-    }
-
     fn commit(&self, state: &mut State, index: usize) {
         let paused = index == 0 && state.paused && self.keeps(Rule::CommitTestsPause);
         let consumer = &mut state.consumers[index];
@@ -278,6 +266,7 @@ impl Registry {
             consumer.stage = Stage::Out;
             return;
         }
+        state.committed_in_pause |= index == 0 && state.paused;
         if consumer.offset.is_none_or(|offset| offset < read) {
             consumer.offset = Some(read);
             state.skipped |= (1..=read).any(|id| consumer.owed & bit(id) != 0);
@@ -310,6 +299,24 @@ impl Registry {
     }
 }
 
+impl State {
+    fn register(&mut self, index: usize) {
+        let (trimmed, last) = (self.trimmed, self.last);
+        let consumer = &mut self.consumers[index];
+        consumer.registered = true;
+        if index == 0 {
+            consumer.owed = (trimmed + 1..=last).map(bit).sum();
+            return;
+        }
+        // From the latest on: what was there when it asked is not for it.
+        let asked = if let Stage::Asked { last } = consumer.stage { last } else { last };
+        consumer.offset = Some(asked);
+        consumer.owed = (asked + 1..=last).map(bit).sum();
+        self.trimmed_owed |= trimmed > asked;
+        consumer.stage = Stage::Out;
+    }
+}
+
 fn bit(id: u8) -> u8 {
     1 << id
 }
@@ -323,7 +330,7 @@ impl Ruled for Registry {
         (Rule::TrimWaitsForFirstCommit, LAW_6),
         (Rule::RewindTakesLock, "law 5: no offset passes a message that was not handled, after a rewind either"),
         (Rule::AcquireTestsPause, "a pause that is complete stays so"),
-        (Rule::CommitTestsPause, "a pause that is complete stays so"),
+        (Rule::CommitTestsPause, "nobody commits in a pause"),
         (Rule::LatestInScript, LAW_6),
     ];
 
