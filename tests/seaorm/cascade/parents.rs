@@ -2,11 +2,14 @@
 
 use redstream_seaorm::testing::{Capture, assert_insured, assert_nothing_streamed, assert_streamed};
 use redstream_seaorm::{Key, SaveInTransaction};
-use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, ModelTrait, Set, TransactionTrait};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, ModelTrait, Set, Statement, TransactionTrait,
+};
 
 use super::super::library::{author, chapter, fill};
-use super::super::world::World;
+use super::super::world::{SOON, World, ids};
 use super::footnote;
+use crate::support::{Backend, eventually};
 
 fn authors<const N: usize>(keys: [i64; N]) -> [Key<author::Entity>; N] {
     keys.map(Key::new)
@@ -99,5 +102,42 @@ on_each_database! {
         footnote.delete(&txn).await.unwrap();
         txn.commit().await.unwrap();
         assert_streamed!(capture, authors([2]));
+    }
+
+    async fn moves_that_meet_refresh_the_parent_in_between(db: TestDb) {
+        let waiting = match db.backend() {
+            Backend::Sqlite => return, // It has one writer at a time.
+            Backend::Postgres => {
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            }
+            Backend::MariaDb => {
+                "SELECT p.id FROM information_schema.innodb_trx t JOIN information_schema.processlist p \
+                 ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'"
+            }
+        };
+        let world = World::new(&db).await;
+        fill(&world, 3, 0).await;
+        let chapter = chapter_of(&world, Some(1)).await;
+        let to = |author| chapter::ActiveModel { author_id: Set(Some(author)), ..chapter.clone().into_active_model() };
+
+        let first = world.db.begin().await.unwrap();
+        to(2).update(&first).await.unwrap();
+        tokio::join!(
+            async {
+                to(3).update_tx(&world.db).await.unwrap();
+            },
+            async {
+                let look = || Statement::from_string(world.plain.get_database_backend(), waiting);
+                let waits = async || !world.plain.query_all_raw(look()).await.unwrap().is_empty();
+                eventually(SOON, "the second move to wait for the first", waits).await;
+                first.commit().await.unwrap();
+            }
+        );
+        // The second had its turn after the first, so its old parent is the first's new one.
+        let mut announced = world.payloads("authors").await;
+        announced.sort_by_key(|payload| payload["id"].as_i64());
+        assert_eq!(announced, ids([1, 2, 2, 3]));
+        let last = chapter::Entity::find_by_id(1).one(&world.plain).await.unwrap().unwrap();
+        assert_eq!(last.author_id, Some(3));
     }
 }
