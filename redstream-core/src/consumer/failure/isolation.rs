@@ -11,9 +11,13 @@ impl Struggle<'_> {
             return Ok(());
         }
         let suspects = self.bisect(failure).await?;
-        self.pending = suspects.iter().map(|(message, _)| message.clone()).collect();
-        // The datastore may have gone while the search went on: only a success *after* a failure tells.
-        if suspects.is_empty() || !self.datastore_answers().await? {
+        if !self.hold(&suspects).await? {
+            return Ok(());
+        }
+        // They may have failed while the datastore was away for a moment, before the search or within it. At fault is
+        // what fails once more, now that it answers, and before it answers again.
+        let suspects = self.confirm(suspects).await?;
+        if !self.hold(&suspects).await? {
             return Ok(());
         }
         let consumer = self.arena.consumer;
@@ -40,6 +44,33 @@ impl Struggle<'_> {
                 }),
             },
         }
+    }
+
+    /// Leaves only the suspects pending. Whether there are any, and the datastore answers: only a success *after* a failure
+    /// tells that it was theirs.
+    async fn hold(&mut self, suspects: &[(Message, BoxError)]) -> Result<bool> {
+        self.pending = suspects.iter().map(|(message, _)| message.clone()).collect();
+        Ok(!suspects.is_empty() && self.datastore_answers().await?)
+    }
+
+    /// Tries each suspect once more, and returns those that fail again.
+    async fn confirm(&mut self, suspects: Vec<(Message, BoxError)>) -> Result<Vec<(Message, BoxError)>> {
+        let mut confirmed = Vec::new();
+        for (message, error) in suspects {
+            // A probe may have succeeded with it meanwhile.
+            if !self.pending.contains(&message) {
+                continue;
+            }
+            if self.arena.guard.is_lost() {
+                return Err(self.arena.guard.ownership().loss());
+            }
+            if self.arena.shutdown.is_cancelled() {
+                confirmed.push((message, error));
+            } else if let Err(failure) = self.attempt(vec![message.clone()]).await {
+                confirmed.push((message, text(&failure.source)));
+            }
+        }
+        Ok(confirmed)
     }
 
     /// Halves what is pending until each message that fails stands alone; the others are done.
