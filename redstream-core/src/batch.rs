@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
+use crate::mutation::{self, Mutation::VersionNone};
 use crate::version::Versions;
 use crate::{DecodeError, Message, MessageId, Result, StreamName};
 
@@ -18,6 +19,13 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// The same messages in two batches.
+    #[cfg(feature = "chaos")]
+    pub(crate) fn halves(&self) -> [Self; 2] {
+        let (first, second) = self.messages.split_at(self.messages.len() / 2);
+        [first, second].map(|half| Self::new(half.into(), self.versions.clone(), None))
+    }
+
     pub(crate) fn new(messages: Arc<[Message]>, versions: Versions, issued: Option<u64>) -> Self {
         Self { messages, version: Arc::new(OnceCell::new_with(issued)), versions }
     }
@@ -72,6 +80,9 @@ impl Batch {
     /// Usually free: the commit of the batch before brought it. Else one round trip, which errors with
     /// [`Error::LockLost`](crate::Error::LockLost) where another owns the lock by now.
     pub async fn version(&self) -> Result<u64> {
+        if mutation::is(VersionNone) {
+            return Ok(1);
+        }
         self.version.get_or_try_init(|| self.versions.issue()).await.copied()
     }
 

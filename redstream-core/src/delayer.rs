@@ -8,8 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use crate::chaos::{cross, local_ms};
 use crate::consumer::check_batch_size;
 use crate::lock::{Lock, LockGuard, millis};
+use crate::mutation::{self, Mutation::LocalClock};
 use crate::options::positive;
 use crate::pulse::{Condition, Pulse};
 use crate::registry::Member;
@@ -97,7 +99,12 @@ impl Delayer {
         script.key(&member.stream).key(self.redstream.keys().stream(&self.stream));
         script.arg(&ownership.token).arg(millis(self.lock_ttl)).arg(NAME).arg(millis(self.delay)).arg(self.batch_size);
         script.arg(BUDGET);
+        if mutation::is(LocalClock) {
+            script.arg(local_ms().to_string());
+        }
+        cross("delayer: moving");
         let reply: Vec<String> = session.script(ATTEMPT, &script).await?;
+        cross("delayer: moved");
         let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
         let moved = match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["moved", due, queued, wait] => Moved {

@@ -36,6 +36,11 @@ mod readme {}
 
 mod backoff;
 mod batch;
+#[cfg(feature = "chaos")]
+#[doc(hidden)]
+pub mod chaos;
+#[cfg(not(feature = "chaos"))]
+mod chaos;
 mod connection;
 mod connector;
 mod consumer;
@@ -53,6 +58,7 @@ mod lock;
 mod loss;
 mod message;
 pub mod metrics;
+mod mutation;
 mod names;
 mod nodes;
 mod offsets;

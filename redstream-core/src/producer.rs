@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::chaos::cross;
 use crate::link::Link;
 use crate::lock::millis;
 use crate::{Error, MessageId, NewMessage, Payload, Redstream, Result, StreamName, metrics};
@@ -133,7 +134,9 @@ impl Producer {
         }
         let pipeline = &pipeline;
         let send = |mut connection| async move { pipeline.query_async::<Vec<String>>(&mut connection).await };
+        cross(kind.points().0);
         let mut replies = self.link().run(kind.attempt(), send).await?;
+        cross(kind.points().1);
         if let Some(Confirmation { replicas, within }) = confirmation {
             let confirmed = replies.pop().and_then(|count| count.parse().ok()).unwrap_or(0);
             if confirmed < replicas {
@@ -170,6 +173,14 @@ impl Kind {
         match self {
             Self::Main => "add main messages",
             Self::Delay => "add delay messages",
+        }
+    }
+
+    /// Before it is sent, and after it was acknowledged.
+    fn points(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Main => ("main: sending", "main: acknowledged"),
+            Self::Delay => ("delay: sending", "delay: acknowledged"),
         }
     }
 

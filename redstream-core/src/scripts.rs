@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use redis::Script;
 
+use crate::mutation;
+
 /// What one script takes up at the most, in bytes, and one message: that bounds what it holds in Redis, and in whoever
 /// gets its reply.
 pub(crate) const BUDGET: usize = 16 << 20;
@@ -12,7 +14,8 @@ pub(crate) const BUDGET: usize = 16 << 20;
 macro_rules! script {
     ($name:ident, $file:literal) => {
         pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new(concat!(include_str!("lua/prelude.lua"), include_str!(concat!("lua/", $file))))
+            let text = concat!(include_str!("lua/prelude.lua"), include_str!(concat!("lua/", $file)));
+            Script::new(mutation::script(text).as_ref())
         });
     };
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Pauses;
+use crate::chaos::cross;
 use crate::lock::{Attempt, Lock, LockGuard};
 use crate::pulse::{Condition, Pulse};
 use crate::session::Session;
@@ -84,6 +85,7 @@ async fn tenure<W: Tenure>(worker: &W, shutdown: &CancellationToken, pauses: &mu
     lock.register(&session).await?;
     let standing_by = || worker.own_pulse().progress(Condition::Standby);
     let Some(guard) = lock.stand_by(&session, shutdown, standing_by).await? else { return Ok(()) };
+    cross("lock: taken");
     pauses.reset();
     worker.own_pulse().progress(Condition::Idle);
     tracing::info!(worker = worker.name(), offset = ?guard.found().offset, "lock taken: at work");

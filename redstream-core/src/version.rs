@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::chaos::cross;
 use crate::lock::{Ownership, millis};
 use crate::registry::Member;
 use crate::{Error, Result, scripts};
@@ -58,6 +59,7 @@ impl Versions {
         let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["touched", version] => {
+                cross("consumer: version issued");
                 let version = version.parse().map_err(|_| unexpected())?;
                 self.highest.saw(version);
                 Ok(version)

@@ -26,6 +26,7 @@ use sea_orm::{
 
 pub use self::query::Bulk;
 pub use self::refusal::BulkError;
+use crate::chaos::cross;
 use crate::hooks::tracked;
 use crate::probe::Tracked;
 use crate::scope::Scope;
@@ -205,6 +206,7 @@ where
     let transaction = db.begin_with_options(options).await?;
     match tracked::<E, _>(&transaction)? {
         Tracked::Transaction(scope) => {
+            cross("bulk: begun");
             scope.permits.open(E::default().table_name());
             Ok((transaction, scope))
         }
@@ -216,6 +218,7 @@ where
 fn follow(scope: &Scope, messages: Vec<NewMessage>) -> Result<(), Error> {
     scope.insure(messages.iter().cloned())?;
     scope.announce_later(messages);
+    cross("bulk: followed");
     Ok(())
 }
 
@@ -227,6 +230,7 @@ where
 {
     match outcome {
         Ok(value) => {
+            cross("bulk: written");
             transaction.commit().await?;
             Ok(value)
         }

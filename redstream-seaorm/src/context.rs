@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::guard::Guard;
 use crate::insurance::Outage;
+use crate::mutation::{self, Mutation::MainFailureFails};
 use crate::permits::Permits;
 use crate::{BypassGuard, Error, Insurance};
 
@@ -90,6 +91,7 @@ impl Context {
             }
             Err(error) => error,
         };
+        assert!(!mutation::is(MainFailureFails), "a defect that is switched on fails the commit");
         let streams: HashSet<&StreamName> = messages.iter().map(|message| &message.stream).collect();
         for stream in streams {
             let failed = messages.iter().filter(|message| message.stream == *stream).count();

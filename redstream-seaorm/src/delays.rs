@@ -10,7 +10,12 @@ use std::time::Instant;
 use redstream_core::NewMessage;
 use tokio::sync::Notify;
 
+use crate::chaos::cross;
 use crate::context::Context;
+use crate::mutation::{
+    self,
+    Mutation::{CommitUnacknowledged, DelayAfterCommit},
+};
 use crate::{Error, Insurance};
 
 #[derive(Debug)]
@@ -66,6 +71,10 @@ impl Delays {
         if state.waiting.is_empty() {
             return Ok(());
         }
+        if mutation::is(DelayAfterCommit) {
+            return Ok(());
+        }
+        cross("save: insuring");
         state.since.get_or_insert_with(Instant::now);
         self.context.compare_delays(&state.waiting);
         if !state.in_flight {
@@ -79,6 +88,9 @@ impl Delays {
     pub(crate) async fn settled(&self) -> Result<InsuredBy, Error> {
         if self.state().asks == Some(false) {
             return Ok(InsuredBy::Outbox);
+        }
+        if mutation::is(CommitUnacknowledged) {
+            return Ok(InsuredBy::Redis);
         }
         if self.context.settings.insurance == Insurance::Redis {
             return self.acknowledged().await.map(|()| InsuredBy::Redis);
@@ -109,6 +121,14 @@ impl Delays {
         match old {
             Some(messages) => self.context.insure(&messages).await,
             None => Ok(()),
+        }
+    }
+
+    /// Sends what a defect has kept back.
+    pub(crate) async fn send_late(&self) {
+        if mutation::is(DelayAfterCommit) {
+            let late = std::mem::take(&mut self.state().waiting);
+            let _ = self.context.insure(&late).await;
         }
     }
 

@@ -30,6 +30,7 @@ pub use crate::touch::touch;
 use crate::answer::ReadKeys;
 use crate::context::Context;
 use crate::delays::InsuredBy;
+use crate::mutation::{self, Mutation::UntrackedSilent};
 use crate::permits::Promise;
 use crate::probe::{self, Tracked};
 use crate::scope::Scope;
@@ -46,6 +47,9 @@ where
     A::Entity: Streamed,
     C: ConnectionTrait,
 {
+    if passes_untracked(db) {
+        return Ok(());
+    }
     let tracked = tracked::<A::Entity, C>(db)?;
     let change = if insert { Change::Announced } else { Change::of(model) };
     if change == Change::None {
@@ -88,6 +92,9 @@ where
     E: Streamed,
     C: ConnectionTrait,
 {
+    if passes_untracked(db) {
+        return Ok(());
+    }
     let tracked = tracked::<E, C>(db)?;
     let message = message::<E>(model.get_primary_key_value())?;
     let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<E>(), &message));
@@ -156,6 +163,11 @@ fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMess
     if let Some(permits) = tracked.permits() {
         permits.give(table_name::<E>(), message, promise);
     }
+}
+
+/// A defect: nobody hears of it.
+fn passes_untracked<C: ConnectionTrait>(db: &C) -> bool {
+    mutation::is(UntrackedSilent) && probe::tracked(db).is_none()
 }
 
 /// Whether SeaORM's own connection is a transaction, for all that one can tell.

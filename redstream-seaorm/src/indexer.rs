@@ -9,6 +9,7 @@ use sea_orm::ConnectionTrait;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use crate::chaos::cross;
 use crate::naming::{Decoder, Named};
 use crate::{Changes, Failures, Key, KeyOf, Loader, Rows, Sink, Streamed};
 
@@ -168,7 +169,10 @@ where
     async fn carry(&self, keys: &[Key<E>], version: u64) -> Result<Failures<E>, HandlerError> {
         let (found, upserts): (HashSet<_>, Vec<_>) = self.loader.load(&self.primary, keys).await?.into_iter().unzip();
         let deletes = keys.iter().filter(|key| !found.contains(*key)).cloned().collect();
-        match self.sink.write(Changes { upserts, deletes, version }).await {
+        cross("indexer: loaded");
+        let written = self.sink.write(Changes { upserts, deletes, version }).await;
+        cross("indexer: written");
+        match written {
             Ok(()) => Ok(Failures::new()),
             Err(error) if error.source().is::<Failures<E>>() => {
                 error.into_source().downcast().map(|failures| *failures).map_err(HandlerError::new)

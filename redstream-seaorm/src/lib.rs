@@ -69,6 +69,11 @@ mod answer;
 mod attended;
 mod bulk;
 mod cascade;
+#[cfg(feature = "chaos")]
+#[doc(hidden)]
+pub mod chaos;
+#[cfg(not(feature = "chaos"))]
+mod chaos;
 mod connection;
 mod context;
 mod delays;
@@ -87,6 +92,7 @@ mod keyset;
 mod level;
 mod loader;
 mod messages;
+mod mutation;
 mod naming;
 pub mod outbox;
 mod parents;

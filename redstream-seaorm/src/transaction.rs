@@ -8,9 +8,14 @@ use redstream_core::{NewMessage, Producer, SyncToken};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, TransactionSession};
 
 use crate::attended::{Admission, Within};
+use crate::chaos::cross;
 use crate::context::Context;
 use crate::delays::InsuredBy;
 use crate::level::Open;
+use crate::mutation::{
+    self,
+    Mutation::{RollbackAnnounces, SavepointAnnounces},
+};
 use crate::probe::Tracked;
 use crate::scope::Scope;
 use crate::{Error, outbox};
@@ -130,6 +135,12 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
 
     /// Rolls back. Nothing is announced; a delay message that was sent makes consumers read an unchanged row, later.
     pub async fn rollback(self) -> Result<(), DbErr> {
+        if mutation::is(RollbackAnnounces) && !self.scope.is_savepoint() {
+            self.scope.context.announce(self.scope.take_announcements(), false).await;
+        }
+        if mutation::is(SavepointAnnounces) {
+            self.scope.released();
+        }
         self.inner.rollback().await
     }
 }
@@ -148,14 +159,19 @@ where
             return Err(error.into());
         }
     };
+    cross("commit: insured");
     let sent = Instant::now();
     // An error leaves the outcome open: if it went through after all, what insured it announces it.
     inner.commit().await?;
+    cross("commit: done");
+    scope.delays.send_late().await;
     match insured {
         Insured::ByRedis => {
             // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
             let uninsured = sent.elapsed() > scope.context.settings.resend_after * 5 / 2;
-            Ok(scope.context.announce(scope.take_announcements(), uninsured).await)
+            let token = scope.context.announce(scope.take_announcements(), uninsured).await;
+            cross("commit: announced");
+            Ok(token)
         }
         Insured::ByOutbox(messages) => Ok(scope.context.leave_to_relays(&messages)),
     }
@@ -173,6 +189,7 @@ async fn insured<T: ConnectionTrait>(inner: &T, scope: &Scope) -> Result<Insured
         InsuredBy::Outbox => {
             let messages = scope.take_all();
             outbox::write(inner, &messages).await?;
+            cross("outbox: written");
             Ok(Insured::ByOutbox(messages))
         }
     }

@@ -13,10 +13,12 @@ use std::collections::HashMap;
 
 use super::Consumer;
 use crate::backoff::Pauses;
+use crate::chaos::cross;
 use crate::dead::Dead;
 use crate::error::chain;
 use crate::handler::Failed;
 use crate::lock::LockGuard;
+use crate::mutation::{self, Mutation::PoisonKept};
 use crate::pulse::Condition;
 use crate::session::Session;
 use crate::tenure::rest;
@@ -77,7 +79,7 @@ impl<'a> Struggle<'a> {
         let mut pauses = Pauses::new(consumer.backoff.0, consumer.backoff.1);
         loop {
             let buried = self.narrow(&failure);
-            if !buried && self.rounds >= consumer.attempts {
+            if !buried && self.rounds >= consumer.attempts && !mutation::is(PoisonKept) {
                 self.isolate(&failure).await?;
             }
             let going_on = match (self.outage, buried || self.pending.is_empty()) {
@@ -138,6 +140,7 @@ impl<'a> Struggle<'a> {
             stream = %consumer.stream, consumer = consumer.name, message = %message.id(), error, attempts,
             "message cannot be handled: it goes to the dead letters, and the consumer goes on"
         );
+        cross("consumer: set aside");
         self.dead.push(Dead { message, error, attempts });
     }
 

@@ -12,10 +12,15 @@ use tracing::Instrument;
 use super::failure::{Arena, Failure, Struggle};
 use super::reading::{Reading, Source};
 use super::{Consumer, Progress};
+use crate::chaos::cross;
 use crate::dead::Dead;
 use crate::handler::Failed;
 use crate::lock::{Lock, LockGuard};
 use crate::loss::Loss;
+use crate::mutation::{
+    self,
+    Mutation::{CommitBeforeHandling, VersionEarly},
+};
 use crate::pulse::{Condition, Pulse};
 use crate::registry::Member;
 use crate::session::Session;
@@ -76,17 +81,21 @@ impl Tenure for Consumer {
                 () = guard.lost() => return Err(guard.ownership().loss()),
                 batch = reading.next() => batch?.into(),
             };
+            cross("consumer: read");
             self.pulse.progress(Condition::Working);
             let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = messages.len());
             let versions = self.versions(guard, &member);
             let arena = Arena { consumer: self, session, guard, shutdown, versions: &versions };
-            let work = arena.carry(&messages, issued.take());
+            if mutation::is(CommitBeforeHandling) {
+                self.commit(guard, &messages, &[]).await?;
+            }
+            let work = mutation::cut(arena.carry(&messages, issued.take()), shutdown);
             let Some(dead) = reading.while_working(work.instrument(span)).await? else { return Ok(()) };
             // A version that the commit issues is sound for the next batch only if that one has arrived
             // by now; an earlier version than its arrival could be older than the rows a rival reads.
             let arrived = reading.is_ahead();
             let committed = self.commit(guard, &messages, &dead).await?;
-            issued = arrived.then_some(committed);
+            issued = (arrived || mutation::is(VersionEarly)).then_some(committed);
             self.pulse.progress(if arrived { Condition::Working } else { Condition::Idle });
         }
     }
@@ -110,7 +119,9 @@ impl Consumer {
         let canary = batch.messages().last().cloned();
         let begun = Instant::now();
         // A handler is the application's code: its panic is a failure of this batch, not of the worker.
-        let outcome = AssertUnwindSafe(self.handler.handle(batch)).catch_unwind().await;
+        cross("consumer: handling");
+        let outcome = AssertUnwindSafe(mutation::handle(&*self.handler, batch)).catch_unwind().await;
+        cross("consumer: handled");
         ::metrics::histogram!(metrics::BATCH_SECONDS, &self.labels()).record(begun.elapsed());
         let failure = match outcome {
             Ok(Ok(())) => {
@@ -133,7 +144,9 @@ impl Consumer {
     /// Returns the version that came with it.
     async fn commit(&self, guard: &LockGuard, messages: &[Message], dead: &[Dead]) -> Result<u64> {
         let last = messages.last().map_or(MessageId::MIN, Message::id);
+        cross("consumer: committing");
         let committed = offsets::commit(guard, last, self.highest.floor(), dead).await?;
+        cross("consumer: committed");
         self.highest.saw(committed.version);
         self.memory.committed(last, guard.found().rewinds);
         ::metrics::counter!(metrics::HANDLED, &self.labels()).increment(messages.len() as u64);

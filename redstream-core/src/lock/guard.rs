@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Lock, LockKeys, millis};
+use crate::chaos::cross;
 use crate::link::Link;
 use crate::loss::Found;
 use crate::session::Session;
@@ -125,6 +126,7 @@ impl Ownership {
     /// Owner-checked, so harmless where another owns the lock by now. On the shared connection: the
     /// session may be what broke.
     async fn release(&self) -> Result<()> {
+        cross("lock: releasing");
         let mut script = scripts::RELEASE.prepare_invoke();
         script.key(&self.keys.lock).key(&self.keys.notify).arg(&self.token).arg(millis(self.ttl));
         let _released: u8 = self.link.script("release a lock", &script).await?;
@@ -174,6 +176,7 @@ impl Ownership {
 async fn renew(ownership: Arc<Ownership>) {
     loop {
         tokio::time::sleep(ownership.ttl / 3).await;
+        cross("lock: renewing");
         let mut script = scripts::RENEW.prepare_invoke();
         script.key(&ownership.keys.lock);
         script.arg(&ownership.token).arg(millis(ownership.ttl));

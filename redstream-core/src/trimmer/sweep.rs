@@ -1,6 +1,7 @@
 //! One sweep: asks who is registered, and trims in a script that checks the answer still holds.
 
 use super::{Policy, Trimmed, Trimmer};
+use crate::chaos::cross;
 use crate::lock::millis;
 use crate::session::Session;
 use crate::{Error, MessageId, Result, metrics, scripts};
@@ -34,7 +35,9 @@ impl Trimmer {
             for (flag, name) in names {
                 script.key(keys.offset(&self.stream, name)).arg(format!("{flag}{name}"));
             }
+            cross("trimmer: trimming");
             let reply: Vec<String> = session.script(ATTEMPT, &script).await?;
+            cross("trimmer: trimmed");
             let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
             let id = |text: &str| text.parse::<MessageId>().map_err(|_| unexpected());
             match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {

@@ -16,6 +16,8 @@ use tokio::sync::Notify;
 
 use super::{ID, PAYLOAD, STREAM, TABLE};
 use crate::StreamedConnection;
+use crate::chaos::cross;
+use crate::mutation::{self, Mutation::RelayDeletesFirst};
 
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -86,16 +88,24 @@ where
         if self.primary.get_database_backend() == DbBackend::Sqlite {
             // A transaction would lock out all writers while Redis is waited for.
             let rows = self.rows(&self.primary).await?;
+            cross("relay: selected");
+            lose(&self.primary, &rows).await?;
             let (moved, outcome) = self.add(&rows).await;
+            cross("relay: added");
             delete(&self.primary, &moved).await?;
+            cross("relay: deleted");
             return outcome.map(|()| rows.len() as u64);
         }
         // With a stricter level MariaDB would also lock the gap behind the last row, and so hold up every commit.
         let transaction = self.primary.begin_with_config(Some(IsolationLevel::ReadCommitted), None).await?;
         let rows = self.rows(&transaction).await?;
+        cross("relay: selected");
+        lose(&self.primary, &rows).await?;
         let (moved, outcome) = self.add(&rows).await;
+        cross("relay: added");
         delete(&transaction, &moved).await?;
         transaction.commit().await?;
+        cross("relay: deleted");
         outcome.map(|()| rows.len() as u64)
     }
 
@@ -182,6 +192,14 @@ where
             "a row of redstream_outbox is no message, and is left alone: mend or delete it"
         );
     }
+}
+
+/// A defect: the rows go before their messages are acknowledged.
+async fn lose<D: ConnectionTrait>(db: &D, rows: &[Row]) -> Result<(), DbErr> {
+    if !mutation::is(RelayDeletesFirst) {
+        return Ok(());
+    }
+    delete(db, &rows.iter().map(|row| row.id).collect::<Vec<_>>()).await
 }
 
 async fn delete<D: ConnectionTrait>(db: &D, ids: &[i64]) -> Result<(), DbErr> {

@@ -1,0 +1,49 @@
+//! Points that the chaos harness watches, one at each arrow of the flow. Without the feature `chaos` they compile to
+//! nothing.
+
+#[cfg(feature = "chaos")]
+mod on {
+    use std::env;
+    use std::sync::OnceLock;
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    pub use crate::mutation::MUTATIONS;
+
+    static WATCH: OnceLock<Box<dyn Fn(&'static str) + Send + Sync>> = OnceLock::new();
+
+    /// From now on `watch` is called at each point with its name, before the code goes on. Once a process.
+    pub fn watch(watch: impl Fn(&'static str) + Send + Sync + 'static) {
+        // A second one finds the first there, which stays.
+        let _ = WATCH.set(Box::new(watch));
+    }
+
+    /// The flow has come to this point.
+    pub fn cross(point: &'static str) {
+        if let Some(watch) = WATCH.get() {
+            watch(point);
+        }
+    }
+
+    /// The clock of this host in ms, wrong by `REDSTREAM_CLOCK_SKEW_MS`. Only a defect reads it.
+    pub(crate) fn local_ms() -> i128 {
+        let skew: i128 = env::var("REDSTREAM_CLOCK_SKEW_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(0);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i128::try_from(now.as_millis()).unwrap_or(0) + skew
+    }
+}
+
+#[cfg(feature = "chaos")]
+pub use on::{MUTATIONS, cross, watch};
+
+#[cfg(feature = "chaos")]
+pub(crate) use on::local_ms;
+
+/// The flow has come to this point.
+#[cfg(not(feature = "chaos"))]
+#[inline(always)]
+pub(crate) const fn cross(_: &'static str) {}
+
+#[cfg(not(feature = "chaos"))]
+pub(crate) const fn local_ms() -> i128 {
+    0
+}

@@ -1,0 +1,162 @@
+//! Deliberate defects, by which the chaos harness shows that it would find one. Each is switched on by its name in
+//! `REDSTREAM_MUTATION`, with the feature `chaos` alone.
+
+#[cfg(not(feature = "chaos"))]
+use tokio_util::sync::CancellationToken;
+
+#[cfg(not(feature = "chaos"))]
+use crate::{Batch, Handler, HandlerError};
+
+/// A defect, and the law that it breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "chaos"), expect(dead_code, reason = "some are known to the feature alone"))]
+pub(crate) enum Mutation {
+    /// Law 1: an offset is stored before the handler has begun.
+    CommitBeforeHandling,
+    /// Law 1: the delayer goes by the clock of its host.
+    LocalClock,
+    /// Law 5: whoever commits, the offset is stored.
+    UnfencedOffset,
+    /// Law 5: a lock is released whoever holds it.
+    ReleaseUnchecked,
+    /// Law 6: ids are compared as strings.
+    StringIds,
+    /// Law 6: a consumer that has committed nothing is passed over.
+    TrimWithoutRegistry,
+    /// Law 6: a stream is trimmed to the highest offset.
+    TrimHighest,
+    /// Law 7: a version is issued before its batch has arrived.
+    VersionEarly,
+    /// Law 7: every batch has the same version.
+    VersionNone,
+    /// Law 7: both halves of a batch are handled at once.
+    TwoAtOnce,
+    /// Law 8: a message that fails for good is tried for ever.
+    PoisonKept,
+    /// Law 8: a message that fails for good is dropped.
+    DeadLetterLost,
+    /// Law 9: a shutdown cancels the handler, and its batch is committed.
+    SkipOnCancel,
+}
+
+/// Whether that defect is switched on.
+#[cfg(not(feature = "chaos"))]
+#[inline(always)]
+pub(crate) const fn is(_: Mutation) -> bool {
+    false
+}
+
+/// A script as it is.
+#[cfg(not(feature = "chaos"))]
+pub(crate) const fn script(text: &str) -> &str {
+    text
+}
+
+/// A batch's work, which no shutdown cuts off.
+#[cfg(not(feature = "chaos"))]
+pub(crate) const fn cut<W>(work: W, _: &CancellationToken) -> W {
+    work
+}
+
+/// One call of the handler.
+#[cfg(not(feature = "chaos"))]
+pub(crate) fn handle(handler: &dyn Handler, batch: Batch) -> impl Future<Output = Result<(), HandlerError>> {
+    handler.handle(batch)
+}
+
+#[cfg(feature = "chaos")]
+pub use on::MUTATIONS;
+#[cfg(feature = "chaos")]
+pub(crate) use on::{cut, handle, is, script};
+
+#[cfg(feature = "chaos")]
+mod on {
+    use std::sync::LazyLock;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::Mutation::{
+        self, CommitBeforeHandling, DeadLetterLost, LocalClock, PoisonKept, ReleaseUnchecked, SkipOnCancel, StringIds,
+        TrimHighest, TrimWithoutRegistry, TwoAtOnce, UnfencedOffset, VersionEarly, VersionNone,
+    };
+    use crate::{Batch, Handler, HandlerError, Result};
+
+    const ALL: [(Mutation, &str, u8); 13] = [
+        (CommitBeforeHandling, "commit-before-handling", 1),
+        (LocalClock, "local-clock", 1),
+        (UnfencedOffset, "unfenced-offset", 5),
+        (ReleaseUnchecked, "release-unchecked", 5),
+        (StringIds, "string-ids", 6),
+        (TrimWithoutRegistry, "trim-without-registry", 6),
+        (TrimHighest, "trim-highest", 6),
+        (VersionEarly, "version-early", 7),
+        (VersionNone, "version-none", 7),
+        (TwoAtOnce, "two-at-once", 7),
+        (PoisonKept, "poison-kept", 8),
+        (DeadLetterLost, "dead-letter-lost", 8),
+        (SkipOnCancel, "skip-on-cancel", 9),
+    ];
+
+    /// The name of each defect, and the law that it breaks.
+    pub const MUTATIONS: [(&str, u8); ALL.len()] = {
+        let mut named = [("", 0); ALL.len()];
+        let mut at = 0;
+        while at < ALL.len() {
+            named[at] = (ALL[at].1, ALL[at].2);
+            at += 1;
+        }
+        named
+    };
+
+    static ON: LazyLock<Option<Mutation>> = LazyLock::new(|| {
+        let name = std::env::var("REDSTREAM_MUTATION").ok()?;
+        ALL.into_iter().find(|(_, known, _)| *known == name).map(|(mutation, ..)| mutation)
+    });
+
+    pub(crate) fn is(mutation: Mutation) -> bool {
+        *ON == Some(mutation)
+    }
+
+    pub(crate) async fn cut<T: Default>(
+        work: impl Future<Output = Result<Option<T>>>,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<T>> {
+        if !is(SkipOnCancel) {
+            return work.await;
+        }
+        shutdown.run_until_cancelled(work).await.unwrap_or_else(|| Ok(Some(T::default())))
+    }
+
+    pub(crate) async fn handle(handler: &dyn Handler, batch: Batch) -> std::result::Result<(), HandlerError> {
+        if !is(TwoAtOnce) || batch.len() < 2 {
+            return handler.handle(batch).await;
+        }
+        let [first, second] = batch.halves();
+        let (first, second) = futures_util::join!(handler.handle(first), handler.handle(second));
+        first.and(second)
+    }
+
+    /// A script with the defect that is switched on.
+    pub(crate) fn script(text: &str) -> String {
+        let (from, to) = match *ON {
+            Some(UnfencedOffset) => (
+                "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end\nlocal note = registered(KEYS[3]",
+                "local note = registered(KEYS[3]",
+            ),
+            Some(ReleaseUnchecked) => ("if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n", ""),
+            Some(StringIds) => {
+                ("  return shorter(a_ms, b_ms) or (a_ms == b_ms and shorter(a_seq, b_seq))", "  return a < b")
+            }
+            Some(TrimWithoutRegistry) => {
+                ("if not offset then return {'waiting', name} end", "if not offset then offset = last end")
+            }
+            Some(TrimHighest) => ("before(offset, lowest)", "before(lowest, offset)"),
+            Some(LocalClock) => {
+                ("local now = math.floor(now_us() / 1000)\nlocal delay", "local now = tonumber(ARGV[7])\nlocal delay")
+            }
+            Some(DeadLetterLost) => ("for i = 6, #ARGV, 4 do", "for i = #ARGV + 1, #ARGV, 4 do"),
+            _ => return text.to_owned(),
+        };
+        text.replace(from, to)
+    }
+}
