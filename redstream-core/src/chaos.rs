@@ -40,7 +40,7 @@ pub(crate) use on::local_ms;
 
 /// The flow has come to this point.
 #[cfg(not(feature = "chaos"))]
-#[inline(always)]
+#[inline]
 pub(crate) const fn cross(_: &'static str) {}
 
 #[cfg(not(feature = "chaos"))]

@@ -41,7 +41,7 @@ pub(crate) enum Mutation {
 
 /// Whether that defect is switched on.
 #[cfg(not(feature = "chaos"))]
-#[inline(always)]
+#[inline]
 pub(crate) const fn is(_: Mutation) -> bool {
     false
 }

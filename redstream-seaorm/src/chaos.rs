@@ -9,5 +9,5 @@ pub use crate::mutation::MUTATIONS;
 
 /// The flow has come to this point.
 #[cfg(not(feature = "chaos"))]
-#[inline(always)]
+#[inline]
 pub(crate) const fn cross(_: &'static str) {}

@@ -4,6 +4,7 @@
 //! nothing behind: neither when it fails nor when it is interrupted.
 
 mod cargo;
+mod chaos;
 mod counts;
 mod demo;
 mod interrupt;
@@ -30,6 +31,8 @@ enum Task {
     Load(load::Options),
     /// Check the protocol's models: every interleaving, with all rules and without each
     Model(model::Options),
+    /// Run schedules of crashes and faults, and check that no law is broken
+    Chaos(chaos::Options),
     /// Start the servers that the tests share, print their addresses, and wait for ctrl-C
     Servers,
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Task::SeaormSuite(options) => suite::run(&options),
         Task::Load(options) => load::run(&options),
         Task::Model(options) => model::run(&options),
+        Task::Chaos(options) => chaos::run(&options),
         Task::Servers => servers::run(),
     });
     result.unwrap_or_else(|error| {

@@ -2,6 +2,7 @@
 
 use crate::{
     cargo::{cargo, has_nextest, workspace},
+    chaos,
     counts::Counts,
     demo, interrupt,
     servers::Servers,
@@ -23,13 +24,13 @@ pub(crate) struct Options {
     arguments: Vec<String>,
 }
 
-/// Runs the tests and, unless they are filtered, the doctests and a short demo. Stops after the
-/// first of the three that fails. The last line it prints counts what passed and what failed.
+/// Runs the tests and, unless they are filtered, the doctests, a short demo and a quick set of crashes. Stops after the
+/// first of the four that fails. The last line it prints counts what passed and what failed.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let servers = Servers::start()?;
     let mut outcome = tests(&servers, options)?;
     if options.filter.is_none() {
-        outcome = outcome.and_then(|| doctests(&servers))?.and_then(short_demo)?;
+        outcome = outcome.and_then(|| doctests(&servers))?.and_then(short_demo)?.and_then(chaos)?;
     }
     drop(servers);
     println!("{}", outcome.counts);
@@ -111,6 +112,12 @@ fn short_demo() -> Result<Outcome> {
     }
     let passed = demo::succeeds(&build_directory()?.join("demo"), &demo::Options::short())?;
     Ok(Outcome { passed, counts: Counts::one(passed) })
+}
+
+/// Schedules of crashes, and a deliberate defect that they catch.
+fn chaos() -> Result<Outcome> {
+    let [kept, caught] = chaos::quick()?;
+    Ok(Outcome { passed: kept && caught, counts: Counts::one(kept) + Counts::one(caught) })
 }
 
 fn add_options(command: &mut Command, options: &Options) {

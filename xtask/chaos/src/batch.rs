@@ -1,0 +1,61 @@
+//! Many schedules, several at a time.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use tokio::task::JoinSet;
+
+use crate::Options;
+use crate::report::{self, Report};
+use crate::run::{self, Outcome};
+
+/// Runs the schedules of consecutive seeds.
+pub(crate) async fn all(options: &Options, postgres: &str) -> Result<Report> {
+    let begun = Instant::now();
+    let mut report = Report::default();
+    let mut seeds = (options.seed..).take(options.schedules);
+    let mut running = JoinSet::new();
+    loop {
+        while running.len() < options.jobs
+            && let Some(seed) = seeds.next()
+        {
+            let (mutation, postgres) = (options.mutation.clone(), postgres.to_owned());
+            running.spawn(async move { run::run(seed, mutation, &postgres).await });
+        }
+        let Some(outcome) = running.join_next().await else { return Ok(report) };
+        let outcome = outcome??;
+        report.add(&outcome);
+        if !outcome.breaches.is_empty() {
+            println!("{}", report::failure(&outcome, options.mutation.as_deref()));
+        } else if options.events {
+            println!("{}", outcome.log);
+        }
+        eprintln!("{}", report::progress(&report, options.schedules, begun.elapsed()));
+    }
+}
+
+/// Runs schedules with a defect until one catches it. How many there were, and that one.
+pub(crate) async fn until_caught(
+    options: &Options,
+    defect: &str,
+    bound: usize,
+    postgres: &str,
+) -> Result<(usize, Option<Outcome>)> {
+    let mut seeds = (options.seed..).take(bound);
+    let mut running = JoinSet::new();
+    let mut schedules = 0;
+    loop {
+        while running.len() < options.jobs
+            && let Some(seed) = seeds.next()
+        {
+            let (mutation, postgres) = (Some(defect.to_owned()), postgres.to_owned());
+            running.spawn(async move { run::run(seed, mutation, &postgres).await });
+        }
+        let Some(outcome) = running.join_next().await else { return Ok((schedules, None)) };
+        let outcome = outcome??;
+        schedules += 1;
+        if !outcome.breaches.is_empty() {
+            return Ok((schedules, Some(outcome)));
+        }
+    }
+}

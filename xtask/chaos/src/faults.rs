@@ -1,0 +1,71 @@
+//! What goes wrong, at its time.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::processes::Process;
+use crate::schedule::Fault;
+use crate::sink::Weather;
+use crate::stage::Stage;
+
+/// Causes all faults of the schedule, each at its time, and then ends them all.
+pub(crate) async fn cause(stage: &Arc<Stage>, processes: &[Arc<Process>]) -> Result<()> {
+    let begun = Instant::now();
+    let mut under_way = tokio::task::JoinSet::new();
+    for (at, fault) in stage.schedule.faults.clone() {
+        sleep_until(begun + Duration::from_millis(at)).await;
+        let (stage, processes) = (stage.clone(), processes.to_vec());
+        under_way.spawn(async move { one(&stage, &processes, fault).await });
+    }
+    sleep_until(begun + Duration::from_millis(stage.schedule.calm_at)).await;
+    stage.log.add("harness", "the faults end");
+    stage.calm.store(true, Ordering::SeqCst);
+    for process in processes {
+        process.calm().await;
+    }
+    while let Some(done) = under_way.join_next().await {
+        done??;
+    }
+    for process in processes {
+        process.proxy.heal();
+    }
+    Ok(())
+}
+
+async fn one(stage: &Stage, processes: &[Arc<Process>], fault: Fault) -> Result<()> {
+    let name = |at: usize| &processes[at].part.name;
+    match fault {
+        Fault::Kill(at) => {
+            stage.log.add("harness", &format!("{} is killed", name(at)));
+            processes[at].signal(Signal::KILL);
+        }
+        Fault::Stop(at, ms) => {
+            stage.log.add("harness", &format!("{} is stopped for {ms} ms", name(at)));
+            processes[at].signal(Signal::STOP);
+            sleep(Duration::from_millis(ms)).await;
+            processes[at].signal(Signal::CONT);
+        }
+        Fault::Restart(at) => {
+            stage.log.add("harness", &format!("{} is told to stop", name(at)));
+            processes[at].stop().await;
+        }
+        Fault::KillRedis(ms) => stage.kill_redis(ms).await?,
+        Fault::PauseRedis(ms) => stage.pause_redis(ms).await?,
+        Fault::Network(at, fault) => {
+            stage.log.add("harness", &format!("{} and the network: {fault:?}", name(at)));
+            processes[at].proxy.strike(fault);
+        }
+        Fault::Weather(weather, ms) => {
+            stage.log.add("harness", &format!("the datastore, for {ms} ms: {weather:?}"));
+            stage.datastore.set(weather);
+            sleep(Duration::from_millis(ms)).await;
+            stage.datastore.set(Weather::Fair);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! What all schedules come to, and how one that failed is told.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::run::Outcome;
+use crate::verdict::Breach;
+
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    schedules: usize,
+    writes: usize,
+    crashes: u64,
+    breaches: Vec<Breach>,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
+        self.schedules += 1;
+        self.writes += outcome.writes;
+        self.crashes += outcome.crashes;
+        self.breaches.extend(outcome.breaches.iter().map(|(breach, _)| *breach));
+    }
+
+    pub(crate) fn passed(&self) -> bool {
+        self.breaches.is_empty()
+    }
+
+    fn count(&self, of: Breach) -> usize {
+        self.breaches.iter().filter(|breach| **breach == of).count()
+    }
+}
+
+/// The closing line; what it has no word for is in front of it, where there is any.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Breach::{Extra, Lost, Reordered, Stale, TrimmedUnread};
+        let mut others: Vec<Breach> = self.breaches.clone();
+        others.retain(|breach| ![Lost, Stale, Extra, Reordered, TrimmedUnread].contains(breach));
+        others.sort_unstable();
+        others.dedup();
+        for other in others {
+            writeln!(f, "{other}: {}", self.count(other))?;
+        }
+        let Self { schedules, writes, crashes, .. } = self;
+        write!(
+            f,
+            "schedules={schedules} writes={writes} crashes={crashes} lost={} stale={} ",
+            self.count(Lost),
+            self.count(Stale)
+        )?;
+        write!(
+            f,
+            "extra={} reordered={} trimmed_unread={}",
+            self.count(Extra),
+            self.count(Reordered),
+            self.count(TrimmedUnread)
+        )
+    }
+}
+
+/// All that is known of a schedule that failed.
+pub(crate) fn failure(outcome: &Outcome, mutation: Option<&str>) -> String {
+    let mutation = mutation.map_or_else(String::new, |name| format!(" --mutation {name}"));
+    let breaches: Vec<String> = outcome.breaches.iter().map(|(breach, what)| format!("  {breach}: {what}")).collect();
+    format!(
+        "{}\n\nschedule {seed} failed:\n{}\nrun it alone: cargo xtask chaos --schedules 1 --seed {seed}{mutation}\n",
+        outcome.log,
+        breaches.join("\n"),
+        seed = outcome.seed,
+    )
+}
+
+pub(crate) fn progress(report: &Report, of: usize, elapsed: Duration) -> String {
+    format!(
+        "{} of {of} schedules, {} writes, {} crashes, {} s",
+        report.schedules,
+        report.writes,
+        report.crashes,
+        elapsed.as_secs()
+    )
+}

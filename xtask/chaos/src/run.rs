@@ -1,0 +1,141 @@
+//! One schedule, from its first process to its verdict.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::checks;
+use crate::faults;
+use crate::processes::Process;
+use crate::schedule::Schedule;
+use crate::stage::Stage;
+use crate::verdict::Breach;
+
+/// How long all work may take after the faults.
+const SOON: Duration = Duration::from_secs(20);
+
+/// How often a message of a healthy key comes, where some are poisoned.
+const HEALTHY_EACH: Duration = Duration::from_millis(700);
+
+/// How long processes may take to stop.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// What became of a schedule.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) seed: u64,
+    pub(crate) writes: usize,
+    pub(crate) crashes: u64,
+    pub(crate) breaches: Vec<(Breach, String)>,
+    pub(crate) log: String,
+}
+
+/// Runs the schedule of that seed.
+pub(crate) async fn run(seed: u64, mutation: Option<String>, postgres: &str) -> Result<Outcome> {
+    play(seed, mutation, postgres).await.with_context(|| format!("schedule {seed} did not come to a verdict"))
+}
+
+async fn play(seed: u64, mutation: Option<String>, postgres: &str) -> Result<Outcome> {
+    let stage = Stage::set(Schedule::draw(seed), mutation, postgres).await?;
+    let processes = stage.processes().await?;
+    let mut kept = tokio::task::JoinSet::new();
+    for process in &processes {
+        kept.spawn(process.clone().keep(stage.clone()));
+    }
+    faults::cause(&stage, &processes).await?;
+    let redis = redis::Client::open(format!("redis://127.0.0.1:{}/", stage.redis_port))?;
+    until_idle(&stage, &processes, &redis).await?;
+    end(&stage, &processes, kept).await?;
+    let mut redis = connected(&redis).await?;
+    let writes = checks::history(&stage, &mut redis).await?;
+    stage.breaches.log(&stage.log);
+    let outcome = Outcome {
+        seed,
+        writes,
+        crashes: stage.crashes.load(Ordering::Relaxed),
+        breaches: stage.breaches.all(),
+        log: stage.log.text(),
+    };
+    drop(processes);
+    stage.strike().await?;
+    Ok(outcome)
+}
+
+/// Redis may be on its way back.
+async fn connected(redis: &redis::Client) -> Result<redis::aio::MultiplexedConnection> {
+    let config = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_secs(1)))
+        .set_response_timeout(Some(Duration::from_secs(5)));
+    let deadline = Instant::now() + SOON;
+    loop {
+        let error = match redis.get_multiplexed_async_connection_with_config(&config).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        if Instant::now() > deadline {
+            return Err(error).context("Redis did not come back");
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn until_idle(stage: &Stage, processes: &[Arc<Process>], redis: &redis::Client) -> Result<()> {
+    let deadline = Instant::now() + SOON;
+    let mut connection = connected(redis).await?;
+    let mut last_healthy = Instant::now();
+    loop {
+        let mut left = Vec::new();
+        for writer in processes.iter().filter(|process| process.is_writing()) {
+            left.push((Breach::NotIdle, format!("{} writes", writer.part.name)));
+        }
+        if left.is_empty() && !stage.schedule.poison.is_empty() && last_healthy.elapsed() > HEALTHY_EACH {
+            last_healthy = Instant::now();
+            // A consumer that has seen nothing but poison cannot tell it from an outage until something else comes.
+            let _: Result<String, _> = checks::healthy(&mut connection).await;
+        }
+        if left.is_empty() {
+            left = match checks::left(stage, &mut connection).await {
+                Ok(left) => left,
+                Err(error) => {
+                    // A trap may have killed Redis at the last moment.
+                    connection = connected(redis).await?;
+                    vec![(Breach::NotIdle, format!("{error:#}"))]
+                }
+            };
+        }
+        if left.is_empty() {
+            stage.log.add("harness", "all is idle");
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let left: Vec<_> = left.into_iter().map(|(_, what)| what).collect();
+            stage.breaches.add(Breach::NotIdle, left.join("; "));
+            return Ok(());
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn end(stage: &Stage, processes: &[Arc<Process>], mut kept: tokio::task::JoinSet<Result<()>>) -> Result<()> {
+    stage.ending.store(true, Ordering::SeqCst);
+    for process in processes {
+        process.signal(Signal::CONT);
+        process.stop().await;
+    }
+    let all = async {
+        while let Some(ended) = kept.join_next().await {
+            ended??;
+        }
+        anyhow::Ok(())
+    };
+    if let Ok(ended) = timeout(GRACE, all).await {
+        return ended;
+    }
+    stage.breaches.add(Breach::NotIdle, format!("processes did not stop within {GRACE:?}"));
+    kept.abort_all();
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! A schedule: who takes part, what goes wrong and when; all of it drawn from one seed.
+
+use crate::item::POISON;
+use crate::proxy::NetworkFault;
+use crate::sink::Weather;
+use crate::site::Insured;
+use crate::trap::{Act, Trap};
+use crate::words::{Mood, Role};
+
+/// The kind of the primary database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// What a schedule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// Everything can go wrong; the delay messages fall due and mend it.
+    Repair,
+    /// Workers, their connections and the datastore alone go wrong. No delay message falls due, so that whatever a worker
+    /// loses is seen.
+    MainOnly,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule {
+    pub(crate) seed: u64,
+    pub(crate) theme: Theme,
+    pub(crate) kind: Kind,
+    pub(crate) insured: Insured,
+    pub(crate) delay_ms: u64,
+    /// The stream's last id lies a day ahead of the clock, as after a clock that stepped back.
+    pub(crate) ahead: bool,
+    pub(crate) poison: Vec<i64>,
+    pub(crate) cast: Vec<Part>,
+    /// In the order of time, in ms.
+    pub(crate) faults: Vec<(u64, Fault)>,
+    pub(crate) calm_at: u64,
+}
+
+/// A process, and the traps of its first lives.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) skew_ms: i64,
+    pub(crate) traps: Vec<Option<Trap>>,
+}
+
+/// What goes wrong; processes by their place in the cast, times in ms.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    Kill(usize),
+    Stop(usize, u64),
+    /// Told to stop, and started again.
+    Restart(usize),
+    KillRedis(u64),
+    PauseRedis(u64),
+    Network(usize, NetworkFault),
+    Weather(Weather, u64),
+}
+
+const WRITER_POINTS: [&str; 13] = [
+    "save: insuring",
+    "delay: sending",
+    "delay: acknowledged",
+    "commit: insured",
+    "commit: done",
+    "commit: done",
+    "main: sending",
+    "main: acknowledged",
+    "commit: announced",
+    "outbox: written",
+    "bulk: begun",
+    "bulk: followed",
+    "bulk: written",
+];
+
+const WORKER_POINTS: [&str; 16] = [
+    "lock: taken",
+    "lock: renewing",
+    "lock: releasing",
+    "consumer: read",
+    "consumer: version issued",
+    "consumer: handling",
+    "indexer: loaded",
+    "indexer: written",
+    "consumer: handled",
+    "consumer: committing",
+    "consumer: committed",
+    "consumer: set aside",
+    "delayer: moving",
+    "delayer: moved",
+    "trimmer: trimming",
+    "trimmer: trimmed",
+];
+
+const RELAY_POINTS: [&str; 5] =
+    ["relay: selected", "main: sending", "main: acknowledged", "relay: added", "relay: deleted"];
+
+/// The longest that a writer is stopped: with the age at which its delay messages are sent again, and the longest wait for
+/// their acknowledgement, it stays below the delay. Beyond that nothing is promised.
+const WRITER_STOP_MS: u64 = 600;
+
+impl Schedule {
+    pub(crate) fn draw(seed: u64) -> Self {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let chance = &mut chance;
+        let theme = if chance.u8(0..3) == 0 { Theme::MainOnly } else { Theme::Repair };
+        let kind = if chance.bool() { Kind::Sqlite } else { Kind::Postgres };
+        let insured = match (theme, chance.u8(0..5)) {
+            (Theme::MainOnly, _) | (_, 0..3) => Insured::Redis,
+            (_, 3) => Insured::Outbox,
+            _ => Insured::RedisElseOutbox,
+        };
+        let delay_ms = if theme == Theme::Repair { 1500 } else { 60_000 };
+        let ahead = chance.u8(0..4) == 0;
+        let poison = if chance.u8(0..3) == 0 { POISON[..chance.usize(1..=2)].to_vec() } else { Vec::new() };
+        let busy_ms = chance.u64(1000..1400);
+        let mut cast = Vec::new();
+        for number in 0..2 {
+            let role = Role::Writer { number, seed: chance.u64(..), busy_ms, poison: poison.clone() };
+            let traps =
+                if theme == Theme::Repair { traps(chance, &WRITER_POINTS, WRITER_STOP_MS, 12) } else { Vec::new() };
+            cast.push(Part { name: format!("writer-{number}"), role, skew_ms: skew(chance), traps });
+        }
+        let mood = Mood {
+            errors: chance.choice([0, 5, 15]).unwrap_or(0),
+            panics: chance.choice([0, 0, 5]).unwrap_or(0),
+            slow: chance.choice([0, 0, 10]).unwrap_or(0),
+            batch: chance.choice([1, 5, 50]).unwrap_or(5),
+        };
+        let late_ms = if chance.u8(0..3) == 0 { chance.u64(500..1500) } else { 0 };
+        for number in 0..2 {
+            let role = Role::Workers { seed: chance.u64(..), mood, late_ms };
+            let mut traps = traps(chance, &WORKER_POINTS, 900, 5);
+            if theme == Theme::MainOnly {
+                traps
+                    .iter_mut()
+                    .flatten()
+                    .filter(|trap| matches!(trap.act, Act::KillRedis(_)))
+                    .for_each(|trap| trap.act = Act::Kill);
+            }
+            cast.push(Part { name: format!("workers-{number}"), role, skew_ms: skew(chance), traps });
+        }
+        if insured != Insured::Redis {
+            for number in 0..2 {
+                let traps = traps(chance, &RELAY_POINTS, 900, 4);
+                cast.push(Part { name: format!("relay-{number}"), role: Role::Relay, skew_ms: skew(chance), traps });
+            }
+        }
+        let calm_at = busy_ms + if theme == Theme::Repair { chance.u64(300..1000) } else { 300 };
+        let mut faults: Vec<_> = (0..chance.usize(1..=5))
+            .map(|_| (chance.u64(100..calm_at), Fault::draw(chance, theme, cast.len())))
+            .collect();
+        faults.sort_by_key(|(at, _)| *at);
+        Self { seed, theme, kind, insured, delay_ms, ahead, poison, cast, faults, calm_at }
+    }
+}
+
+impl Fault {
+    fn draw(chance: &mut fastrand::Rng, theme: Theme, parts: usize) -> Self {
+        let worker = chance.usize(2..4);
+        let (anybody, but_writers) =
+            if theme == Theme::Repair { (chance.usize(0..parts), chance.usize(2..parts)) } else { (worker, worker) };
+        match chance.u8(0..100) {
+            0..20 => Self::Kill(anybody),
+            20..35 => Self::Stop(but_writers, chance.u64(450..1000)),
+            35..47 => Self::Restart(but_writers),
+            47..57 if theme == Theme::Repair => Self::KillRedis(chance.u64(0..900)),
+            57..62 if theme == Theme::Repair => Self::PauseRedis(chance.u64(100..700)),
+            62..75 => {
+                let outage = chance.choice([Weather::Outage, Weather::HalfOutage]).unwrap_or_default();
+                let slow = Weather::Slow(chance.u64(50..600));
+                Self::Weather(if chance.bool() { outage } else { slow }, chance.u64(100..800))
+            }
+            _ => {
+                let slow = NetworkFault::Slow(chance.u64(5..60));
+                let faults = [
+                    NetworkFault::Cut,
+                    slow,
+                    NetworkFault::BreakBefore,
+                    NetworkFault::FallSilent,
+                    NetworkFault::BreakInstead,
+                    NetworkFault::BreakWithin,
+                ];
+                Self::Network(anybody, chance.choice(faults).unwrap_or(NetworkFault::Cut))
+            }
+        }
+    }
+}
+
+/// Traps for three lives.
+fn traps(chance: &mut fastrand::Rng, points: &[&str], longest_stop: u64, most: u32) -> Vec<Option<Trap>> {
+    let trap = |chance: &mut fastrand::Rng| {
+        let act = match chance.u8(0..20) {
+            0..10 => Act::Kill,
+            10..13 => Act::KillAfter(chance.u64(0..3000)),
+            13..18 => Act::Stop(chance.u64(450..=longest_stop)),
+            _ => Act::KillRedis(chance.u64(0..900)),
+        };
+        let point = chance.choice(points.iter().copied()).unwrap_or_default().to_owned();
+        Trap { point, nth: chance.u32(1..=most), act }
+    };
+    (0..3).map(|_| (chance.u8(0..10) < 6).then(|| trap(chance))).collect()
+}
+
+/// How wrong the clock of a host is, in ms: right, a little wrong, or so wrong that a delayer which went by it would not be done
+/// within the bound.
+fn skew(chance: &mut fastrand::Rng) -> i64 {
+    match chance.u8(0..4) {
+        0 | 1 => 0,
+        2 => chance.i64(-10_000..=10_000),
+        _ => chance.choice([-40_000, 40_000]).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,91 @@
+//! Where a process finds Redis, the primary database and the datastore; and the times they keep.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use redstream_seaorm::{BypassGuard, ConnectOptions, Insurance, Redstream, Stream, StreamedConnection};
+use sea_orm::{Database, DatabaseConnection};
+use serde::{Deserialize, Serialize};
+
+use crate::item::STREAM;
+
+/// The consumers of every schedule.
+pub(crate) const CONSUMERS: [&str; 2] = ["search", "cache"];
+
+/// How long a lock outlives its owner.
+pub(crate) const LOCK_TTL: Duration = Duration::from_millis(400);
+
+/// The longest that a call waits for Redis.
+pub(crate) const GIVE_UP: Duration = Duration::from_millis(500);
+
+/// What insures the writes, as the schedule has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Insured {
+    Redis,
+    Outbox,
+    RedisElseOutbox,
+}
+
+/// The addresses that one process is given.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Site {
+    /// Its own proxy in front of Redis.
+    pub(crate) redis: String,
+    pub(crate) database: String,
+    /// Of PostgreSQL.
+    pub(crate) schema: Option<String>,
+    pub(crate) sink: u16,
+    pub(crate) insured: Insured,
+    pub(crate) delay_ms: u64,
+}
+
+impl Site {
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay_ms)
+    }
+
+    pub(crate) async fn redstream(&self) -> Result<Redstream> {
+        let options = ConnectOptions::new(&self.redis)
+            .connect_timeout(Duration::from_millis(200))
+            .response_timeout(Duration::from_millis(200))
+            .give_up_after(GIVE_UP);
+        // Redis may be down when the process starts: a service would be started again, too.
+        let mut tries = 0;
+        loop {
+            match Redstream::connect(options.clone()).await {
+                Ok(redstream) => return Ok(redstream),
+                Err(error) if tries == 100 => return Err(error.into()),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+            tries += 1;
+        }
+    }
+
+    pub(crate) async fn stream(&self) -> Result<Stream> {
+        Ok(self.redstream().await?.stream(STREAM)?)
+    }
+
+    /// The primary database, as SeaORM has it.
+    pub(crate) async fn primary(&self) -> Result<DatabaseConnection> {
+        let mut options = sea_orm::ConnectOptions::new(&self.database);
+        options.max_connections(3).acquire_timeout(Duration::from_secs(8)).sqlx_logging(false);
+        if let Some(schema) = &self.schema {
+            options.set_schema_search_path(schema);
+        }
+        Ok(Database::connect(options).await?)
+    }
+
+    /// The primary database, to be written through Redstream.
+    pub(crate) async fn streamed(&self, primary: DatabaseConnection) -> Result<StreamedConnection> {
+        let insurance = match self.insured {
+            Insured::Redis => Insurance::Redis,
+            Insured::Outbox => Insurance::Outbox,
+            Insured::RedisElseOutbox => Insurance::RedisElseOutbox,
+        };
+        Ok(StreamedConnection::new(primary, self.redstream().await?.producer())
+            .resend_after(self.delay() / 5)
+            .outbox_after(Duration::from_millis(150))
+            .insurance(insurance)
+            .guard(BypassGuard::Deny))
+    }
+}

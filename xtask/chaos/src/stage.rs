@@ -1,0 +1,156 @@
+//! The stage of one schedule: its servers, its processes, and what is noted of them.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use redstream_seaorm::{Redstream, Start};
+use redstream_servers::{Redis, RedisOptions};
+
+use crate::database::Primary;
+use crate::item::STREAM;
+use crate::log::Log;
+use crate::monitor::Monitor;
+use crate::processes::Process;
+use crate::proxy::Proxy;
+use crate::schedule::Schedule;
+use crate::sink::Datastore;
+use crate::site::{CONSUMERS, Site};
+use crate::verdict::{Breach, Breaches};
+use crate::words::Written;
+
+pub(crate) struct Stage {
+    pub(crate) schedule: Schedule,
+    pub(crate) mutation: Option<String>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) breaches: Arc<Breaches>,
+    pub(crate) primary: Primary,
+    pub(crate) datastore: Datastore,
+    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) redis_port: u16,
+    redis: tokio::sync::Mutex<Option<Redis>>,
+    /// Whether the proxies let anybody through.
+    open: Arc<AtomicBool>,
+    pub(crate) calm: AtomicBool,
+    pub(crate) ending: AtomicBool,
+    pub(crate) crashes: AtomicU64,
+    pub(crate) written: Mutex<Vec<Written>>,
+}
+
+impl Stage {
+    /// Starts the servers, and has both consumers registered.
+    pub(crate) async fn set(schedule: Schedule, mutation: Option<String>, postgres: &str) -> Result<Arc<Self>> {
+        let (log, breaches) = (Arc::new(Log::new()), Arc::new(Breaches::default()));
+        log.add("harness", &format!("{schedule:#?}"));
+        let redis = tokio::task::spawn_blocking(|| RedisOptions::new().append_only(true).start()).await??;
+        let monitor = Monitor::new(redis.port(), breaches.clone(), log.clone());
+        monitor.attach().await?;
+        let primary = Primary::create(schedule.kind, postgres, schedule.seed).await?;
+        let datastore = Datastore::open(schedule.poison.clone(), log.clone()).await?;
+        if schedule.ahead {
+            let mut redis = redis::Client::open(redis.url())?.get_multiplexed_async_connection().await?;
+            let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await?;
+            let id = format!("{}000-0", seconds + 86_400);
+            let key = format!("redstream:stream:{STREAM}");
+            let _: String =
+                redis::cmd("XADD").arg(key).arg(id).arg("payload").arg(r#"{"id":1}"#).query_async(&mut redis).await?;
+        }
+        let stream = Redstream::connect(redis.url()).await?.stream(STREAM)?;
+        for consumer in CONSUMERS {
+            stream.register(consumer, Start::Earliest).await?;
+        }
+        Ok(Arc::new(Self {
+            schedule,
+            mutation,
+            log,
+            breaches,
+            primary,
+            datastore,
+            monitor,
+            redis_port: redis.port(),
+            redis: tokio::sync::Mutex::new(Some(redis)),
+            open: Arc::new(AtomicBool::new(true)),
+            calm: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            crashes: AtomicU64::new(0),
+            written: Mutex::default(),
+        }))
+    }
+
+    /// The processes, each behind a proxy of its own; none runs yet.
+    pub(crate) async fn processes(&self) -> Result<Vec<Arc<Process>>> {
+        let mut processes = Vec::new();
+        for part in &self.schedule.cast {
+            let proxy = Proxy::start(self.redis_port, self.open.clone()).await?;
+            processes.push(Arc::new(Process::new(part.clone(), proxy)));
+        }
+        Ok(processes)
+    }
+
+    pub(crate) fn site(&self, proxy: &Proxy) -> Site {
+        Site {
+            redis: proxy.url(),
+            database: self.primary.url.clone(),
+            schema: self.primary.schema.clone(),
+            sink: self.datastore.port,
+            insured: self.schedule.insured,
+            delay_ms: self.schedule.delay_ms,
+        }
+    }
+
+    pub(crate) fn kill_redis_soon(self: Arc<Self>, ms: u64) {
+        tokio::spawn(async move {
+            if let Err(error) = self.kill_redis(ms).await {
+                self.breaches.add(Breach::NotIdle, format!("Redis did not come back: {error:#}"));
+            }
+        });
+    }
+
+    /// Kills Redis, and starts it again after so many ms. Nobody reaches it before the monitor does.
+    pub(crate) async fn kill_redis(&self, ms: u64) -> Result<()> {
+        let mut slot = self.redis.lock().await;
+        let mut redis = slot.take().context("Redis is gone")?;
+        self.log.add("harness", &format!("Redis is killed, for {ms} ms"));
+        self.open.store(false, Ordering::SeqCst);
+        self.crashes.fetch_add(1, Ordering::Relaxed);
+        redis.kill()?;
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        let redis = tokio::task::spawn_blocking(move || redis.restart().map(|()| redis)).await??;
+        *slot = Some(redis);
+        self.monitor.attach().await?;
+        self.open.store(true, Ordering::SeqCst);
+        self.log.add("harness", "Redis is back");
+        Ok(())
+    }
+
+    /// Has Redis hang for so many ms.
+    pub(crate) async fn pause_redis(&self, ms: u64) -> Result<()> {
+        let slot = self.redis.lock().await;
+        let redis = slot.as_ref().context("Redis is gone")?;
+        self.log.add("harness", &format!("Redis hangs for {ms} ms"));
+        redis.pause()?;
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        Ok(redis.resume()?)
+    }
+
+    /// Takes everything down.
+    pub(crate) async fn strike(self: Arc<Self>) -> Result<()> {
+        let redis = self.redis.lock().await.take();
+        tokio::task::spawn_blocking(move || drop(redis)).await?;
+        // Tasks that wait for a time of their own may hold the stage for a while longer.
+        let mut stage = self;
+        for _ in 0..100 {
+            match Arc::try_unwrap(stage) {
+                Ok(Stage { primary, .. }) => return primary.remove().await,
+                Err(held) => stage = held,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn written(&self) -> Vec<Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

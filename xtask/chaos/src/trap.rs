@@ -1,0 +1,72 @@
+//! Traps: at the n-th crossing of a point the process kills itself, stops itself, or has Redis killed.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use redstream_seaorm::core::chaos;
+use rustix::process::{Signal, getpid, kill_process};
+use serde::{Deserialize, Serialize};
+
+use crate::words::{Word, say};
+
+/// At the `nth` crossing of `point`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Trap {
+    pub(crate) point: String,
+    pub(crate) nth: u32,
+    pub(crate) act: Act,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Act {
+    /// SIGKILL.
+    Kill,
+    /// SIGKILL so many microseconds later, within whatever the code has begun by then.
+    KillAfter(u64),
+    /// SIGSTOP; the harness lets the process go on after so many ms.
+    Stop(u64),
+    /// The harness kills Redis, and starts it again after so many ms.
+    KillRedis(u64),
+}
+
+/// Watches every point of this process: says each crossing, and springs the trap until it is calm.
+pub(crate) fn set(trap: Option<Trap>, calm: &'static std::sync::atomic::AtomicBool) {
+    let crossings: Mutex<HashMap<&'static str, u32>> = Mutex::default();
+    chaos::watch(move |point| {
+        say(&Word::Crossed(point.to_owned()));
+        let nth = {
+            let mut crossings = crossings.lock().unwrap_or_else(PoisonError::into_inner);
+            let nth = crossings.entry(point).or_default();
+            *nth += 1;
+            *nth
+        };
+        let Some(trap) = trap.as_ref().filter(|trap| trap.point == point && trap.nth == nth) else { return };
+        if !calm.load(std::sync::atomic::Ordering::SeqCst) {
+            say(&Word::Trapped { point: point.to_owned(), act: trap.act });
+            spring(trap.act);
+        }
+    });
+}
+
+fn spring(act: Act) {
+    match act {
+        Act::Kill => signal(Signal::KILL),
+        Act::Stop(_) => signal(Signal::STOP),
+        Act::KillAfter(micros) => {
+            thread::spawn(move || {
+                thread::sleep(Duration::from_micros(micros));
+                signal(Signal::KILL);
+            });
+        }
+        // Nothing here goes on until Redis is dead.
+        Act::KillRedis(_) => thread::sleep(Duration::from_millis(40)),
+    }
+}
+
+fn signal(signal: Signal) {
+    if let Err(error) = kill_process(getpid(), signal) {
+        tracing::error!(%error, "a process cannot signal itself");
+    }
+}

@@ -1,0 +1,80 @@
+//! What was found to be wrong.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use crate::log::Log;
+
+/// A kind of breach; each is of one law.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Breach {
+    /// A committed row has no document.
+    Lost,
+    /// A document is not what the row is.
+    Stale,
+    /// A document has no row.
+    Extra,
+    /// Something went back in its order: versions, values, or two batches at once.
+    Reordered,
+    /// A message went before each consumer had passed it.
+    TrimmedUnread,
+    /// An offset moved back.
+    OffsetBack,
+    /// Somebody acted as the owner of a lock who was not.
+    Fence,
+    /// A version is no version of its batch.
+    Version,
+    /// The datastore held a value that was never committed.
+    Uncommitted,
+    /// What was rolled back was announced.
+    Announced,
+    /// A writer was told something else than what the database did.
+    Told,
+    /// The dead letters are not those of the poisoned keys.
+    DeadLetters,
+    /// Something stayed in Redis.
+    Floor,
+    /// Work did not come to its end within the bound.
+    NotIdle,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lost => "lost",
+            Self::Stale => "stale",
+            Self::Extra => "extra",
+            Self::Reordered => "reordered",
+            Self::TrimmedUnread => "trimmed unread",
+            Self::OffsetBack => "offset moved back",
+            Self::Fence => "acted without the lock",
+            Self::Version => "wrong version",
+            Self::Uncommitted => "never committed",
+            Self::Announced => "rolled back and announced",
+            Self::Told => "outcome told wrong",
+            Self::DeadLetters => "dead letters",
+            Self::Floor => "left in Redis",
+            Self::NotIdle => "not idle in time",
+        })
+    }
+}
+
+/// The breaches of one schedule.
+#[derive(Default)]
+pub(crate) struct Breaches(Mutex<Vec<(Breach, String)>>);
+
+impl Breaches {
+    pub(crate) fn add(&self, breach: Breach, what: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((breach, what));
+    }
+
+    pub(crate) fn all(&self) -> Vec<(Breach, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn log(&self, log: &Log) {
+        for (breach, what) in self.all() {
+            log.add("BREACH", &format!("{breach}: {what}"));
+        }
+    }
+}

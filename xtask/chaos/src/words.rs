@@ -1,0 +1,80 @@
+//! What a process is told, and what it says: lines of JSON on its standard input and output.
+
+use std::io::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::site::Site;
+use crate::trap::{Act, Trap};
+
+/// What a process is: the first line of its standard input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) role: Role,
+    pub(crate) site: Site,
+    /// How often it was started before.
+    pub(crate) life: u32,
+    pub(crate) trap: Option<Trap>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Role {
+    Writer { number: u32, seed: u64, busy_ms: u64, poison: Vec<i64> },
+    Workers { seed: u64, mood: Mood, late_ms: u64 },
+    Relay,
+}
+
+/// How reliable a handler is: the share of its calls that go wrong, in percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Mood {
+    pub(crate) errors: u8,
+    pub(crate) panics: u8,
+    pub(crate) slow: u8,
+    /// The largest batch.
+    pub(crate) batch: usize,
+}
+
+/// What a process says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Word {
+    Crossed(String),
+    Trapped {
+        point: String,
+        act: Act,
+    },
+    Wrote(Written),
+    /// A consumer's handler begins with the messages from the first to the last.
+    Handling {
+        consumer: String,
+        first: String,
+        last: String,
+        len: usize,
+    },
+    Handled {
+        consumer: String,
+        outcome: String,
+    },
+    Done,
+}
+
+/// One write, as its writer knows it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Written {
+    pub(crate) number: u32,
+    pub(crate) kind: String,
+    /// The values that are committed if there is no error, and not if there is one.
+    pub(crate) kept: Vec<String>,
+    /// The values that may have met no row.
+    pub(crate) perhaps: Vec<String>,
+    /// The values that were rolled back.
+    pub(crate) dropped: Vec<String>,
+    pub(crate) error: Option<String>,
+}
+
+/// Says it, in one piece, so that a kill never leaves half of it.
+pub(crate) fn say(word: &Word) {
+    let Ok(mut line) = serde_json::to_string(word) else { return };
+    line.push('\n');
+    // Nobody listens any more only when the harness is gone, and this process with it.
+    let _ = std::io::stdout().write_all(line.as_bytes());
+}

@@ -1,0 +1,93 @@
+//! What a writer does next, drawn from its seed.
+
+use crate::item::{GHOSTS, SHARED};
+
+/// One thing that a writer does, in or out of a transaction of its own.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    /// A save of its own, without a transaction around it.
+    Autocommit(i64),
+    /// An insert whose key the database generates.
+    Generated,
+    /// A delete of its own.
+    Delete(i64),
+    /// Saves and deletes, and a commit after so many ms.
+    Transaction {
+        saves: Vec<i64>,
+        deletes: Vec<i64>,
+        linger_ms: u64,
+    },
+    /// The same, then a rollback; with a key that is never committed.
+    Rollback {
+        saves: Vec<i64>,
+        ghost: i64,
+    },
+    /// The same, and the transaction is dropped.
+    Dropped {
+        saves: Vec<i64>,
+        ghost: i64,
+    },
+    /// A save, a savepoint that is rolled back, and a commit; `again`: what the savepoint wrote is written again.
+    RolledBackSavepoint {
+        outer: i64,
+        inner: i64,
+        ghost: i64,
+        again: bool,
+    },
+    /// A save, a savepoint that is released, and a commit or rollback.
+    ReleasedSavepoint {
+        outer: i64,
+        inner: i64,
+        ghost: Option<i64>,
+    },
+    /// All rows of a range of keys get one value.
+    BulkUpdate(i64, i64),
+    /// The same by a closure that is named the keys.
+    BulkClosure(i64, i64),
+    BulkDelete(i64, i64),
+    /// New rows in one statement.
+    BulkInsert(u64),
+    /// A save through a connection that is not streamed, which must be refused.
+    Untracked(i64),
+}
+
+impl Op {
+    pub(crate) fn draw(chance: &mut fastrand::Rng, poison: &[i64]) -> Self {
+        let ghost = chance.i64(GHOSTS);
+        let keys =
+            |chance: &mut fastrand::Rng, most| (0..chance.usize(1..=most)).map(|_| key(chance, poison)).collect();
+        let from = chance.i64(SHARED);
+        let to = from + chance.i64(0..=4);
+        match chance.u8(0..100) {
+            0..16 => Self::Autocommit(key(chance, poison)),
+            16..22 => Self::Generated,
+            22..28 => Self::Delete(chance.i64(SHARED)),
+            28..52 => Self::Transaction {
+                saves: keys(chance, 4),
+                deletes: if chance.u8(0..4) == 0 { vec![chance.i64(SHARED)] } else { Vec::new() },
+                linger_ms: if chance.u8(0..8) == 0 { chance.u64(100..400) } else { 0 },
+            },
+            52..62 => Self::Rollback { saves: keys(chance, 2), ghost },
+            62..66 => Self::Dropped { saves: keys(chance, 2), ghost },
+            66..75 => {
+                let (outer, inner) = (key(chance, poison), key(chance, poison));
+                Self::RolledBackSavepoint { outer, inner, ghost, again: chance.bool() }
+            }
+            75..81 => {
+                let (outer, inner) = (key(chance, poison), key(chance, poison));
+                Self::ReleasedSavepoint { outer, inner, ghost: (chance.u8(0..3) == 0).then_some(ghost) }
+            }
+            81..86 => Self::BulkUpdate(from, to),
+            86..90 => Self::BulkClosure(from, to),
+            90..93 => Self::BulkDelete(from, to),
+            93..97 => Self::BulkInsert(chance.u64(1..=15)),
+            _ => Self::Untracked(key(chance, poison)),
+        }
+    }
+}
+
+/// One of the shared keys, now and then a poisoned one.
+fn key(chance: &mut fastrand::Rng, poison: &[i64]) -> i64 {
+    if chance.u8(0..10) == 0 { chance.choice(poison.iter().copied()) } else { None }
+        .unwrap_or_else(|| chance.i64(SHARED))
+}
