@@ -3,6 +3,7 @@
 //! Each finds or installs the servers it needs, starts private ones, does its work, and leaves
 //! nothing behind: neither when it fails nor when it is interrupted.
 
+mod bench;
 mod cargo;
 mod chaos;
 mod counts;
@@ -33,6 +34,8 @@ enum Task {
     Model(model::Options),
     /// Run schedules of crashes and faults, and check that no law is broken
     Chaos(chaos::Options),
+    /// Measure every path beside its limit, and print the table
+    Bench(bench::Options),
     /// Start the servers that the tests share, print their addresses, and wait for ctrl-C
     Servers,
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Load(options) => load::run(&options),
         Task::Model(options) => model::run(&options),
         Task::Chaos(options) => chaos::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Servers => servers::run(),
     });
     result.unwrap_or_else(|error| {

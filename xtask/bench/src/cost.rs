@@ -1,0 +1,45 @@
+//! What a path costs this process: allocations, and CPU time.
+
+use crate::ALLOCATOR;
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+
+/// A message's share of what was spent.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Cost {
+    pub(crate) allocations: f64,
+    pub(crate) cpu_us: f64,
+}
+
+/// What had been spent when it was made.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    allocations: usize,
+    cpu_us: f64,
+}
+
+impl Meter {
+    pub(crate) fn start() -> Self {
+        Self { allocations: allocations(), cpu_us: cpu_us() }
+    }
+
+    /// What was spent since, shared among so many messages.
+    pub(crate) fn per(&self, messages: usize) -> Cost {
+        let messages = messages.max(1) as f64;
+        Cost {
+            allocations: (allocations() - self.allocations) as f64 / messages,
+            cpu_us: (cpu_us() - self.cpu_us) / messages,
+        }
+    }
+}
+
+fn allocations() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.allocations + stats.reallocations
+}
+
+/// Of all threads of this process, in user and kernel mode.
+fn cpu_us() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3
+}

@@ -1,0 +1,25 @@
+//! Streams with something in them.
+
+use crate::key::messages;
+use anyhow::Result;
+use redstream_core::Stream;
+use redstream_core::Redstream;
+
+const AT_ONCE: usize = 100_000;
+
+/// Adds so many main messages.
+pub(crate) async fn main(redstream: &Redstream, stream: &Stream, mut count: usize) -> Result<()> {
+    let some = messages(stream.name(), count.min(AT_ONCE))?;
+    while count > 0 {
+        let now = count.min(some.len());
+        redstream.producer().queue_all(&some[..now]).await?;
+        count -= now;
+    }
+    Ok(())
+}
+
+/// Adds so many delay messages, each of another key.
+pub(crate) async fn delayed(redstream: &Redstream, stream: &Stream, count: usize) -> Result<()> {
+    redstream.producer().delay_all(&messages(stream.name(), count)?).await?;
+    Ok(())
+}

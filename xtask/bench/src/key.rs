@@ -1,0 +1,27 @@
+//! The payload of most rows: `{"id":N}`.
+
+use redstream_core::{NewMessage, Payload, StreamName};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Id {
+    pub(crate) id: u64,
+}
+
+/// As long as most of ours, for `redis-benchmark`.
+pub(crate) const SAMPLE: &str = r#"{"id":123456}"#;
+
+/// Keys of six digits.
+pub(crate) fn keys(count: usize) -> impl Iterator<Item = Id> {
+    (0..count as u64).map(|n| Id { id: 100_000 + n % 900_000 })
+}
+
+/// Messages with the keys of [`keys`].
+pub(crate) fn messages(stream: &StreamName, count: usize) -> redstream_core::Result<Vec<NewMessage>> {
+    let message = |key: Id| {
+        let payload = Payload::encode(&key)
+            .map_err(|source| redstream_core::Error::Encode { stream: stream.clone(), source })?;
+        Ok(NewMessage::new(stream.clone(), payload))
+    };
+    keys(count).map(message).collect()
+}

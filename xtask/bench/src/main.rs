@@ -1,0 +1,73 @@
+//! Every path of Redstream beside its limit, on private servers of this machine. `cargo xtask bench` builds it in
+//! release and runs it.
+
+#![allow(clippy::cast_precision_loss, reason = "figures are printed with few digits")]
+
+mod city;
+mod consuming;
+mod cost;
+mod database;
+mod fill;
+mod key;
+mod place;
+mod report;
+mod rounds;
+mod row;
+mod rows;
+mod saving;
+mod socket;
+mod statistics;
+mod subjects;
+mod yardstick;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use place::Place;
+use rows::handing_over::killed;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Counts what this process allocates.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Measures every path of Redstream beside its limit.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Only these
+    names: Vec<String>,
+    /// Write the rows of the table to this file, as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Fewer rounds of less work
+    #[arg(long)]
+    quick: bool,
+    /// Write the figures into the workspace's README.md and docs/
+    #[arg(long)]
+    write_docs: bool,
+    /// Hold locks at this Redis until killed
+    #[arg(long, hide = true)]
+    victim: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    if let Some(url) = &options.victim {
+        killed::be_victim(url).await?;
+    }
+    let place = Place::start(options.quick)?;
+    let mut rows = Vec::new();
+    for subject in subjects::named(&options.names)? {
+        eprintln!("{} …", subject.name);
+        let measured = subject.measure(&place).await.with_context(|| format!("{} failed", subject.name))?;
+        report::table::print(&measured);
+        rows.extend(measured);
+    }
+    if let Some(file) = &options.json {
+        std::fs::write(file, serde_json::to_string_pretty(&rows)?).with_context(|| format!("{}", file.display()))?;
+    }
+    Ok(if rows.iter().all(|row| row.pass) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

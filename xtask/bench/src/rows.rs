@@ -1,0 +1,13 @@
+//! The rows of the table, one a file.
+
+pub(crate) mod bulk_produce;
+pub(crate) mod consume;
+pub(crate) mod delayer;
+pub(crate) mod handing_over;
+pub(crate) mod latency;
+pub(crate) mod memory;
+pub(crate) mod many_rows;
+pub(crate) mod many_saves;
+pub(crate) mod one_save;
+pub(crate) mod single_queue;
+pub(crate) mod trim;

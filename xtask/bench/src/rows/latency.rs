@@ -1,0 +1,60 @@
+//! From `queue` to the handler.
+
+use crate::place::Place;
+use crate::row::{Measure, Question, Row};
+use crate::rounds::Rounds;
+use crate::statistics::percentile;
+use anyhow::Result;
+use std::time::Duration;
+
+mod ours;
+mod raw;
+
+/// How often how many messages are added.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    every: Duration,
+    at_once: usize,
+    ticks: usize,
+}
+
+const IDLE: Pace = Pace { every: Duration::from_millis(2), at_once: 1, ticks: 500 };
+/// 10,000 a second: as tokio's timer counts in milliseconds, ten each.
+const BUSY: Pace = Pace { every: Duration::from_millis(1), at_once: 10, ticks: 1000 };
+
+const fn question(name: &'static str, path: &'static str) -> Question {
+    let yardstick = "raw XADD → raw blocking XREAD";
+    Question { name, path, yardstick, unit: "µs", measure: Measure::Price, floor: 1.5, aim: 1.1 }
+}
+
+pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
+    let mut rows = measure(
+        place,
+        IDLE,
+        question("latency_idle_p50", "`queue` → handler called, idle, p50"),
+        question("latency_idle_p99", "`queue` → handler called, idle, p99"),
+    )
+    .await?;
+    let busy = measure(
+        place,
+        BUSY,
+        question("latency_busy_p50", "`queue` → handler called, at 10,000/s, p50"),
+        question("latency_busy_p99", "`queue` → handler called, at 10,000/s, p99"),
+    );
+    rows.extend(busy.await?);
+    Ok(rows)
+}
+
+async fn measure(place: &Place, pace: Pace, p50: Question, p99: Question) -> Result<Vec<Row>> {
+    let pace = Pace { ticks: place.scaled(pace.ticks).max(100), ..pace };
+    let (mut median, mut tail) = (Rounds::default(), Rounds::default());
+    for _ in 0..place.rounds() {
+        let raw = raw::latencies(place, pace).await?;
+        let (ours, cost) = ours::latencies(place, pace).await?;
+        for (rounds, share) in [(&mut median, 0.5), (&mut tail, 0.99)] {
+            let at = |of: &[f64]| percentile(of.iter().copied(), share);
+            rounds.add(at(&ours), at(&raw), Some(cost));
+        }
+    }
+    Ok(vec![p50.answer(&median), p99.answer(&tail)])
+}

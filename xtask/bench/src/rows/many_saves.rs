@@ -1,0 +1,27 @@
+//! A hundred saves a transaction.
+
+use super::one_save::added;
+use crate::database::Backend;
+use crate::place::Place;
+use crate::row::{Measure, Question, Row};
+use crate::saving::Save;
+use anyhow::Result;
+
+const fn question(name: &'static str, path: &'static str) -> Question {
+    let yardstick = "one XADD round trip, raw socket";
+    Question { name, path, yardstick, unit: "µs", measure: Measure::Price, floor: 0.15, aim: 0.05 }
+}
+
+const SAVES: usize = 100;
+
+pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
+    let save = Save::Update { rows: 10 * SAVES };
+    let mut rows = Vec::new();
+    for (backend, question) in [
+        (Backend::Postgres, question("many_saves_postgres", "100 saves a transaction, time added a save, PostgreSQL")),
+        (Backend::Sqlite, question("many_saves_sqlite", "100 saves a transaction, time added a save, SQLite")),
+    ] {
+        rows.push(question.answer(&added(place, backend, save, SAVES, place.scaled(30).max(10)).await?));
+    }
+    Ok(rows)
+}

@@ -1,0 +1,54 @@
+//! One message a call, from a hundred tasks at once.
+
+use crate::cost::Meter;
+use crate::key::{SAMPLE, keys};
+use crate::place::Place;
+use crate::row::{Measure, Question, Row};
+use crate::rounds::in_turns;
+use crate::yardstick::xadd;
+use anyhow::Result;
+use redstream_core::Redstream;
+use std::time::Instant;
+use tokio::task::JoinSet;
+
+const QUESTION: Question = Question {
+    name: "single_queue",
+    path: "single `queue`, 100 tasks at once",
+    yardstick: "redis-benchmark XADD -c 100",
+    unit: "messages/s",
+    measure: Measure::Rate,
+    floor: 0.8,
+    aim: 1.0,
+};
+
+const TASKS: usize = 100;
+
+pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
+    let each = place.scaled(2000);
+    let count = each * TASKS;
+    let limit = async || {
+        place.flush().await?;
+        xadd(place.redis_port(), count, &["-c", "100"], SAMPLE).await
+    };
+    let ours = async || {
+        let redstream = place.fresh().await?;
+        let (meter, begun) = (Meter::start(), Instant::now());
+        let mut tasks = JoinSet::new();
+        for _ in 0..TASKS {
+            tasks.spawn(queue(redstream.clone(), each));
+        }
+        while let Some(done) = tasks.join_next().await {
+            done??;
+        }
+        Ok((count as f64 / begun.elapsed().as_secs_f64(), Some(meter.per(count))))
+    };
+    Ok(vec![QUESTION.answer(&in_turns(place.rounds(), limit, ours).await?)])
+}
+
+async fn queue(redstream: Redstream, count: usize) -> redstream_core::Result<()> {
+    let (producer, stream) = (redstream.producer(), redstream.stream("queued")?);
+    for key in keys(count) {
+        producer.queue(stream.name(), &key).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! A raw socket: what a command costs without any client library.
+
+use anyhow::{Context, Result, ensure};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// One connection, one command after the other.
+pub(crate) struct Socket {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Socket {
+    pub(crate) async fn connect(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: vec![0; 64 << 10] })
+    }
+
+    /// Sends commands, and waits until as many replies of one line each are there. `XADD`'s is two: length, then id.
+    pub(crate) async fn round_trip(&mut self, commands: &[u8], lines: usize) -> Result<()> {
+        self.stream.write_all(commands).await?;
+        let mut seen = 0;
+        while seen < lines {
+            let read = self.read().await?;
+            ensure!(!read.starts_with(b"-"), "Redis refused: {}", String::from_utf8_lossy(read));
+            seen += read.iter().filter(|byte| **byte == b'\n').count();
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn write(&mut self, commands: &[u8]) -> Result<()> {
+        Ok(self.stream.write_all(commands).await?)
+    }
+
+    /// Whatever has come.
+    pub(crate) async fn read(&mut self) -> Result<&[u8]> {
+        let read = self.stream.read(&mut self.buffer).await?;
+        ensure!(read > 0, "Redis closed the connection");
+        self.buffer.get(..read).context("more was read than there is room for")
+    }
+}
+
+/// A command as it goes over the wire.
+pub(crate) fn packed(words: &[&str]) -> Vec<u8> {
+    let mut command = redis::Cmd::new();
+    for word in words {
+        command.arg(word);
+    }
+    command.get_packed_command()
+}

@@ -1,0 +1,33 @@
+//! The limit as `redis-benchmark` finds it.
+
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
+
+/// The key that it writes to.
+pub(crate) const KEY: &str = "yardstick";
+
+/// Runs `redis-benchmark -p PORT -n REQUESTS OPTIONS… COMMAND…` and returns requests a second.
+pub(crate) async fn redis_benchmark(port: u16, requests: usize, options: &[&str], command: &[&str]) -> Result<f64> {
+    let (port, requests) = (port.to_string(), requests.to_string());
+    let output = Command::new("redis-benchmark")
+        .args(["--csv", "-p", &port, "-n", &requests])
+        .args(options)
+        .args(command)
+        .output()
+        .await
+        .context("could not run redis-benchmark: it is in Debian's package redis-tools")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "redis-benchmark failed: {text}{}", String::from_utf8_lossy(&output.stderr));
+    rate(&text).with_context(|| format!("redis-benchmark printed no rate: {text}"))
+}
+
+/// The command, which may hold quotes itself, then the rate and six latencies.
+fn rate(csv: &str) -> Option<f64> {
+    let fields: Vec<&str> = csv.lines().last()?.split("\",\"").collect();
+    fields.get(fields.len().checked_sub(7)?)?.parse().ok()
+}
+
+/// `XADD` as our messages are added, with so many in a pipeline, by `redis-benchmark`'s 50 clients unless told otherwise.
+pub(crate) async fn xadd(port: u16, requests: usize, options: &[&str], payload: &str) -> Result<f64> {
+    redis_benchmark(port, requests, options, &["XADD", KEY, "*", "payload", payload]).await
+}
