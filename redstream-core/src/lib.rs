@@ -34,6 +34,7 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+mod acknowledged;
 mod backoff;
 mod batch;
 #[cfg(feature = "chaos")]

@@ -1,10 +1,16 @@
 //! The producer: writes delay messages before a commit and main messages after it.
 
+mod settle;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use redis::{Cmd, Pipeline};
 use serde::Serialize;
 
+use crate::acknowledged::Acknowledged;
 use crate::chaos::cross;
 use crate::link::Link;
 use crate::lock::millis;
@@ -12,6 +18,13 @@ use crate::{Error, MessageId, NewMessage, Payload, Redstream, Result, StreamName
 
 /// Messages a pipeline: where throughput levels off.
 const CHUNK: usize = 250;
+
+/// Pipelines on their way at once: while Redis works at one, the next is there already, and the replies of the one before
+/// are read.
+const IN_FLIGHT: usize = 4;
+
+/// The words of a command that are always the same.
+const XADD: &str = "XADD*payload";
 
 /// Writes messages to streams. Cheap to clone; every clone shares one connection, which comes back
 /// by itself after a failure.
@@ -97,8 +110,18 @@ impl Producer {
     async fn all(&self, kind: Kind, messages: &[NewMessage]) -> Result<Vec<MessageId>> {
         let mut ids = vec![MessageId::MIN; messages.len()];
         for section in self.sections(messages) {
-            for chunk in section.chunks(CHUNK) {
-                for (at, id) in chunk.iter().zip(self.pipeline(kind, messages, chunk).await?) {
+            let mut chunks = section.chunks(CHUNK);
+            let mut places = section.iter();
+            // They go out in order over one connection, and each waits for its own replies.
+            let mut in_flight = FuturesOrdered::new();
+            loop {
+                while in_flight.len() < IN_FLIGHT
+                    && let Some(chunk) = chunks.next()
+                {
+                    in_flight.push_back(self.pipeline(kind, messages, chunk));
+                }
+                let Some(added) = in_flight.next().await else { break };
+                for (id, at) in added?.into_iter().zip(&mut places) {
                     ids[*at] = id;
                 }
             }
@@ -119,10 +142,17 @@ impl Producer {
     }
 
     async fn pipeline(&self, kind: Kind, messages: &[NewMessage], chunk: &[usize]) -> Result<Vec<MessageId>> {
-        let mut pipeline = redis::pipe();
-        for message in chunk.iter().map(|at| &messages[*at]) {
-            let key = self.key(kind, &message.stream);
-            pipeline.cmd("XADD").arg(key).arg("*").arg("payload").arg(message.payload.as_str());
+        let mut pipeline = Pipeline::with_capacity(chunk.len() + 1);
+        let mut key: Option<(&StreamName, String)> = None;
+        for NewMessage { stream, payload } in chunk.iter().map(|at| &messages[*at]) {
+            // Neighbours are mostly of one stream.
+            let (_, key) = match &mut key {
+                Some(same) if same.0 == stream => same,
+                other => other.insert((stream, self.key(kind, stream))),
+            };
+            let mut xadd = Cmd::with_capacity(5, XADD.len() + key.len() + payload.as_str().len());
+            xadd.arg("XADD").arg(&**key).arg("*").arg("payload").arg(payload.as_str());
+            pipeline.add_command(xadd);
         }
         let confirmation = self.confirmation.filter(|_| kind == Kind::Delay);
         if let Some(Confirmation { replicas, within }) = confirmation {
@@ -133,21 +163,21 @@ impl Producer {
             pipeline.cmd("WAIT").arg(replicas).arg(millis(within));
         }
         let pipeline = &pipeline;
-        let send = |mut connection| async move { pipeline.query_async::<Vec<String>>(&mut connection).await };
+        let send = |mut connection| async move { pipeline.query_async::<Acknowledged>(&mut connection).await };
         cross(kind.points().0);
-        let mut replies = self.link().run(kind.attempt(), send).await?;
+        let Acknowledged { ids, replicas } = self.link().run(kind.attempt(), send).await?;
         cross(kind.points().1);
-        if let Some(Confirmation { replicas, within }) = confirmation {
-            let confirmed = replies.pop().and_then(|count| count.parse().ok()).unwrap_or(0);
-            if confirmed < replicas {
-                return Err(Error::NotReplicated { confirmed, wanted: replicas, within });
+        if let Some(Confirmation { replicas: wanted, within }) = confirmation {
+            let confirmed = replicas.unwrap_or(0);
+            if confirmed < wanted {
+                return Err(Error::NotReplicated { confirmed, wanted, within });
             }
         }
-        if replies.len() != chunk.len() {
+        if ids.len() != chunk.len() {
             return Err(unexpected(kind, "a different number of ids"));
         }
         ::metrics::counter!(metrics::PRODUCED, "kind" => kind.label()).increment(chunk.len() as u64);
-        replies.iter().map(|reply| reply.parse().map_err(|_| unexpected(kind, reply))).collect()
+        Ok(ids)
     }
 
     fn key(&self, kind: Kind, stream: &StreamName) -> String {

@@ -28,6 +28,7 @@ script!(TOUCH, "touch.lua");
 script!(RELEASE, "release.lua");
 script!(COMMIT, "commit.lua");
 script!(DELAY, "delay.lua");
+script!(SETTLE, "settle.lua");
 script!(TRIM, "trim.lua");
 script!(EXPIRE, "expire.lua");
 script!(LAST_ID, "last_id.lua");

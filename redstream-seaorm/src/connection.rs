@@ -67,6 +67,17 @@ impl<C> StreamedConnection<C> {
         self.with(|settings| settings.guard = guard)
     }
 
+    /// Has a commit's main messages remove the delay messages of the same transaction, in one step of Redis, so that consumers
+    /// handle each change once and not a second time when its delay has passed. Default: off.
+    ///
+    /// **Leave it off** where some consumer's datastore takes writes without comparing [versions](crate::Changes::version), and
+    /// where some consumer reads rows from a replica: there the second handling is what repairs a late write or a stale
+    /// read. What is written within [`scope`](Self::scope) keeps its delay messages.
+    #[must_use]
+    pub fn settle(self, on: bool) -> Self {
+        self.with(|settings| settings.settles = on)
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.context.settings;
         change(&mut settings);
@@ -100,6 +111,7 @@ impl<C: ConnectionTrait + Send> StreamedConnection<C> {
             insurance: Insurance::default(),
             outbox_after: OUTBOX_AFTER,
             guard: BypassGuard::default(),
+            settles: false,
             nested: probe::tracked(&inner).is_some(),
         };
         Self { inner, context: Arc::new(Context::new(producer, settings)) }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use redstream_core::{NewMessage, Producer, StreamName, SyncToken, metrics};
+use redstream_core::{MessageId, NewMessage, Producer, StreamName, SyncToken, metrics};
 use tokio::sync::Notify;
 
 use crate::guard::Guard;
@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) insurance: Insurance,
     pub(crate) outbox_after: Duration,
     pub(crate) guard: BypassGuard,
+    pub(crate) settles: bool,
     /// The wrapped connection is streamed itself, and wants to know what this one answers for.
     pub(crate) nested: bool,
 }
@@ -65,12 +66,9 @@ impl Context {
     }
 
     /// Writes delay messages and waits for Redis to acknowledge them.
-    pub(crate) async fn insure(self: &Arc<Self>, messages: &[NewMessage]) -> Result<(), Error> {
+    pub(crate) async fn insure(self: &Arc<Self>, messages: &[NewMessage]) -> Result<Vec<MessageId>, Error> {
         self.compare_delays(messages);
-        match self.producer.delay_all(messages).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::NotInsured(Arc::new(error))),
-        }
+        self.producer.delay_all(messages).await.map_err(|error| Error::NotInsured(Arc::new(error)))
     }
 
     /// Writes main messages. Their rows are committed, so a failure fails nobody: the delay messages bring them.
@@ -81,7 +79,33 @@ impl Context {
         if messages.is_empty() {
             return SyncToken::new();
         }
-        let error = match self.producer.queue_all(&messages).await {
+        let added = self.producer.queue_all(&messages).await;
+        self.announced(messages, added, uninsured)
+    }
+
+    /// The same, and removes the delay messages with these ids.
+    pub(crate) async fn settle(
+        self: &Arc<Self>,
+        messages: Vec<NewMessage>,
+        mut insured: HashMap<NewMessage, Vec<MessageId>>,
+        uninsured: bool,
+    ) -> SyncToken {
+        let with_ids = |message: NewMessage| {
+            let ids = insured.remove(&message).unwrap_or_default();
+            (message, ids)
+        };
+        let messages: Vec<_> = messages.into_iter().map(with_ids).collect();
+        let added = self.producer.settle(&messages).await;
+        self.announced(messages.into_iter().map(|(message, _)| message).collect(), added, uninsured)
+    }
+
+    fn announced(
+        &self,
+        messages: Vec<NewMessage>,
+        added: redstream_core::Result<Vec<MessageId>>,
+        uninsured: bool,
+    ) -> SyncToken {
+        let error = match added {
             Ok(ids) => {
                 let mut token = SyncToken::new();
                 for (message, id) in messages.into_iter().zip(ids) {
@@ -116,17 +140,22 @@ impl Context {
 
     /// Warns, once a stream, of a delayer that would re-queue delay messages before a long transaction commits.
     pub(crate) fn compare_delays(self: &Arc<Self>, messages: &[NewMessage]) {
-        for message in messages {
+        let mut last = None;
+        for NewMessage { stream, .. } in messages {
+            // Neighbours are mostly of one stream.
+            if last.replace(stream) == Some(stream) {
+                continue;
+            }
             let due = {
                 let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
-                let due = compared.get(&message.stream).is_none_or(|last| last.elapsed() > COMPARE_AGAIN);
+                let due = compared.get(stream).is_none_or(|last| last.elapsed() > COMPARE_AGAIN);
                 if due {
-                    compared.insert(message.stream.clone(), Instant::now());
+                    compared.insert(stream.clone(), Instant::now());
                 }
                 due
             };
             if due {
-                tokio::spawn(compare(self.clone(), message.stream.clone()));
+                tokio::spawn(compare(self.clone(), stream.clone()));
             }
         }
     }

@@ -1,13 +1,14 @@
 //! The delay messages of one transaction: sent at once, and acknowledged before COMMIT.
 //!
-//! One pipeline is in flight at a time. The first message goes at once; those that come while it flies go
-//! together in the next. So a save waits for nothing, and a commit for the last pipeline only.
+//! One pipeline is in flight at a time. The first message goes at once, the next ones when they have become as many as went
+//! before them, and what is left when the commit asks. So a save waits for nothing, a commit for the last pipeline only, and a
+//! hundred saves take eight pipelines: each costs Redis and this process more than the messages in it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use redstream_core::NewMessage;
+use redstream_core::{MessageId, NewMessage};
 use tokio::sync::Notify;
 
 use crate::chaos::cross;
@@ -31,11 +32,26 @@ struct State {
     waiting: Vec<NewMessage>,
     /// All that was ever handed in: a key is insured once a transaction.
     insured: HashSet<NewMessage>,
+    /// Under which ids Redis has them, where they are to be settled.
+    ids: HashMap<NewMessage, Vec<MessageId>>,
     in_flight: bool,
+    /// The commit waits: nothing is held back any more.
+    awaited: bool,
     failed: Option<Arc<redstream_core::Error>>,
     since: Option<Instant>,
     /// Whether this transaction asks Redis; known from the first message on.
     asks: Option<bool>,
+}
+
+/// So many messages that wait go without waiting for more.
+const ENOUGH: usize = 250;
+
+impl State {
+    /// Whether what waits should go.
+    fn is_due(&self) -> bool {
+        let went = self.insured.len() - self.waiting.len();
+        !self.waiting.is_empty() && (self.awaited || self.waiting.len() >= went.min(ENOUGH))
+    }
 }
 
 /// What a transaction turned out to be insured by.
@@ -63,12 +79,13 @@ impl Delays {
             let error = Error::NotInsured(error.clone());
             return if self.context.settings.insurance == Insurance::Redis { Err(error) } else { Ok(()) };
         }
+        let known = state.waiting.len();
         for message in messages {
             if state.insured.insert(message.clone()) {
                 state.waiting.push(message);
             }
         }
-        if state.waiting.is_empty() {
+        if state.waiting.len() == known {
             return Ok(());
         }
         if mutation::is(DelayAfterCommit) {
@@ -76,16 +93,20 @@ impl Delays {
         }
         cross("save: insuring");
         state.since.get_or_insert_with(Instant::now);
-        self.context.compare_delays(&state.waiting);
-        if !state.in_flight {
-            state.in_flight = true;
-            tokio::spawn(Flight { delays: self.clone(), landed: false }.take_off());
-        }
+        self.context.compare_delays(&state.waiting[known..]);
+        self.take_off_if_due(&mut state);
         Ok(())
     }
 
+    fn take_off_if_due(self: &Arc<Self>, state: &mut State) {
+        if !state.in_flight && state.is_due() {
+            state.in_flight = true;
+            tokio::spawn(Flight { delays: self.clone(), landed: false }.take_off());
+        }
+    }
+
     /// Waits until it is known what insures the transaction. Errors where nothing does.
-    pub(crate) async fn settled(&self) -> Result<InsuredBy, Error> {
+    pub(crate) async fn settled(self: &Arc<Self>) -> Result<InsuredBy, Error> {
         if self.state().asks == Some(false) {
             return Ok(InsuredBy::Outbox);
         }
@@ -111,7 +132,15 @@ impl Delays {
 
     /// Waits until every message was acknowledged. Sends them all once more where the first is older than
     /// `resend_after`: the delay then need not outlast the transaction.
-    async fn acknowledged(&self) -> Result<(), Error> {
+    async fn acknowledged(self: &Arc<Self>) -> Result<(), Error> {
+        if mutation::is(DelayAfterCommit) {
+            return Ok(());
+        }
+        {
+            let mut state = self.state();
+            state.awaited = true;
+            self.take_off_if_due(&mut state);
+        }
         self.landing().await?;
         let old = {
             let state = self.state();
@@ -119,7 +148,11 @@ impl Delays {
             old.then(|| state.insured.iter().cloned().collect::<Vec<_>>())
         };
         match old {
-            Some(messages) => self.context.insure(&messages).await,
+            Some(messages) => {
+                let ids = self.context.insure(&messages).await?;
+                self.landed_as(messages, ids);
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -129,6 +162,20 @@ impl Delays {
         if mutation::is(DelayAfterCommit) {
             let late = std::mem::take(&mut self.state().waiting);
             let _ = self.context.insure(&late).await;
+        }
+    }
+
+    /// Which delay messages are this transaction's own.
+    pub(crate) fn take_ids(&self) -> HashMap<NewMessage, Vec<MessageId>> {
+        std::mem::take(&mut self.state().ids)
+    }
+
+    fn landed_as(&self, messages: Vec<NewMessage>, ids: Vec<MessageId>) {
+        if self.context.settings.settles {
+            let mut state = self.state();
+            for (message, id) in messages.into_iter().zip(ids) {
+                state.ids.entry(message).or_default().push(id);
+            }
         }
     }
 
@@ -178,17 +225,20 @@ impl Flight {
         loop {
             let next = {
                 let mut state = delays.state();
-                if state.waiting.is_empty() {
+                if !state.is_due() {
                     state.in_flight = false;
                     return;
                 }
                 std::mem::take(&mut state.waiting)
             };
-            if let Err(error) = delays.context.producer.delay_all(&next).await {
-                let mut state = delays.state();
-                state.failed = Some(Arc::new(error));
-                state.in_flight = false;
-                return;
+            match delays.context.producer.delay_all(&next).await {
+                Ok(ids) => delays.landed_as(next, ids),
+                Err(error) => {
+                    let mut state = delays.state();
+                    state.failed = Some(Arc::new(error));
+                    state.in_flight = false;
+                    return;
+                }
             }
         }
     }

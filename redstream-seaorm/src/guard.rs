@@ -39,6 +39,11 @@ pub enum BypassGuard {
     Off,
 }
 
+/// How many tables a text of SQL writes: what each statement is looked at for, to be measured.
+pub fn tables_written(sql: &str, backend: DbBackend) -> usize {
+    writes(sql, backend).len()
+}
+
 #[derive(Debug)]
 pub(crate) struct Guard {
     pub(crate) mode: BypassGuard,

@@ -52,7 +52,7 @@
 //! through them. A [hook](hooks) finds the wrapper behind whatever connection it is given, and refuses the write where
 //! there is none: a change that could have been followed and was not is an error, not a silence.
 //!
-//! Within a transaction a save sends its delay message and does not wait. The commit waits for all of them, commits, and
+//! Within a transaction a save hands over its delay message and does not wait. The commit waits for all of them, commits, and
 //! sends the main messages in one pipeline, each key once. Savepoints are followed: what one rolls back is not announced.
 //! A save outside a transaction gets one of its own.
 //!
@@ -134,10 +134,10 @@ pub use touch::Touch;
 pub use transaction::StreamedTransaction;
 pub use transactional::SaveInTransaction;
 
-/// What derived code names. Not for anybody else: it changes without notice.
+/// What derived code and benchmarks name. Not for anybody else: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::guard::StreamedEntity;
+    pub use crate::guard::{StreamedEntity, tables_written};
     pub use ::async_trait::async_trait;
     pub use ::inventory;
     pub use ::sea_orm::{ActiveModelBehavior, ConnectionTrait, DbErr, EntityName};

@@ -169,7 +169,12 @@ where
         Insured::ByRedis => {
             // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
             let uninsured = sent.elapsed() > scope.context.settings.resend_after * 5 / 2;
-            let token = scope.context.announce(scope.take_announcements(), uninsured).await;
+            let (context, messages) = (&scope.context, scope.take_announcements());
+            let token = if context.settings.settles {
+                context.settle(messages, scope.delays.take_ids(), uninsured).await
+            } else {
+                context.announce(messages, uninsured).await
+            };
             cross("commit: announced");
             Ok(token)
         }

@@ -19,7 +19,7 @@ mod operate;
 mod outage;
 mod producer;
 mod proxy;
-mod recorder;
+pub(crate) mod recorder;
 mod ruby;
 mod sentinel;
 mod sharding;

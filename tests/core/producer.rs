@@ -92,3 +92,22 @@ async fn a_refusal_of_redis_is_told_at_once() {
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("WRONGTYPE"), "{cause}");
 }
+
+#[tokio::test]
+async fn settling_adds_main_messages_and_removes_exactly_the_delay_messages_named() {
+    let redstream = redstream().await;
+    let (a, b) = (redstream.stream("a").unwrap(), redstream.stream("b").unwrap());
+    let messages: Vec<_> = (0..600).map(|n| message(if n % 2 == 0 { a.name() } else { b.name() }, n)).collect();
+    let producer = redstream.producer();
+    let delayed = producer.delay_all(&messages).await.unwrap();
+    let kept = producer.delay(a.name(), &json!({"id": 0})).await.unwrap();
+
+    let insured: Vec<_> = messages.into_iter().zip(delayed).map(|(message, id)| (message, vec![id])).collect();
+    let ids = producer.settle(&insured).await.unwrap();
+
+    let seen = Recorder::default();
+    a.consumer("reader", seen.clone()).run_once().await.unwrap();
+    assert_eq!(seen.ids(), ids.iter().step_by(2).copied().collect::<Vec<_>>());
+    assert_eq!((a.delay_len().await.unwrap(), b.delay_len().await.unwrap(), b.len().await.unwrap()), (1, 0, 300));
+    assert!(kept > insured[0].1[0], "what is left is the one that was not named");
+}

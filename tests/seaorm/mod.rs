@@ -18,6 +18,7 @@ mod outage;
 mod outbox;
 mod restricted;
 mod savepoints;
+mod settle;
 mod testing;
 mod token;
 mod touch;

@@ -61,8 +61,8 @@ impl Reading {
         Ok(())
     }
 
-    /// Polls [`read_ahead`](Self::read_ahead) until `work` is done; never cuts the work short. An error of a
-    /// read is found again by the next one.
+    /// Polls [`read_ahead`](Self::read_ahead) until `work` is done; never cuts the work short. The read goes out
+    /// first, so that Redis answers it meanwhile. An error of a read is found again by the next one.
     pub(super) async fn while_working<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         loop {
@@ -71,8 +71,8 @@ impl Reading {
             }
             tokio::select! {
                 biased;
-                done = &mut work => return done,
                 read = self.read_ahead() => if read.is_err() { return work.await },
+                done = &mut work => return done,
             }
         }
     }

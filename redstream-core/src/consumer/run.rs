@@ -94,7 +94,7 @@ impl Tenure for Consumer {
             // A version that the commit issues is sound for the next batch only if that one has arrived
             // by now; an earlier version than its arrival could be older than the rows a rival reads.
             let arrived = reading.is_ahead();
-            let committed = self.commit(guard, &messages, &dead).await?;
+            let committed = reading.while_working(self.commit(guard, &messages, &dead)).await?;
             issued = (arrived || mutation::is(VersionEarly)).then_some(committed);
             self.pulse.progress(if arrived { Condition::Working } else { Condition::Idle });
         }

@@ -2,8 +2,8 @@
 
 use crate::key::messages;
 use anyhow::Result;
-use redstream_core::Stream;
 use redstream_core::Redstream;
+use redstream_core::Stream;
 
 const AT_ONCE: usize = 100_000;
 

@@ -19,8 +19,8 @@ pub(crate) fn keys(count: usize) -> impl Iterator<Item = Id> {
 /// Messages with the keys of [`keys`].
 pub(crate) fn messages(stream: &StreamName, count: usize) -> redstream_core::Result<Vec<NewMessage>> {
     let message = |key: Id| {
-        let payload = Payload::encode(&key)
-            .map_err(|source| redstream_core::Error::Encode { stream: stream.clone(), source })?;
+        let payload =
+            Payload::encode(&key).map_err(|source| redstream_core::Error::Encode { stream: stream.clone(), source })?;
         Ok(NewMessage::new(stream.clone(), payload))
     };
     keys(count).map(message).collect()

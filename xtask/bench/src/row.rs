@@ -74,8 +74,7 @@ pub(crate) struct Question {
 
 impl Question {
     pub(crate) fn answer(self, rounds: &Rounds) -> Row {
-        let ratios: Vec<f64> =
-            rounds.pairs.iter().map(|(ours, limit)| self.measure.ratio(*ours, *limit)).collect();
+        let ratios: Vec<f64> = rounds.pairs.iter().map(|(ours, limit)| self.measure.ratio(*ours, *limit)).collect();
         let spread = Spread::of(&ratios);
         let Self { name, path, yardstick, unit, measure, floor, aim } = self;
         Row {

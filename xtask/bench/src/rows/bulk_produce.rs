@@ -3,8 +3,8 @@
 use crate::cost::Meter;
 use crate::key::{SAMPLE, messages};
 use crate::place::Place;
-use crate::row::{Measure, Question, Row};
 use crate::rounds::in_turns;
+use crate::row::{Measure, Question, Row};
 use crate::yardstick::xadd;
 use anyhow::Result;
 use std::time::Instant;

@@ -5,8 +5,8 @@ use crate::cost::Meter;
 use crate::fill;
 use crate::key::SAMPLE;
 use crate::place::Place;
-use crate::row::{Measure, Question, Row};
 use crate::rounds::in_turns;
+use crate::row::{Measure, Question, Row};
 use crate::yardstick::{KEY, redis_benchmark, xadd};
 use anyhow::Result;
 

@@ -1,8 +1,8 @@
 //! From `queue` to the handler.
 
 use crate::place::Place;
-use crate::row::{Measure, Question, Row};
 use crate::rounds::Rounds;
+use crate::row::{Measure, Question, Row};
 use crate::statistics::percentile;
 use anyhow::Result;
 use std::time::Duration;

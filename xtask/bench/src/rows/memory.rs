@@ -3,8 +3,8 @@
 use crate::fill;
 use crate::key::{SAMPLE, keys};
 use crate::place::Place;
-use crate::row::{Measure, Question, Row};
 use crate::rounds::Rounds;
+use crate::row::{Measure, Question, Row};
 use anyhow::Result;
 use redis::aio::MultiplexedConnection;
 

@@ -4,8 +4,8 @@ use crate::cost::Meter;
 use crate::database::{Backend, Database};
 use crate::key::SAMPLE;
 use crate::place::Place;
-use crate::row::{Measure, Question, Row};
 use crate::rounds::Rounds;
+use crate::row::{Measure, Question, Row};
 use crate::saving::{self, Save};
 use crate::socket::{Socket, packed};
 use crate::statistics::median;
@@ -33,13 +33,12 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         (
             Backend::Postgres,
             Save::Insert,
-            question("one_insert_postgres", "one save a transaction, time added: insert with a generated key, PostgreSQL"),
+            question(
+                "one_insert_postgres",
+                "one save a transaction, time added: insert with a generated key, PostgreSQL",
+            ),
         ),
-        (
-            Backend::Sqlite,
-            UPDATE,
-            question("one_save_sqlite", "one save a transaction, time added: update, SQLite"),
-        ),
+        (Backend::Sqlite, UPDATE, question("one_save_sqlite", "one save a transaction, time added: update, SQLite")),
         (
             Backend::Sqlite,
             Save::Insert,

@@ -2,8 +2,8 @@
 
 use crate::fill;
 use crate::place::Place;
-use crate::row::{Measure, Question, Row};
 use crate::rounds::in_turns;
+use crate::row::{Measure, Question, Row};
 use anyhow::{Context, Result, ensure};
 use redstream_core::{Stream, Trimmed};
 use std::time::{Duration, Instant};

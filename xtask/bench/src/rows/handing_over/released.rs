@@ -3,8 +3,8 @@
 use super::standby::Standby;
 use crate::key::Id;
 use crate::place::Place;
-use crate::row::{Measure, Question, Row};
 use crate::rounds::Rounds;
+use crate::row::{Measure, Question, Row};
 use crate::statistics::percentile;
 use anyhow::Result;
 use redstream_core::Condition;

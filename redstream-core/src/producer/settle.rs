@@ -1,0 +1,57 @@
+//! Settling: the main message comes and its delay messages go, in one step.
+
+use std::collections::BTreeMap;
+
+use super::{CHUNK, Kind, Producer, unexpected};
+use crate::acknowledged::Acknowledged;
+use crate::{MessageId, NewMessage, Result, StreamName, metrics, scripts};
+
+impl Producer {
+    /// Adds main messages, and removes with each the delay messages that are given with it, by their ids. Returns the
+    /// main messages' ids in the same order.
+    ///
+    /// One script a stream and 250 messages, so that Redis, and each replica, has both or neither. Works on a Cluster too.
+    /// On an error some of them may have been added, and their delay messages be gone. Where the reply was lost on the
+    /// way main messages are added again.
+    ///
+    /// **Not for every consumer**: nothing then brings the change a second time. Use it only where every consumer's
+    /// datastore refuses older versions, and where rows are read from the primary database. What removes delay messages by
+    /// a command of its own, after the main messages were acknowledged, can lose a change in a failover.
+    pub async fn settle(&self, insured: &[(NewMessage, Vec<MessageId>)]) -> Result<Vec<MessageId>> {
+        let mut streams: BTreeMap<&StreamName, Vec<usize>> = BTreeMap::new();
+        for (at, (message, _)) in insured.iter().enumerate() {
+            streams.entry(&message.stream).or_default().push(at);
+        }
+        let mut ids = vec![MessageId::MIN; insured.len()];
+        for (stream, places) in streams {
+            for places in places.chunks(CHUNK) {
+                let added = self.settle_in(stream, places.iter().map(|at| &insured[*at])).await?;
+                if added.len() != places.len() {
+                    return Err(unexpected(Kind::Main, "a different number of ids"));
+                }
+                for (at, id) in places.iter().zip(added) {
+                    ids[*at] = id;
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn settle_in<'a>(
+        &self,
+        stream: &StreamName,
+        insured: impl ExactSizeIterator<Item = &'a (NewMessage, Vec<MessageId>)> + Clone,
+    ) -> Result<Vec<MessageId>> {
+        let mut script = scripts::SETTLE.prepare_invoke();
+        script.key(self.key(Kind::Main, stream)).key(self.key(Kind::Delay, stream)).arg(insured.len());
+        for (message, _) in insured.clone() {
+            script.arg(message.payload.as_str());
+        }
+        for id in insured.flat_map(|(_, delayed)| delayed) {
+            script.arg(id.to_string());
+        }
+        let Acknowledged { ids, .. } = self.link().script(Kind::Main.attempt(), &script).await?;
+        ::metrics::counter!(metrics::PRODUCED, "kind" => Kind::Main.label()).increment(ids.len() as u64);
+        Ok(ids)
+    }
+}
