@@ -6,9 +6,12 @@
 mod city;
 mod consuming;
 mod cost;
+mod curve;
+mod curves;
 mod database;
 mod fill;
 mod key;
+mod load;
 mod place;
 mod report;
 mod rounds;
@@ -23,11 +26,13 @@ mod yardstick;
 use anyhow::{Context, Result};
 use clap::Parser;
 use place::Place;
+use report::table;
 use rows::handing_over::killed;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use subjects::Measured;
 
 /// Counts what this process allocates.
 #[global_allocator]
@@ -59,15 +64,28 @@ async fn main() -> Result<ExitCode> {
         killed::be_victim(url).await?;
     }
     let place = Place::start(options.quick)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut curves) = (Vec::new(), Vec::new());
     for subject in subjects::named(&options.names)? {
         eprintln!("{} …", subject.name);
-        let measured = subject.measure(&place).await.with_context(|| format!("{} failed", subject.name))?;
-        report::table::print(&measured);
-        rows.extend(measured);
+        match subject.measure(&place).await.with_context(|| format!("{} failed", subject.name))? {
+            Measured::Rows(measured) => {
+                table::print(&measured);
+                rows.extend(measured);
+            }
+            Measured::Curve(curve) => {
+                table::print_curve(&curve);
+                curves.push(curve);
+            }
+        }
     }
     if let Some(file) = &options.json {
         std::fs::write(file, serde_json::to_string_pretty(&rows)?).with_context(|| format!("{}", file.display()))?;
+    }
+    if options.write_docs {
+        let command =
+            std::env::args().skip(1).fold("cargo xtask bench".to_owned(), |all, word| format!("{all} {word}"));
+        // The table is of one run; a part of it would be less than what stands there.
+        report::docs::write(if options.names.is_empty() { &rows } else { &[] }, &curves, &command)?;
     }
     Ok(if rows.iter().all(|row| row.pass) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

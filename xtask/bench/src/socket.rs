@@ -24,7 +24,7 @@ impl Socket {
         while seen < lines {
             let read = self.read().await?;
             ensure!(!read.starts_with(b"-"), "Redis refused: {}", String::from_utf8_lossy(read));
-            seen += read.iter().filter(|byte| **byte == b'\n').count();
+            seen += read.split(|byte| *byte == b'\n').count() - 1;
         }
         Ok(())
     }

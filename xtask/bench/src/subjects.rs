@@ -1,5 +1,7 @@
 //! All that can be measured, by name.
 
+use crate::curve::Curve;
+use crate::curves::{backlog, build, cluster, coalescing, consumers, held, payloads, saves, settle, shards};
 use crate::place::Place;
 use crate::row::Row;
 use crate::rows::{
@@ -8,43 +10,69 @@ use crate::rows::{
 use anyhow::{Result, ensure};
 use futures_util::future::LocalBoxFuture;
 
+#[derive(Clone, Copy)]
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
-    measure: for<'a> fn(&'a Place) -> LocalBoxFuture<'a, Result<Vec<Row>>>,
+    measure: for<'a> fn(&'a Place) -> LocalBoxFuture<'a, Result<Measured>>,
+}
+
+/// What came of it.
+pub(crate) enum Measured {
+    /// Rows of the table.
+    Rows(Vec<Row>),
+    Curve(Curve),
 }
 
 impl Subject {
-    pub(crate) async fn measure(&self, place: &Place) -> Result<Vec<Row>> {
+    pub(crate) async fn measure(self, place: &Place) -> Result<Measured> {
         (self.measure)(place).await
     }
 }
 
 macro_rules! subjects {
-    ($($name:literal => $measure:path),+ $(,)?) => {
-        [$(Subject { name: $name, measure: |place| Box::pin($measure(place)) }),+]
+    (rows { $($row:literal => $rows:path),+ $(,)? } curves { $($curve:literal => $points:path),+ $(,)? }) => {
+        &[
+            $(Subject { name: $row, measure: |place| Box::pin(async { Ok(Measured::Rows($rows(place).await?)) }) },)+
+            $(Subject { name: $curve, measure: |place| Box::pin(async { Ok(Measured::Curve($points(place).await?)) }) },)+
+        ]
     };
 }
 
-const ALL: [Subject; 12] = subjects! {
-    "bulk_produce" => bulk_produce::rows,
-    "single_queue" => single_queue::rows,
-    "consume" => consume::rows,
-    "delayer" => delayer::rows,
-    "trim" => trim::rows,
-    "latency" => latency::rows,
-    "one_save" => one_save::rows,
-    "many_saves" => many_saves::rows,
-    "bulk" => many_rows::rows,
-    "hand_over" => handing_over::released,
-    "takeover" => handing_over::killed,
-    "memory" => memory::rows,
+const ALL: &[Subject] = subjects! {
+    rows {
+        "bulk_produce" => bulk_produce::rows,
+        "single_queue" => single_queue::rows,
+        "consume" => consume::rows,
+        "delayer" => delayer::rows,
+        "trim" => trim::rows,
+        "latency" => latency::rows,
+        "one_save" => one_save::rows,
+        "many_saves" => many_saves::rows,
+        "bulk" => many_rows::rows,
+        "hand_over" => handing_over::released,
+        "takeover" => handing_over::killed,
+        "memory" => memory::rows,
+    }
+    curves {
+        "shards" => shards::curve,
+        "backlog" => backlog::curve,
+        "payloads" => payloads::curve,
+        "consumers" => consumers::curve,
+        "saves" => saves::curve,
+        "coalescing" => coalescing::curve,
+        "held" => held::curve,
+        "settle" => settle::curve,
+        "cluster" => cluster::curve,
+        "build" => build::curve,
+    }
 };
 
 /// Those of these names; all where none is given.
 pub(crate) fn named(names: &[String]) -> Result<Vec<Subject>> {
-    let wanted = |subject: &Subject| names.is_empty() || names.iter().any(|name| subject.name == name);
-    let found: Vec<Subject> = ALL.into_iter().filter(wanted).collect();
-    let known = ALL.map(|subject| subject.name).join(", ");
-    ensure!(!found.is_empty(), "nothing is called {}; there is {known}", names.join(" or "));
-    Ok(found)
+    for name in names {
+        let known: Vec<&str> = ALL.iter().map(|subject| subject.name).collect();
+        ensure!(known.contains(&name.as_str()), "nothing is called {name}; there is {}", known.join(", "));
+    }
+    let wanted = |subject: &&Subject| names.is_empty() || names.iter().any(|name| subject.name == name);
+    Ok(ALL.iter().filter(wanted).copied().collect())
 }

@@ -1,5 +1,6 @@
 //! The table of rows, for a terminal.
 
+use crate::curve::Curve;
 use crate::row::{Measure, Row};
 
 pub(crate) fn print(rows: &[Row]) {
@@ -20,6 +21,14 @@ pub(crate) fn print(rows: &[Row]) {
             row.aim,
             verdict(row),
         );
+    }
+}
+
+/// Tab-separated, so that a spreadsheet takes it.
+pub(crate) fn print_curve(curve: &Curve) {
+    println!("{}\t{}", curve.name, curve.columns.join("\t"));
+    for point in &curve.points {
+        println!("{}\t{}", curve.name, point.join("\t"));
     }
 }
 

@@ -1,7 +1,6 @@
 //! What Redis holds for a message that waits.
 
 use crate::fill;
-use crate::key::{SAMPLE, keys};
 use crate::place::Place;
 use crate::rounds::Rounds;
 use crate::row::{Measure, Question, Row};
@@ -27,27 +26,30 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         // A key takes part of the memory: names of one length.
         let stream = redstream.stream(format!("ours-{round}"))?;
         fill::main(&redstream, &stream, count).await?;
-        let bare = format!("redstream:stream:bare-{round}");
-        xadd(&mut raw, &bare, count).await?;
-        let ours = memory(&mut raw, &format!("redstream:stream:{}", stream.name())).await?;
+        let (key, bare) = (format!("redstream:stream:ours-{round}"), format!("redstream:stream:bare-{round}"));
+        copy(&mut raw, &key, &bare).await?;
+        let ours = memory(&mut raw, &key).await?;
         let limit = memory(&mut raw, &bare).await?;
         rounds.add(ours / count as f64, limit / count as f64, None);
     }
     Ok(vec![QUESTION.answer(&rounds)])
 }
 
-async fn xadd(raw: &mut MultiplexedConnection, key: &str, count: usize) -> Result<()> {
-    let keys: Vec<_> = keys(count).collect();
-    for keys in keys.chunks(1000) {
+/// Adds an entry with the same id and payload for each of a stream: ids take memory by how far they are apart.
+async fn copy(raw: &mut MultiplexedConnection, from: &str, to: &str) -> Result<()> {
+    let mut after = "0".to_owned();
+    loop {
+        let mut xrange = redis::cmd("XRANGE");
+        xrange.arg(from).arg(format!("({after}")).arg("+").arg("COUNT").arg(1000);
+        let entries: Vec<(String, (String, String))> = xrange.query_async(raw).await?;
+        let Some((last, _)) = entries.last() else { return Ok(()) };
+        after.clone_from(last);
         let mut pipeline = redis::pipe();
-        for key_of in keys {
-            let payload = serde_json::to_string(key_of)?;
-            debug_assert_eq!(payload.len(), SAMPLE.len());
-            pipeline.cmd("XADD").arg(key).arg("*").arg("payload").arg(payload).ignore();
+        for (id, (field, payload)) in entries {
+            pipeline.cmd("XADD").arg(to).arg(id).arg(field).arg(payload).ignore();
         }
         pipeline.exec_async(raw).await?;
     }
-    Ok(())
 }
 
 pub(crate) async fn memory(raw: &mut MultiplexedConnection, key: &str) -> Result<f64> {

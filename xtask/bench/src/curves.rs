@@ -1,0 +1,12 @@
+//! The curves, one a file.
+
+pub(crate) mod backlog;
+pub(crate) mod build;
+pub(crate) mod cluster;
+pub(crate) mod coalescing;
+pub(crate) mod consumers;
+pub(crate) mod held;
+pub(crate) mod payloads;
+pub(crate) mod saves;
+pub(crate) mod settle;
+pub(crate) mod shards;
