@@ -67,7 +67,8 @@ pub(crate) fn quick() -> Result<[bool; 2]> {
         Ok(status.success())
     };
     let kept = passes(&["--schedules", "40", "--jobs", "8"])?;
-    let caught = passes(&["--schedules", "40", "--jobs", "8", "--mutation", "delay-after-commit", "--until-caught"])?;
+    let caught =
+        passes(&["--schedules", "40", "--jobs", "8", "--mutation", "trim-without-registry", "--until-caught"])?;
     Ok([kept, caught])
 }
 
