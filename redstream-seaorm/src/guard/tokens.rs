@@ -35,11 +35,13 @@ pub(super) struct Tokens<'a> {
     sql: &'a str,
     at: usize,
     backend: DbBackend,
+    /// Within what looks like a comment and runs.
+    executable: bool,
 }
 
 impl<'a> Tokens<'a> {
     pub(super) fn new(sql: &'a str, backend: DbBackend) -> Self {
-        Self { sql, at: 0, backend }
+        Self { sql, at: 0, backend, executable: false }
     }
 
     fn byte(&self, ahead: usize) -> Option<u8> {
@@ -83,11 +85,25 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Goes behind a comment; in PostgreSQL they nest. What `MySQL` runs, `/*! … */`, is no comment.
+    /// Whether a comment begins here that goes to the end of the line. In `MySQL` `5--1` is six.
+    fn is_line_comment(&self) -> bool {
+        match (self.byte(0), self.byte(1), self.byte(2)) {
+            (Some(b'-'), Some(b'-'), next) => {
+                self.backend != DbBackend::MySql || next.is_none_or(|next| next <= b' ' || next == 0x7f)
+            }
+            (Some(b'#'), ..) => self.backend == DbBackend::MySql,
+            _ => false,
+        }
+    }
+
+    /// Goes behind a comment; in PostgreSQL they nest. What `MySQL` runs, `/*! … */`, is no comment, nor is what MariaDB runs,
+    /// `/*M! … */`.
     fn pass_comment(&mut self) {
         self.at += 2;
-        if self.backend == DbBackend::MySql && self.byte(0) == Some(b'!') {
-            self.at += 1;
+        let mark = usize::from(self.byte(0) == Some(b'M'));
+        if self.backend == DbBackend::MySql && self.byte(mark) == Some(b'!') {
+            self.executable = true;
+            self.at += mark + 1;
             while self.byte(0).is_some_and(|byte| byte.is_ascii_digit()) {
                 self.at += 1;
             }
@@ -127,8 +143,8 @@ impl<'a> Iterator for Tokens<'a> {
         loop {
             let (byte, next) = (self.byte(0)?, self.byte(1));
             match byte {
-                b'-' if next == Some(b'-') => drop(self.pass(self.at, "\n")),
-                b'#' if self.backend == DbBackend::MySql => drop(self.pass(self.at, "\n")),
+                _ if self.is_line_comment() => drop(self.pass(self.at, "\n")),
+                b'*' if self.executable && next == Some(b'/') => (self.executable, self.at) = (false, self.at + 2),
                 b'/' if next == Some(b'*') => self.pass_comment(),
                 b'\'' => {
                     self.pass_quoted(byte);

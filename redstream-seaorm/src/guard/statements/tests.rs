@@ -129,3 +129,16 @@ fn schemas_are_told() {
     let sql = r#"INSERT INTO "shop"."cake" VALUES (1)"#;
     assert_eq!(writes(sql, DbBackend::Postgres), [Write { verb: "INSERT", schema: Some("shop"), table: "cake" }]);
 }
+
+#[test]
+fn what_only_looks_like_a_comment_to_mysql_hides_nothing() {
+    let cases = [
+        ("SELECT 5--1; DELETE FROM cake", "DELETE cake"),
+        ("SELECT 5 -- 1; DELETE FROM cake", ""),
+        ("/*! DELETE */ FROM cake", "DELETE cake"),
+        ("DELETE /*!50000 FROM */ cake", "DELETE cake"),
+        ("/*M!100100 DELETE FROM cake */", "DELETE cake"),
+        ("DELETE /* '*/ FROM cake", "DELETE cake"),
+    ];
+    check(DbBackend::MySql, &cases);
+}
