@@ -8,7 +8,8 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Tr
 
 use super::{NONE, world_of};
 use crate::seaorm::city;
-use crate::seaorm::world::ids;
+use crate::seaorm::world::{SOON, ids};
+use crate::support::eventually;
 
 on_each_database! {
     async fn it_is_announced_when_the_outer_transaction_commits(test: TestDb) {
@@ -24,7 +25,8 @@ on_each_database! {
         let updated = bulk.update_many(&txn, |update| update.col_expr(city::Column::Name, Expr::value("new")));
         assert_eq!(updated.await.unwrap(), 6);
         city::with_key(10, "Ulm").insert(&txn).await.unwrap();
-        world.insured(&ids([7, 8, 9])).await; // what is left goes when the commit asks
+        // What is left goes when the commit asks.
+        eventually(SOON, "the first delay messages", async || world.delay().await.starts_with(&ids([7, 8, 9]))).await;
         assert_eq!(world.main().await, ids([]));
         assert_eq!(world.keys_of("new").await, NONE);
 
