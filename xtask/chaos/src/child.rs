@@ -15,6 +15,11 @@ pub(crate) const CALM: &str = "calm";
 
 static CALMED: AtomicBool = AtomicBool::new(false);
 
+/// Whether the faults are over.
+pub(crate) fn is_calm() -> bool {
+    CALMED.load(Ordering::SeqCst)
+}
+
 /// A process's life: until its standard input ends, its trap springs, or it has nothing more to do.
 pub(crate) fn live() -> Result<()> {
     // Should the harness be killed, a process that is stopped would stay for ever.
@@ -24,9 +29,10 @@ pub(crate) fn live() -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
-    let Job { role, site, life, trap } =
+    let Job { role, site, life, trap, calm } =
         serde_json::from_str(&line).context("standard input is no job: the harness alone starts such a process")?;
-    trap::set(trap, &CALMED);
+    CALMED.store(calm, Ordering::SeqCst);
+    trap::set(trap);
     let end = end_of_input();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -64,6 +64,11 @@ impl Monitor {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).issued.contains(&(key, version))
     }
 
+    /// How far each consumer has come.
+    pub(crate) fn offsets(&self) -> HashMap<String, MessageId> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).offsets.clone()
+    }
+
     fn see(&self, line: &str) {
         let Some((by_script, arguments)) = parse(line) else { return };
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

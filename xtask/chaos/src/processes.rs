@@ -94,9 +94,9 @@ impl Process {
     async fn live(&self, stage: &Arc<Stage>, life: u32) -> Result<()> {
         let name = &self.part.name;
         let trap = self.part.traps.get(life as usize).cloned().flatten();
-        let trap = trap.filter(|_| !stage.calm.load(Ordering::SeqCst));
+        let calm = stage.calm.load(Ordering::SeqCst);
         stage.log.add(name, &format!("life {life} begins, trap: {trap:?}"));
-        let job = Job { role: self.part.role.clone(), site: stage.site(&self.proxy), life, trap };
+        let job = Job { role: self.part.role.clone(), site: stage.site(&self.proxy), life, trap, calm };
         let mut child = Command::new(std::env::current_exe()?)
             .arg("child")
             .env("REDSTREAM_CLOCK_SKEW_MS", self.part.skew_ms.to_string())

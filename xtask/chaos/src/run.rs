@@ -15,8 +15,11 @@ use crate::schedule::Schedule;
 use crate::stage::Stage;
 use crate::verdict::Breach;
 
-/// How long all work may take after the faults.
+/// How long nothing may move after the faults while there is work left.
 const SOON: Duration = Duration::from_secs(20);
+
+/// How long all work may take after the faults.
+const ALL: Duration = Duration::from_secs(90);
 
 /// How often a message of a healthy key comes, where some are poisoned.
 const HEALTHY_EACH: Duration = Duration::from_millis(700);
@@ -84,7 +87,8 @@ async fn connected(redis: &redis::Client) -> Result<redis::aio::MultiplexedConne
 }
 
 async fn until_idle(stage: &Stage, processes: &[Arc<Process>], redis: &redis::Client) -> Result<()> {
-    let deadline = Instant::now() + SOON;
+    let (begun, mut moved) = (Instant::now(), Instant::now());
+    let mut offsets = stage.monitor.offsets();
     let mut connection = connected(redis).await?;
     let mut last_healthy = Instant::now();
     loop {
@@ -111,7 +115,11 @@ async fn until_idle(stage: &Stage, processes: &[Arc<Process>], redis: &redis::Cl
             stage.log.add("harness", "all is idle");
             return Ok(());
         }
-        if Instant::now() > deadline {
+        let now = stage.monitor.offsets();
+        if now != offsets {
+            (offsets, moved) = (now, Instant::now());
+        }
+        if moved.elapsed() > SOON || begun.elapsed() > ALL {
             let left: Vec<_> = left.into_iter().map(|(_, what)| what).collect();
             stage.breaches.add(Breach::NotIdle, left.join("; "));
             return Ok(());

@@ -9,6 +9,7 @@ use redstream_seaorm::core::chaos;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
+use crate::child::is_calm;
 use crate::words::{Word, say};
 
 /// At the `nth` crossing of `point`.
@@ -32,7 +33,7 @@ pub(crate) enum Act {
 }
 
 /// Watches every point of this process: says each crossing, and springs the trap until it is calm.
-pub(crate) fn set(trap: Option<Trap>, calm: &'static std::sync::atomic::AtomicBool) {
+pub(crate) fn set(trap: Option<Trap>) {
     let crossings: Mutex<HashMap<&'static str, u32>> = Mutex::default();
     chaos::watch(move |point| {
         say(&Word::Crossed(point.to_owned()));
@@ -43,7 +44,7 @@ pub(crate) fn set(trap: Option<Trap>, calm: &'static std::sync::atomic::AtomicBo
             *nth
         };
         let Some(trap) = trap.as_ref().filter(|trap| trap.point == point && trap.nth == nth) else { return };
-        if !calm.load(std::sync::atomic::Ordering::SeqCst) {
+        if !is_calm() {
             say(&Word::Trapped { point: point.to_owned(), act: trap.act });
             spring(trap.act);
         }

@@ -15,6 +15,8 @@ pub(crate) struct Job {
     /// How often it was started before.
     pub(crate) life: u32,
     pub(crate) trap: Option<Trap>,
+    /// Whether the faults are over.
+    pub(crate) calm: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

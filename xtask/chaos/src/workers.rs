@@ -12,6 +12,7 @@ use redstream_seaorm::{
 use sea_orm::DatabaseConnection;
 
 use crate::carrier::Carrier;
+use crate::child::is_calm;
 use crate::site::{CONSUMERS, LOCK_TTL, Site};
 use crate::words::{Mood, Word, say};
 
@@ -88,7 +89,7 @@ impl<H: Handler> Moody<H> {
     async fn carry(&self, batch: Batch) -> Result<(), HandlerError> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = batch.last_id();
         let roll = self.chance.lock().unwrap_or_else(PoisonError::into_inner).u8(0..100);
-        let Mood { errors, panics, slow, .. } = self.mood;
+        let Mood { errors, panics, slow, .. } = if is_calm() { Mood::default() } else { self.mood };
         if roll >= 100 - slow {
             tokio::time::sleep(Duration::from_millis(u64::from(roll) * 3)).await;
         }
