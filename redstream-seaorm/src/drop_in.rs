@@ -80,7 +80,7 @@
 //! # Features
 //!
 //! `stream`, `mock`, `rbac`, `schema-sync`, `entity-registry`, `sqlx-mysql`, `sqlx-postgres` and `sqlx-sqlite` are SeaORM's, and
-//! bring the methods that SeaORM's types have with them: [`StreamTrait`](sea_orm::StreamTrait), a mock's log, access
+//! bring the methods that SeaORM's types have with them: [`StreamTrait`], a mock's log, access
 //! control, pools. Without one of them the method is still there on `db.inner()`.
 
 pub use sea_orm::*;
