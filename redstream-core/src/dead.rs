@@ -117,7 +117,7 @@ impl DeadLetters {
     }
 }
 
-fn letter(id: &str, fields: &[Vec<u8>]) -> Option<DeadLetter> {
+pub(crate) fn letter(id: &str, fields: &[Vec<u8>]) -> Option<DeadLetter> {
     let field = |name: &str| fields.chunks_exact(2).find(|pair| pair[0] == name.as_bytes()).map(|pair| &pair[1]);
     let text = |name: &str| field(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     Some(DeadLetter {

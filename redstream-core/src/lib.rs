@@ -50,6 +50,9 @@ mod delayer;
 mod durability;
 mod entries;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod health;
 mod id;
@@ -66,6 +69,8 @@ mod offsets;
 mod options;
 mod payload;
 mod producer;
+#[cfg(test)]
+mod properties;
 mod pulse;
 mod redstream;
 mod registry;

@@ -1,7 +1,7 @@
 //! A stream: main messages, the delay messages beside them, and who reads them.
 
 mod look;
-mod operate;
+pub(crate) mod operate;
 
 use std::sync::Arc;
 use std::time::Duration;

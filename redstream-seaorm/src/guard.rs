@@ -51,6 +51,14 @@ pub(crate) struct Guard {
     warned: Mutex<HashSet<u64>>,
 }
 
+/// Reads a text as [`Guard::admit`] does.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read(sql: &str, backend: DbBackend) {
+    for write in writes(sql, backend) {
+        assert!(sql.contains(write.table), "{} is not in the text", write.table);
+    }
+}
+
 impl Guard {
     pub(crate) fn new(mode: BypassGuard) -> Self {
         Self { mode, tables: Tables::known(), warned: Mutex::default() }

@@ -83,6 +83,9 @@ mod error;
 mod executor;
 mod failures;
 mod forward;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 pub mod hooks;
 mod indexer;

@@ -67,8 +67,7 @@ impl Stream {
         let mut hget = redis::cmd("HGET");
         hget.arg(self.redstream.keys().registry(&self.name.delayed())).arg(crate::delayer::NAME);
         let note: Option<String> = self.redstream.link().command("read a delayer's note", &hget).await?;
-        let delay = note.and_then(|note| serde_json::from_str::<serde_json::Value>(&note).ok()?["delay_ms"].as_u64());
-        Ok(delay.map(Duration::from_millis))
+        Ok(note.as_deref().and_then(delay_of_note))
     }
 
     async fn flag(&self, consumer: &str, word: &str) -> Result<bool> {
@@ -87,4 +86,9 @@ impl Stream {
         script.key(&member.registry).key(self.redstream.keys().consumer_lock(&self.name, consumer)).arg(consumer);
         self.redstream.link().script("look at a consumer", &script).await
     }
+}
+
+pub(crate) fn delay_of_note(note: &str) -> Option<Duration> {
+    let note: serde_json::Value = serde_json::from_str(note).ok()?;
+    note["delay_ms"].as_u64().map(Duration::from_millis)
 }

@@ -284,4 +284,6 @@ fn begins_a_statement(token: Token<'_>) -> bool {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

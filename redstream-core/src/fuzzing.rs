@@ -1,0 +1,61 @@
+//! Doors to what parses bytes from Redis, for fuzzing. No part of the interface.
+//!
+//! Each takes any bytes and must neither panic nor allocate beyond them. `cargo fuzz` drives them (see `fuzz/`), and so do
+//! the tests of this crate, with fewer bytes.
+
+use redis::{FromRedisValue, Value};
+
+use crate::entries::{Entries, Range};
+use crate::stream::operate;
+use crate::{Message, MessageId, dead, durability, server};
+
+/// An id, as it stands in replies and under keys. What is read as one is written as one that is the same.
+pub fn id(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(id) = text.parse::<MessageId>() {
+        assert_eq!(id.to_string().parse(), Ok(id), "{text}");
+    }
+}
+
+/// A reply of Redis, read as everything that we read replies as.
+pub fn reply(bytes: &[u8]) {
+    let Ok(value) = redis::parse_redis_value(bytes) else { return };
+    entries(value.clone());
+    letters(value.clone());
+    let _ = redis::from_redis_value::<Vec<String>>(value.clone());
+    let _ = redis::from_redis_value::<(String, String)>(value.clone());
+    let _ = redis::from_redis_value::<Option<u64>>(value);
+}
+
+/// The answer to `INFO`, and a setting.
+pub fn info(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (info, appendfsync) = text.split_once('\0').unwrap_or((&text, ""));
+    let _ = server::Server::from_info(info).check_version("an address");
+    let _ = durability::risks(info, appendfsync);
+}
+
+/// A consumer's note in the registry.
+pub fn note(bytes: &[u8]) {
+    let _ = operate::delay_of_note(&String::from_utf8_lossy(bytes));
+}
+
+fn entries(value: Value) {
+    let read = Entries::from_redis_value(value.clone()).map(|Entries(messages)| messages);
+    let ranged = Range::from_redis_value(value).map(|Range(messages)| messages);
+    for message in [read, ranged].into_iter().flatten().flatten() {
+        decode(&message);
+    }
+}
+
+fn decode(message: &Message) {
+    let _ = message.payload::<serde_json::Value>();
+    let _ = message.payload::<std::collections::HashMap<String, i64>>();
+}
+
+fn letters(value: Value) {
+    let entries = redis::from_redis_value::<Vec<(String, Vec<Vec<u8>>)>>(value).unwrap_or_default();
+    for (id, fields) in entries {
+        let _ = dead::letter(&id, &fields);
+    }
+}
