@@ -11,3 +11,4 @@ mod core;
 mod flow;
 mod pages;
 mod seaorm;
+mod supply;

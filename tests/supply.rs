@@ -1,0 +1,55 @@
+//! What we depend on: from the registry only, and under licences that `deny.toml` allows.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Everything that is not ours.
+fn dependencies() -> Vec<Value> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["metadata", "--format-version=1", "--locked"];
+    let told = Command::new(cargo).args(arguments).current_dir(root()).output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let metadata: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    packages.iter().filter(|package| !package["source"].is_null()).cloned().collect()
+}
+
+fn allowed() -> Vec<String> {
+    let deny = std::fs::read_to_string(root().join("deny.toml")).unwrap();
+    let (_, list) = deny.split_once("allow = [").unwrap();
+    let (list, _) = list.split_once(']').unwrap();
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Of each part that `AND` joins, one choice must do.
+fn permits(expression: &str, allowed: &[String]) -> bool {
+    let choices =
+        |part: &str| part.replace('/', " OR ").split(" OR ").any(|name| allowed.iter().any(|a| a == name.trim()));
+    expression.replace(['(', ')'], "").split(" AND ").all(choices)
+}
+
+#[test]
+fn everything_comes_from_the_registry_under_a_licence_that_is_allowed() {
+    let (dependencies, allowed) = (dependencies(), allowed());
+    assert!(dependencies.len() > 100 && allowed.len() > 5);
+    for package in dependencies {
+        let (name, licence) = (&package["name"], package["license"].as_str().unwrap_or("none"));
+        assert_eq!(package["source"], REGISTRY, "{name}");
+        assert!(permits(licence, &allowed), "{name} is under {licence}");
+    }
+}
+
+#[test]
+fn a_licence_that_is_not_allowed_is_seen() {
+    let allowed = ["MIT".to_owned()];
+    assert!(permits("GPL-3.0 OR MIT", &allowed) && permits("MIT/Apache-2.0", &allowed));
+    assert!(!permits("GPL-3.0", &allowed) && !permits("MIT AND GPL-3.0", &allowed) && !permits("none", &allowed));
+}
