@@ -1,4 +1,5 @@
-//! Every verb that reads a reply, and a server that answers anything: there is an error or a value, within a bound, and never more memory than was sent.
+//! Every verb that reads a reply, and a server that answers anything: there is an error or a value, within a bound, and never more
+//! memory than was sent.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
