@@ -20,6 +20,9 @@ const STEADY: Duration = Duration::from_secs(60);
 
 /// Runs workers until it is told to stop; restarts those that panic or fail.
 ///
+/// A restart comes after a pause, which grows from a tenth of a second to between half a minute and a minute where the same
+/// worker fails again and again, and is short again once it has run for a minute.
+///
 /// ```no_run
 /// # use std::time::Duration;
 /// # use redstream_core::{Batch, Redstream, Supervisor};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use redstream_core::{ConnectOptions, Error, Redstream, Supervisor};
+use redstream_core::{ConnectOptions, Error, Redstream, Stream, Supervisor};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -116,17 +116,14 @@ async fn lies_amid_the_work_cost_no_message() {
     let direct = Redstream::connect(redis.url()).await.unwrap();
     let (products, truth) = (through.stream("products").unwrap(), direct.stream("products").unwrap());
     let seen = Recorder::default();
-    let pause = Duration::from_millis(10);
-    let ttl = Duration::from_secs(1);
-    let workers = Supervisor::new()
-        .with(products.consumer("search", seen.clone()).lock_ttl(ttl).backoff(pause, pause * 10))
-        .with(products.delayer(Duration::from_millis(100)).lock_ttl(ttl))
-        .with(products.trimmer().interval(pause).lock_ttl(ttl));
-    let stop = CancellationToken::new();
-    let workers = tokio::spawn(workers.run_until(stop.clone().cancelled_owned()));
-
+    // A message that a lie made up has no payload, or another one.
+    let handled =
+        || -> Vec<u64> { seen.batches().iter().flatten().filter_map(|message| message.payload().ok()).collect() };
     let mut written = 0_u64;
     for reply in REPLIES {
+        // A supervisor for each: it restarts what fails again and again after longer and longer pauses.
+        let stop = CancellationToken::new();
+        let workers = tokio::spawn(workers(&products, &seen).run_until(stop.clone().cancelled_owned()));
         for needle in ["XREAD", "EVALSHA", "XADD"] {
             let before = proxy.struck();
             proxy.strike(needle, Fault::Lie(reply), 2);
@@ -136,13 +133,19 @@ async fn lies_amid_the_work_cost_no_message() {
             written += 1;
             eventually(BACK, &format!("{reply:?} is told to {needle}"), async || proxy.struck() > before).await;
         }
+        proxy.strike("", Fault::FallSilent, 0);
+        let all = async || (0..written).all(|key| handled().contains(&key));
+        eventually(BACK, &format!("every message arrives in spite of {reply:?}"), all).await;
+        assert!(!workers.is_finished(), "all workers went on");
+        stop.cancel();
+        workers.await.unwrap().unwrap();
     }
-    proxy.strike("", Fault::FallSilent, 0);
-    // A message that a lie made up has no payload, or another one.
-    let handled =
-        || -> Vec<u64> { seen.batches().iter().flatten().filter_map(|message| message.payload().ok()).collect() };
-    eventually(BACK, "every message arrives", async || (0..written).all(|key| handled().contains(&key))).await;
-    assert!(!workers.is_finished(), "all workers went on");
-    stop.cancel();
-    workers.await.unwrap().unwrap();
+}
+
+fn workers(products: &Stream, seen: &Recorder) -> Supervisor {
+    let (pause, ttl) = (Duration::from_millis(10), Duration::from_secs(1));
+    Supervisor::new()
+        .with(products.consumer("search", seen.clone()).lock_ttl(ttl).backoff(pause, pause * 10))
+        .with(products.delayer(Duration::from_millis(100)).lock_ttl(ttl))
+        .with(products.trimmer().interval(pause).lock_ttl(ttl))
 }
