@@ -12,6 +12,9 @@ use super::Seen;
 /// The gem's locks live that long without renewal, and it waits that long for a wake-up.
 pub(super) const TTL: Duration = Duration::from_secs(5);
 
+/// How long it waits for a message before it looks whether it is to stop.
+const NEWS: Duration = Duration::from_millis(500);
+
 /// The gem's batch.
 const BATCH: usize = 1000;
 
@@ -124,11 +127,19 @@ impl Gem {
         while !shutdown.is_cancelled() {
             match self.consume_once(stream, consumer, seen).await {
                 None => self.wait(&lock).await,
-                // The gem would hold the lock for as long as its read blocks.
-                Some(0) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Some(0) => self.wait_for_news(stream, consumer).await,
                 Some(_) => {}
             }
         }
+    }
+
+    /// Until there is a message, or a while has passed. The gem would hold the lock meanwhile.
+    async fn wait_for_news(&mut self, stream: &str, consumer: &str) {
+        let offset = self.offset(stream, consumer).await.unwrap_or_else(|| "0-0".to_owned());
+        let key = format!("{}:stream:{stream}", self.base);
+        let mut xread = redis::cmd("XREAD");
+        xread.arg("COUNT").arg(1).arg("BLOCK").arg(NEWS.as_millis().to_string()).arg("STREAMS").arg(key).arg(offset);
+        xread.exec_async(&mut self.waiting).await.unwrap();
     }
 
     /// Moves what is due by the gem's own clock. `None` where another holds the lock.
