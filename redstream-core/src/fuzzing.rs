@@ -5,7 +5,7 @@
 
 use redis::{FromRedisValue, Value};
 
-use crate::entries::{Entries, Range};
+use crate::entries::{Entries, Flat, Range};
 use crate::stream::operate;
 use crate::{Message, MessageId, dead, durability, server};
 
@@ -42,8 +42,9 @@ pub fn note(bytes: &[u8]) {
 
 fn entries(value: Value) {
     let read = Entries::from_redis_value(value.clone()).map(|Entries(messages)| messages);
-    let ranged = Range::from_redis_value(value).map(|Range(messages)| messages);
-    for message in [read, ranged].into_iter().flatten().flatten() {
+    let ranged = Range::from_redis_value(value.clone()).map(|Range(messages)| messages);
+    let flat = Flat::from_redis_value(value).map(|Flat(messages)| messages);
+    for message in [read, ranged, flat].into_iter().flatten().flatten() {
         decode(&message);
     }
 }
