@@ -7,7 +7,7 @@ mod on {
     use std::sync::OnceLock;
     use std::time::{SystemTime, UNIX_EPOCH};
 
-    pub use crate::mutation::MUTATIONS;
+    pub use crate::mutation::all;
 
     static WATCH: OnceLock<Box<dyn Fn(&'static str) + Send + Sync>> = OnceLock::new();
 
@@ -24,6 +24,12 @@ mod on {
         }
     }
 
+    /// The defect that `REDSTREAM_MUTATION` names, if it is one of these: each with its name and the law that it breaks.
+    pub fn switched_on<M: Copy>(defects: &[(M, &'static str, u8)]) -> Option<M> {
+        let name = env::var("REDSTREAM_MUTATION").ok()?;
+        defects.iter().find(|(_, known, _)| *known == name).map(|(defect, ..)| *defect)
+    }
+
     /// The clock of this host in ms, wrong by `REDSTREAM_CLOCK_SKEW_MS`. Only a defect reads it.
     pub(crate) fn local_ms() -> i128 {
         let skew: i128 = env::var("REDSTREAM_CLOCK_SKEW_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(0);
@@ -33,7 +39,7 @@ mod on {
 }
 
 #[cfg(feature = "chaos")]
-pub use on::{MUTATIONS, cross, watch};
+pub use on::{all, cross, switched_on, watch};
 
 #[cfg(feature = "chaos")]
 pub(crate) use on::local_ms;

@@ -65,7 +65,7 @@ pub(crate) fn handle(handler: &dyn Handler, batch: Batch) -> impl Future<Output 
 }
 
 #[cfg(feature = "chaos")]
-pub use on::MUTATIONS;
+pub use on::all;
 #[cfg(feature = "chaos")]
 pub(crate) use on::{cut, handle, is, script};
 
@@ -79,6 +79,7 @@ mod on {
         self, CommitBeforeHandling, DeadLetterLost, LocalClock, PoisonKept, ReleaseUnchecked, SkipOnCancel, StringIds,
         TrimHighest, TrimWithoutRegistry, TwoAtOnce, UnfencedOffset, VersionEarly, VersionNone,
     };
+    use crate::chaos::switched_on;
     use crate::{Batch, Handler, HandlerError, Result};
 
     const ALL: [(Mutation, &str, u8); 13] = [
@@ -97,21 +98,12 @@ mod on {
         (SkipOnCancel, "skip-on-cancel", 9),
     ];
 
-    /// The name of each defect, and the law that it breaks.
-    pub const MUTATIONS: [(&str, u8); ALL.len()] = {
-        let mut named = [("", 0); ALL.len()];
-        let mut at = 0;
-        while at < ALL.len() {
-            named[at] = (ALL[at].1, ALL[at].2);
-            at += 1;
-        }
-        named
-    };
+    static ON: LazyLock<Option<Mutation>> = LazyLock::new(|| switched_on(&ALL));
 
-    static ON: LazyLock<Option<Mutation>> = LazyLock::new(|| {
-        let name = std::env::var("REDSTREAM_MUTATION").ok()?;
-        ALL.into_iter().find(|(_, known, _)| *known == name).map(|(mutation, ..)| mutation)
-    });
+    /// The name of each defect, and the law that it breaks.
+    pub fn all() -> impl Iterator<Item = (&'static str, u8)> {
+        ALL.into_iter().map(|(_, name, law)| (name, law))
+    }
 
     pub(crate) fn is(mutation: Mutation) -> bool {
         *ON == Some(mutation)

@@ -5,7 +5,7 @@
 pub(crate) use redstream_core::chaos::cross;
 
 #[cfg(feature = "chaos")]
-pub use crate::mutation::MUTATIONS;
+pub use crate::mutation::all;
 
 /// The flow has come to this point.
 #[cfg(not(feature = "chaos"))]

@@ -28,13 +28,15 @@ pub(crate) const fn is(_: Mutation) -> bool {
 }
 
 #[cfg(feature = "chaos")]
-pub use on::MUTATIONS;
+pub use on::all;
 #[cfg(feature = "chaos")]
 pub(crate) use on::is;
 
 #[cfg(feature = "chaos")]
 mod on {
     use std::sync::LazyLock;
+
+    use redstream_core::chaos::switched_on;
 
     use super::Mutation::{
         self, CommitUnacknowledged, DelayAfterCommit, MainFailureFails, RelayDeletesFirst, RollbackAnnounces,
@@ -51,21 +53,12 @@ mod on {
         (UntrackedSilent, "untracked-silent", 10),
     ];
 
-    /// The name of each defect, and the law that it breaks.
-    pub const MUTATIONS: [(&str, u8); ALL.len()] = {
-        let mut named = [("", 0); ALL.len()];
-        let mut at = 0;
-        while at < ALL.len() {
-            named[at] = (ALL[at].1, ALL[at].2);
-            at += 1;
-        }
-        named
-    };
+    static ON: LazyLock<Option<Mutation>> = LazyLock::new(|| switched_on(&ALL));
 
-    static ON: LazyLock<Option<Mutation>> = LazyLock::new(|| {
-        let name = std::env::var("REDSTREAM_MUTATION").ok()?;
-        ALL.into_iter().find(|(_, known, _)| *known == name).map(|(mutation, ..)| mutation)
-    });
+    /// The name of each defect, and the law that it breaks.
+    pub fn all() -> impl Iterator<Item = (&'static str, u8)> {
+        ALL.into_iter().map(|(_, name, law)| (name, law))
+    }
 
     pub(crate) fn is(mutation: Mutation) -> bool {
         *ON == Some(mutation)

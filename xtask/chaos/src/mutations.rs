@@ -11,7 +11,7 @@ use crate::{Options, batch};
 /// Runs each defect until a schedule catches it, for `bound` schedules at the most, and prints the table. Whether all were
 /// caught.
 pub(crate) async fn table(options: &Options, bound: usize, postgres: &str) -> Result<bool> {
-    let mut all: Vec<(&str, u8)> = core::chaos::MUTATIONS.into_iter().chain(chaos::MUTATIONS).collect();
+    let mut all: Vec<(&str, u8)> = core::chaos::all().chain(chaos::all()).collect();
     all.sort_by_key(|(_, law)| *law);
     println!("| law | defect | schedules until caught | what caught it |\n|---|---|---|---|");
     let mut missed = 0;
