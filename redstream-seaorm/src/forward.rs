@@ -242,14 +242,22 @@ where
     E: Display + Debug + Send,
 {
     let transaction = begun.map_err(TransactionError::Connection)?;
-    match callback(&transaction).await {
-        Ok(value) => {
-            transaction.commit().await.map_err(TransactionError::Connection)?;
-            Ok(value)
-        }
-        Err(error) => {
-            transaction.rollback().await.map_err(TransactionError::Connection)?;
-            Err(TransactionError::Transaction(error))
-        }
-    }
+    let outcome = callback(&transaction).await;
+    end(transaction, outcome).await
+}
+
+/// Commits what succeeded, rolls back what failed.
+pub(crate) async fn end<T, R, E>(
+    transaction: StreamedTransaction<T>,
+    outcome: Result<R, E>,
+) -> Result<R, TransactionError<E>>
+where
+    T: TransactionSession + ConnectionTrait + Send + 'static,
+{
+    let ended = match outcome {
+        Ok(_) => transaction.commit().await,
+        Err(_) => transaction.rollback().await,
+    };
+    ended.map_err(TransactionError::Connection)?;
+    outcome.map_err(TransactionError::Transaction)
 }

@@ -9,6 +9,7 @@ use sea_orm::{
     TransactionTrait, metric,
 };
 
+use crate::forward::end;
 use crate::{StreamedConnection, StreamedTransaction};
 
 /// Of connections and transactions alike.
@@ -77,16 +78,8 @@ where
     E: Display + Debug,
 {
     let transaction = begun.map_err(TransactionError::Connection)?;
-    match callback(&transaction).await {
-        Ok(value) => {
-            transaction.commit().await.map_err(TransactionError::Connection)?;
-            Ok(value)
-        }
-        Err(error) => {
-            transaction.rollback().await.map_err(TransactionError::Connection)?;
-            Err(TransactionError::Transaction(error))
-        }
-    }
+    let outcome = callback(&transaction).await;
+    end(transaction, outcome).await
 }
 
 impl StreamedConnection {
