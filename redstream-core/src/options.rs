@@ -84,7 +84,8 @@ impl ConnectOptions {
     }
 
     /// The certificate authority, in PEM, that alone vouches for the server of a `rediss://` URL. Default: the authorities
-    /// that the system trusts. Certificates and host names are always verified. For one server or a cluster.
+    /// that the system trusts. Certificates and host names are always verified. For one server or a cluster;
+    /// refused with Sentinels.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -123,6 +124,11 @@ impl ConnectOptions {
             ("give_up_after", self.give_up_after),
         ] {
             positive(option, value)?;
+        }
+        #[cfg(feature = "tls")]
+        if self.root_certificate.is_some() && matches!(self.place, Place::Sentinel { .. }) {
+            let reason = "with Sentinels the authorities of the system vouch: add it to those".to_owned();
+            return Err(Error::InvalidOption { option: "root_certificate", reason });
         }
         Ok(())
     }

@@ -60,6 +60,13 @@ async fn works_with_the_authority_that_signed_the_server() {
 }
 
 #[tokio::test]
+async fn an_authority_that_sentinels_would_not_be_asked_for_is_refused() {
+    let options = ConnectOptions::sentinel(["rediss://127.0.0.1:1/"], "main").root_certificate("a certificate");
+    let error = Redstream::connect(options).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidOption { option: "root_certificate", .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn refuses_a_server_that_nobody_vouches_for_and_one_with_another_name() {
     let secured = secured().await;
     let unknown = ConnectOptions::new(format!("rediss://127.0.0.1:{}/", secured.port));
