@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use redstream_core::{Batch, CancellationToken, Condition, Health, OnPoison, Redstream, Result, Supervisor, Worker};
+use redstream_core::{Batch, Condition, Health, OnPoison, Redstream, Supervisor};
 use tokio::sync::Notify;
 
 use super::SOON;
 use super::recorder::Recorder;
+use super::restless::Restless;
 use crate::support::{eventually, private_redis, redstream};
 
 fn condition(health: &Health, worker: usize) -> Condition {
@@ -154,19 +154,6 @@ async fn quiet_finishes_hands_over_and_takes_on_nothing_more() {
         assert_eq!(seen.payloads(), [2], "it committed, and handed over");
     };
     supervisor.run_until(story).await.unwrap();
-}
-
-struct Restless;
-
-#[async_trait]
-impl Worker for Restless {
-    fn name(&self) -> String {
-        "restless".to_owned()
-    }
-
-    async fn run(&self, _: CancellationToken) -> Result<()> {
-        panic!("on purpose")
-    }
 }
 
 #[tokio::test]

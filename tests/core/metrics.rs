@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::metrics::set_default_local_recorder;
-use async_trait::async_trait;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use redstream_core::metrics as names;
-use redstream_core::{Batch, CancellationToken, Consumer, Progress, Result, Start, Supervisor, Worker};
+use redstream_core::{Batch, CancellationToken, Consumer, Progress, Start, Supervisor};
 
 use super::SOON;
 use super::recorder::Recorder;
+use super::restless::Restless;
 use crate::support::{eventually, namespace, raw_redis, redis_url, redstream_at};
 
 /// Reads what was measured: counters and samples added up, gauges as they stand. By name and the values of the labels.
@@ -148,19 +148,6 @@ async fn delayers_and_trimmers_tell_what_they_moved_and_who_holds_them_up() {
     })
     .await;
     assert_eq!(meter.read(names::TRIMMED_UNREAD, "products"), Some(1.0));
-}
-
-struct Restless;
-
-#[async_trait]
-impl Worker for Restless {
-    fn name(&self) -> String {
-        "restless".to_owned()
-    }
-
-    async fn run(&self, _: CancellationToken) -> Result<()> {
-        panic!("on purpose")
-    }
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod properties;
 mod proxy;
 pub(crate) mod recorder;
 mod replies;
+mod restless;
 mod ruby;
 mod secrets;
 mod sentinel;

@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn the_page_shows_what_is_written() {
         let blocks = blocks();
-        let model: DeriveInput = syn::parse_str(blocks[0]).unwrap();
-        let written = syn::parse2(super::streamed(&model).unwrap()).unwrap();
+        let model: DeriveInput = syn::parse_str(blocks[0]).expect("the page's first block is a model");
+        let written = super::streamed(&model).and_then(syn::parse2).expect("the derive writes items");
         assert_eq!(prettyplease::unparse(&written), blocks[1]);
     }
 }
