@@ -1,94 +1,17 @@
 //! What a failing handler leads to: retries, dead letters, patience.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+mod outages;
+mod store;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use redstream_core::{
-    Batch, CancellationToken, Consumer, Error, Handler, HandlerError, MessageId, OnPoison, Redstream, Result, Stream,
-};
-use tokio::task::JoinHandle;
+use redstream_core::{Batch, Error, Handler, MessageId, OnPoison};
 
+use self::store::{Store, add, quick, start, start_as_it_is, stop};
 use super::SOON;
 use crate::support::{eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
-
-/// A datastore of numbers that refuses some, and can be down.
-#[derive(Clone, Default)]
-struct Store {
-    poison: Arc<Mutex<Vec<i64>>>,
-    down: Arc<AtomicBool>,
-    calls: Arc<AtomicUsize>,
-    /// Each number with how often it was stored.
-    stored: Arc<Mutex<BTreeMap<i64, usize>>>,
-    /// Tells which messages it refused.
-    names_them: bool,
-}
-
-impl Store {
-    fn refusing(poison: impl Into<Vec<i64>>) -> Self {
-        Self { poison: Arc::new(Mutex::new(poison.into())), ..Self::default() }
-    }
-
-    fn numbers(&self) -> Vec<i64> {
-        self.stored.lock().unwrap().keys().copied().collect()
-    }
-
-    fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
-    }
-}
-
-#[async_trait]
-impl Handler for Store {
-    async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        if self.down.load(Ordering::SeqCst) {
-            return Err("connection refused".into());
-        }
-        let numbers = batch.payloads().collect::<Result<Vec<i64>, _>>()?;
-        let poison = self.poison.lock().unwrap().clone();
-        let refused = |number: &i64| poison.contains(number);
-        if !self.names_them && numbers.iter().any(refused) {
-            return Err("one of them is not to my taste".into());
-        }
-        let mut stored = self.stored.lock().unwrap();
-        for number in numbers.iter().filter(|number| !refused(number)) {
-            *stored.entry(*number).or_default() += 1;
-        }
-        let failed: Vec<MessageId> =
-            batch.messages().iter().zip(&numbers).filter(|(_, number)| refused(number)).map(|(m, _)| m.id()).collect();
-        if failed.is_empty() { Ok(()) } else { Err(HandlerError::only(failed, "these are not to my taste")) }
-    }
-}
-
-async fn add(redstream: &Redstream, stream: &Stream, numbers: impl IntoIterator<Item = i64>) {
-    for number in numbers {
-        redstream.producer().queue(stream.name(), &number).await.unwrap();
-    }
-}
-
-fn quick(consumer: Consumer) -> Consumer {
-    consumer.attempts(2).backoff(Duration::from_millis(5), Duration::from_millis(20))
-}
-
-type Running = (CancellationToken, JoinHandle<Result<()>>);
-
-fn start(consumer: Consumer) -> Running {
-    start_as_it_is(quick(consumer))
-}
-
-fn start_as_it_is(consumer: Consumer) -> Running {
-    let shutdown = CancellationToken::new();
-    let token = shutdown.clone();
-    (shutdown, tokio::spawn(async move { consumer.run(token).await }))
-}
-
-async fn stop((shutdown, running): Running) {
-    shutdown.cancel();
-    tokio::time::timeout(SOON, running).await.expect("it stops").unwrap().unwrap();
-}
 
 #[tokio::test]
 async fn a_poison_message_is_found_and_set_aside_and_the_rest_goes_on() {
@@ -142,86 +65,6 @@ async fn only_the_messages_that_the_handler_names_are_tried_again() {
     stop(running).await;
     assert!(store.stored.lock().unwrap().values().all(|times| *times <= 2), "{:?}", store.stored);
     assert_eq!(store.numbers(), (0..6).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn an_outage_gives_nothing_up_and_work_goes_on_when_it_ends() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    let store = Store::default();
-    add(&redstream, &products, 0..10).await;
-    let running = start(products.consumer("search", store.clone()).batch_size(4));
-    eventually(SOON, "the first messages", async || products.lag("search").await.unwrap() == 0).await;
-
-    store.down.store(true, Ordering::SeqCst);
-    add(&redstream, &products, 10..20).await;
-    let before = store.calls();
-    eventually(SOON, "far more attempts than two", async || store.calls() > before + 20).await;
-    assert_eq!(products.lag("search").await.unwrap(), 10, "nothing is skipped");
-    store.down.store(false, Ordering::SeqCst);
-    eventually(SOON, "the rest", async || products.lag("search").await.unwrap() == 0).await;
-    stop(running).await;
-    assert_eq!(store.numbers(), (0..20).collect::<Vec<_>>());
-    assert_eq!(products.dead_letters("search").unwrap().count().await.unwrap(), 0);
-}
-
-/// A store that is down for some calls, counted from the first one with a number above zero.
-fn flickering(store: &Store, down: &'static [usize]) -> impl Handler {
-    let (store, calls) = (store.clone(), Arc::new(AtomicUsize::new(0)));
-    move |batch: Batch| {
-        let begins = batch.payloads::<i64>().any(|number| number.is_ok_and(|number| number > 0));
-        let counts = begins || calls.load(Ordering::SeqCst) > 0;
-        let is_down = counts && down.contains(&(calls.fetch_add(1, Ordering::SeqCst) + 1));
-        let store = store.clone();
-        async move { if is_down { Err("connection refused".into()) } else { store.handle(batch).await } }
-    }
-}
-
-#[tokio::test]
-async fn an_outage_that_ends_after_the_last_try_sets_nothing_aside() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    let store = Store::default();
-    add(&redstream, &products, [0]).await;
-    let running = start(products.consumer("search", flickering(&store, &[1, 2])));
-    eventually(SOON, "the first message", async || products.lag("search").await.unwrap() == 0).await;
-    add(&redstream, &products, [1]).await;
-    eventually(SOON, "the second", async || products.lag("search").await.unwrap() == 0).await;
-    stop(running).await;
-    assert_eq!(products.dead_letters("search").unwrap().count().await.unwrap(), 0);
-    assert_eq!(store.numbers(), [0, 1]);
-}
-
-/// Two tries of three messages fail, one of them succeeds, and the others fail when they are tried alone.
-#[tokio::test]
-async fn an_outage_that_comes_and_goes_while_poison_is_looked_for_sets_nothing_aside() {
-    for down in [&[1, 2, 4, 5][..], &[1, 2, 5]] {
-        let redstream = redstream().await;
-        let products = redstream.stream("products").unwrap();
-        let store = Store::default();
-        add(&redstream, &products, 1..=3).await;
-        let running = start(products.consumer("search", flickering(&store, down)));
-        eventually(SOON, "all messages", async || products.lag("search").await.unwrap() == 0).await;
-        stop(running).await;
-        assert_eq!(products.dead_letters("search").unwrap().count().await.unwrap(), 0, "down: {down:?}");
-        assert_eq!(store.numbers(), [1, 2, 3], "down: {down:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_datastore_that_was_down_from_the_start_is_an_outage_too() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    let store = Store::default();
-    store.down.store(true, Ordering::SeqCst);
-    add(&redstream, &products, 0..10).await;
-    let running = start(products.consumer("search", store.clone()));
-    eventually(SOON, "many attempts", async || store.calls() > 30).await;
-    assert_eq!(products.dead_letters("search").unwrap().count().await.unwrap(), 0);
-    store.down.store(false, Ordering::SeqCst);
-    eventually(SOON, "all", async || products.lag("search").await.unwrap() == 0).await;
-    stop(running).await;
-    assert_eq!(store.numbers(), (0..10).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -289,31 +132,6 @@ async fn dead_letters_are_redriven_or_discarded_one_or_all() {
     assert_eq!((letters.count().await.unwrap(), letters.discard_all().await.unwrap()), (0, 0));
     eventually(SOON, "what was redriven", async || store.numbers() == [0, 1, 3, 4, 5, 6]).await;
     stop(running).await;
-}
-
-#[tokio::test]
-async fn work_goes_on_soon_after_an_outage_however_long_the_pauses_between_attempts() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    let (down, calls) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
-    let handler = {
-        let (down, calls) = (down.clone(), calls.clone());
-        move |_: Batch| {
-            calls.fetch_add(1, Ordering::SeqCst);
-            let down = down.load(Ordering::SeqCst);
-            std::future::ready(if down { Err("down".into()) } else { Ok(()) })
-        }
-    };
-    add(&redstream, &products, 0..100).await;
-    let logs = crate::support::Logs::capture();
-    let running = start_as_it_is(products.consumer("search", handler).attempts(1).backoff(SOON * 100, SOON * 100));
-    eventually(SOON, "the outage", async || logs.has(&["ERROR", "taken for an outage"])).await;
-    let before = calls.load(Ordering::SeqCst);
-    eventually(SOON, "a knock", async || calls.load(Ordering::SeqCst) > before).await;
-    down.store(false, Ordering::SeqCst);
-    eventually(SOON, "all of them", async || products.lag("search").await.unwrap() == 0).await;
-    stop(running).await;
-    assert_eq!(products.dead_letters("search").unwrap().count().await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -101,9 +101,46 @@ pub(crate) mod place {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// The hooks of a child whose author's document holds something of it.
+macro_rules! touches_its_author {
+    () => {
+        #[async_trait::async_trait]
+        impl ActiveModelBehavior for ActiveModel {
+            async fn before_save<C: ConnectionTrait>(self, db: &C, insert: bool) -> Result<Self, DbErr> {
+                ::redstream_seaorm::hooks::touch_parents::<$crate::seaorm::library::author::Entity, _, _>(
+                    &self, db, insert,
+                )
+                .await?;
+                ::redstream_seaorm::hooks::before_save(&self, db, insert).await?;
+                Ok(self)
+            }
+
+            async fn after_save<C: ConnectionTrait>(model: Model, db: &C, insert: bool) -> Result<Model, DbErr> {
+                ::redstream_seaorm::hooks::after_save::<Entity, C>(&model, db, insert).await?;
+                Ok(model)
+            }
+
+            async fn before_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
+                ::redstream_seaorm::hooks::touch_parents::<$crate::seaorm::library::author::Entity, _, _>(
+                    &self, db, false,
+                )
+                .await?;
+                ::redstream_seaorm::hooks::before_delete(&self, db).await?;
+                Ok(self)
+            }
+
+            async fn after_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
+                ::redstream_seaorm::hooks::after_delete(&self, db).await?;
+                Ok(self)
+            }
+        }
+    };
+}
+pub(crate) use touches_its_author;
+
 /// A chapter names its author, who has documents that list the chapters: its hooks touch both.
 pub(crate) mod chapter {
-    use redstream_seaorm::{Streamed, hooks};
+    use redstream_seaorm::Streamed;
     use sea_orm::entity::prelude::*;
 
     use super::author;
@@ -129,30 +166,7 @@ pub(crate) mod chapter {
         }
     }
 
-    #[async_trait::async_trait]
-    impl ActiveModelBehavior for ActiveModel {
-        async fn before_save<C: ConnectionTrait>(self, db: &C, insert: bool) -> Result<Self, DbErr> {
-            hooks::touch_parents::<author::Entity, _, _>(&self, db, insert).await?;
-            hooks::before_save(&self, db, insert).await?;
-            Ok(self)
-        }
-
-        async fn after_save<C: ConnectionTrait>(model: Model, db: &C, insert: bool) -> Result<Model, DbErr> {
-            hooks::after_save::<Entity, C>(&model, db, insert).await?;
-            Ok(model)
-        }
-
-        async fn before_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
-            hooks::touch_parents::<author::Entity, _, _>(&self, db, false).await?;
-            hooks::before_delete(&self, db).await?;
-            Ok(self)
-        }
-
-        async fn after_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
-            hooks::after_delete(&self, db).await?;
-            Ok(self)
-        }
-    }
+    super::touches_its_author!();
 }
 
 /// Shelves stand in shelves.
