@@ -2,8 +2,11 @@
 //!
 //! The old master's commands reach the replica in order and late; in the failover those that have not are lost.
 
+mod server;
+
 use stateright::{Model, Property};
 
+use self::server::{Command, Server};
 use crate::check::Ruled;
 
 /// What is kept, and what happens where it is not.
@@ -32,50 +35,6 @@ impl Failover {
 }
 
 const CHANGES: u8 = 2;
-
-/// What a server has. A message's id is its place in the stream, from 1 on, and it is of one change.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Server {
-    main: Vec<u8>,
-    delays: Vec<u8>,
-    offset: u8,
-}
-
-/// What is replicated.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Command {
-    Delay(u8),
-    Main(u8),
-    RemoveDelay(u8),
-    Settle(u8),
-    Offset(u8),
-    /// The delayer moves the oldest delay message.
-    Move,
-}
-
-impl Server {
-    fn run(&mut self, command: &Command) {
-        match command {
-            Command::Delay(change) => self.delays.push(*change),
-            Command::Main(change) => self.main.push(*change),
-            Command::RemoveDelay(change) => self.delays.retain(|delay| delay != change),
-            Command::Settle(change) => {
-                self.main.push(*change);
-                self.delays.retain(|delay| delay != change);
-            }
-            Command::Offset(id) => self.offset = *id,
-            Command::Move => {
-                if !self.delays.is_empty() {
-                    self.main.push(self.delays.remove(0));
-                }
-            }
-        }
-    }
-
-    fn last(&self) -> u8 {
-        u8::try_from(self.main.len()).unwrap_or(u8::MAX)
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Writer {

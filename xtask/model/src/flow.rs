@@ -2,8 +2,13 @@
 //!
 //! A pause of a host is no step of its own: whoever does nothing for a while, while others act and its lock expires, is paused.
 
+mod hosts;
+mod writers;
+
 use stateright::{Model, Property};
 
+use self::hosts::{Host, hosts_steps};
+use self::writers::{Delay, Writer, remove_due};
 use crate::check::Ruled;
 
 /// What is kept, and what happens where it is not.
@@ -41,78 +46,6 @@ pub(crate) struct Flow {
 impl Flow {
     fn keeps(&self, rule: Rule) -> bool {
         self.without != Some(rule)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Writer {
-    Idle,
-    /// It has written the row, and holds its lock.
-    Written,
-    /// The delay message is acknowledged, too.
-    Insured,
-    /// COMMIT was sent; whether the writer lives to see its answer is another matter.
-    Committing {
-        alive: bool,
-    },
-    Committed,
-    /// Done, rolled back, or dead.
-    Gone,
-}
-
-impl Writer {
-    fn holds_row(self) -> bool {
-        matches!(self, Self::Written | Self::Insured | Self::Committing { .. })
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Delay {
-    None,
-    Waiting,
-    Due,
-}
-
-/// Messages are numbered from 1 on; all are of the one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Host {
-    Out,
-    /// It took the lock with this token, and has read up to here.
-    Idle {
-        token: u8,
-        read: u8,
-    },
-    Arrived {
-        token: u8,
-        read: u8,
-    },
-    Versioned {
-        token: u8,
-        read: u8,
-        version: u8,
-    },
-    Read {
-        token: u8,
-        read: u8,
-        version: u8,
-        row: u8,
-    },
-    Handled {
-        token: u8,
-        read: u8,
-    },
-}
-
-impl Host {
-    fn token(self) -> Option<u8> {
-        match self {
-            Self::Out => None,
-            Self::Idle { token, .. }
-            | Self::Arrived { token, .. }
-            | Self::Versioned { token, .. }
-            | Self::Read { token, .. }
-            | Self::Handled { token, .. } => Some(token),
-        }
     }
 }
 
@@ -319,140 +252,8 @@ impl Model for Flow {
 }
 
 impl Flow {
-    fn writers_steps(&self, state: &State, w: usize, steps: &mut Vec<Step>) {
-        let insured_late = !self.keeps(Rule::InsuredBeforeCommit);
-        match state.writers[w] {
-            Writer::Idle if !state.writers.iter().any(|writer| writer.holds_row()) => steps.push(Step::Write(w)),
-            Writer::Idle | Writer::Gone => {}
-            Writer::Written if insured_late => steps.extend([Step::SendCommit(w), Step::WriterCrashes(w)]),
-            Writer::Written => steps.extend([Step::Insure(w), Step::RollBack(w), Step::WriterCrashes(w)]),
-            Writer::Insured => {
-                steps.extend([Step::SendCommit(w), Step::RollBack(w), Step::WriterCrashes(w)]);
-                if !self.keeps(Rule::AnnounceAfterCommit) {
-                    steps.push(Step::Announce(w));
-                }
-            }
-            Writer::Committing { alive } => {
-                steps.extend([Step::CommitLands(w), Step::CommitFails(w)]);
-                if alive {
-                    steps.push(Step::WriterCrashes(w));
-                }
-            }
-            Writer::Committed if insured_late && state.delays[w] == Delay::None => {
-                steps.extend([Step::Insure(w), Step::WriterCrashes(w)]);
-            }
-            Writer::Committed => steps.extend([Step::Announce(w), Step::WriterCrashes(w)]),
-        }
-        let may_fall_due = !state.writers[w].holds_row() || !self.keeps(Rule::DelayOutlastsCommit);
-        if state.delays[w] == Delay::Waiting && may_fall_due {
-            steps.push(Step::DelayFallsDue(w));
-        }
-    }
-
     fn trims_to(&self, state: &State) -> u8 {
         if self.keeps(Rule::TrimByOffset) { state.offset } else { state.last }
-    }
-
-    fn host_acts(&self, state: &mut State, h: usize, step: &Step) {
-        let host = state.hosts[h];
-        let owns = host.token().is_some() && host.token() == state.owner;
-        state.hosts[h] = match (step, host) {
-            (Step::Acquire(_), _) => {
-                state.tokens += 1;
-                state.owner = Some(state.tokens);
-                Host::Idle { token: state.tokens, read: state.offset }
-            }
-            (Step::ReadStream(_), Host::Idle { token, .. }) if self.keeps(Rule::CommitAfterHandling) => {
-                Host::Arrived { token, read: state.last }
-            }
-            (Step::ReadStream(_), Host::Idle { token, .. }) => {
-                self.commit(state, owns, state.last);
-                Host::Arrived { token, read: state.last }
-            }
-            (Step::Touch(_), Host::Arrived { token, read }) if owns => {
-                state.version += 1;
-                Host::Versioned { token, read, version: state.version }
-            }
-            (Step::ReadRow(_), Host::Versioned { token, read, version }) => {
-                Host::Read { token, read, version, row: state.row }
-            }
-            (Step::WriteSink(_), Host::Read { token, read, version, row }) => {
-                if version >= state.sink.1 || !self.keeps(Rule::SinkTestsVersion) {
-                    state.sink = (row, version);
-                    Host::Handled { token, read }
-                } else {
-                    // Refused: an owner asks for a newer version and reads again, and who is none is told so.
-                    Host::Arrived { token, read }
-                }
-            }
-            (Step::Commit(_), Host::Handled { token, read }) => {
-                if self.keeps(Rule::CommitAfterHandling) && !self.commit(state, owns, read) {
-                    Host::Out
-                } else {
-                    Host::Idle { token, read }
-                }
-            }
-            (Step::Release(_), Host::Idle { .. }) => {
-                state.stops -= 1;
-                if owns || !self.keeps(Rule::ReleaseTestsOwner) {
-                    state.other_released |= state.owner.is_some() && !owns;
-                    state.owner = None;
-                }
-                Host::Out
-            }
-            (Step::HostCrashes(_), _) => {
-                state.crashes -= 1;
-                Host::Out
-            }
-            // The touch of one who is no owner any more: lost.
-            _ => Host::Out,
-        };
-    }
-
-    /// `commit.lua`: whether the caller is the owner, and so goes on.
-    fn commit(&self, state: &mut State, owns: bool, id: u8) -> bool {
-        let fenced = self.keeps(Rule::CommitIsFenced);
-        if !owns && fenced && self.keeps(Rule::CommitTestsOwner) {
-            return false;
-        }
-        if id > state.offset || !fenced {
-            state.other_committed |= !owns;
-            state.offset_went_back |= id < state.offset;
-            state.offset = id;
-        }
-        true
-    }
-}
-
-fn remove_due(state: &mut State) {
-    for delay in &mut state.delays {
-        if *delay == Delay::Due {
-            *delay = Delay::None;
-        }
-    }
-}
-
-fn hosts_steps(state: &State, h: usize, steps: &mut Vec<Step>) {
-    let host = state.hosts[h];
-    if host != Host::Out && state.crashes > 0 {
-        steps.push(Step::HostCrashes(h));
-    }
-    match host {
-        Host::Out if state.owner.is_none() && state.last > state.offset => steps.push(Step::Acquire(h)),
-        Host::Out => {}
-        Host::Idle { read, .. } => {
-            if state.stops > 0 {
-                steps.push(Step::Release(h));
-            }
-            // What was trimmed is not there to be read.
-            if state.last > read.max(state.trimmed) {
-                steps.push(Step::ReadStream(h));
-            }
-        }
-        Host::Arrived { .. } => steps.push(Step::Touch(h)),
-        Host::Versioned { .. } => steps.push(Step::ReadRow(h)),
-        Host::Read { .. } => steps.push(Step::WriteSink(h)),
-        Host::Handled { .. } => steps.push(Step::Commit(h)),
     }
 }
 
