@@ -30,6 +30,8 @@ pub(crate) struct Schedule {
     pub(crate) theme: Theme,
     pub(crate) kind: Kind,
     pub(crate) insured: Insured,
+    /// Commits take their delay messages away.
+    pub(crate) settles: bool,
     pub(crate) delay_ms: u64,
     /// The stream's last id lies a day ahead of the clock, as after a clock that stepped back.
     pub(crate) ahead: bool,
@@ -156,7 +158,8 @@ impl Schedule {
             .map(|_| (chance.u64(100..calm_at), Fault::draw(chance, theme, cast.len())))
             .collect();
         faults.sort_by_key(|(at, _)| *at);
-        Self { seed, theme, kind, insured, delay_ms, ahead, poison, cast, faults, calm_at }
+        let settles = chance.u8(0..3) == 0;
+        Self { seed, theme, kind, insured, settles, delay_ms, ahead, poison, cast, faults, calm_at }
     }
 }
 

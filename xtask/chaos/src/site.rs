@@ -36,6 +36,7 @@ pub(crate) struct Site {
     pub(crate) schema: Option<String>,
     pub(crate) sink: u16,
     pub(crate) insured: Insured,
+    pub(crate) settles: bool,
     pub(crate) delay_ms: u64,
 }
 
@@ -86,6 +87,7 @@ impl Site {
             .resend_after(self.delay() / 5)
             .outbox_after(Duration::from_millis(150))
             .insurance(insurance)
+            .settle(self.settles)
             .guard(BypassGuard::Deny))
     }
 }

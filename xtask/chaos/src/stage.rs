@@ -95,6 +95,7 @@ impl Stage {
             schema: self.primary.schema.clone(),
             sink: self.datastore.port,
             insured: self.schedule.insured,
+            settles: self.schedule.settles,
             delay_ms: self.schedule.delay_ms,
         }
     }
