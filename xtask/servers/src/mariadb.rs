@@ -79,7 +79,9 @@ impl MariaDb {
             .args(["--max-connections=500", "--skip-log-bin"])
             .args(["--character-set-server=utf8mb4", "--skip-innodb-doublewrite"])
             .arg("--innodb-flush-log-at-trx-commit=0")
-            .args(["--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M"]);
+            .args(["--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M"])
+            // By default a statement waits a day for a table that another has locked.
+            .arg("--lock-wait-timeout=30");
         self.server.start(&mut command, "ready for connections")
     }
 
