@@ -109,24 +109,37 @@ impl Producer {
 
     async fn all(&self, kind: Kind, messages: &[NewMessage]) -> Result<Vec<MessageId>> {
         let mut ids = vec![MessageId::MIN; messages.len()];
+        if messages.is_empty() {
+            return Ok(ids);
+        }
         for section in self.sections(messages) {
-            let mut chunks = section.chunks(CHUNK);
-            let mut places = section.iter();
-            // They go out in order over one connection, and each waits for its own replies.
-            let mut in_flight = FuturesOrdered::new();
-            loop {
-                while in_flight.len() < IN_FLIGHT
-                    && let Some(chunk) = chunks.next()
-                {
-                    in_flight.push_back(self.pipeline(kind, messages, chunk));
-                }
-                let Some(added) = in_flight.next().await else { break };
-                for (id, at) in added?.into_iter().zip(&mut places) {
-                    ids[*at] = id;
-                }
+            let added = if section.len() <= CHUNK {
+                // A set of futures would do, but wakes itself, and with it another thread, while its only one is pending.
+                self.pipeline(kind, messages, &section).await?
+            } else {
+                self.pipelines(kind, messages, &section).await?
+            };
+            for (id, at) in added.into_iter().zip(section) {
+                ids[at] = id;
             }
         }
         Ok(ids)
+    }
+
+    /// Several pipelines: they go out in order over one connection, and each waits for its own replies.
+    async fn pipelines(&self, kind: Kind, messages: &[NewMessage], section: &[usize]) -> Result<Vec<MessageId>> {
+        let mut ids = Vec::with_capacity(section.len());
+        let mut chunks = section.chunks(CHUNK);
+        let mut in_flight = FuturesOrdered::new();
+        loop {
+            while in_flight.len() < IN_FLIGHT
+                && let Some(chunk) = chunks.next()
+            {
+                in_flight.push_back(self.pipeline(kind, messages, chunk));
+            }
+            let Some(added) = in_flight.next().await else { return Ok(ids) };
+            ids.extend(added?);
+        }
     }
 
     /// Which messages may go in one pipeline: in a cluster those of one stream, since each has its slot; else all.

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 use redstream_core::metrics;
-use sea_orm::{DbBackend, DbErr, EntityName};
+use sea_orm::{DbBackend, DbErr, EntityTrait};
 
 pub use self::tables::StreamedEntity;
 
@@ -64,9 +64,8 @@ impl Guard {
         Self { mode, tables: Tables::known(), warned: Mutex::default() }
     }
 
-    pub(crate) fn learn<E: EntityName>(&self) {
-        let entity = E::default();
-        self.tables.learn(entity.table_name(), entity.schema_name());
+    pub(crate) fn learn<E: EntityTrait>(&self) {
+        self.tables.learn::<E>();
     }
 
     /// Whether statements need a look at all.

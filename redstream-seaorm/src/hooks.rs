@@ -31,7 +31,7 @@ use crate::answer::ReadKeys;
 use crate::context::Context;
 use crate::delays::InsuredBy;
 use crate::mutation::{self, Mutation::UntrackedSilent};
-use crate::permits::Promise;
+use crate::permits::{Permits, Promise};
 use crate::probe::{self, Tracked};
 use crate::scope::Scope;
 use crate::streamed::{message, table};
@@ -96,6 +96,10 @@ where
         return Ok(());
     }
     let tracked = tracked::<E, C>(db)?;
+    if !insert && tracked.permits().is_none_or(Permits::is_empty) {
+        // Announced before it, and its statement was seen.
+        return Ok(());
+    }
     let message = message::<E>(model.get_primary_key_value())?;
     let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<E>(), &message));
     match tracked {

@@ -1,7 +1,10 @@
 //! Which tables are streamed.
 
+use std::any::TypeId;
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
+
+use sea_orm::EntityTrait;
 
 use super::statements::Write;
 
@@ -17,7 +20,14 @@ inventory::collect!(StreamedEntity);
 /// The tables of all derived entities of the program, and those that a hook or a bulk operation was called for. Compared without
 /// regard to case, as most databases do with names that are not quoted.
 #[derive(Debug)]
-pub(super) struct Tables(RwLock<HashSet<Table>>);
+pub(super) struct Tables(RwLock<Known>);
+
+#[derive(Debug)]
+struct Known {
+    tables: HashSet<Table>,
+    /// Entities that are among them: hooks ask for each record.
+    entities: HashSet<TypeId>,
+}
 
 /// Without a schema: in whichever.
 type Table = (String, Option<String>);
@@ -26,21 +36,25 @@ impl Tables {
     pub(super) fn known() -> Self {
         let each = inventory::iter::<StreamedEntity>().map(|entity| (entity.0)());
         let tables = each.map(|(schema, table)| (folded(&table), schema.as_deref().map(folded)));
-        Self(RwLock::new(tables.collect()))
+        Self(RwLock::new(Known { tables: tables.collect(), entities: HashSet::new() }))
     }
 
-    /// A hook or a bulk operation is at work on this table.
-    pub(super) fn learn(&self, table: &str, schema: Option<&str>) {
-        let table = (folded(table), schema.map(folded));
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&table);
-        if !known {
-            self.0.write().unwrap_or_else(PoisonError::into_inner).insert(table);
+    /// A hook or a bulk operation is at work on the table of this entity.
+    pub(super) fn learn<E: EntityTrait>(&self) {
+        let entity = TypeId::of::<E>();
+        if self.0.read().unwrap_or_else(PoisonError::into_inner).entities.contains(&entity) {
+            return;
         }
+        let name = E::default();
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.tables.insert((folded(name.table_name()), name.schema_name().map(folded)));
+        known.entities.insert(entity);
     }
 
     /// Whether it writes a streamed table. One that names no schema may be in any.
     pub(super) fn has(&self, write: &Write<'_>) -> bool {
-        let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let tables = &known.tables;
         let (table, schema) = (folded(write.table), write.schema.map(folded));
         match schema {
             Some(schema) => tables.contains(&(table.clone(), None)) || tables.contains(&(table, Some(schema))),
