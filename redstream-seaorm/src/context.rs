@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) outbox_after: Duration,
     pub(crate) guard: BypassGuard,
     pub(crate) settles: bool,
+    /// A commit does not wait for its main messages.
+    pub(crate) in_background: bool,
     /// The wrapped connection is streamed itself, and wants to know what this one answers for.
     pub(crate) nested: bool,
 }

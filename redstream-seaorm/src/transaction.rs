@@ -87,8 +87,13 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     ///
     /// On PostgreSQL a commit after a failed statement rolls back and yet succeeds, as the driver reports it. The main messages
     /// then only make consumers read unchanged rows.
+    ///
+    /// With [`announce_in_background`](crate::StreamedConnection::announce_in_background) it returns when the database has
+    /// committed, and the main messages follow.
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.commit_with_token().await.map(drop)
+        let announcement =
+            if self.scope.context.settings.in_background { Announcement::Follows } else { Announcement::Awaited };
+        self.conclude(announcement).await.map(drop)
     }
 
     /// [`commit`](Self::commit), and a token of what was announced: pass it to
@@ -108,7 +113,14 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     /// ```
     ///
     /// A savepoint has nothing to wait for: its token is empty, and the outer commit's holds its writes.
+    ///
+    /// Waits for the main messages, whatever [`announce_in_background`](crate::StreamedConnection::announce_in_background) says:
+    /// the token holds their ids.
     pub async fn commit_with_token(self) -> Result<SyncToken, DbErr> {
+        self.conclude(Announcement::Awaited).await
+    }
+
+    async fn conclude(self, announcement: Announcement) -> Result<SyncToken, DbErr> {
         if let Err(error) = self.scope.may_commit() {
             // Should even that fail, the server rolls back when it misses the connection.
             let _ = self.inner.rollback().await;
@@ -127,7 +139,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
         if self.scope.is_empty() {
             return self.inner.commit().await.map(|()| SyncToken::new());
         }
-        match tokio::spawn(to_the_end(self)).await {
+        match tokio::spawn(to_the_end(self, announcement)).await {
             Ok(outcome) => outcome,
             Err(stopped) => Err(Error::CutOff(stopped).into()),
         }
@@ -145,8 +157,15 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     }
 }
 
+/// Whether a commit waits until its main messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announcement {
+    Awaited,
+    Follows,
+}
+
 /// The chain that must not be cut: acknowledgements, COMMIT, main messages.
-async fn to_the_end<T>(transaction: StreamedTransaction<T>) -> Result<SyncToken, DbErr>
+async fn to_the_end<T>(transaction: StreamedTransaction<T>, announcement: Announcement) -> Result<SyncToken, DbErr>
 where
     T: TransactionSession + ConnectionTrait + Send,
 {
@@ -169,17 +188,30 @@ where
         Insured::ByRedis => {
             // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
             let uninsured = sent.elapsed() > scope.context.settings.resend_after * 5 / 2;
-            let (context, messages) = (&scope.context, scope.take_announcements());
-            let token = if context.settings.settles {
-                context.settle(messages, scope.delays.take_ids(), uninsured).await
-            } else {
-                context.announce(messages, uninsured).await
-            };
-            cross("commit: announced");
-            Ok(token)
+            let announced = announced(Arc::clone(&scope), uninsured);
+            match announcement {
+                Announcement::Awaited => Ok(announced.await),
+                Announcement::Follows => {
+                    // Should the runtime end first, the delay messages bring the change.
+                    tokio::spawn(announced);
+                    Ok(SyncToken::new())
+                }
+            }
         }
         Insured::ByOutbox(messages) => Ok(scope.context.leave_to_relays(&messages)),
     }
+}
+
+/// Writes the main messages.
+async fn announced(scope: Arc<Scope>, uninsured: bool) -> SyncToken {
+    let (context, messages) = (&scope.context, scope.take_announcements());
+    let token = if context.settings.settles {
+        context.settle(messages, scope.delays.take_ids(), uninsured).await
+    } else {
+        context.announce(messages, uninsured).await
+    };
+    cross("commit: announced");
+    token
 }
 
 enum Insured {

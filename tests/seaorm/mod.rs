@@ -1,5 +1,6 @@
 //! The SeaORM adapter, by the files of `redstream-seaorm`.
 mod ambient;
+mod background;
 mod bulk;
 mod cascade;
 mod city;

@@ -34,15 +34,22 @@ pub(crate) struct World {
 impl World {
     /// On the shared Redis.
     pub(crate) async fn new(db: &TestDb) -> Self {
-        Self::at(db, &redis_url()).await
+        Self::patient_at(db, &redis_url()).await
     }
 
     /// On a Redis of the test's own, given up after half a second where it does not answer.
     pub(crate) async fn at(db: &TestDb, url: &str) -> Self {
+        Self::with(db, url, |options| options.give_up_after(GIVE_UP)).await
+    }
+
+    /// On this Redis, given up as late as by default.
+    pub(crate) async fn patient_at(db: &TestDb, url: &str) -> Self {
+        Self::with(db, url, |options| options).await
+    }
+
+    async fn with(db: &TestDb, url: &str, set: impl FnOnce(ConnectOptions) -> ConnectOptions) -> Self {
         let namespace = namespace();
-        let options = ConnectOptions::new(url).namespace(&namespace).give_up_after(GIVE_UP);
-        let options = if url == redis_url() { ConnectOptions::new(url).namespace(&namespace) } else { options };
-        let redstream = Redstream::connect(options).await.unwrap();
+        let redstream = Redstream::connect(set(ConnectOptions::new(url).namespace(&namespace))).await.unwrap();
         let plain = db.connection();
         let world = Self {
             // No test goes round the hooks without saying so.

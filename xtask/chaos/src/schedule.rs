@@ -32,6 +32,8 @@ pub(crate) struct Schedule {
     pub(crate) insured: Insured,
     /// Commits take their delay messages away.
     pub(crate) settles: bool,
+    /// Commits do not wait for their main messages.
+    pub(crate) in_background: bool,
     pub(crate) delay_ms: u64,
     /// The stream's last id lies a day ahead of the clock, as after a clock that stepped back.
     pub(crate) ahead: bool,
@@ -159,7 +161,9 @@ impl Schedule {
             .collect();
         faults.sort_by_key(|(at, _)| *at);
         let settles = chance.u8(0..3) == 0;
-        Self { seed, theme, kind, insured, settles, delay_ms, ahead, poison, cast, faults, calm_at }
+        // A writer that ends leaves to the delay messages what it has not announced.
+        let in_background = chance.u8(0..3) == 0 && theme == Theme::Repair;
+        Self { seed, theme, kind, insured, settles, in_background, delay_ms, ahead, poison, cast, faults, calm_at }
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) struct Site {
     pub(crate) sink: u16,
     pub(crate) insured: Insured,
     pub(crate) settles: bool,
+    pub(crate) in_background: bool,
     pub(crate) delay_ms: u64,
 }
 
@@ -88,6 +89,7 @@ impl Site {
             .outbox_after(Duration::from_millis(150))
             .insurance(insurance)
             .settle(self.settles)
+            .announce_in_background(self.in_background)
             .guard(BypassGuard::Deny))
     }
 }

@@ -96,6 +96,7 @@ impl Stage {
             sink: self.datastore.port,
             insured: self.schedule.insured,
             settles: self.schedule.settles,
+            in_background: self.schedule.in_background,
             delay_ms: self.schedule.delay_ms,
         }
     }

@@ -23,37 +23,60 @@ const ROWS: usize = 1000;
 
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     const UPDATE: Save = Save::Update { rows: ROWS };
+    const POSTGRES: Saving = Saving { backend: Backend::Postgres, save: UPDATE, saves: 1, in_background: false };
+    const SQLITE: Saving = Saving { backend: Backend::Sqlite, ..POSTGRES };
     let mut rows = Vec::new();
-    for (backend, save, question) in [
+    for (saving, question) in [
+        (POSTGRES, question("one_save_postgres", "one save a transaction, time added: update, PostgreSQL")),
         (
-            Backend::Postgres,
-            UPDATE,
-            question("one_save_postgres", "one save a transaction, time added: update, PostgreSQL"),
-        ),
-        (
-            Backend::Postgres,
-            Save::Insert,
+            Saving { save: Save::Insert, ..POSTGRES },
             question(
                 "one_insert_postgres",
                 "one save a transaction, time added: insert with a generated key, PostgreSQL",
             ),
         ),
-        (Backend::Sqlite, UPDATE, question("one_save_sqlite", "one save a transaction, time added: update, SQLite")),
         (
-            Backend::Sqlite,
-            Save::Insert,
+            Saving { in_background: true, ..POSTGRES },
+            question(
+                "one_save_postgres_background",
+                "one save a transaction, announced in the background, time added: update, PostgreSQL",
+            ),
+        ),
+        (SQLITE, question("one_save_sqlite", "one save a transaction, time added: update, SQLite")),
+        (
+            Saving { save: Save::Insert, ..SQLITE },
             question("one_insert_sqlite", "one save a transaction, time added: insert with a generated key, SQLite"),
         ),
+        (
+            Saving { in_background: true, ..SQLITE },
+            question(
+                "one_save_sqlite_background",
+                "one save a transaction, announced in the background, time added: update, SQLite",
+            ),
+        ),
     ] {
-        rows.push(question.answer(&added(place, backend, save, 1, 300).await?));
+        rows.push(question.answer(&added(place, saving, 300).await?));
     }
     Ok(rows)
 }
 
+/// What is saved, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Saving {
+    pub(crate) backend: Backend,
+    pub(crate) save: Save,
+    /// A transaction.
+    pub(crate) saves: usize,
+    /// The commit does not wait for its main messages.
+    pub(crate) in_background: bool,
+}
+
 /// The median time added a save, in microseconds, beside the median round trip. All three in turns, so often a round.
-pub(crate) async fn added(place: &Place, backend: Backend, save: Save, saves: usize, often: usize) -> Result<Rounds> {
+pub(crate) async fn added(place: &Place, saving: Saving, often: usize) -> Result<Rounds> {
+    let Saving { backend, save, saves, in_background } = saving;
     let redstream = place.fresh().await?;
-    let database = Database::new(place, backend, &redstream).await?;
+    let mut database = Database::new(place, backend, &redstream).await?;
+    database.streamed = database.streamed.announce_in_background(in_background);
     if let Save::Update { rows } = save {
         database.fill(rows).await?;
     }
