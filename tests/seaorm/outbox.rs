@@ -1,18 +1,18 @@
 //! Insurance by rows of the primary database, and the relay that moves them.
 
 mod outage;
+mod relays;
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use redstream_core::{CancellationToken, Payload, StreamName};
-use redstream_seaorm::{BulkExt, Insurance, Relay, StreamedConnection, outbox};
+use redstream_core::{Payload, StreamName};
+use redstream_seaorm::{BulkExt, Insurance, Relay, outbox};
 use redstream_servers::Redis;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, ModelTrait, Statement, TransactionTrait};
 
 use super::city::{named, renamed, with_key};
 use super::world::{GIVE_UP, SOON, World, id, ids};
-use crate::support::{Backend, Logs, TestDb, eventually, private_redis};
+use crate::support::{TestDb, eventually, private_redis};
 
 /// A world whose connection has that insurance, and the outbox's table.
 async fn insured_by(insurance: Insurance, db: &TestDb) -> World {
@@ -171,88 +171,6 @@ on_each_database! {
         assert_eq!(rows(&world).await.len(), 101);
     }
 
-    async fn relays_side_by_side_move_each_row(db: TestDb) {
-        let world = insured_by(Insurance::Outbox, &db).await;
-        let txn = world.db.begin().await.unwrap();
-        for key in 1..=2000 {
-            with_key(key, "Rome").insert(&txn).await.unwrap();
-        }
-        txn.commit().await.unwrap();
-        let relays = (0..4).map(|_| async {
-            let relay = world.db.relay().batch_size(100);
-            let mut moved = 0;
-            // A relay that finds nothing may only have found the others at work.
-            while !rows(&world).await.is_empty() {
-                moved += relay.run_once().await.unwrap();
-            }
-            moved
-        });
-        let moved: Vec<u64> = futures_util::future::join_all(relays).await;
-        let mut announced: Vec<i64> =
-            world.main().await.iter().map(|payload| payload["id"].as_i64().unwrap()).collect();
-        announced.sort_unstable();
-        if db.backend() != Backend::Sqlite {
-            assert_eq!(announced, (1..=2000).collect::<Vec<_>>(), "each once: {moved:?}");
-            assert_eq!(moved.iter().sum::<u64>(), 2000);
-        }
-        announced.dedup();
-        assert_eq!(announced.len(), 2000);
-    }
-
-    async fn a_row_that_commits_late_is_not_passed_over(db: TestDb) {
-        if db.backend() == Backend::Sqlite {
-            // One writer at a time: rows commit in the order of their ids.
-            return;
-        }
-        let world = insured_by(Insurance::Outbox, &db).await;
-        let late = world.plain.begin().await.unwrap();
-        late.execute_unprepared("INSERT INTO redstream_outbox (stream, payload) VALUES ('cities', '{\"id\":1}')")
-            .await
-            .unwrap();
-        with_key(2, "Oslo").insert(&world.db).await.unwrap();
-        let relay = world.db.relay();
-        relayed(&relay).await;
-        assert_eq!(world.main().await, ids([2]));
-        late.commit().await.unwrap();
-        relayed(&relay).await;
-        assert_eq!((world.main().await, rows(&world).await), (ids([2, 1]), ids([])));
-    }
-
-    async fn a_relay_at_work_holds_up_no_commit(db: TestDb) {
-        if db.backend() == Backend::Sqlite {
-            return; // It holds nothing there.
-        }
-        let server = private_redis().await;
-        let world = with_outbox(World::at(&db, &server.url()).await, Insurance::Outbox).await;
-        with_key(1, "Rome").insert(&world.db).await.unwrap();
-        server.pause().unwrap();
-        let relay = world.db.relay();
-        let (moved, ()) = tokio::join!(relay.run_once(), async {
-            for key in 2..=20 {
-                with_key(key, "Oslo").insert(&world.db).await.unwrap();
-            }
-            assert_eq!(world.count().await, 20);
-            server.resume().unwrap();
-        });
-        // Where the commits took long it has given up, and its row is still there; then its message comes twice.
-        drop(moved);
-        relayed(&relay).await;
-        let announced: BTreeSet<_> = world.main().await.iter().map(|payload| payload["id"].as_i64().unwrap()).collect();
-        assert_eq!(announced, (1..=20).collect());
-    }
-
-    async fn a_row_that_is_no_message_is_left_alone_and_told_of(db: TestDb) {
-        let logs = Logs::capture();
-        let world = insured_by(Insurance::Outbox, &db).await;
-        let spoilt = "INSERT INTO redstream_outbox (stream, payload) VALUES ('cities', '{'), ('a b', '1')";
-        world.plain.execute_unprepared(spoilt).await.unwrap();
-        with_key(100, "Rome").insert(&world.db).await.unwrap();
-        let relay = world.db.relay().batch_size(1);
-        relayed(&relay).await;
-        assert_eq!(world.main().await, ids([100]));
-        assert!(logs.has(&["ERROR", "no message, and is left alone", "a b"]), "{}", logs.text());
-    }
-
     async fn without_its_table_nothing_is_written_and_the_error_says_why(db: TestDb) {
         let mut world = World::new(&db).await;
         world.db = world.db.insurance(Insurance::Outbox);
@@ -271,25 +189,6 @@ on_each_database! {
             }
         }
         assert_eq!(world.count().await, 0);
-    }
-
-    async fn a_relay_that_runs_brings_what_others_and_what_this_process_commits(db: TestDb) {
-        let world = insured_by(Insurance::Outbox, &db).await;
-        // So long that only the wake-up can bring the second.
-        let relay = world.db.relay().interval(Duration::from_secs(60));
-        let elsewhere = StreamedConnection::new(world.plain.clone(), world.redstream.producer());
-        with_key(1, "Rome").insert(&elsewhere.insurance(Insurance::Outbox)).await.unwrap();
-        let shutdown = CancellationToken::new();
-        let running = tokio::spawn({
-            let shutdown = shutdown.clone();
-            async move { relay.run(&shutdown).await }
-        });
-        world.announced(&ids([1])).await;
-        eventually(SOON, "the relay to have deleted its row", async || rows(&world).await.is_empty()).await;
-        with_key(2, "Oslo").insert(&world.db).await.unwrap();
-        world.announced(&ids([1, 2])).await;
-        shutdown.cancel();
-        running.await.unwrap();
     }
 
     async fn a_writer_can_wait_for_what_the_relay_will_bring(db: TestDb) {
