@@ -58,6 +58,43 @@ impl Monitor {
         Ok(())
     }
 
+    /// Takes up what Redis did and stored, and was killed before it showed it. Nobody else may be at work.
+    pub(crate) async fn catch_up(&self) -> redis::RedisResult<()> {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}/", self.port))?;
+        let mut redis = client.get_multiplexed_async_connection().await?;
+        let keys: Vec<String> = redis::cmd("KEYS").arg("redstream:*").query_async(&mut redis).await?;
+        for key in keys {
+            let kind: String = redis::cmd("TYPE").arg(&key).query_async(&mut redis).await?;
+            match kind.as_str() {
+                "string" => {
+                    let stored: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut redis).await?;
+                    stored.into_iter().for_each(|value| self.take_up(&key, &value));
+                }
+                "hash" => {
+                    let names: Vec<String> = redis::cmd("HKEYS").arg(&key).query_async(&mut redis).await?;
+                    names.iter().for_each(|name| self.take_up(&key, name));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take_up(&self, key: &str, value: &str) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.script = None;
+        let is_known = seen.versions.get(key).is_some_and(|version| version.to_string() == value);
+        let found = match key {
+            lock if lock.starts_with("redstream:lock:") => seen.by_script(&["SET", key, value, "PX", ""]),
+            registry if registry.starts_with("redstream:consumers:") => seen.by_script(&["HSET", key, value, ""]),
+            _ if is_known => None,
+            _ => seen.by_script(&["SET", key, value]),
+        };
+        if let Some((breach, what)) = found {
+            self.breaches.add(breach, format!("after Redis was killed: {what}"));
+        }
+    }
+
     /// Whether that version was issued to the consumer.
     pub(crate) fn issued(&self, consumer: &str, version: u64) -> bool {
         let key = format!("redstream:version:{STREAM}:{consumer}");

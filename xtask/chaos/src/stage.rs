@@ -109,7 +109,7 @@ impl Stage {
         });
     }
 
-    /// Kills Redis, and starts it again after so many ms. Nobody reaches it before the monitor does.
+    /// Kills Redis, and starts it again after so many ms. Nobody reaches it before the monitor knows what it holds.
     pub(crate) async fn kill_redis(&self, ms: u64) -> Result<()> {
         let mut slot = self.redis.lock().await;
         let mut redis = slot.take().context("Redis is gone")?;
@@ -121,6 +121,7 @@ impl Stage {
         let redis = tokio::task::spawn_blocking(move || redis.restart().map(|()| redis)).await??;
         *slot = Some(redis);
         self.monitor.attach().await?;
+        self.monitor.catch_up().await?;
         self.open.store(true, Ordering::SeqCst);
         self.log.add("harness", "Redis is back");
         Ok(())
