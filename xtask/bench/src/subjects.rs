@@ -13,6 +13,7 @@ use futures_util::future::LocalBoxFuture;
 #[derive(Clone, Copy)]
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
+    group: &'static str,
     measure: for<'a> fn(&'a Place) -> LocalBoxFuture<'a, Result<Measured>>,
 }
 
@@ -29,11 +30,13 @@ impl Subject {
     }
 }
 
+const ROWS: &str = "rows";
+
 macro_rules! subjects {
     (rows { $($row:literal => $rows:path),+ $(,)? } curves { $($curve:literal => $points:path),+ $(,)? }) => {
         &[
-            $(Subject { name: $row, measure: |place| Box::pin(async { Ok(Measured::Rows($rows(place).await?)) }) },)+
-            $(Subject { name: $curve, measure: |place| Box::pin(async { Ok(Measured::Curve($points(place).await?)) }) },)+
+            $(Subject { name: $row, group: ROWS, measure: |place| Box::pin(async { Ok(Measured::Rows($rows(place).await?)) }) },)+
+            $(Subject { name: $curve, group: "curves", measure: |place| Box::pin(async { Ok(Measured::Curve($points(place).await?)) }) },)+
         ]
     };
 }
@@ -67,12 +70,20 @@ const ALL: &[Subject] = subjects! {
     }
 };
 
-/// Those of these names; all where none is given.
+/// Those of these names, or of the groups `rows` and `curves`; all where none is given.
 pub(crate) fn named(names: &[String]) -> Result<Vec<Subject>> {
+    let means = |name: &String, subject: &Subject| *name == subject.name || *name == subject.group;
     for name in names {
         let known: Vec<&str> = ALL.iter().map(|subject| subject.name).collect();
-        ensure!(known.contains(&name.as_str()), "nothing is called {name}; there is {}", known.join(", "));
+        let is_known = ALL.iter().any(|subject| means(name, subject));
+        ensure!(is_known, "nothing is called {name}; there is {}, and the groups rows and curves", known.join(", "));
     }
-    let wanted = |subject: &&Subject| names.is_empty() || names.iter().any(|name| subject.name == name);
+    let wanted = |subject: &&Subject| names.is_empty() || names.iter().any(|name| means(name, subject));
     Ok(ALL.iter().filter(wanted).copied().collect())
+}
+
+/// Whether all rows of the table are among them.
+pub(crate) fn has_all_rows(subjects: &[Subject]) -> bool {
+    let rows = |subjects: &[Subject]| subjects.iter().filter(|subject| subject.group == ROWS).count();
+    rows(subjects) == rows(ALL)
 }
