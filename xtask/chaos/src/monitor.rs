@@ -68,11 +68,15 @@ impl Monitor {
             match kind.as_str() {
                 "string" => {
                     let stored: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut redis).await?;
-                    stored.into_iter().for_each(|value| self.take_up(&key, &value));
+                    if let Some(value) = stored {
+                        self.take_up(&key, &value);
+                    }
                 }
                 "hash" => {
                     let names: Vec<String> = redis::cmd("HKEYS").arg(&key).query_async(&mut redis).await?;
-                    names.iter().for_each(|name| self.take_up(&key, name));
+                    for name in names {
+                        self.take_up(&key, &name);
+                    }
                 }
                 _ => {}
             }
