@@ -103,9 +103,14 @@ impl Lock {
         let session = Session::open(self.redstream.link().connector()).await?;
         // Cancelling the wait can swallow a wake-up meant for another standby, which then looks
         // again by itself when the TTL it was told has passed.
-        match tokio::time::timeout(bound, self.wait(&session, || ())).await {
-            Ok(guard) => guard.map(Some),
-            Err(_) => Ok(None),
+        let over = CancellationToken::new();
+        let mut waiting = std::pin::pin!(self.stand_by(&session, &over, || ()));
+        tokio::select! {
+            guard = &mut waiting => guard,
+            () = tokio::time::sleep(bound) => {
+                over.cancel();
+                waiting.await
+            }
         }
     }
 
@@ -116,21 +121,20 @@ impl Lock {
         shutdown: &CancellationToken,
         standing_by: impl Fn(),
     ) -> Result<Option<LockGuard>> {
-        shutdown.run_until_cancelled(self.wait(session, standing_by)).await.transpose()
-    }
-
-    async fn wait(&self, session: &Session, standing_by: impl Fn()) -> Result<LockGuard> {
-        loop {
+        while !shutdown.is_cancelled() {
+            // Never cut off: a lock that was taken for nobody would stand until its TTL.
             let pause = match self.attempt(session).await? {
-                Attempt::Acquired(guard) => return Ok(guard),
+                Attempt::Acquired(guard) => return Ok(Some(guard)),
                 Attempt::Held(remaining) => remaining.min(LONGEST_WAIT) + Duration::from_millis(5),
                 Attempt::Paused => Duration::from_secs(1),
             };
             standing_by();
             let mut pop = redis::cmd("BRPOP");
             pop.arg(&self.keys.notify).arg(pause.as_secs_f64());
-            let _woken: Option<(String, String)> = session.blocking("wait for a lock", &pop, pause).await?;
+            let waiting = session.blocking::<Option<(String, String)>>("wait for a lock", &pop, pause);
+            let _woken = shutdown.run_until_cancelled(waiting).await.transpose()?;
         }
+        Ok(None)
     }
 
     /// Makes a consumer known while it stands by, so that trimming waits for it from now on.
