@@ -97,7 +97,13 @@ impl Lock {
         }
     }
 
-    /// Waits for the lock for up to `bound`; `None` where another still holds it then.
+    /// Waits for the lock for up to `bound`; `None` where another still holds it then. Asks once, however short the bound.
+    ///
+    /// An answer of Redis that is under way when the bound has passed is waited for, up to
+    /// [`response_timeout`](crate::ConnectOptions::response_timeout). Dropping the future meanwhile can leave the lock taken
+    /// until its TTL has passed, as a crash does.
+    ///
+    /// Errors where Redis does not answer.
     pub async fn acquire_within(&self, bound: Duration) -> Result<Option<LockGuard>> {
         Lock::check_ttl(self.ttl)?;
         let session = Session::open(self.redstream.link().connector()).await?;
@@ -106,6 +112,7 @@ impl Lock {
         let over = CancellationToken::new();
         let mut waiting = std::pin::pin!(self.stand_by(&session, &over, || ()));
         tokio::select! {
+            biased;
             guard = &mut waiting => guard,
             () = tokio::time::sleep(bound) => {
                 over.cancel();

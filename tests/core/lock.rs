@@ -1,5 +1,7 @@
 //! Locks and the commits they fence.
 
+mod taking;
+
 use std::time::Duration;
 
 use redstream_core::{Error, MessageId, Redstream, Stream};

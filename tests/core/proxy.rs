@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 /// What becomes of a request and its reply.
@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     BreakWithin,
     /// Redis does what it was asked; these bytes come instead of its reply.
     Lie(&'static str),
+    /// Redis does what it was asked; the reply comes when [`Proxy::let_go`] says so.
+    Late,
 }
 
 impl Fault {
@@ -41,6 +43,7 @@ struct Shared {
     plan: Mutex<Option<Plan>>,
     struck: AtomicUsize,
     cuts: watch::Sender<u64>,
+    let_go: Notify,
 }
 
 struct Plan {
@@ -61,6 +64,7 @@ impl Proxy {
             plan: Mutex::default(),
             struck: AtomicUsize::new(0),
             cuts: watch::Sender::new(0),
+            let_go: Notify::new(),
         });
         let accepting = AbortOnDropHandle::new(tokio::spawn(accept(listener, shared.clone())));
         Self { port, shared, _accepting: accepting }
@@ -82,6 +86,11 @@ impl Proxy {
     /// How many requests have met their fault.
     pub(crate) fn struck(&self) -> usize {
         self.shared.struck.load(Ordering::SeqCst)
+    }
+
+    /// Lets a reply come that is [late](Fault::Late).
+    pub(crate) fn let_go(&self) {
+        self.shared.let_go.notify_one();
     }
 
     /// Leads every second connection to another Redis from now on, as in the middle of a failover.
@@ -175,6 +184,11 @@ async fn pass(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
                     Some(Fault::FallSilent) => {}
                     Some(Fault::Lie(bytes)) => {
                         client.write_all(bytes.as_bytes()).await?;
+                        fault = None;
+                    }
+                    Some(Fault::Late) => {
+                        shared.let_go.notified().await;
+                        client.write_all(reply).await?;
                         fault = None;
                     }
                     Some(Fault::BreakWithin) => return client.write_all(&reply[..reply.len() / 2]).await,
