@@ -1,15 +1,22 @@
 //! A connection to one server or to a cluster; the rest of the crate does not care which.
 
+use std::sync::Arc;
+
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
 use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
+use tokio::sync::Mutex;
+
+use crate::wire::Wire;
 
 /// Cheap to clone; clones share what is underneath.
 #[derive(Clone)]
 pub(crate) enum Connection {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
+    /// For one caller at a time.
+    Wire(Arc<Mutex<Wire>>),
 }
 
 impl Connection {
@@ -17,7 +24,7 @@ impl Connection {
     /// refusal is an answer of its own.
     pub(crate) async fn ask_each(&mut self, cmd: &Cmd) -> RedisResult<Vec<(Option<String>, RedisResult<Value>)>> {
         match self {
-            Self::Single(connection) => Ok(vec![(None, connection.req_packed_command(cmd).await?.extract_error())]),
+            Self::Single(_) | Self::Wire(_) => Ok(vec![(None, self.req_packed_command(cmd).await?.extract_error())]),
             Self::Cluster(connection) => {
                 let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                 let Value::Map(answers) = connection.route_command(cmd.clone(), masters).await? else {
@@ -39,6 +46,7 @@ impl ConnectionLike for Connection {
         match self {
             Self::Single(connection) => connection.req_packed_command(cmd),
             Self::Cluster(connection) => connection.req_packed_command(cmd),
+            Self::Wire(wire) => Box::pin(async move { wire.lock().await.req_packed_command(cmd).await }),
         }
     }
 
@@ -51,6 +59,9 @@ impl ConnectionLike for Connection {
         match self {
             Self::Single(connection) => connection.req_packed_commands(pipeline, offset, count),
             Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Wire(wire) => {
+                Box::pin(async move { wire.lock().await.req_packed_commands(pipeline, offset, count).await })
+            }
         }
     }
 
@@ -58,6 +69,8 @@ impl ConnectionLike for Connection {
         match self {
             Self::Single(connection) => connection.get_db(),
             Self::Cluster(connection) => connection.get_db(),
+            // Nobody asks, and the lock could not be had here.
+            Self::Wire(_) => 0,
         }
     }
 }
@@ -67,6 +80,7 @@ impl std::fmt::Debug for Connection {
         f.write_str(match self {
             Self::Single(_) => "Connection::Single",
             Self::Cluster(_) => "Connection::Cluster",
+            Self::Wire(_) => "Connection::Wire",
         })
     }
 }

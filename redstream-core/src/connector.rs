@@ -1,5 +1,6 @@
 //! Opens connections: to one server, to the master that Sentinels name, or to a cluster.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::cluster::{ClusterClient, ClusterConfig};
@@ -8,6 +9,7 @@ use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, R
 
 use crate::connection::Connection;
 use crate::options::Place;
+use crate::wire::{self, Wire};
 use crate::{ConnectOptions, Error, Result};
 
 pub(crate) struct Connector {
@@ -25,6 +27,12 @@ enum Target {
         node: SentinelNodeConnectionInfo,
     },
     Cluster(ClusterClient),
+}
+
+/// Where a connection goes.
+enum Route<'a> {
+    Server(Box<Client>),
+    Cluster(&'a ClusterClient),
 }
 
 impl Connector {
@@ -53,44 +61,85 @@ impl Connector {
 
     /// A connection for commands that answer at once.
     pub(crate) async fn open(&self) -> RedisResult<Connection> {
-        let [connection] = self.bounded(self.open_to([Some(self.options.response_timeout)])).await?;
-        Ok(connection)
+        let open = async {
+            let patience = Some(self.options.response_timeout);
+            match self.route().await? {
+                Route::Server(client) => self.multiplexed(&client, patience).await,
+                Route::Cluster(cluster) => self.cluster(cluster, patience).await,
+            }
+        };
+        self.bounded(open).await
     }
 
     /// One for commands that answer at once, and one for commands that block in Redis for up to `block`. Both to the
     /// same master. The second waits for its replies without end: who uses it bounds the wait.
-    pub(crate) async fn open_pair(&self, block: Duration) -> RedisResult<[Connection; 2]> {
-        // A cluster's connection cannot wait without end.
-        let patience = self.is_cluster().then_some(block);
-        self.bounded(self.open_to([Some(self.options.response_timeout), patience])).await
-    }
-
-    async fn open_to<const N: usize>(&self, patience: [Option<Duration>; N]) -> RedisResult<[Connection; N]> {
-        let single;
-        let client = match &self.target {
-            Target::Single(client) => client,
-            Target::Sentinel { sentinels, master, node } => {
-                single = sentinels.lock().await.async_master_for(master, Some(node)).await?;
-                &single
-            }
-            Target::Cluster(cluster) => {
-                let opened = patience.map(|patience| {
-                    let mut config = ClusterConfig::new().set_connection_timeout(self.options.connect_timeout);
-                    if let Some(patience) = patience {
-                        config = config.set_response_timeout(patience);
-                    }
-                    cluster.get_async_connection_with_config(config)
-                });
-                return all(opened, Connection::Cluster).await;
+    pub(crate) async fn open_pair(&self, block: Duration) -> RedisResult<(Connection, Connection)> {
+        let open = async {
+            let patience = Some(self.options.response_timeout);
+            match self.route().await? {
+                Route::Server(client) => {
+                    tokio::try_join!(self.multiplexed(&client, patience), self.blocking(&client))
+                }
+                // A cluster's connection cannot wait without end.
+                Route::Cluster(cluster) => {
+                    tokio::try_join!(self.cluster(cluster, patience), self.cluster(cluster, Some(block)))
+                }
             }
         };
-        let configs = patience.map(|patience| {
-            AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(self.options.connect_timeout))
-                .set_response_timeout(patience)
-        });
-        let opened = configs.each_ref().map(|config| client.get_multiplexed_async_connection_with_config(config));
-        all(opened, Connection::Single).await
+        self.bounded(open).await
+    }
+
+    /// A connection of our own, for one caller at a time; `None` where there can be none.
+    pub(crate) async fn open_wire(&self) -> RedisResult<Option<Wire>> {
+        let open = async {
+            match self.route().await? {
+                Route::Server(client) if wire::reaches(client.get_connection_info()) => {
+                    self.wire(&client).await.map(Some)
+                }
+                Route::Server(_) | Route::Cluster(_) => Ok(None),
+            }
+        };
+        self.bounded(open).await
+    }
+
+    /// Where the master is now.
+    async fn route(&self) -> RedisResult<Route<'_>> {
+        match &self.target {
+            Target::Single(client) => Ok(Route::Server(Box::new(client.clone()))),
+            Target::Sentinel { sentinels, master, node } => {
+                let client = sentinels.lock().await.async_master_for(master, Some(node)).await?;
+                Ok(Route::Server(Box::new(client)))
+            }
+            Target::Cluster(cluster) => Ok(Route::Cluster(cluster)),
+        }
+    }
+
+    async fn multiplexed(&self, client: &Client, patience: Option<Duration>) -> RedisResult<Connection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.options.connect_timeout))
+            .set_response_timeout(patience);
+        client.get_multiplexed_async_connection_with_config(&config).await.map(Connection::Single)
+    }
+
+    async fn blocking(&self, client: &Client) -> RedisResult<Connection> {
+        if wire::reaches(client.get_connection_info()) {
+            return self.wire(client).await.map(|wire| Connection::Wire(Arc::new(wire.into())));
+        }
+        self.multiplexed(client, None).await
+    }
+
+    async fn wire(&self, client: &Client) -> RedisResult<Wire> {
+        let bound = self.options.connect_timeout;
+        let open = Wire::open(client.get_connection_info());
+        tokio::time::timeout(bound, open).await.unwrap_or_else(|_| Err(timed_out(bound)))
+    }
+
+    async fn cluster(&self, cluster: &ClusterClient, patience: Option<Duration>) -> RedisResult<Connection> {
+        let mut config = ClusterConfig::new().set_connection_timeout(self.options.connect_timeout);
+        if let Some(patience) = patience {
+            config = config.set_response_timeout(patience);
+        }
+        cluster.get_async_connection_with_config(config).await.map(Connection::Cluster)
     }
 
     /// Sentinels and cluster nodes are asked one after the other; together they get this long.
@@ -99,15 +148,6 @@ impl Connector {
         // Boxed: what Sentinels and clusters go through makes a large future.
         tokio::time::timeout(bound, Box::pin(open)).await.unwrap_or_else(|_| Err(timed_out(bound)))
     }
-}
-
-async fn all<C, const N: usize>(
-    opened: [impl Future<Output = RedisResult<C>>; N],
-    wrap: fn(C) -> Connection,
-) -> RedisResult<[Connection; N]> {
-    let connections = futures_util::future::try_join_all(opened).await?;
-    let connections: Vec<Connection> = connections.into_iter().map(wrap).collect();
-    connections.try_into().map_err(|_| (redis::ErrorKind::Client, "a connection is missing").into())
 }
 
 pub(crate) fn timed_out(bound: Duration) -> RedisError {

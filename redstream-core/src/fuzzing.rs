@@ -7,7 +7,7 @@ use redis::{FromRedisValue, Value};
 
 use crate::entries::{Entries, Flat, Range};
 use crate::stream::operate;
-use crate::{Message, MessageId, dead, durability, server};
+use crate::{Message, MessageId, dead, durability, server, wire};
 
 /// An id, as it stands in replies and under keys. What is read as one is written as one that is the same.
 pub fn id(bytes: &[u8]) {
@@ -19,6 +19,9 @@ pub fn id(bytes: &[u8]) {
 
 /// A reply of Redis, read as everything that we read replies as.
 pub fn reply(bytes: &[u8]) {
+    for budget in [1, 64] {
+        wire::read(bytes, budget).into_iter().flatten().for_each(|message| decode(&message));
+    }
     let Ok(value) = redis::parse_redis_value(bytes) else { return };
     entries(value.clone());
     letters(value.clone());

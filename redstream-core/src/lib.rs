@@ -67,6 +67,7 @@ mod names;
 mod nodes;
 mod offsets;
 mod options;
+mod own;
 mod payload;
 mod producer;
 #[cfg(test)]
@@ -84,6 +85,7 @@ mod sync;
 mod tenure;
 mod trimmer;
 mod version;
+mod wire;
 mod worker;
 
 pub use batch::Batch;
@@ -102,7 +104,7 @@ pub use names::StreamName;
 pub use offsets::{Committed, OffsetStore};
 pub use options::ConnectOptions;
 pub use payload::{DecodeError, Payload, PayloadError};
-pub use producer::Producer;
+pub use producer::{Early, Producer};
 pub use pulse::{Condition, Pulse};
 pub use redstream::Redstream;
 pub use registry::Start;

@@ -1,7 +1,7 @@
 //! The shared connection: reconnects by itself, tries again, and gives up within a bound.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::BackoffBuilder;
 use redis::{Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
@@ -9,13 +9,16 @@ use redis::{Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::error::{code, is_cut_off, is_transient};
-use crate::{Error, Result};
+use crate::own::{Loan, Own};
+use crate::wire::Addition;
+use crate::{Error, MessageId, Result};
 
 /// One multiplexed connection for all commands that do not block, shared by every clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     connector: Arc<Connector>,
     slot: Arc<Slot>,
+    own: Own,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +33,7 @@ impl Link {
     pub(crate) fn new(connector: Arc<Connector>, connection: Connection) -> Self {
         let slot = Slot::default();
         *slot.current.lock().unwrap_or_else(PoisonError::into_inner) = (0, Some(connection));
-        Self { connector, slot: Arc::new(slot) }
+        Self { connector, slot: Arc::new(slot), own: Own::default() }
     }
 
     pub(crate) fn connector(&self) -> &Arc<Connector> {
@@ -49,14 +52,40 @@ impl Link {
         F: Fn(Connection) -> Fut,
         Fut: Future<Output = RedisResult<T>>,
     {
+        self.run_since(Instant::now(), attempt, command).await
+    }
+
+    /// [`run`](Self::run), for who began then.
+    pub(crate) async fn run_since<T, F, Fut>(&self, begun: Instant, attempt: &str, command: F) -> Result<T>
+    where
+        F: Fn(Connection) -> Fut,
+        Fut: Future<Output = RedisResult<T>>,
+    {
         let bound = self.connector.options().give_up_after;
         let mut last = None;
-        let outcome = tokio::time::timeout(bound, self.persist(command, &mut last)).await;
+        let outcome =
+            tokio::time::timeout(bound.saturating_sub(begun.elapsed()), self.persist(command, &mut last)).await;
         match outcome {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(source)) => Err(Error::Redis { attempt: attempt.to_owned(), source }),
             Err(_) => Err(Error::GaveUp { attempt: attempt.to_owned(), after: bound, source: last }),
         }
+    }
+
+    /// Adds messages in this order over the connection that serves one caller at a time: whoever comes alone is answered sooner
+    /// by it. `None` where another uses it, where there can be none, and where it failed: the shared connection then tells why.
+    pub(crate) async fn add_alone(&self, additions: &[Addition<'_>]) -> Option<Vec<MessageId>> {
+        // Whoever connects while Redis is away does so once.
+        self.current()?;
+        let mut loan = self.own.borrow()?;
+        let added = loan.open(&self.connector).await?.add(additions, self.connector.options().response_timeout).await;
+        added.inspect_err(|_| loan.discard()).ok()
+    }
+
+    /// The connection for one caller at a time, where nobody uses it and it is open.
+    pub(crate) fn borrow(&self) -> Option<Loan> {
+        let mut loan = self.own.borrow()?;
+        loan.wire().is_some().then_some(loan)
     }
 
     /// [`run`](Self::run)s one command.

@@ -1,9 +1,12 @@
 //! The producer: writes delay messages before a commit and main messages after it.
 
+mod early;
 mod settle;
 
+pub use early::Early;
+
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
@@ -14,6 +17,7 @@ use crate::acknowledged::Acknowledged;
 use crate::chaos::cross;
 use crate::link::Link;
 use crate::lock::millis;
+use crate::wire::Addition;
 use crate::{Error, MessageId, NewMessage, Payload, Redstream, Result, StreamName, metrics};
 
 /// Messages a pipeline: where throughput levels off.
@@ -108,14 +112,18 @@ impl Producer {
     }
 
     async fn all(&self, kind: Kind, messages: &[NewMessage]) -> Result<Vec<MessageId>> {
-        let mut ids = vec![MessageId::MIN; messages.len()];
         if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let begun = Instant::now();
+        if let Some(ids) = self.alone(kind, messages).await {
             return Ok(ids);
         }
+        let mut ids = vec![MessageId::MIN; messages.len()];
         for section in self.sections(messages) {
             let added = if section.len() <= CHUNK {
                 // A set of futures would do, but wakes itself, and with it another thread, while its only one is pending.
-                self.pipeline(kind, messages, &section).await?
+                self.pipeline(kind, messages, &section, begun).await?
             } else {
                 self.pipelines(kind, messages, &section).await?
             };
@@ -124,6 +132,19 @@ impl Producer {
             }
         }
         Ok(ids)
+    }
+
+    /// `None` where the connection for one caller could not be had, or did not do it.
+    async fn alone(&self, kind: Kind, messages: &[NewMessage]) -> Option<Vec<MessageId>> {
+        if kind == Kind::Delay && self.confirmation.is_some() {
+            return None;
+        }
+        let keys = self.keys(kind, messages);
+        cross(kind.points().0);
+        let ids = self.link().add_alone(&additions(&keys, messages)).await?;
+        cross(kind.points().1);
+        count(kind, ids.len());
+        Some(ids)
     }
 
     /// Several pipelines: they go out in order over one connection, and each waits for its own replies.
@@ -135,7 +156,7 @@ impl Producer {
             while in_flight.len() < IN_FLIGHT
                 && let Some(chunk) = chunks.next()
             {
-                in_flight.push_back(self.pipeline(kind, messages, chunk));
+                in_flight.push_back(self.pipeline(kind, messages, chunk, Instant::now()));
             }
             let Some(added) = in_flight.next().await else { return Ok(ids) };
             ids.extend(added?);
@@ -154,17 +175,20 @@ impl Producer {
         sections.into_values().collect()
     }
 
-    async fn pipeline(&self, kind: Kind, messages: &[NewMessage], chunk: &[usize]) -> Result<Vec<MessageId>> {
+    /// `begun`: when the caller's patience began.
+    async fn pipeline(
+        &self,
+        kind: Kind,
+        messages: &[NewMessage],
+        chunk: &[usize],
+        begun: Instant,
+    ) -> Result<Vec<MessageId>> {
+        let keys = self.keys(kind, messages);
         let mut pipeline = Pipeline::with_capacity(chunk.len() + 1);
-        let mut key: Option<(&StreamName, String)> = None;
         for NewMessage { stream, payload } in chunk.iter().map(|at| &messages[*at]) {
-            // Neighbours are mostly of one stream.
-            let (_, key) = match &mut key {
-                Some(same) if same.0 == stream => same,
-                other => other.insert((stream, self.key(kind, stream))),
-            };
+            let key = &keys[stream];
             let mut xadd = Cmd::with_capacity(5, XADD.len() + key.len() + payload.as_str().len());
-            xadd.arg("XADD").arg(&**key).arg("*").arg("payload").arg(payload.as_str());
+            xadd.arg("XADD").arg(key).arg("*").arg("payload").arg(payload.as_str());
             pipeline.add_command(xadd);
         }
         let confirmation = self.confirmation.filter(|_| kind == Kind::Delay);
@@ -178,7 +202,7 @@ impl Producer {
         let pipeline = &pipeline;
         let send = |mut connection| async move { pipeline.query_async::<Acknowledged>(&mut connection).await };
         cross(kind.points().0);
-        let Acknowledged { ids, replicas } = self.link().run(kind.attempt(), send).await?;
+        let Acknowledged { ids, replicas } = self.link().run_since(begun, kind.attempt(), send).await?;
         cross(kind.points().1);
         if let Some(Confirmation { replicas: wanted, within }) = confirmation {
             let confirmed = replicas.unwrap_or(0);
@@ -189,8 +213,17 @@ impl Producer {
         if ids.len() != chunk.len() {
             return Err(unexpected(kind, "a different number of ids"));
         }
-        ::metrics::counter!(metrics::PRODUCED, "kind" => kind.label()).increment(chunk.len() as u64);
+        count(kind, ids.len());
         Ok(ids)
+    }
+
+    /// The key of each stream that is named.
+    fn keys<'a>(&self, kind: Kind, messages: &'a [NewMessage]) -> Keys<'a> {
+        let mut keys = Keys::new();
+        for NewMessage { stream, .. } in messages {
+            keys.entry(stream).or_insert_with(|| self.key(kind, stream));
+        }
+        keys
     }
 
     fn key(&self, kind: Kind, stream: &StreamName) -> String {
@@ -203,6 +236,18 @@ impl Producer {
     fn link(&self) -> &Link {
         self.redstream.link()
     }
+}
+
+type Keys<'a> = BTreeMap<&'a StreamName, String>;
+
+fn additions<'a>(keys: &'a Keys<'a>, messages: &'a [NewMessage]) -> Vec<Addition<'a>> {
+    let addition =
+        |message: &'a NewMessage| Addition { key: &keys[&message.stream], payload: message.payload.as_str() };
+    messages.iter().map(addition).collect()
+}
+
+fn count(kind: Kind, messages: usize) {
+    ::metrics::counter!(metrics::PRODUCED, "kind" => kind.label()).increment(messages as u64);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

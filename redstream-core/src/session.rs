@@ -10,8 +10,9 @@ use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
 
 use crate::connection::Connection;
 use crate::connector::{Connector, timed_out};
+use crate::entries::Entries;
 use crate::server::Server;
-use crate::{Error, Result};
+use crate::{Error, Message, Result};
 
 /// How much longer than Redis was told to block a blocking command may take.
 const WATCHDOG: Duration = Duration::from_secs(3);
@@ -31,7 +32,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) async fn open(connector: &Connector) -> Result<Self> {
         let refused = |source| connector.refused(source);
-        let [mut commands, mut blocking] = connector.open_pair(LONGEST_BLOCK + WATCHDOG).await.map_err(refused)?;
+        let (mut commands, mut blocking) = connector.open_pair(LONGEST_BLOCK + WATCHDOG).await.map_err(refused)?;
         // A cluster's connection goes to whichever node has the key, so there is no one server to ask.
         if !connector.is_cluster() {
             let server = Server::of(&mut commands).await.map_err(refused)?;
@@ -63,6 +64,29 @@ impl Session {
     pub(crate) async fn blocking<T: FromRedisValue>(&self, attempt: &str, command: &Cmd, block: Duration) -> Result<T> {
         let mut connection = self.blocking.clone();
         within(block + WATCHDOG, command.query_async(&mut connection)).await.map_err(|source| failed(attempt, source))
+    }
+
+    /// Whether [`news`](Self::news) can be had.
+    pub(crate) fn has_wire(&self) -> bool {
+        matches!(self.blocking, Connection::Wire(_))
+    }
+
+    /// What an `XREAD` of one stream brings, which Redis may block for up to `block`: no more messages once they have come to
+    /// the budget, unless [`has_wire`](Self::has_wire) is false. Bounded, as [`blocking`](Self::blocking).
+    pub(crate) async fn news(
+        &self,
+        attempt: &str,
+        xread: &Cmd,
+        block: Duration,
+        budget: usize,
+    ) -> Result<Vec<Message>> {
+        let news = async {
+            match &self.blocking {
+                Connection::Wire(wire) => wire.lock().await.news(xread, budget).await,
+                other => xread.query_async(&mut other.clone()).await.map(|Entries(messages)| messages),
+            }
+        };
+        within(block + BULK + WATCHDOG, news).await.map_err(|source| failed(attempt, source))
     }
 
     /// Runs a command whose reply may be large where blocking commands run, so that it holds up no renewal of the lock.

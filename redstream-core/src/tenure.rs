@@ -103,6 +103,8 @@ pub(crate) async fn rest(pause: Duration, guard: &LockGuard, shutdown: &Cancella
         biased;
         () = shutdown.cancelled() => Ok(false),
         () = guard.lost() => Err(guard.ownership().loss()),
+        // The timer counts in milliseconds, and would make one of none.
+        () = std::future::ready(()), if pause.is_zero() => Ok(true),
         () = tokio::time::sleep(pause) => Ok(true),
     }
 }

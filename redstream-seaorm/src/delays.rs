@@ -3,12 +3,17 @@
 //! One pipeline is in flight at a time. The first message goes at once, the next ones when they have become as many as went
 //! before them, and what is left when the commit asks. So a save waits for nothing, a commit for the last pipeline only, and a
 //! hundred saves take eight pipelines: each costs Redis and this process more than the messages in it.
+//!
+//! A pipeline goes [early](redstream_core::Producer::delay_early) where it can: from the save itself, and the next save or the commit looks for
+//! the answer. Else it has a task of its own.
 
 use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as Poller, Poll, Waker, ready};
 use std::time::Instant;
 
-use redstream_core::{MessageId, NewMessage};
+use redstream_core::{Early, MessageId, NewMessage};
 use tokio::sync::Notify;
 
 use crate::chaos::cross;
@@ -35,6 +40,10 @@ struct State {
     /// Under which ids Redis has them, where they are to be settled.
     ids: HashMap<NewMessage, Vec<MessageId>>,
     in_flight: bool,
+    /// What is in flight without a task.
+    early: Option<(Early, Vec<NewMessage>)>,
+    /// That failed: what is left goes with a task, which tries again until its bound has passed.
+    early_failed: bool,
     /// The commit waits: nothing is held back any more.
     awaited: bool,
     failed: Option<Arc<redstream_core::Error>>,
@@ -99,9 +108,34 @@ impl Delays {
     }
 
     fn take_off_if_due(self: &Arc<Self>, state: &mut State) {
-        if !state.in_flight && state.is_due() {
-            state.in_flight = true;
-            tokio::spawn(Flight { delays: self.clone(), landed: false }.take_off());
+        let _landed = self.poll_early(state, &mut Poller::from_waker(Waker::noop()));
+        if state.in_flight || !state.is_due() {
+            return;
+        }
+        state.in_flight = true;
+        let producer = &self.context.producer;
+        match Some(&state.waiting).filter(|_| !state.early_failed).and_then(|waiting| producer.delay_early(waiting)) {
+            Some(early) => state.early = Some((early, std::mem::take(&mut state.waiting))),
+            None => _ = tokio::spawn(Flight { delays: self.clone(), landed: false }.take_off()),
+        }
+    }
+
+    /// Ready where nothing is in flight without a task any more. What did not arrive waits again.
+    fn poll_early(&self, state: &mut State, poller: &mut Poller<'_>) -> Poll<()> {
+        let Some((early, _)) = &mut state.early else { return Poll::Ready(()) };
+        let landed = ready!(early.poll_landed(poller));
+        self.ended(state, landed);
+        Poll::Ready(())
+    }
+
+    fn ended(&self, state: &mut State, landed: Option<Vec<MessageId>>) {
+        let Some((_, messages)) = state.early.take() else { return };
+        state.in_flight = false;
+        if let Some(ids) = landed {
+            self.keep_ids(state, messages, ids);
+        } else {
+            state.waiting.splice(..0, messages);
+            state.early_failed = true;
         }
     }
 
@@ -130,17 +164,30 @@ impl Delays {
         }
     }
 
+    /// Waits for what is in flight without a task, and for what follows it in this way. Cancel-safe.
+    async fn early_landed(self: &Arc<Self>) {
+        loop {
+            let deadline = {
+                let mut state = self.state();
+                self.take_off_if_due(&mut state);
+                let Some((early, _)) = &state.early else { return };
+                early.deadline()
+            };
+            let landing = poll_fn(|poller| self.poll_early(&mut self.state(), poller));
+            if tokio::time::timeout_at(deadline.into(), landing).await.is_err() {
+                self.ended(&mut self.state(), None);
+            }
+        }
+    }
+
     /// Waits until every message was acknowledged. Sends them all once more where the first is older than
     /// `resend_after`: the delay then need not outlast the transaction.
     async fn acknowledged(self: &Arc<Self>) -> Result<(), Error> {
         if mutation::is(DelayAfterCommit) {
             return Ok(());
         }
-        {
-            let mut state = self.state();
-            state.awaited = true;
-            self.take_off_if_due(&mut state);
-        }
+        self.state().awaited = true;
+        self.early_landed().await;
         self.landing().await?;
         let old = {
             let state = self.state();
@@ -150,7 +197,7 @@ impl Delays {
         match old {
             Some(messages) => {
                 let ids = self.context.insure(&messages).await?;
-                self.landed_as(messages, ids);
+                self.keep_ids(&mut self.state(), messages, ids);
                 Ok(())
             }
             None => Ok(()),
@@ -170,9 +217,8 @@ impl Delays {
         std::mem::take(&mut self.state().ids)
     }
 
-    fn landed_as(&self, messages: Vec<NewMessage>, ids: Vec<MessageId>) {
+    fn keep_ids(&self, state: &mut State, messages: Vec<NewMessage>, ids: Vec<MessageId>) {
         if self.context.settings.settles {
-            let mut state = self.state();
             for (message, id) in messages.into_iter().zip(ids) {
                 state.ids.entry(message).or_default().push(id);
             }
@@ -232,7 +278,7 @@ impl Flight {
                 std::mem::take(&mut state.waiting)
             };
             match delays.context.producer.delay_all(&next).await {
-                Ok(ids) => delays.landed_as(next, ids),
+                Ok(ids) => delays.keep_ids(&mut delays.state(), next, ids),
                 Err(error) => {
                     let mut state = delays.state();
                     state.failed = Some(Arc::new(error));

@@ -72,8 +72,9 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
 impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransaction<T> {
     /// Waits for Redis to acknowledge the delay messages, commits, and writes the main messages.
     ///
-    /// Errors, after a rollback, where a delay message was not written; within the bound that
-    /// [`give_up_after`](redstream_core::ConnectOptions::give_up_after) sets. A main message that fails is no error: it is logged,
+    /// Errors, after a rollback, where a delay message was not written; within the bounds that
+    /// [`response_timeout`](redstream_core::ConnectOptions::response_timeout) and
+    /// [`give_up_after`](redstream_core::ConnectOptions::give_up_after) set together. A main message that fails is no error: it is logged,
     /// counted, and the delayer brings the change.
     ///
     /// Errors, after a rollback, where the future of an insert was dropped before its generated key was known: its row could

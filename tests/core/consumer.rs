@@ -193,7 +193,7 @@ async fn reads_the_next_batch_while_the_handler_works() {
     let mut raw = raw_redis(&server.url()).await;
     eventually(SOON, "the second batch to be read while the first is at work", async || {
         let stats: String = redis::cmd("INFO").arg("commandstats").query_async(&mut raw).await.unwrap();
-        stats.contains("cmdstat_xrange:calls=2,")
+        stats.contains("cmdstat_xread:calls=2,")
     })
     .await;
     assert_eq!(seen.len(), 2);

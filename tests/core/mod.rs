@@ -3,6 +3,7 @@
 mod bounds;
 mod cluster;
 mod connect;
+mod connections;
 mod consumer;
 mod dead_letters;
 mod delayer;

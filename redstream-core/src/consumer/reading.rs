@@ -1,12 +1,20 @@
 //! Reading: one batch after the other, the next one while the last is still at work.
 
 mod source;
+mod straight;
+mod weighed;
 
 use futures_util::future::BoxFuture;
 
-pub(super) use source::Source;
-
+use self::source::Source;
+use self::weighed::Weighed;
+use crate::session::Session;
 use crate::{Message, MessageId, Result};
+
+/// What is behind `after` now, without waiting: up to `most` messages.
+pub(super) async fn read_now(session: &Session, stream: &str, most: usize, after: MessageId) -> Result<Vec<Message>> {
+    Weighed::new(session.clone(), stream, most).read_now(after).await
+}
 
 /// A batch, and the source as the read left it.
 type Read = (Source, Vec<Message>);
@@ -20,7 +28,9 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn new(source: Source, after: MessageId) -> Self {
+    /// In batches of up to `most` messages.
+    pub(super) fn new(session: &Session, stream: &str, most: usize, after: MessageId) -> Self {
+        let source = Source::new(session.clone(), stream, most);
         Self { source, cursor: after, under_way: None, ahead: None }
     }
 

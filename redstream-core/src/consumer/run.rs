@@ -1,5 +1,7 @@
 //! The loop of a consumer: read, handle, commit.
 
+mod committing;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,8 +11,9 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use self::committing::{Committing, Done};
 use super::failure::{Arena, Failure, Struggle};
-use super::reading::{Reading, Source};
+use super::reading::{Reading, read_now};
 use super::{Consumer, Progress};
 use crate::chaos::cross;
 use crate::dead::Dead;
@@ -26,7 +29,7 @@ use crate::registry::Member;
 use crate::session::Session;
 use crate::tenure::Tenure;
 use crate::version::Versions;
-use crate::{Batch, Error, Message, MessageId, Redstream, Result, metrics, offsets};
+use crate::{Batch, Error, Message, Redstream, Result, metrics, offsets};
 
 #[async_trait]
 impl Tenure for Consumer {
@@ -51,7 +54,7 @@ impl Tenure for Consumer {
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Progress> {
         let member = Arc::new(self.member());
         self.notice_loss(guard);
-        let messages = self.source(session, &member).read_now(guard.found().cursor()).await?;
+        let messages = read_now(session, &member.stream, self.batch_size, guard.found().cursor()).await?;
         if messages.is_empty() {
             return Ok(Progress::Idle);
         }
@@ -65,21 +68,22 @@ impl Tenure for Consumer {
                 source: failure.source,
             });
         }
-        self.commit(guard, batch.messages(), &[]).await?;
+        self.commit(guard, &Done::of(batch.messages(), Vec::new())).await?;
         Ok(Progress::Handled(batch.len()))
     }
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
         self.notice_loss(guard);
-        let mut reading = Reading::new(self.source(session, &member), guard.found().cursor());
+        let mut reading = Reading::new(session, &member.stream, self.batch_size, guard.found().cursor());
         let mut issued = None;
+        let mut committing = Committing::new(self, guard);
         loop {
             let messages: Arc<[Message]> = tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return Ok(()),
+                () = shutdown.cancelled() => return committing.done().await,
                 () = guard.lost() => return Err(guard.ownership().loss()),
-                batch = reading.next() => batch?.into(),
+                batch = committing.beside(reading.next()) => batch??.into(),
             };
             cross("consumer: read");
             self.pulse.progress(Condition::Working);
@@ -87,15 +91,24 @@ impl Tenure for Consumer {
             let versions = self.versions(guard, &member);
             let arena = Arena { consumer: self, session, guard, shutdown, versions: &versions };
             if mutation::is(CommitBeforeHandling) {
-                self.commit(guard, &messages, &[]).await?;
+                self.commit(guard, &Done::of(&messages, Vec::new())).await?;
             }
             let work = mutation::cut(arena.carry(&messages, issued.take()), shutdown);
-            let Some(dead) = reading.while_working(work.instrument(span)).await? else { return Ok(()) };
+            // Boxed: with what a failure goes through, it is a large future.
+            let work = Box::pin(work.instrument(span));
+            let (dead, committed) = reading.while_working(committing.beside_work(work)).await;
+            committed?;
+            let Some(dead) = dead? else { return committing.done().await };
+            let done = Done::of(&messages, dead);
             // A version that the commit issues is sound for the next batch only if that one has arrived
             // by now; an earlier version than its arrival could be older than the rows a rival reads.
             let arrived = reading.is_ahead();
-            let committed = reading.while_working(self.commit(guard, &messages, &dead)).await?;
-            issued = (arrived || mutation::is(VersionEarly)).then_some(committed);
+            if arrived || mutation::is(VersionEarly) {
+                reading.while_working(committing.done()).await?;
+                issued = Some(reading.while_working(self.commit(guard, &done)).await?);
+            } else {
+                committing.add(done);
+            }
             self.pulse.progress(if arrived { Condition::Working } else { Condition::Idle });
         }
     }
@@ -142,14 +155,13 @@ impl Consumer {
     }
 
     /// Returns the version that came with it.
-    async fn commit(&self, guard: &LockGuard, messages: &[Message], dead: &[Dead]) -> Result<u64> {
-        let last = messages.last().map_or(MessageId::MIN, Message::id);
+    async fn commit(&self, guard: &LockGuard, Done { last, messages, dead }: &Done) -> Result<u64> {
         cross("consumer: committing");
-        let committed = offsets::commit(guard, last, self.highest.floor(), dead).await?;
+        let committed = offsets::commit(guard, *last, self.highest.floor(), dead).await?;
         cross("consumer: committed");
         self.highest.saw(committed.version);
-        self.memory.committed(last, guard.found().rewinds);
-        ::metrics::counter!(metrics::HANDLED, &self.labels()).increment(messages.len() as u64);
+        self.memory.committed(*last, guard.found().rewinds);
+        ::metrics::counter!(metrics::HANDLED, &self.labels()).increment(*messages);
         Ok(committed.version)
     }
 
@@ -164,10 +176,6 @@ impl Consumer {
         if let Some(on_loss) = &self.on_loss {
             on_loss(loss);
         }
-    }
-
-    fn source(&self, session: &Session, member: &Member) -> Source {
-        Source::new(session.clone(), &member.stream, self.batch_size)
     }
 
     fn versions(&self, guard: &LockGuard, member: &Arc<Member>) -> Versions {

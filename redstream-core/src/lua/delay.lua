@@ -16,9 +16,14 @@ if now >= delay then
   local to = string.format('%.0f', now - delay)
   due, last = each_entry(KEYS[4], last, to, tonumber(ARGV[5]), tonumber(ARGV[6]), function(_, fields)
     local payload = #fields == 2 and fields[1] == 'payload' and fields[2]
-    if payload and queued[payload] then return end
-    redis.call('XADD', KEYS[5], '*', unpack(fields))
-    if payload then queued[payload] = true end
+    if not payload then
+      redis.call('XADD', KEYS[5], '*', unpack(fields))
+    elseif queued[payload] then
+      return
+    else
+      redis.call('XADD', KEYS[5], '*', 'payload', payload)
+      queued[payload] = true
+    end
     added = added + 1
   end)
 end

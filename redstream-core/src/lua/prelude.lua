@@ -39,21 +39,26 @@ local function last_generated(stream)
 end
 
 -- Calls `visit(id, fields)` for each entry behind `last`, up to `to` and up to `most` of them; no further once their
--- contents have come to `budget` bytes. In small steps, so that Redis holds little more than the budget at a time. Returns
--- how many there were, the last one's id, and whether that was all.
+-- contents have come to `budget` bytes. In steps that double while what is left of the budget has room for them by the largest
+-- entry so far, so that Redis holds little more than the budget at a time. Returns how many there were, the last one's id, and
+-- whether that was all.
 local function each_entry(stream, last, to, most, budget, visit)
-  local STEP, count = 16, 0
+  local LONGEST = 256
+  local step, count, largest = 16, 0, 1
   while count < most do
-    local step = math.min(most - count, STEP)
+    step = math.min(step, most - count)
     local entries = redis.call('XRANGE', stream, '(' .. last, to, 'COUNT', step)
     for i = 1, #entries do
-      local fields = entries[i][2]
-      last, count = entries[i][1], count + 1
-      for f = 1, #fields do budget = budget - #fields[f] end
+      local entry = entries[i]
+      local fields, bytes = entry[2], 0
+      for f = 1, #fields do bytes = bytes + #fields[f] end
+      last, count, budget = entry[1], count + 1, budget - bytes
+      if bytes > largest then largest = bytes end
       visit(last, fields)
       if budget <= 0 then return count, last, false end
     end
     if #entries < step then return count, last, true end
+    step = math.max(1, math.min(2 * step, LONGEST, math.floor(budget / largest)))
   end
   return count, last, false
 end

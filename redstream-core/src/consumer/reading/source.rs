@@ -1,114 +1,49 @@
 //! Where batches come from: as many messages at once as the user allows, and never more bytes than there is room for.
-//!
-//! How large messages are is known only once they are read, and Redis sends a reply as a whole. So a read that is to bring
-//! many is a script, which stops where the payloads have come to the budget. That costs Redis four times what a plain read
-//! does; so where the stream is so light that no batch of it can come to the budget, a plain read it is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::entries::{Entries, Flat, Range};
-use crate::scripts::{self, BUDGET};
+use super::straight::Straight;
+use super::weighed::Weighed;
 use crate::session::Session;
 use crate::{Message, MessageId, Result};
 
-const ATTEMPT: &str = "read a stream";
+pub(super) const ATTEMPT: &str = "read a stream";
 
 /// How long Redis holds a read that finds nothing.
-const BLOCK: Duration = Duration::from_secs(2);
+pub(super) const BLOCK: Duration = Duration::from_secs(2);
 
-/// A read that waits for news brings so many at the most, however small: with payloads of a mebibyte, the budget.
-const NEWS: usize = 16;
-
-/// After so many large reads it is asked again how light the stream is.
-const ASK_AGAIN: usize = 16;
+/// A read that waits for news, of which nobody knows how large they are, brings so many at the most: with payloads of a mebibyte,
+/// the budget.
+pub(super) const NEWS: usize = 16;
 
 /// Reads one stream through one session.
 #[derive(Clone)]
-pub(in crate::consumer) struct Source {
-    session: Session,
-    stream: Arc<str>,
-    most: usize,
-    /// More may be there than the last read brought.
-    more: bool,
-    /// How many messages to wait for.
-    news: usize,
-    /// Up to here no batch can come to the budget.
-    light_up_to: MessageId,
-    ask_in: usize,
+pub(super) enum Source {
+    Straight(Straight),
+    Weighed(Weighed),
 }
 
 impl Source {
     /// Batches of up to `most` messages.
-    pub(in crate::consumer) fn new(session: Session, stream: &str, most: usize) -> Self {
-        let (news, light_up_to) = (NEWS.min(most), MessageId::MIN);
-        Self { session, stream: stream.into(), most, more: true, news, light_up_to, ask_in: 1 }
+    pub(super) fn new(session: Session, stream: &str, most: usize) -> Self {
+        if session.has_wire() {
+            Self::Straight(Straight::new(session, stream, most))
+        } else {
+            Self::Weighed(Weighed::new(session, stream, most))
+        }
     }
 
     /// What is behind `after`; where there is nothing, what comes within two seconds.
-    pub(super) async fn read(mut self, after: MessageId) -> Result<(Self, Vec<Message>)> {
-        if self.more {
-            let batch = self.read_now(after).await?;
-            if !batch.is_empty() {
-                return Ok((self, batch));
+    pub(super) async fn read(self, after: MessageId) -> Result<(Self, Vec<Message>)> {
+        Ok(match self {
+            Self::Straight(mut straight) => {
+                let batch = straight.read(after).await?;
+                (Self::Straight(straight), batch)
             }
-        }
-        let batch = self.wait(after).await?;
-        self.more = batch.len() == self.news;
-        let largest = batch.iter().map(|message| message.raw().len()).max().unwrap_or_default();
-        self.news = (BUDGET / largest.max(1)).clamp(1, NEWS).min(self.most);
-        Ok((self, batch))
-    }
-
-    /// What is behind `after` now, without waiting.
-    pub(in crate::consumer) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
-        let batch = if after < self.light_up_to { self.plain(after).await? } else { self.weighed(after).await? };
-        if batch.len() == self.most {
-            self.look_ahead(&batch).await?;
-        }
-        Ok(batch)
-    }
-
-    async fn plain(&self, after: MessageId) -> Result<Vec<Message>> {
-        let mut xrange = redis::cmd("XRANGE");
-        xrange.arg(&*self.stream).arg(format!("({after}")).arg(self.light_up_to.to_string());
-        let Range(batch) = self.session.bulk(ATTEMPT, xrange.arg("COUNT").arg(self.most)).await?;
-        Ok(batch)
-    }
-
-    async fn weighed(&self, after: MessageId) -> Result<Vec<Message>> {
-        let mut script = scripts::READ.prepare_invoke();
-        script.key(&*self.stream).arg(after.to_string()).arg(self.most).arg(BUDGET);
-        let Flat(batch) = self.session.bulk_script(ATTEMPT, &script).await?;
-        Ok(batch)
-    }
-
-    /// For whoever has much to read: how far it can be read plainly. Asked again where that was passed, but not each time.
-    async fn look_ahead(&mut self, batch: &[Message]) -> Result<()> {
-        self.ask_in = self.ask_in.saturating_sub(1);
-        let passed = batch.last().is_some_and(|last| last.id() >= self.light_up_to);
-        if passed && self.ask_in == 0 {
-            let mut script = scripts::LIGHT.prepare_invoke();
-            script.key(&*self.stream).arg(self.most).arg(BUDGET);
-            let id: String = self.session.bulk_script("ask how large a stream is", &script).await?;
-            self.light_up_to = id.parse().unwrap_or(MessageId::MIN);
-            self.ask_in = ASK_AGAIN;
-        }
-        Ok(())
-    }
-
-    async fn wait(&self, after: MessageId) -> Result<Vec<Message>> {
-        let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);
-        let mut xread = redis::cmd("XREAD");
-        xread
-            .arg("COUNT")
-            .arg(self.news)
-            .arg("BLOCK")
-            .arg(block)
-            .arg("STREAMS")
-            .arg(&*self.stream)
-            .arg(after.to_string());
-        let Entries(batch) = self.session.blocking(ATTEMPT, &xread, BLOCK).await?;
-        Ok(batch)
+            Self::Weighed(weighed) => {
+                let (weighed, batch) = weighed.read(after).await?;
+                (Self::Weighed(weighed), batch)
+            }
+        })
     }
 }

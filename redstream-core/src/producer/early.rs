@@ -1,0 +1,66 @@
+//! Delay messages that go from where they are made, with nobody waiting for them yet.
+
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use super::{CHUNK, Kind, Producer, additions, count};
+use crate::chaos::cross;
+use crate::own::Loan;
+use crate::{MessageId, NewMessage};
+
+/// Messages on their way, by [`Producer::delay_early`]. Dropping it takes nothing back.
+#[derive(Debug)]
+pub struct Early {
+    loan: Loan,
+    ids: Vec<MessageId>,
+    expected: usize,
+    deadline: Instant,
+}
+
+impl Producer {
+    /// Sends delay messages at once, in the calling thread and without waiting for anything: no task is woken for it, which for few
+    /// messages takes longer than sending them. Their ids come by [`Early::poll_landed`].
+    ///
+    /// `None`, with nothing promised, where that cannot be: another caller is at it, the connection for it was not opened yet by a
+    /// [`delay`](Self::delay) or [`queue`](Self::queue) of one message, there are many messages, they are to be
+    /// [confirmed](Self::confirmed_by), or it goes by TLS or to a cluster. Use [`delay_all`](Self::delay_all) then.
+    pub fn delay_early(&self, messages: &[NewMessage]) -> Option<Early> {
+        if messages.is_empty() || messages.len() > CHUNK || self.confirmation.is_some() {
+            return None;
+        }
+        let mut loan = self.link().borrow()?;
+        let keys = self.keys(Kind::Delay, messages);
+        cross(Kind::Delay.points().0);
+        if !loan.wire()?.add_now(&additions(&keys, messages)) {
+            loan.discard();
+            return None;
+        }
+        let deadline = Instant::now() + self.link().connector().options().response_timeout;
+        Some(Early { loan, ids: Vec::with_capacity(messages.len()), expected: messages.len(), deadline })
+    }
+}
+
+impl Early {
+    /// When the answer should have come: [`response_timeout`](crate::ConnectOptions::response_timeout) after they were sent.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Their ids, in order, once Redis acknowledged all. `None` where it refused one or the connection broke: some may be there,
+    /// and to be sure of all is to send them again.
+    ///
+    /// The caller keeps to the [`deadline`](Self::deadline). Once it was ready it must not be asked again.
+    pub fn poll_landed(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<MessageId>>> {
+        let Some(wire) = self.loan.wire() else { return Poll::Ready(None) };
+        while self.ids.len() < self.expected {
+            let Ok(id) = ready!(wire.poll_id(context)) else {
+                self.loan.discard();
+                return Poll::Ready(None);
+            };
+            self.ids.push(id);
+        }
+        cross(Kind::Delay.points().1);
+        count(Kind::Delay, self.expected);
+        Poll::Ready(Some(std::mem::take(&mut self.ids)))
+    }
+}

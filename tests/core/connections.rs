@@ -1,0 +1,142 @@
+//! The connections of our own: wherever Redis is, and whatever becomes of a call, each gets its own answer.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use redstream_core::{CancellationToken, ConnectOptions, MessageId, NewMessage, Payload, Redstream, Stream};
+use redstream_servers::{Redis, RedisOptions};
+use serde_json::{Value, json};
+
+use super::SOON;
+use super::recorder::Recorder;
+use crate::support::{eventually, private_redis, raw_redis, redstream};
+
+fn message(stream: &Stream, payload: &Value) -> NewMessage {
+    NewMessage::new(stream.name().clone(), Payload::encode(payload).unwrap())
+}
+
+/// What stands under this id.
+async fn payload_at(server: &Redis, key: &str, id: MessageId) -> Value {
+    let mut raw = raw_redis(&server.url()).await;
+    let (at, mut xrange) = (id.to_string(), redis::cmd("XRANGE"));
+    let found: Vec<(String, Vec<String>)> = xrange.arg(key).arg(&at).arg(&at).query_async(&mut raw).await.unwrap();
+    serde_json::from_str(&found[0].1[1]).unwrap()
+}
+
+#[tokio::test]
+async fn a_password_a_database_and_a_unix_socket_do_not_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("redis.sock").display().to_string();
+    let options = RedisOptions::new().arg("--requirepass").arg("secret").arg("--unixsocket").arg(&socket);
+    let server = tokio::task::spawn_blocking(|| options.start()).await.unwrap().unwrap();
+    let tcp = format!("redis://:secret@127.0.0.1:{}/3", server.port());
+    for (url, database) in [(tcp, 3), (format!("redis+unix://{socket}?db=4&pass=secret"), 4)] {
+        let redstream = Redstream::connect(url.as_str()).await.unwrap();
+        let products = redstream.stream("products").unwrap();
+        let (seen, shutdown) = (Recorder::default(), CancellationToken::new());
+        let consumer = products.consumer("search", seen.clone());
+        let running = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { consumer.run(shutdown).await }
+        });
+        for n in 0..3 {
+            redstream.producer().queue(products.name(), &n).await.unwrap();
+        }
+        eventually(SOON, "the messages", async || seen.len() == 3).await;
+        assert!(redstream.producer().delay_early(&[message(&products, &json!(4))]).is_some(), "{url}");
+        shutdown.cancel();
+        running.await.unwrap().unwrap();
+        let mut raw = raw_redis(&url).await;
+        let key = "redstream:stream:products";
+        let there: u64 = redis::cmd("XLEN").arg(key).query_async(&mut raw).await.unwrap();
+        assert_eq!((there, seen.payloads()), (3, vec![json!(0), json!(1), json!(2)]), "database {database}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_dropped_leaves_its_answer_to_nobody() {
+    let server = private_redis().await;
+    let options = ConnectOptions::new(server.url()).response_timeout(SOON);
+    let redstream = Redstream::connect(options).await.unwrap();
+    let (producer, products) = (redstream.producer(), redstream.stream("products").unwrap());
+    producer.queue(products.name(), &"first").await.unwrap();
+    for n in 0..5 {
+        server.pause().unwrap();
+        let dropped =
+            tokio::time::timeout(Duration::from_millis(20), producer.queue(products.name(), &"dropped")).await;
+        assert!(dropped.is_err(), "Redis is paused");
+        server.resume().unwrap();
+        let id = producer.queue(products.name(), &n).await.unwrap();
+        assert_eq!(payload_at(&server, "redstream:stream:products", id).await, json!(n));
+
+        drop(producer.delay_early(&[message(&products, &json!("dropped"))]).expect("nobody else uses it"));
+        let id = producer.queue(products.name(), &json!([n])).await.unwrap();
+        assert_eq!(payload_at(&server, "redstream:stream:products", id).await, json!([n]));
+    }
+}
+
+#[tokio::test]
+async fn early_delay_messages_land_under_the_ids_that_they_say() {
+    let server = private_redis().await;
+    let redstream = Redstream::connect(server.url()).await.unwrap();
+    let (producer, products) = (redstream.producer(), redstream.stream("products").unwrap());
+    let messages = [message(&products, &json!(1)), message(&products, &json!(2))];
+    assert!(producer.delay_early(&messages).is_none(), "its connection is not open yet");
+    producer.queue(products.name(), &0).await.unwrap();
+    assert!(producer.delay_early(&[]).is_none());
+
+    let mut early = producer.delay_early(&messages).expect("nobody else uses it");
+    assert!(producer.delay_early(&messages).is_none(), "it is in use");
+    producer.queue(products.name(), &3).await.expect("another connection will do");
+    let landed = tokio::time::timeout_at(early.deadline().into(), poll_fn(|context| early.poll_landed(context))).await;
+    let ids = landed.expect("an answer in time").expect("both were added");
+    assert_eq!(ids.len(), 2);
+    for (id, n) in ids.into_iter().zip(1..) {
+        assert_eq!(payload_at(&server, "redstream:stream:products.delay", id).await, json!(n));
+    }
+    drop(early);
+    assert!(producer.delay_early(&messages).is_some(), "it is free again");
+}
+
+#[tokio::test]
+async fn early_delay_messages_say_that_they_did_not_land() {
+    let mut server = private_redis().await;
+    let redstream = Redstream::connect(server.url()).await.unwrap();
+    let (producer, products) = (redstream.producer(), redstream.stream("products").unwrap());
+    let messages = [message(&products, &json!(1))];
+    producer.queue(products.name(), &0).await.unwrap();
+
+    // Refused.
+    let mut raw = raw_redis(&server.url()).await;
+    let set = |value| redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(value).to_owned();
+    set("1").query_async::<()>(&mut raw).await.unwrap();
+    let mut early = producer.delay_early(&messages).unwrap();
+    let landed = tokio::time::timeout(SOON, poll_fn(|context| early.poll_landed(context))).await;
+    assert_eq!(landed.expect("an answer"), None);
+    set("0").query_async::<()>(&mut raw).await.unwrap();
+    drop(early);
+    assert!(producer.delay_early(&messages).is_none(), "that connection is no longer trusted");
+    producer.queue(products.name(), &0).await.unwrap();
+
+    // Cut off.
+    server.pause().unwrap();
+    let mut early = producer.delay_early(&messages).unwrap();
+    server.kill().unwrap();
+    let landed = tokio::time::timeout(SOON, poll_fn(|context| early.poll_landed(context))).await;
+    assert_eq!(landed.expect("the end of the connection"), None);
+}
+
+#[tokio::test]
+async fn many_at_once_and_one_alone_get_their_own_answers() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let queued = (0..500).map(|n| {
+        let (producer, name) = (redstream.producer(), products.name().clone());
+        tokio::spawn(async move { (producer.queue(&name, &n).await.unwrap(), json!(n)) })
+    });
+    let mut expected: Vec<_> = futures_util::future::try_join_all(queued).await.unwrap();
+    expected.sort_by_key(|(id, _)| *id);
+    let seen = Recorder::default();
+    products.consumer("search", seen.clone()).run_once().await.unwrap();
+    assert_eq!(seen.ids().into_iter().zip(seen.payloads()).collect::<Vec<_>>(), expected);
+}
