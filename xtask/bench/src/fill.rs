@@ -9,7 +9,7 @@ const AT_ONCE: usize = 100_000;
 
 /// Adds so many main messages.
 pub(crate) async fn main(redstream: &Redstream, stream: &Stream, mut count: usize) -> Result<()> {
-    let some = messages(stream.name(), count.min(AT_ONCE))?;
+    let some = messages(stream.name(), 0..count.min(AT_ONCE))?;
     while count > 0 {
         let now = count.min(some.len());
         redstream.producer().queue_all(&some[..now]).await?;
@@ -20,6 +20,6 @@ pub(crate) async fn main(redstream: &Redstream, stream: &Stream, mut count: usiz
 
 /// Adds so many delay messages, each of another key.
 pub(crate) async fn delayed(redstream: &Redstream, stream: &Stream, count: usize) -> Result<()> {
-    redstream.producer().delay_all(&messages(stream.name(), count)?).await?;
+    redstream.producer().delay_all(&messages(stream.name(), 0..count)?).await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use redstream_core::{NewMessage, Payload, StreamName};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Id {
@@ -12,16 +13,16 @@ pub(crate) struct Id {
 pub(crate) const SAMPLE: &str = r#"{"id":123456}"#;
 
 /// Keys of six digits.
-pub(crate) fn keys(count: usize) -> impl Iterator<Item = Id> {
-    (0..count as u64).map(|n| Id { id: 100_000 + n % 900_000 })
+pub(crate) fn keys(numbers: Range<usize>) -> impl Iterator<Item = Id> {
+    numbers.map(|n| Id { id: 100_000 + n as u64 % 900_000 })
 }
 
 /// Messages with the keys of [`keys`].
-pub(crate) fn messages(stream: &StreamName, count: usize) -> redstream_core::Result<Vec<NewMessage>> {
+pub(crate) fn messages(stream: &StreamName, numbers: Range<usize>) -> redstream_core::Result<Vec<NewMessage>> {
     let message = |key: Id| {
         let payload =
             Payload::encode(&key).map_err(|source| redstream_core::Error::Encode { stream: stream.clone(), source })?;
         Ok(NewMessage::new(stream.clone(), payload))
     };
-    keys(count).map(message).collect()
+    keys(numbers).map(message).collect()
 }

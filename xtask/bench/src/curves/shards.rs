@@ -34,7 +34,7 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
 /// Two tasks that add; messages a second.
 pub(crate) async fn add(redstream: &Redstream, shards: &Shards, count: usize) -> Result<f64> {
     let mut batches = [Vec::new(), Vec::new()];
-    for (n, key) in keys(count).enumerate() {
+    for (n, key) in keys(0..count).enumerate() {
         let message: NewMessage = shards.message(Payload::encode(&key)?);
         batches[n / AT_ONCE % 2].push(message);
     }

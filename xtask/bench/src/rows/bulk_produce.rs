@@ -8,6 +8,7 @@ use crate::row::{Measure, Question, Row};
 use crate::yardstick::xadd;
 use anyhow::Result;
 use std::time::Instant;
+use tokio::sync::mpsc;
 
 const QUESTION: Question = Question {
     name: "bulk_produce",
@@ -19,7 +20,10 @@ const QUESTION: Question = Question {
     aim: 1.4,
 };
 
-/// `queue_all`, payloads encoded on the way.
+/// How many are handed in at once.
+const BATCH: usize = 10_000;
+
+/// `queue_all` of batches; the payloads of the next are encoded while Redis takes one.
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     let count = place.scaled(500_000);
     let limit = async || {
@@ -30,11 +34,21 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         let redstream = place.fresh().await?;
         let stream = redstream.stream("produced")?;
         let (meter, begun) = (Meter::start(), Instant::now());
+        let (encoded, mut batches) = mpsc::channel(1);
+        let encoding = tokio::spawn(async move {
+            for first in (0..count).step_by(BATCH) {
+                encoded.send(messages(stream.name(), first..count.min(first + BATCH))?).await?;
+            }
+            anyhow::Ok(())
+        });
         let adding = tokio::spawn(async move {
-            let messages = messages(stream.name(), count)?;
-            redstream.producer().queue_all(&messages).await
+            while let Some(batch) = batches.recv().await {
+                redstream.producer().queue_all(&batch).await?;
+            }
+            anyhow::Ok(())
         });
         adding.await??;
+        encoding.await??;
         Ok((count as f64 / begun.elapsed().as_secs_f64(), Some(meter.per(count))))
     };
     Ok(vec![QUESTION.answer(&in_turns(place.rounds(), limit, ours).await?)])

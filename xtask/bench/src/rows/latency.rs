@@ -8,19 +8,14 @@ use anyhow::Result;
 use std::time::Duration;
 
 mod ours;
+mod pace;
 mod raw;
 
-/// How often how many messages are added.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    every: Duration,
-    at_once: usize,
-    ticks: usize,
-}
+use pace::Pace;
 
-const IDLE: Pace = Pace { every: Duration::from_millis(2), at_once: 1, ticks: 500 };
-/// 10,000 a second: as tokio's timer counts in milliseconds, ten each.
-const BUSY: Pace = Pace { every: Duration::from_millis(1), at_once: 10, ticks: 1000 };
+const IDLE: Pace = Pace { every: Duration::from_millis(2), messages: 500 };
+/// 10,000 a second.
+const BUSY: Pace = Pace { every: Duration::from_micros(100), messages: 10_000 };
 
 const fn question(name: &'static str, path: &'static str) -> Question {
     let yardstick = "raw XADD → raw blocking XREAD";
@@ -46,7 +41,7 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
 }
 
 async fn measure(place: &Place, pace: Pace, p50: Question, p99: Question) -> Result<Vec<Row>> {
-    let pace = Pace { ticks: place.scaled(pace.ticks).max(100), ..pace };
+    let pace = Pace { messages: place.scaled(pace.messages).max(100), ..pace };
     let (mut median, mut tail) = (Rounds::default(), Rounds::default());
     for _ in 0..place.rounds() {
         let raw = raw::latencies(place, pace).await?;

@@ -47,7 +47,7 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
 
 async fn queue(redstream: Redstream, count: usize) -> redstream_core::Result<()> {
     let (producer, stream) = (redstream.producer(), redstream.stream("queued")?);
-    for key in keys(count) {
+    for key in keys(0..count) {
         producer.queue(stream.name(), &key).await?;
     }
     Ok(())

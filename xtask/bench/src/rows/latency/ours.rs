@@ -5,11 +5,10 @@ use crate::cost::{Cost, Meter};
 use crate::key::Id;
 use crate::place::Place;
 use anyhow::{Context, Result};
-use futures_util::future::try_join_all;
 use redstream_core::{Batch, CancellationToken};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::time::interval;
+use tokio::task::JoinSet;
 
 /// In microseconds.
 pub(super) async fn latencies(place: &Place, pace: Pace) -> Result<(Vec<f64>, Cost)> {
@@ -39,15 +38,24 @@ pub(super) async fn latencies(place: &Place, pace: Pace) -> Result<(Vec<f64>, Co
     latencies.recv().await.context("the consumer ended")?;
     let meter = Meter::start();
     let sending = tokio::spawn(async move {
-        let mut ticks = interval(pace.every);
-        for _ in 0..pace.ticks {
-            ticks.tick().await;
-            let now = Id { id: u64::try_from(epoch.elapsed().as_nanos())? };
-            try_join_all((0..pace.at_once).map(|_| producer.queue(stream.name(), &now))).await?;
+        let (mut ticks, mut sends) = (pace.ticks(), JoinSet::new());
+        while ticks.recv().await.is_some() {
+            let (producer, stream) = (producer.clone(), stream.name().clone());
+            sends.spawn(async move {
+                let now = Id { id: u64::try_from(epoch.elapsed().as_nanos())? };
+                producer.queue(&stream, &now).await?;
+                anyhow::Ok(())
+            });
+            while let Some(sent) = sends.try_join_next() {
+                sent??;
+            }
+        }
+        while let Some(sent) = sends.join_next().await {
+            sent??;
         }
         anyhow::Ok(())
     });
-    let count = pace.ticks * pace.at_once;
+    let count = pace.messages;
     let mut all = Vec::with_capacity(count);
     while all.len() < count {
         all.push(latencies.recv().await.context("the consumer ended")?);

@@ -6,26 +6,30 @@ use crate::socket::{Socket, packed};
 use crate::yardstick::KEY;
 use anyhow::Result;
 use std::time::{Duration, Instant};
-use tokio::time::interval;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 /// In microseconds.
 pub(super) async fn latencies(place: &Place, pace: Pace) -> Result<Vec<f64>> {
     place.flush().await?;
-    let (mut writer, reader) = (Socket::connect(place.redis_port()).await?, Socket::connect(place.redis_port()).await?);
-    let (epoch, count) = (Instant::now(), pace.ticks * pace.at_once);
+    let (writer, reader) =
+        (TcpStream::connect(("127.0.0.1", place.redis_port())).await?, Socket::connect(place.redis_port()).await?);
+    writer.set_nodelay(true)?;
+    let (mut replies, mut writer) = writer.into_split();
+    let (epoch, count) = (Instant::now(), pace.messages);
     let reading = tokio::spawn(read(reader, epoch, count));
+    let acknowledged = tokio::spawn(async move { tokio::io::copy(&mut replies, &mut tokio::io::sink()).await });
     let writing = tokio::spawn(async move {
-        let mut ticks = interval(pace.every);
-        for _ in 0..pace.ticks {
-            ticks.tick().await;
+        let mut ticks = pace.ticks();
+        while ticks.recv().await.is_some() {
             let payload = format!(r#"{{"id":{}}}"#, epoch.elapsed().as_nanos());
-            let xadd = packed(&["XADD", KEY, "*", "payload", &payload]).repeat(pace.at_once);
-            writer.round_trip(&xadd, 2 * pace.at_once).await?;
+            writer.write_all(&packed(&["XADD", KEY, "*", "payload", &payload])).await?;
         }
         anyhow::Ok(())
     });
     let latencies = reading.await??;
     writing.await??;
+    acknowledged.abort();
     Ok(latencies)
 }
 
