@@ -129,9 +129,7 @@ impl Connector {
     }
 
     async fn wire(&self, client: &Client) -> RedisResult<Wire> {
-        let bound = self.options.connect_timeout;
-        let open = Wire::open(client.get_connection_info());
-        tokio::time::timeout(bound, open).await.unwrap_or_else(|_| Err(timed_out(bound)))
+        within(self.options.connect_timeout, Wire::open(client.get_connection_info())).await
     }
 
     async fn cluster(&self, cluster: &ClusterClient, patience: Option<Duration>) -> RedisResult<Connection> {
@@ -144,14 +142,15 @@ impl Connector {
 
     /// Sentinels and cluster nodes are asked one after the other; together they get this long.
     async fn bounded<T>(&self, open: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-        let bound = self.options.connect_timeout * 3;
         // Boxed: what Sentinels and clusters go through makes a large future.
-        tokio::time::timeout(bound, Box::pin(open)).await.unwrap_or_else(|_| Err(timed_out(bound)))
+        within(self.options.connect_timeout * 3, Box::pin(open)).await
     }
 }
 
-pub(crate) fn timed_out(bound: Duration) -> RedisError {
-    RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no reply within {bound:?}")))
+/// What `reply` brings, or an error once `bound` has passed.
+pub(crate) async fn within<T>(bound: Duration, reply: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let timed_out = || std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no reply within {bound:?}"));
+    tokio::time::timeout(bound, reply).await.unwrap_or_else(|_| Err(timed_out().into()))
 }
 
 fn target(options: &ConnectOptions) -> RedisResult<(Target, String)> {

@@ -10,8 +10,7 @@ use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::error::{code, is_cut_off, is_transient};
 use crate::own::{Loan, Own};
-use crate::wire::Addition;
-use crate::{Error, MessageId, Result};
+use crate::{Error, Result};
 
 /// One multiplexed connection for all commands that do not block, shared by every clone.
 #[derive(Clone, Debug)]
@@ -72,18 +71,19 @@ impl Link {
         }
     }
 
-    /// Adds messages in this order over the connection that serves one caller at a time: whoever comes alone is answered sooner
-    /// by it. `None` where another uses it, where there can be none, and where it failed: the shared connection then tells why.
-    pub(crate) async fn add_alone(&self, additions: &[Addition<'_>]) -> Option<Vec<MessageId>> {
-        // Whoever connects while Redis is away does so once.
-        self.current()?;
+    /// The connection that serves one caller at a time: whoever comes alone is answered sooner by it. Opened where it was not;
+    /// `None` where another uses it, and where it cannot be had.
+    pub(crate) async fn alone(&self) -> Option<Loan> {
         let mut loan = self.own.borrow()?;
-        let added = loan.open(&self.connector).await?.add(additions, self.connector.options().response_timeout).await;
-        added.inspect_err(|_| loan.discard()).ok()
+        // Whoever connects while Redis is away does so once.
+        if loan.wire().is_none() && self.current().is_some() {
+            loan.open(&self.connector).await;
+        }
+        loan.wire().is_some().then_some(loan)
     }
 
-    /// The connection for one caller at a time, where nobody uses it and it is open.
-    pub(crate) fn borrow(&self) -> Option<Loan> {
+    /// The same connection, where nobody uses it and it is open.
+    pub(crate) fn alone_now(&self) -> Option<Loan> {
         let mut loan = self.own.borrow()?;
         loan.wire().is_some().then_some(loan)
     }

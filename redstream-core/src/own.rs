@@ -46,16 +46,14 @@ impl Loan {
         if let State::Here(wire) = &mut self.after { Some(wire) } else { None }
     }
 
-    /// Opens it where it is not there; `None` where that fails.
-    pub(crate) async fn open(&mut self, connector: &Connector) -> Option<&mut Wire> {
-        if matches!(self.after, State::Absent) {
-            match connector.open_wire().await {
-                Ok(Some(wire)) => self.after = State::Here(Box::new(wire)),
-                Ok(None) => self.after = State::Impossible,
-                Err(_) => {}
-            }
+    /// Opens it, where there can be one.
+    pub(crate) async fn open(&mut self, connector: &Connector) {
+        match connector.open_wire().await {
+            Ok(Some(wire)) => self.after = State::Here(Box::new(wire)),
+            Ok(None) => self.after = State::Impossible,
+            // The shared connection meets the same, and says so.
+            Err(_) => {}
         }
-        self.wire()
     }
 
     /// The next caller opens another.

@@ -21,17 +21,17 @@ use crate::wire::Addition;
 use crate::{Error, MessageId, NewMessage, Payload, Redstream, Result, StreamName, metrics};
 
 /// Messages a pipeline: where throughput levels off.
-const CHUNK: usize = 250;
+pub(crate) const CHUNK: usize = 250;
 
 /// Pipelines on their way at once: while Redis works at one, the next is there already, and the replies of the one before
 /// are read.
-const IN_FLIGHT: usize = 4;
+pub(crate) const IN_FLIGHT: usize = 4;
 
 /// The words of a command that are always the same.
 const XADD: &str = "XADD*payload";
 
-/// Writes messages to streams. Cheap to clone; every clone shares one connection, which comes back
-/// by itself after a failure.
+/// Writes messages to streams. Cheap to clone; clones share their connections, one for whoever comes alone and one for all
+/// others, which come back by themselves after a failure.
 ///
 /// Each call is bounded by [`give_up_after`](crate::ConnectOptions::give_up_after). A message whose
 /// acknowledgement was lost on the way is written again, so a message may come twice, and never not at
@@ -115,40 +115,58 @@ impl Producer {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
-        let begun = Instant::now();
-        if let Some(ids) = self.alone(kind, messages).await {
+        let (begun, keys) = (Instant::now(), self.keys(kind, messages));
+        let mut ids = self.alone(kind, &keys, messages).await;
+        let rest = &messages[ids.len()..];
+        if rest.is_empty() {
             return Ok(ids);
         }
-        let mut ids = vec![MessageId::MIN; messages.len()];
-        for section in self.sections(messages) {
+        let done = ids.len();
+        ids.resize(messages.len(), MessageId::MIN);
+        for section in self.sections(rest) {
             let added = if section.len() <= CHUNK {
                 // A set of futures would do, but wakes itself, and with it another thread, while its only one is pending.
-                self.pipeline(kind, messages, &section, begun).await?
+                self.pipeline(kind, &keys, rest, &section, begun).await?
             } else {
-                self.pipelines(kind, messages, &section).await?
+                self.pipelines(kind, &keys, rest, &section).await?
             };
             for (id, at) in added.into_iter().zip(section) {
-                ids[at] = id;
+                ids[done + at] = id;
             }
         }
         Ok(ids)
     }
 
-    /// `None` where the connection for one caller could not be had, or did not do it.
-    async fn alone(&self, kind: Kind, messages: &[NewMessage]) -> Option<Vec<MessageId>> {
+    /// Over the connection for one caller, as far as it comes: the ids of the first messages that Redis acknowledged.
+    async fn alone(&self, kind: Kind, keys: &Keys<'_>, messages: &[NewMessage]) -> Vec<MessageId> {
+        let mut ids = Vec::new();
         if kind == Kind::Delay && self.confirmation.is_some() {
-            return None;
+            return ids;
         }
-        let keys = self.keys(kind, messages);
+        let Some(mut loan) = self.link().alone().await else { return ids };
+        let Some(wire) = loan.wire() else { return ids };
         cross(kind.points().0);
-        let ids = self.link().add_alone(&additions(&keys, messages)).await?;
-        cross(kind.points().1);
+        ids.reserve(messages.len());
+        let patience = self.link().connector().options().response_timeout;
+        // Why it failed the shared connection tells, which tries the rest.
+        let added = wire.add(&additions(keys, messages), &mut ids, patience).await;
+        if added.is_ok() {
+            cross(kind.points().1);
+        } else {
+            loan.discard();
+        }
         count(kind, ids.len());
-        Some(ids)
+        ids
     }
 
     /// Several pipelines: they go out in order over one connection, and each waits for its own replies.
-    async fn pipelines(&self, kind: Kind, messages: &[NewMessage], section: &[usize]) -> Result<Vec<MessageId>> {
+    async fn pipelines(
+        &self,
+        kind: Kind,
+        keys: &Keys<'_>,
+        messages: &[NewMessage],
+        section: &[usize],
+    ) -> Result<Vec<MessageId>> {
         let mut ids = Vec::with_capacity(section.len());
         let mut chunks = section.chunks(CHUNK);
         let mut in_flight = FuturesOrdered::new();
@@ -156,7 +174,7 @@ impl Producer {
             while in_flight.len() < IN_FLIGHT
                 && let Some(chunk) = chunks.next()
             {
-                in_flight.push_back(self.pipeline(kind, messages, chunk, Instant::now()));
+                in_flight.push_back(self.pipeline(kind, keys, messages, chunk, Instant::now()));
             }
             let Some(added) = in_flight.next().await else { return Ok(ids) };
             ids.extend(added?);
@@ -179,11 +197,11 @@ impl Producer {
     async fn pipeline(
         &self,
         kind: Kind,
+        keys: &Keys<'_>,
         messages: &[NewMessage],
         chunk: &[usize],
         begun: Instant,
     ) -> Result<Vec<MessageId>> {
-        let keys = self.keys(kind, messages);
         let mut pipeline = Pipeline::with_capacity(chunk.len() + 1);
         for NewMessage { stream, payload } in chunk.iter().map(|at| &messages[*at]) {
             let key = &keys[stream];

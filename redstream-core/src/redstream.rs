@@ -10,7 +10,7 @@ use crate::link::Link;
 use crate::nodes::Node;
 use crate::{ConnectOptions, Producer, Result, Stream, StreamName};
 
-/// A connected Redis: gives producers and streams. Cheap to clone; clones share one connection.
+/// A connected Redis: gives producers and streams. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Redstream {
     link: Link,

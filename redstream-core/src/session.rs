@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
 
 use crate::connection::Connection;
-use crate::connector::{Connector, timed_out};
+use crate::connector::{Connector, within};
 use crate::entries::Entries;
 use crate::server::Server;
 use crate::{Error, Message, Result};
@@ -103,10 +103,6 @@ impl Session {
         let mut connection = self.blocking.clone();
         within(BULK + WATCHDOG, script.invoke_async(&mut connection)).await.map_err(|source| failed(attempt, source))
     }
-}
-
-async fn within<T>(bound: Duration, command: impl Future<Output = redis::RedisResult<T>>) -> redis::RedisResult<T> {
-    tokio::time::timeout(bound, command).await.unwrap_or_else(|_| Err(timed_out(bound)))
 }
 
 fn failed(attempt: &str, source: RedisError) -> Error {

@@ -2,7 +2,7 @@
 //!
 //! The client library has a task for each connection. That is what many callers at once want; one alone pays for it with two
 //! changes of tasks a command. It also makes a tree of values of every reply, which for large reads takes longer than Redis takes
-//! for the reply (the measurements are in `docs/performance.md`). TLS and clusters stay with the library.
+//! for the reply. TLS and clusters stay with the library.
 
 mod news;
 mod socket;
@@ -11,7 +11,6 @@ mod xadd;
 
 use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use redis::aio::ConnectionLike;
@@ -21,7 +20,6 @@ use self::news::News;
 use self::socket::Socket;
 use self::token::{Open, Token, token};
 use crate::Message;
-use crate::connector::timed_out;
 
 pub(crate) use self::socket::reaches;
 pub(crate) use self::xadd::Addition;
@@ -113,15 +111,12 @@ impl Wire {
     }
 
     /// Passes over what earlier requests are still owed.
-    async fn settle(&mut self, patience: Duration) -> RedisResult<()> {
+    async fn settle(&mut self) -> RedisResult<()> {
         self.check()?;
-        let settled = async {
-            while self.owed > 0 {
-                self.reply().await?;
-            }
-            Ok(())
-        };
-        tokio::time::timeout(patience, settled).await.unwrap_or_else(|_| Err(timed_out(patience)))
+        while self.owed > 0 {
+            self.reply().await?;
+        }
+        Ok(())
     }
 
     /// Sends commands without waiting for anything. Returns whether it could; where not, nothing more may be asked of this connection.

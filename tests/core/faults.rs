@@ -4,6 +4,7 @@
 mod failover;
 mod refusals;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use redstream_core::{CancellationToken, ConnectOptions, MessageId, Progress, Redstream, Stream, Supervisor};
@@ -53,10 +54,19 @@ impl Stage {
 
     /// The payloads of the main stream.
     async fn messages(&self) -> Vec<Value> {
+        self.listed().await.into_iter().map(|(_, payload)| payload).collect()
+    }
+
+    /// The payloads of the main stream, by their ids.
+    async fn entries(&self) -> HashMap<String, Value> {
+        self.listed().await.into_iter().collect()
+    }
+
+    async fn listed(&self) -> Vec<(String, Value)> {
         let mut raw = raw_redis(&self.redis.url()).await;
         let xrange = redis::cmd("XRANGE").arg("redstream:stream:products").arg("-").arg("+").to_owned();
         let entries: Vec<(String, (String, String))> = xrange.query_async(&mut raw).await.unwrap();
-        entries.into_iter().map(|(_, (_, payload))| serde_json::from_str(&payload).unwrap()).collect()
+        entries.into_iter().map(|(id, (_, payload))| (id, serde_json::from_str(&payload).unwrap())).collect()
     }
 
     async fn offset(&self) -> MessageId {
@@ -138,6 +148,25 @@ async fn a_pipeline_that_breaks_in_the_middle_of_its_replies_is_sent_again() {
     for key in 0..600 {
         let times = there.iter().filter(|message| **message == json!(key)).count();
         assert!((1..=2).contains(&times), "{key} is there {times} times");
+    }
+}
+
+#[tokio::test]
+async fn of_a_long_list_only_what_was_on_its_way_is_sent_again() {
+    let stage = Stage::new().await;
+    let payload = |key: u64| redstream_core::Payload::encode(&key).unwrap();
+    let messages: Vec<_> =
+        (0..5000).map(|key| redstream_core::NewMessage::new(stage.products.name().clone(), payload(key))).collect();
+    for fault in [Fault::BreakBefore, Fault::BreakWithin] {
+        let (before, there) = (stage.proxy.struck(), stage.truth.len().await.unwrap());
+        stage.proxy.strike("\r\n3000\r\n", fault, 1);
+        let ids = stage.through.producer().queue_all(&messages).await.unwrap();
+        assert_eq!(stage.proxy.struck(), before + 1, "{fault:?} happened");
+        let added = stage.truth.len().await.unwrap() - there;
+        assert!((5000..=6000).contains(&added), "{fault:?}: {added} were added");
+        let entries = stage.entries().await;
+        let told: Vec<_> = ids.iter().map(|id| entries[&id.to_string()].clone()).collect();
+        assert_eq!(told, numbers(0..5000), "{fault:?}: each id is that of its message");
     }
 }
 

@@ -58,7 +58,13 @@ impl Reading {
         }
         let read = match &mut self.under_way {
             Some(read) => read,
-            none => none.insert(Box::pin(self.source.clone().read(self.cursor))),
+            none => {
+                let (mut source, cursor) = (self.source.clone(), self.cursor);
+                none.insert(Box::pin(async move {
+                    let batch = source.read(cursor).await?;
+                    Ok((source, batch))
+                }))
+            }
         };
         let outcome = read.await;
         self.under_way = None;

@@ -10,6 +10,7 @@ use crate::{MessageId, NewMessage};
 
 /// Messages on their way, by [`Producer::delay_early`]. Dropping it takes nothing back.
 #[derive(Debug)]
+#[must_use = "they insure nothing until they have landed"]
 pub struct Early {
     loan: Loan,
     ids: Vec<MessageId>,
@@ -21,14 +22,14 @@ impl Producer {
     /// Sends delay messages at once, in the calling thread and without waiting for anything: no task is woken for it, which for few
     /// messages takes longer than sending them. Their ids come by [`Early::poll_landed`].
     ///
-    /// `None`, with nothing promised, where that cannot be: another caller is at it, the connection for it was not opened yet by a
-    /// [`delay`](Self::delay) or [`queue`](Self::queue) of one message, there are many messages, they are to be
-    /// [confirmed](Self::confirmed_by), or it goes by TLS or to a cluster. Use [`delay_all`](Self::delay_all) then.
+    /// `None`, with nothing promised, where that cannot be: another caller uses the connection for it, none of the other verbs has
+    /// opened that yet, there are no messages or more than 250, they are to be [confirmed](Self::confirmed_by), or it goes by TLS or
+    /// to a cluster. Use [`delay_all`](Self::delay_all) then.
     pub fn delay_early(&self, messages: &[NewMessage]) -> Option<Early> {
         if messages.is_empty() || messages.len() > CHUNK || self.confirmation.is_some() {
             return None;
         }
-        let mut loan = self.link().borrow()?;
+        let mut loan = self.link().alone_now()?;
         let keys = self.keys(Kind::Delay, messages);
         cross(Kind::Delay.points().0);
         if !loan.wire()?.add_now(&additions(&keys, messages)) {

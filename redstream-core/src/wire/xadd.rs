@@ -10,13 +10,8 @@ use redis::RedisResult;
 use super::token::{Token, malformed, token};
 use super::{Wire, refused};
 use crate::MessageId;
-use crate::connector::timed_out;
-
-/// Messages a pipeline.
-const PIPELINE: usize = 250;
-
-/// While Redis works at one pipeline the next is there already, and the replies of the one before are read.
-const IN_FLIGHT: usize = 4 * PIPELINE;
+use crate::connector::within;
+use crate::producer::{CHUNK, IN_FLIGHT};
 
 /// A message to be added.
 #[derive(Clone, Copy, Debug)]
@@ -26,16 +21,22 @@ pub(crate) struct Addition<'a> {
 }
 
 impl Wire {
-    /// Adds messages in this order, and returns their ids. Each wait for Redis is bounded by `patience`.
+    /// Adds messages in this order, and their ids to `ids`; where it fails, those of the first ones that Redis acknowledged. Each wait
+    /// for Redis is bounded by `patience`.
     ///
-    /// Not cancel-safe: the connection is torn then. So it is where Redis refuses one; others may have been added.
-    pub(crate) async fn add(&mut self, additions: &[Addition<'_>], patience: Duration) -> RedisResult<Vec<MessageId>> {
-        self.settle(patience).await?;
+    /// Not cancel-safe: the connection is torn then. So it is where Redis refuses one; some that come later may have been added.
+    pub(crate) async fn add(
+        &mut self,
+        additions: &[Addition<'_>],
+        ids: &mut Vec<MessageId>,
+        patience: Duration,
+    ) -> RedisResult<()> {
+        within(patience, self.settle()).await?;
         self.torn = true;
-        let (mut ids, mut sent, mut commands) = (Vec::with_capacity(additions.len()), 0, Vec::new());
+        let (mut sent, mut commands) = (0, Vec::new());
         while ids.len() < additions.len() {
-            if sent < additions.len() && sent - ids.len() <= IN_FLIGHT - PIPELINE {
-                let pipeline = &additions[sent..additions.len().min(sent + PIPELINE)];
+            if sent < additions.len() && sent - ids.len() <= (IN_FLIGHT - 1) * CHUNK {
+                let pipeline = &additions[sent..additions.len().min(sent + CHUNK)];
                 commands.clear();
                 encode(pipeline, &mut commands);
                 within(patience, async { Ok(self.socket.write_all(&commands).await?) }).await?;
@@ -53,7 +54,7 @@ impl Wire {
             }
         }
         self.torn = false;
-        Ok(ids)
+        Ok(())
     }
 
     /// Sends messages without waiting for anything; their ids come by [`poll_id`](Self::poll_id). Returns whether it could; where
@@ -86,10 +87,6 @@ impl Wire {
         self.owed -= 1;
         Ok(Some(id))
     }
-}
-
-async fn within<T>(bound: Duration, wait: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    tokio::time::timeout(bound, wait).await.unwrap_or_else(|_| Err(timed_out(bound)))
 }
 
 fn encode(additions: &[Addition<'_>], commands: &mut Vec<u8>) {

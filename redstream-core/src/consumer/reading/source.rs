@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use redis::Cmd;
+
 use super::straight::Straight;
 use super::weighed::Weighed;
 use crate::session::Session;
@@ -34,16 +36,18 @@ impl Source {
     }
 
     /// What is behind `after`; where there is nothing, what comes within two seconds.
-    pub(super) async fn read(self, after: MessageId) -> Result<(Self, Vec<Message>)> {
-        Ok(match self {
-            Self::Straight(mut straight) => {
-                let batch = straight.read(after).await?;
-                (Self::Straight(straight), batch)
-            }
-            Self::Weighed(weighed) => {
-                let (weighed, batch) = weighed.read(after).await?;
-                (Self::Weighed(weighed), batch)
-            }
-        })
+    pub(super) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
+        match self {
+            Self::Straight(straight) => straight.read(after).await,
+            Self::Weighed(weighed) => weighed.read(after).await,
+        }
     }
+}
+
+/// An `XREAD` that waits.
+pub(super) fn xread(stream: &str, count: usize, after: MessageId) -> Cmd {
+    let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);
+    let mut xread = redis::cmd("XREAD");
+    xread.arg("COUNT").arg(count).arg("BLOCK").arg(block).arg("STREAMS").arg(stream).arg(after.to_string());
+    xread
 }

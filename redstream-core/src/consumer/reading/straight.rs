@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::source::{ATTEMPT, BLOCK, NEWS};
+use super::source::{ATTEMPT, BLOCK, NEWS, xread};
 use crate::scripts::BUDGET;
 use crate::session::Session;
 use crate::{Message, MessageId, Result};
@@ -28,16 +28,7 @@ impl Straight {
 
     /// What is behind `after`; where there is nothing, what comes within two seconds.
     pub(super) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
-        let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);
-        let mut xread = redis::cmd("XREAD");
-        xread
-            .arg("COUNT")
-            .arg(self.count)
-            .arg("BLOCK")
-            .arg(block)
-            .arg("STREAMS")
-            .arg(&*self.stream)
-            .arg(after.to_string());
+        let xread = xread(&self.stream, self.count, after);
         let batch = self.session.news(ATTEMPT, &xread, BLOCK, BUDGET).await?;
         self.count = next_count(self.count, self.most, &batch);
         Ok(batch)

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::source::{ATTEMPT, BLOCK, NEWS};
+use super::source::{ATTEMPT, BLOCK, NEWS, xread};
 use crate::entries::{Entries, Flat, Range};
 use crate::scripts::{self, BUDGET};
 use crate::session::Session;
@@ -38,18 +38,18 @@ impl Weighed {
     }
 
     /// What is behind `after`; where there is nothing, what comes within two seconds.
-    pub(super) async fn read(mut self, after: MessageId) -> Result<(Self, Vec<Message>)> {
+    pub(super) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
         if self.more {
             let batch = self.read_now(after).await?;
             if !batch.is_empty() {
-                return Ok((self, batch));
+                return Ok(batch);
             }
         }
         let batch = self.wait(after).await?;
         self.more = batch.len() == self.news;
         let largest = batch.iter().map(|message| message.raw().len()).max().unwrap_or_default();
         self.news = (BUDGET / largest.max(1)).clamp(1, NEWS).min(self.most);
-        Ok((self, batch))
+        Ok(batch)
     }
 
     /// What is behind `after` now, without waiting.
@@ -90,16 +90,7 @@ impl Weighed {
     }
 
     async fn wait(&self, after: MessageId) -> Result<Vec<Message>> {
-        let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);
-        let mut xread = redis::cmd("XREAD");
-        xread
-            .arg("COUNT")
-            .arg(self.news)
-            .arg("BLOCK")
-            .arg(block)
-            .arg("STREAMS")
-            .arg(&*self.stream)
-            .arg(after.to_string());
+        let xread = xread(&self.stream, self.news, after);
         let Entries(batch) = self.session.blocking(ATTEMPT, &xread, BLOCK).await?;
         Ok(batch)
     }
