@@ -168,9 +168,14 @@ impl Process {
                     stage.breaches.add(Breach::Reordered, what);
                 }
             }
-            Word::Handled { consumer, outcome } => {
+            Word::Handled { consumer, outcome, too_soon } => {
                 stage.log.add(name, &format!("{consumer} {outcome}"));
-                self.now().handling.remove(&consumer);
+                let batch = self.now().handling.remove(&consumer);
+                if too_soon {
+                    stage
+                        .breaches
+                        .add(Breach::CutOff, format!("{name}: {consumer} was at {}", batch.unwrap_or_default()));
+                }
             }
             Word::Done => self.now().done = true,
         }

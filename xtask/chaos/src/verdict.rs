@@ -30,6 +30,8 @@ pub(crate) enum Breach {
     Announced,
     /// A writer was told something else than what the database did.
     Told,
+    /// A handler was not let finish.
+    CutOff,
     /// The dead letters are not those of the poisoned keys.
     DeadLetters,
     /// Something stayed in Redis.
@@ -52,6 +54,7 @@ impl fmt::Display for Breach {
             Self::Uncommitted => "never committed",
             Self::Announced => "rolled back and announced",
             Self::Told => "outcome told wrong",
+            Self::CutOff => "cut off",
             Self::DeadLetters => "dead letters",
             Self::Floor => "left in Redis",
             Self::NotIdle => "not idle in time",

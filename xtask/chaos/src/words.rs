@@ -55,6 +55,8 @@ pub(crate) enum Word {
     Handled {
         consumer: String,
         outcome: String,
+        /// It was cut off, and not because the grace of a stop had passed.
+        too_soon: bool,
     },
     Done,
 }

@@ -1,8 +1,8 @@
 //! A host of workers: both consumers, the delayer and the trimmer, all with a standby elsewhere.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -16,6 +16,9 @@ use crate::child::is_calm;
 use crate::site::{CONSUMERS, LOCK_TTL, Site};
 use crate::words::{Mood, Word, say};
 
+/// How long a handler that has begun may take when the host is told to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Works until told to stop. The second consumer comes up `late_ms` later.
 pub(crate) async fn work(site: &Site, seed: u64, mood: Mood, late_ms: u64, end: CancellationToken) -> Result<()> {
     let Some(places) =
@@ -24,14 +27,16 @@ pub(crate) async fn work(site: &Site, seed: u64, mood: Mood, late_ms: u64, end: 
         return Ok(());
     };
     let (stream, primary) = places?;
-    let [prompt, late] = CONSUMERS.map(|name| consumer(&stream, &primary, site, name, seed, mood));
+    let stopped = Stopped::default();
+    tokio::spawn(stopped.clone().note(end.clone()));
+    let [prompt, late] = CONSUMERS.map(|name| consumer(&stream, &primary, site, name, seed, mood, &stopped));
     let late = Late { consumer: late, after: Duration::from_millis(late_ms) };
     Supervisor::new()
         .with(prompt)
         .with(late)
         .with(stream.delayer(site.delay()).lock_ttl(LOCK_TTL))
         .with(stream.trimmer().interval(Duration::from_millis(50)).lock_ttl(LOCK_TTL))
-        .grace(Duration::from_secs(2))
+        .grace(GRACE)
         .run_until(end.cancelled())
         .await?;
     Ok(())
@@ -44,6 +49,7 @@ fn consumer(
     name: &'static str,
     seed: u64,
     mood: Mood,
+    stopped: &Stopped,
 ) -> Consumer {
     let carrier = Carrier::new(name, site.sink);
     let last = carrier.last();
@@ -53,6 +59,7 @@ fn consumer(
         last,
         chance: Mutex::new(fastrand::Rng::with_seed(seed ^ name.len() as u64)),
         tried: Mutex::default(),
+        stopped: stopped.clone(),
         indexer: Indexer::new(primary.clone(), carrier),
     };
     stream
@@ -70,6 +77,7 @@ struct Moody<H> {
     chance: Mutex<fastrand::Rng>,
     /// How often each message was tried, and how often in vain for the mood's sake.
     tried: Mutex<HashMap<MessageId, (u32, u32)>>,
+    stopped: Stopped,
     indexer: H,
 }
 
@@ -78,7 +86,7 @@ impl<H: Handler> Handler for Moody<H> {
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
         let (first, last, len) = (batch.first_id().to_string(), batch.last_id().to_string(), batch.len());
         say(&Word::Handling { consumer: self.name.to_owned(), first, last, len });
-        let told = Told { consumer: self.name, outcome: "cut off".to_owned() };
+        let told = Told { consumer: self.name, outcome: None, stopped: self.stopped.clone() };
         let outcome = self.carry(batch).await;
         told.end(&outcome);
         outcome
@@ -118,22 +126,41 @@ impl<H: Handler> Moody<H> {
 /// Tells the end of a call, however it ends.
 struct Told {
     consumer: &'static str,
-    outcome: String,
+    outcome: Option<String>,
+    stopped: Stopped,
 }
 
 impl Told {
     fn end(mut self, outcome: &Result<(), HandlerError>) {
-        self.outcome = match outcome {
+        self.outcome = Some(match outcome {
             Ok(()) => "done".to_owned(),
             Err(error) => format!("failed: {}", error.source()),
-        };
+        });
     }
 }
 
 impl Drop for Told {
     fn drop(&mut self) {
-        let outcome = std::mem::take(&mut self.outcome);
-        say(&Word::Handled { consumer: self.consumer.to_owned(), outcome });
+        let is_cut = self.outcome.is_none() && !std::thread::panicking();
+        let outcome = self.outcome.take().unwrap_or_else(|| "cut off".to_owned());
+        let too_soon = is_cut && !self.stopped.is_long_ago();
+        say(&Word::Handled { consumer: self.consumer.to_owned(), outcome, too_soon });
+    }
+}
+
+/// When the host was told to stop.
+#[derive(Clone, Default)]
+struct Stopped(Arc<OnceLock<Instant>>);
+
+impl Stopped {
+    async fn note(self, end: CancellationToken) {
+        end.cancelled().await;
+        self.0.get_or_init(Instant::now);
+    }
+
+    /// So long that the grace may have passed.
+    fn is_long_ago(&self) -> bool {
+        self.0.get().is_some_and(|at| at.elapsed() + Duration::from_millis(500) > GRACE)
     }
 }
 
