@@ -40,7 +40,7 @@ pub(crate) fn rows(rows: &[Row]) -> String {
 pub(crate) fn summary(rows: &[Row]) -> String {
     let mut text = String::from("| path | ours | beside | ratio |\n|---|---|---|---|\n");
     for row in rows {
-        let limit = format!("{}: {}", row.yardstick, figure(row.limit));
+        let limit = format!("{}: {} {}", row.yardstick, figure(row.limit), row.unit);
         line(
             &mut text,
             [row.path.to_owned(), format!("{} {}", figure(row.ours), row.unit), limit, ratio(row, row.ratio)],
