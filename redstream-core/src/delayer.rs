@@ -1,13 +1,18 @@
 //! The delayer: re-queues each delay message once its time has come, in case its main message never did.
 //!
-//! It is the consumer named `delayer` of the stream of delay messages. One script moves what is due, by
-//! the clock of Redis alone, so that neither a crash nor a host's wrong clock loses or doubles a message.
+//! It is the consumer named `delayer` of the stream of delay messages. One script moves what was read and is due, by
+//! the clock of Redis alone, so that neither a crash nor a host's wrong clock loses or doubles a message. The next ones are
+//! read while it runs: those that wait are the stream's oldest, and stay so whoever adds to it.
+
+mod due;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use redis::ScriptInvocation;
 use tokio_util::sync::CancellationToken;
 
+use self::due::Due;
 use crate::chaos::{cross, local_ms};
 use crate::consumer::check_batch_size;
 use crate::lock::{Lock, LockGuard, millis};
@@ -15,17 +20,21 @@ use crate::mutation::{self, Mutation::LocalClock};
 use crate::options::positive;
 use crate::pulse::{Condition, Pulse};
 use crate::registry::Member;
-use crate::scripts::{self, BUDGET};
+use crate::scripts;
 use crate::session::Session;
+use crate::source::{Source, read_now};
 use crate::tenure::{self, Tenure, rest};
 use crate::worker::Worker;
-use crate::{Error, Redstream, Result, StreamName, metrics};
+use crate::{Error, Message, MessageId, Redstream, Result, StreamName, metrics};
 
 /// The consumer's name on the stream of delay messages.
 pub(crate) const NAME: &str = "delayer";
 
 /// It looks at the clock of Redis again after this long, should that have jumped.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// One move has so many bytes at the most, and one message: they go to the delayer and back.
+const BUDGET: usize = 1 << 20;
 
 /// Turns delay messages into main messages when they are due; made by
 /// [`Stream::delayer`](crate::Stream::delayer).
@@ -59,7 +68,7 @@ impl Delayer {
     }
 
     /// How many messages are moved at once at the most: Redis does nothing else meanwhile. Default: 1000,
-    /// about 3 ms. Fewer where payloads are large: no more once they have come to 16 MiB.
+    /// about 3 ms. Fewer where payloads are large: no more once they have come to 1 MiB.
     #[must_use]
     pub fn batch_size(mut self, messages: usize) -> Self {
         self.batch_size = messages;
@@ -91,37 +100,96 @@ impl Delayer {
         Member { note, ..Member::new(self.redstream.keys(), &self.stream.delayed(), NAME) }
     }
 
-    async fn move_due(&self, session: &Session, guard: &LockGuard) -> Result<Moved> {
-        const ATTEMPT: &str = "move the delay messages that are due";
+    /// The move of what is due of this batch, as Redis saw the time a moment ago.
+    fn a_move(&self, guard: &LockGuard, batch: &[Message], now: u64) -> Move {
+        let now = if mutation::is(LocalClock) { u64::try_from(local_ms()).unwrap_or(0) } else { now };
+        let due = Due::of(batch, now, millis(self.delay));
         let (ownership, member) = (guard.ownership(), self.member());
         let mut script = scripts::DELAY.prepare_invoke();
         script.key(&ownership.keys.lock).key(&member.registry).key(&member.offset);
         script.key(&member.stream).key(self.redstream.keys().stream(&self.stream));
-        script.arg(&ownership.token).arg(millis(self.lock_ttl)).arg(NAME).arg(millis(self.delay)).arg(self.batch_size);
-        script.arg(BUDGET);
-        if mutation::is(LocalClock) {
-            script.arg(local_ms().to_string());
+        script.arg(&ownership.token).arg(millis(self.lock_ttl)).arg(NAME).arg(millis(self.delay));
+        script.arg(due.last.to_string()).arg(due.without.len());
+        for id in &due.without {
+            script.arg(id.to_string());
         }
+        for payload in &due.payloads {
+            script.arg(payload);
+        }
+        Move { script, due: due.count, queued: due.queued(), last: due.last }
+    }
+
+    /// Moves them; none where Redis does not find the last of them due. Looks at the clock in any case.
+    async fn carry_out(&self, session: &Session, guard: &LockGuard, these: &Move) -> Result<Look> {
+        const ATTEMPT: &str = "move the delay messages that are due";
         cross("delayer: moving");
-        let reply: Vec<String> = session.script(ATTEMPT, &script).await?;
+        let reply: Vec<String> = session.script(ATTEMPT, &these.script).await?;
         cross("delayer: moved");
         let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
-        let moved = match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["moved", due, queued, wait] => Moved {
-                due: due.parse().map_err(|_| unexpected())?,
-                queued: queued.parse().map_err(|_| unexpected())?,
+        let look = match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["moved", moved, now, wait] => Look {
+                moved: moved == "1",
+                now: now.parse().map_err(|_| unexpected())?,
                 // -1: nothing waits
                 next: wait.parse().ok().map(Duration::from_millis),
             },
-            [refusal] => return Err(ownership.refused(ATTEMPT, refusal)),
+            [refusal] => return Err(guard.ownership().refused(ATTEMPT, refusal)),
             _ => return Err(unexpected()),
         };
-        if moved.due > 0 {
-            ::metrics::counter!(metrics::DELAYED, "stream" => self.stream.to_string()).increment(moved.due);
-            tracing::debug!(stream = %self.stream, due = moved.due, queued = moved.queued, "delay messages re-queued");
+        if these.due > 0 && look.moved {
+            ::metrics::counter!(metrics::DELAYED, "stream" => self.stream.to_string()).increment(these.due);
+            tracing::debug!(stream = %self.stream, due = these.due, queued = these.queued, "delay messages re-queued");
         }
-        Ok(moved)
+        Ok(look)
     }
+
+    /// Moves all that is due, and returns when the next one is.
+    ///
+    /// The next batch is asked for before one is moved: so Redis answers that first, and it is taken in and made ready while Redis
+    /// moves.
+    async fn move_all(
+        &self,
+        session: &Session,
+        guard: &LockGuard,
+        source: &mut Source,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Duration>> {
+        let mut looked = self.carry_out(session, guard, &self.a_move(guard, &[], 0)).await?;
+        let mut batch = source.read_now(MessageId::MIN).await?;
+        let mut ready = self.a_move(guard, &batch, looked.now);
+        while ready.due > 0 && looked.moved && !shutdown.is_cancelled() {
+            let ahead = async {
+                batch = source.read_now(ready.last).await?;
+                Ok(self.a_move(guard, &batch, looked.now))
+            };
+            let (ahead, moved) = tokio::join!(ahead, self.carry_out(session, guard, &ready));
+            (looked, ready) = (moved?, ahead?);
+            if ready.due == 0 {
+                // It was made ready by an older time.
+                ready = self.a_move(guard, &batch, looked.now);
+            }
+            self.pulse.progress(Condition::Working);
+        }
+        Ok(looked.next)
+    }
+}
+
+/// Delay messages to be moved, in the words of the script.
+struct Move {
+    script: ScriptInvocation<'static>,
+    due: u64,
+    queued: u64,
+    last: MessageId,
+}
+
+/// What Redis said of the clock, and of the oldest message.
+#[derive(Debug)]
+struct Look {
+    /// The messages that were given to it are moved.
+    moved: bool,
+    /// Milliseconds since 1970.
+    now: u64,
+    next: Option<Duration>,
 }
 
 #[async_trait]
@@ -141,16 +209,23 @@ impl Tenure for Delayer {
     }
 
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Moved> {
-        self.move_due(session, guard).await
+        let stream = self.member().stream;
+        let looked = self.carry_out(session, guard, &self.a_move(guard, &[], 0)).await?;
+        let batch = read_now(session, &stream, self.batch_size, BUDGET, MessageId::MIN).await?;
+        let these = self.a_move(guard, &batch, looked.now);
+        let Look { moved, next, .. } = self.carry_out(session, guard, &these).await?;
+        let (due, queued) = if moved { (these.due, these.queued) } else { (0, 0) };
+        Ok(Moved { due, queued, next })
     }
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
+        let mut source = Source::new(session.clone(), &self.member().stream, self.batch_size, BUDGET);
         loop {
             self.pulse.turn(Condition::Working);
-            let moved = self.move_due(session, guard).await?;
+            let next = self.move_all(session, guard, &mut source, shutdown).await?;
             self.pulse.progress(Condition::Idle);
             // One that comes later is not due before the whole delay has passed.
-            let pause = moved.next.unwrap_or(self.delay).min(self.delay).min(LONGEST_SLEEP);
+            let pause = next.unwrap_or(self.delay).min(self.delay).min(LONGEST_SLEEP);
             if !rest(pause, guard, shutdown).await? {
                 return Ok(());
             }

@@ -79,6 +79,7 @@ mod scripts;
 mod server;
 mod session;
 mod sharding;
+mod source;
 mod stream;
 mod supervisor;
 mod sync;

@@ -40,6 +40,11 @@ impl Message {
         self.id
     }
 
+    /// The payload's bytes, where the entry has a field `payload`.
+    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+        self.payload.as_deref()
+    }
+
     /// The payload's bytes as they stand in Redis; empty where the entry has no field `payload`.
     pub fn raw(&self) -> &[u8] {
         self.payload.as_deref().unwrap_or_default()

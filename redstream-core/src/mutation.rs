@@ -143,9 +143,7 @@ mod on {
                 ("if not offset then return {'waiting', name} end", "if not offset then offset = last end")
             }
             Some(TrimHighest) => ("before(offset, lowest)", "before(lowest, offset)"),
-            Some(LocalClock) => {
-                ("local now = math.floor(now_us() / 1000)\nlocal delay", "local now = tonumber(ARGV[7])\nlocal delay")
-            }
+            Some(LocalClock) => ("if tonumber((parts(last))) + delay <= now then", "if true then"),
             Some(DeadLetterLost) => ("for i = 6, #ARGV, 4 do", "for i = #ARGV + 1, #ARGV, 4 do"),
             _ => return text.to_owned(),
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redstream_core::{CancellationToken, Error, MessageId};
+use redstream_core::{CancellationToken, Error, MessageId, NewMessage, Payload};
 use serde_json::json;
 
 use super::SOON;
@@ -61,6 +61,50 @@ async fn a_payload_that_is_due_several_times_is_queued_once() {
     let moved = products.delayer(HOUR).run_once().await.unwrap().unwrap();
     assert_eq!((moved.due, moved.queued, moved.next), (5, 2, None));
     assert_eq!((products.len().await.unwrap(), products.delay_len().await.unwrap()), (2, 0));
+}
+
+#[tokio::test]
+async fn what_has_no_payload_is_moved_as_it_is() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    let mut raw = raw_redis(&redis_url()).await;
+    add_at(&namespace, 1, 0, "1").await;
+    let foreign = [("a", "1"), ("b", "2")];
+    let delayed = format!("{namespace}:redstream:stream:products.delay");
+    let _: String = redis::cmd("XADD").arg(&delayed).arg("1-1").arg(&foreign).query_async(&mut raw).await.unwrap();
+    add_at(&namespace, 2, 0, "2").await;
+
+    let moved = products.delayer(HOUR).run_once().await.unwrap().unwrap();
+
+    assert_eq!((moved.due, moved.queued, moved.next), (3, 3, None));
+    let main = format!("{namespace}:redstream:stream:products");
+    let entries: Vec<(String, Vec<(String, String)>)> =
+        redis::cmd("XRANGE").arg(main).arg("-").arg("+").query_async(&mut raw).await.unwrap();
+    let mut fields: Vec<_> = entries.into_iter().map(|(_, fields)| fields).collect();
+    fields.sort();
+    let payload = |payload: &str| vec![("payload".to_owned(), payload.to_owned())];
+    let foreign = foreign.map(|(field, value)| (field.to_owned(), value.to_owned())).to_vec();
+    assert_eq!(fields, [foreign, payload("1"), payload("2")]);
+}
+
+#[tokio::test]
+async fn moves_thousands_that_are_due_one_after_the_other() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let messages: Vec<_> =
+        (0..5000).map(|n: u32| NewMessage::new(products.name().clone(), Payload::encode(&n).unwrap())).collect();
+    redstream.producer().delay_all(&messages).await.unwrap();
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn({
+        let (delayer, shutdown) = (products.delayer(Duration::from_millis(20)).batch_size(300), shutdown.clone());
+        async move { delayer.run(shutdown).await }
+    });
+    eventually(SOON, "all to be moved", async || products.delay_len().await.unwrap() == 0).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    let seen = Recorder::default();
+    products.consumer("search", seen.clone()).batch_size(10_000).run_once().await.unwrap();
+    assert_eq!(seen.payloads(), (0..5000).map(|n| json!(n)).collect::<Vec<_>>());
 }
 
 #[tokio::test]

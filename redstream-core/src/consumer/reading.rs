@@ -1,20 +1,11 @@
 //! Reading: one batch after the other, the next one while the last is still at work.
 
-mod source;
-mod straight;
-mod weighed;
-
 use futures_util::future::BoxFuture;
 
-use self::source::Source;
-use self::weighed::Weighed;
+use crate::scripts::BUDGET;
 use crate::session::Session;
+use crate::source::Source;
 use crate::{Message, MessageId, Result};
-
-/// What is behind `after` now, without waiting: up to `most` messages.
-pub(super) async fn read_now(session: &Session, stream: &str, most: usize, after: MessageId) -> Result<Vec<Message>> {
-    Weighed::new(session.clone(), stream, most).read_now(after).await
-}
 
 /// A batch, and the source as the read left it.
 type Read = (Source, Vec<Message>);
@@ -30,7 +21,7 @@ pub(super) struct Reading {
 impl Reading {
     /// In batches of up to `most` messages.
     pub(super) fn new(session: &Session, stream: &str, most: usize, after: MessageId) -> Self {
-        let source = Source::new(session.clone(), stream, most);
+        let source = Source::new(session.clone(), stream, most, BUDGET);
         Self { source, cursor: after, under_way: None, ahead: None }
     }
 

@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use self::committing::{Committing, Done};
 use super::failure::{Arena, Failure, Struggle};
-use super::reading::{Reading, read_now};
+use super::reading::Reading;
 use super::{Consumer, Progress};
 use crate::chaos::cross;
 use crate::dead::Dead;
@@ -26,7 +26,9 @@ use crate::mutation::{
 };
 use crate::pulse::{Condition, Pulse};
 use crate::registry::Member;
+use crate::scripts::BUDGET;
 use crate::session::Session;
+use crate::source::read_now;
 use crate::tenure::Tenure;
 use crate::version::Versions;
 use crate::{Batch, Error, Message, Redstream, Result, metrics, offsets};
@@ -54,7 +56,7 @@ impl Tenure for Consumer {
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Progress> {
         let member = Arc::new(self.member());
         self.notice_loss(guard);
-        let messages = read_now(session, &member.stream, self.batch_size, guard.found().cursor()).await?;
+        let messages = read_now(session, &member.stream, self.batch_size, BUDGET, guard.found().cursor()).await?;
         if messages.is_empty() {
             return Ok(Progress::Idle);
         }

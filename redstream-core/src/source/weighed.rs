@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use super::source::{ATTEMPT, BLOCK, NEWS, xread};
+use super::{ATTEMPT, BLOCK, NEWS, xread};
 use crate::entries::{Entries, Flat, Range};
-use crate::scripts::{self, BUDGET};
+use crate::scripts;
 use crate::session::Session;
 use crate::{Message, MessageId, Result};
 
@@ -17,10 +17,11 @@ const ASK_AGAIN: usize = 16;
 
 /// Reads one stream through one session.
 #[derive(Clone)]
-pub(super) struct Weighed {
+pub(crate) struct Weighed {
     session: Session,
     stream: Arc<str>,
     most: usize,
+    budget: usize,
     /// More may be there than the last read brought.
     more: bool,
     /// How many messages to wait for.
@@ -32,9 +33,9 @@ pub(super) struct Weighed {
 
 impl Weighed {
     /// Batches of up to `most` messages.
-    pub(super) fn new(session: Session, stream: &str, most: usize) -> Self {
+    pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize) -> Self {
         let (news, light_up_to) = (NEWS.min(most), MessageId::MIN);
-        Self { session, stream: stream.into(), most, more: true, news, light_up_to, ask_in: 1 }
+        Self { session, stream: stream.into(), most, budget, more: true, news, light_up_to, ask_in: 1 }
     }
 
     /// What is behind `after`; where there is nothing, what comes within two seconds.
@@ -48,7 +49,7 @@ impl Weighed {
         let batch = self.wait(after).await?;
         self.more = batch.len() == self.news;
         let largest = batch.iter().map(|message| message.raw().len()).max().unwrap_or_default();
-        self.news = (BUDGET / largest.max(1)).clamp(1, NEWS).min(self.most);
+        self.news = (self.budget / largest.max(1)).clamp(1, NEWS).min(self.most);
         Ok(batch)
     }
 
@@ -70,7 +71,7 @@ impl Weighed {
 
     async fn weighed(&self, after: MessageId) -> Result<Vec<Message>> {
         let mut script = scripts::READ.prepare_invoke();
-        script.key(&*self.stream).arg(after.to_string()).arg(self.most).arg(BUDGET);
+        script.key(&*self.stream).arg(after.to_string()).arg(self.most).arg(self.budget);
         let Flat(batch) = self.session.bulk_script(ATTEMPT, &script).await?;
         Ok(batch)
     }
@@ -81,7 +82,7 @@ impl Weighed {
         let passed = batch.last().is_some_and(|last| last.id() >= self.light_up_to);
         if passed && self.ask_in == 0 {
             let mut script = scripts::LIGHT.prepare_invoke();
-            script.key(&*self.stream).arg(self.most).arg(BUDGET);
+            script.key(&*self.stream).arg(self.most).arg(self.budget);
             let id: String = self.session.bulk_script("ask how large a stream is", &script).await?;
             self.light_up_to = id.parse().unwrap_or(MessageId::MIN);
             self.ask_in = ASK_AGAIN;
@@ -90,7 +91,7 @@ impl Weighed {
     }
 
     async fn wait(&self, after: MessageId) -> Result<Vec<Message>> {
-        let xread = xread(&self.stream, self.news, after);
+        let xread = xread(&self.stream, self.news, after, Some(BLOCK));
         let Entries(batch) = self.session.blocking(ATTEMPT, &xread, BLOCK).await?;
         Ok(batch)
     }

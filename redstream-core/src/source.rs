@@ -1,0 +1,78 @@
+//! Where batches come from: as many messages at once as the user allows, and never more bytes than there is room for.
+
+mod straight;
+mod weighed;
+
+use std::time::Duration;
+
+use redis::Cmd;
+
+use self::straight::Straight;
+use self::weighed::Weighed;
+use crate::session::Session;
+use crate::{Message, MessageId, Result};
+
+const ATTEMPT: &str = "read a stream";
+
+/// How long Redis holds a read that finds nothing.
+const BLOCK: Duration = Duration::from_secs(2);
+
+/// A read that waits for news, of which nobody knows how large they are, brings so many at the most: with payloads of a mebibyte,
+/// the budget.
+const NEWS: usize = 16;
+
+/// What is behind `after` now, without waiting: up to `most` messages, and no more once they have come to the budget, in bytes.
+pub(crate) async fn read_now(
+    session: &Session,
+    stream: &str,
+    most: usize,
+    budget: usize,
+    after: MessageId,
+) -> Result<Vec<Message>> {
+    Weighed::new(session.clone(), stream, most, budget).read_now(after).await
+}
+
+/// Reads one stream through one session.
+#[derive(Clone)]
+pub(crate) enum Source {
+    Straight(Straight),
+    Weighed(Weighed),
+}
+
+impl Source {
+    /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
+    pub(crate) fn new(session: Session, stream: &str, most: usize, budget: usize) -> Self {
+        if session.has_wire() {
+            Self::Straight(Straight::new(session, stream, most, budget))
+        } else {
+            Self::Weighed(Weighed::new(session, stream, most, budget))
+        }
+    }
+
+    /// What is behind `after` now, without waiting.
+    pub(crate) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
+        match self {
+            Self::Straight(straight) => straight.read_now(after).await,
+            Self::Weighed(weighed) => weighed.read_now(after).await,
+        }
+    }
+
+    /// What is behind `after`; where there is nothing, what comes within two seconds.
+    pub(crate) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
+        match self {
+            Self::Straight(straight) => straight.read(after).await,
+            Self::Weighed(weighed) => weighed.read(after).await,
+        }
+    }
+}
+
+/// An `XREAD` that waits, where it is to.
+fn xread(stream: &str, count: usize, after: MessageId, block: Option<Duration>) -> Cmd {
+    let mut xread = redis::cmd("XREAD");
+    xread.arg("COUNT").arg(count);
+    if let Some(block) = block {
+        xread.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX));
+    }
+    xread.arg("STREAMS").arg(stream).arg(after.to_string());
+    xread
+}
