@@ -1,13 +1,20 @@
 //! Commits under way: messages that come in meanwhile need not wait for the answer.
 //!
-//! One commit at a time, in order; what is done while one is under way goes together with the next.
+//! One commit at a time, in order; what is done while one is under way goes together with the next. Where messages come one by
+//! one and fast, a commit for each would keep Redis from the messages themselves: so the next one waits a moment for more.
+
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::Consumer;
 use crate::dead::Dead;
 use crate::lock::LockGuard;
 use crate::{Message, MessageId, Result};
+
+/// From one commit to the next, while messages come: whoever comes after a crash handles so much more again.
+const PACE: Duration = Duration::from_millis(1);
 
 /// What was done, and is to be committed.
 pub(super) struct Done {
@@ -34,11 +41,13 @@ pub(super) struct Committing<'a> {
     guard: &'a LockGuard,
     under_way: Option<BoxFuture<'a, Result<u64>>>,
     next: Option<Done>,
+    /// When the last one was sent.
+    sent: Option<Instant>,
 }
 
 impl<'a> Committing<'a> {
     pub(super) fn new(consumer: &'a Consumer, guard: &'a LockGuard) -> Self {
-        Self { consumer, guard, under_way: None, next: None }
+        Self { consumer, guard, under_way: None, next: None, sent: None }
     }
 
     /// Has it committed while something else is waited for.
@@ -49,15 +58,28 @@ impl<'a> Committing<'a> {
         });
     }
 
-    /// Waits until all is committed. Cancel-safe: it goes on with the next call.
+    /// Has all committed now, and waits until it is. Cancel-safe: it goes on with the next call.
     pub(super) async fn done(&mut self) -> Result<()> {
+        self.sent = None;
+        self.paced().await
+    }
+
+    /// Waits until all is committed, and a moment before each commit but the first. Cancel-safe as [`done`](Self::done).
+    async fn paced(&mut self) -> Result<()> {
         loop {
             if let Some(commit) = &mut self.under_way {
                 let committed = commit.await;
                 self.under_way = None;
                 committed?;
             }
+            if self.next.is_none() {
+                return Ok(());
+            }
+            if let Some(sent) = self.sent {
+                tokio::time::sleep_until(sent + PACE).await;
+            }
             let Some(done) = self.next.take() else { return Ok(()) };
+            self.sent = Some(Instant::now());
             let (consumer, guard) = (self.consumer, self.guard);
             self.under_way = Some(Box::pin(async move { consumer.commit(guard, &done).await }));
         }
@@ -69,7 +91,7 @@ impl<'a> Committing<'a> {
         tokio::select! {
             biased;
             brought = &mut wait => return Ok(brought),
-            committed = self.done() => committed?,
+            committed = self.paced() => committed?,
         }
         Ok(wait.await)
     }
@@ -80,7 +102,7 @@ impl<'a> Committing<'a> {
         tokio::select! {
             biased;
             outcome = &mut work => (outcome, Ok(())),
-            committed = self.done() => (work.await, committed),
+            committed = self.paced() => (work.await, committed),
         }
     }
 }
