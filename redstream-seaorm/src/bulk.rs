@@ -30,7 +30,7 @@ use crate::chaos::cross;
 use crate::hooks::tracked;
 use crate::probe::Tracked;
 use crate::scope::Scope;
-use crate::streamed::{message, table};
+use crate::streamed::{message, messages, table};
 use crate::{Error, Key, Streamed};
 
 /// `producer.bulk(…)`: the classic form of a bulk operation.
@@ -241,10 +241,6 @@ where
             Err(error)
         }
     }
-}
-
-fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, Error> {
-    keys.iter().map(|key| message::<E>(key.values().clone())).collect()
 }
 
 mod sealed {

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 pub(crate) use self::relation::{columns_of, is_the_key};
 use crate::keyset::{keys_a_statement, keys_of, next_keys};
 use crate::naming::{Decoder, Named};
-use crate::streamed::message;
+use crate::streamed::messages;
 use crate::{Key, KeyOf, Streamed};
 
 /// How many keys are read, and queued, at once.
@@ -203,8 +203,7 @@ where
         loop {
             let page = next_keys(children.clone(), after.as_ref(), self.page_size);
             let keys = keys_of(page, &self.primary).await?;
-            let messages = keys.iter().map(|key| message::<Ch>(key.values().clone())).collect::<Result<Vec<_>, _>>()?;
-            self.producer.queue_all(&messages).await?;
+            self.producer.queue_all(&messages(&keys)?).await?;
             queued += keys.len();
             if (keys.len() as u64) < self.page_size {
                 return Ok(queued);

@@ -108,8 +108,12 @@ impl Delays {
     }
 
     fn take_off_if_due(self: &Arc<Self>, state: &mut State) {
+        if !state.is_due() {
+            return;
+        }
         let _landed = self.poll_early(state, &mut Poller::from_waker(Waker::noop()));
-        if state.in_flight || !state.is_due() {
+        // What did not arrive waits again.
+        if state.in_flight {
             return;
         }
         state.in_flight = true;

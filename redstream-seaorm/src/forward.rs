@@ -10,8 +10,9 @@ use std::pin::Pin;
 #[cfg(feature = "stream")]
 use sea_orm::StreamTrait;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult, Statement,
-    StatementBuilder, TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel,
+    QueryResult, Statement, StatementBuilder, TransactionError, TransactionOptions, TransactionSession,
+    TransactionTrait,
 };
 
 #[cfg(feature = "stream")]
@@ -55,12 +56,17 @@ macro_rules! forward {
                 }
             }
 
-            fn admit_built<S: StatementBuilder>(&self, statement: &S) -> Result<Admission, DbErr> {
+            /// Also the statement, where it was built for this and may go on as it is.
+            fn admit_built<S: StatementBuilder>(
+                &self,
+                statement: &S,
+            ) -> Result<(Admission, Option<Statement>), DbErr> {
                 let backend = self.inner.get_database_backend();
                 if self.looks_at_statements() && may_write::<S>(backend) {
-                    self.admit(&backend.build(statement).sql, backend)
+                    let built = backend.build(statement);
+                    Ok((self.admit(&built.sql, backend)?, Some(built).filter(|_| takes_built::<C>())))
                 } else {
-                    Ok(Admission::default())
+                    Ok((Admission::default(), None))
                 }
             }
         }
@@ -81,7 +87,10 @@ macro_rules! forward {
             }
 
             async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
-                follow!(self, self.admit_built(stmt)?, executor => executor.execute(stmt))
+                match self.admit_built(stmt)? {
+                    (admission, Some(built)) => follow!(self, admission, executor => executor.execute_raw(built)),
+                    (admission, None) => follow!(self, admission, executor => executor.execute(stmt)),
+                }
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -93,7 +102,10 @@ macro_rules! forward {
             }
 
             async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
-                follow!(self, self.admit_built(stmt)?, executor => executor.query_one(stmt))
+                match self.admit_built(stmt)? {
+                    (admission, Some(built)) => follow!(self, admission, executor => executor.query_one_raw(built)),
+                    (admission, None) => follow!(self, admission, executor => executor.query_one(stmt)),
+                }
             }
 
             async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
@@ -101,7 +113,10 @@ macro_rules! forward {
             }
 
             async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
-                follow!(self, self.admit_built(stmt)?, executor => executor.query_all(stmt))
+                match self.admit_built(stmt)? {
+                    (admission, Some(built)) => follow!(self, admission, executor => executor.query_all_raw(built)),
+                    (admission, None) => follow!(self, admission, executor => executor.query_all(stmt)),
+                }
             }
 
             fn support_returning(&self) -> bool {
@@ -220,6 +235,12 @@ forward!(StreamedTransaction,);
 /// they need not be built to see that they do not.
 fn may_write<S>(backend: DbBackend) -> bool {
     backend == DbBackend::Postgres || !type_name::<S>().ends_with("::SelectStatement")
+}
+
+/// SeaORM's own types build a statement and run it as raw SQL: once is enough. Others may treat the two differently, as SeaORM's
+/// restricted connection does.
+fn takes_built<C>() -> bool {
+    [type_name::<DatabaseConnection>(), type_name::<DatabaseTransaction>()].contains(&type_name::<C>())
 }
 
 #[async_trait::async_trait]

@@ -1,6 +1,6 @@
 //! Conditions on keys, simple and composite, that every backend understands; and keys page by page.
 
-use sea_orm::sea_query::{Condition, IntoValueTuple, ValueTuple};
+use sea_orm::sea_query::{Condition, Expr, IntoValueTuple, Value, ValueTuple};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, Select, TryGetableMany,
@@ -73,14 +73,31 @@ pub(crate) async fn keys_of<E: EntityTrait>(
     rows.iter().map(|row| Ok(Key::from_values(KeyOf::<E>::try_get_many_by_index(row)?.into_value_tuple()))).collect()
 }
 
-/// `a >= 1 AND (a > 1 OR (a = 1 AND b > 2))`: a comparison of tuples, in a form that every backend understands. The first
-/// part says nothing new, but is what lets the index be entered in the right place.
+/// The rows behind `after`, where it is given, and up to `last`.
+pub(crate) fn from_to<E: EntityTrait>(after: Option<&Key<E>>, last: &Key<E>) -> Condition {
+    let up_to = beyond(last, ColumnTrait::lt, ColumnTrait::lte, ColumnTrait::lte);
+    after.map_or_else(Condition::all, |after| Condition::all().add(behind(after))).add(up_to)
+}
+
+/// `a >= 1 AND (a > 1 OR (a = 1 AND b > 2))`.
 fn behind<E: EntityTrait>(after: &Key<E>) -> Condition {
+    beyond(after, ColumnTrait::gt, ColumnTrait::gt, ColumnTrait::gte)
+}
+
+/// A comparison of tuples, in a form that every backend understands: column by column, and the last one as `at_last`. The first
+/// column is compared by `at_first`, besides: that says nothing new, but is what lets the index be entered in the right place.
+fn beyond<E: EntityTrait>(
+    key: &Key<E>,
+    differs: impl Fn(&E::Column, Value) -> Expr,
+    at_last: impl Fn(&E::Column, Value) -> Expr,
+    at_first: impl Fn(&E::Column, Value) -> Expr,
+) -> Condition {
     let columns = columns::<E>();
-    let values: Vec<_> = after.values().clone().into_iter().collect();
-    let behind = (0..columns.len()).fold(Condition::any(), |any, last| {
-        let equal = (0..last).fold(Condition::all(), |all, i| all.add(columns[i].eq(values[i].clone())));
-        any.add(equal.add(columns[last].gt(values[last].clone())))
+    let values: Vec<_> = key.values().clone().into_iter().collect();
+    let differ = (0..columns.len()).fold(Condition::any(), |any, nth| {
+        let equal = (0..nth).fold(Condition::all(), |all, i| all.add(columns[i].eq(values[i].clone())));
+        let (column, value) = (&columns[nth], values[nth].clone());
+        any.add(equal.add(if nth + 1 == columns.len() { at_last(column, value) } else { differs(column, value) }))
     });
-    Condition::all().add(columns[0].gte(values[0].clone())).add(behind)
+    Condition::all().add(at_first(&columns[0], values[0].clone())).add(differ)
 }

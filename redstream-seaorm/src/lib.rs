@@ -66,6 +66,7 @@
 
 mod ambient;
 mod answer;
+mod aside;
 mod attended;
 mod bulk;
 mod cascade;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redstream_core::NewMessage;
 
+use crate::aside::Aside;
 use crate::context::Context;
 use crate::delays::Delays;
 use crate::level::Level;
@@ -21,6 +22,7 @@ pub(crate) struct Scope {
     pub(crate) level: Level,
     pub(crate) permits: Permits,
     pub(crate) unkeyed: Unkeyed,
+    pub(crate) aside: Aside,
     parent: Option<Arc<Scope>>,
     changes: Mutex<Changes>,
 }
@@ -49,6 +51,7 @@ impl Scope {
             level: Level::default(),
             permits: Permits::default(),
             unkeyed: Unkeyed::default(),
+            aside: Aside::default(),
             parent,
             changes: Mutex::default(),
         }

@@ -152,17 +152,57 @@ impl<E> fmt::Debug for Key<E> {
 
 /// The message of a key.
 pub(crate) fn message<E: Streamed>(key: ValueTuple) -> Result<NewMessage, Error> {
-    let make = || -> Result<NewMessage, BoxError> {
-        let key = Key::from_values(key);
-        // What `to_json` has no word for, such as NaN, would otherwise become `null` in silence.
-        Payload::encode(&key.value())?;
-        let payload = Payload::encode(&E::payload(&key))?;
-        Ok(match E::shards() {
-            None => NewMessage::new(StreamName::new(E::stream())?, payload),
-            Some(count) => ShardMap::new(E::stream(), count)?.generation(E::generation())?.message(payload),
-        })
+    let make = || Ok(Address::of::<E>()?.message(payload::<E>(&Key::from_values(key))?));
+    make().map_err(|source| Error::Message { table: table::<E>(), source })
+}
+
+/// The messages of several.
+pub(crate) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, Error> {
+    let make = || -> Result<_, BoxError> {
+        let address = Address::of::<E>()?;
+        keys.iter().map(|key| Ok(address.message(payload(key)?))).collect()
     };
     make().map_err(|source| Error::Message { table: table::<E>(), source })
+}
+
+fn payload<E: Streamed>(key: &Key<E>) -> Result<Payload, BoxError> {
+    let payload = E::payload(key);
+    if has_null(&payload) {
+        // What `to_json` has no word for, such as NaN, would otherwise become `null` in silence.
+        Payload::encode(&key.value())?;
+    }
+    Ok(Payload::encode(&payload)?)
+}
+
+fn has_null(json: &Json) -> bool {
+    match json {
+        Json::Null => true,
+        Json::Array(values) => values.iter().any(has_null),
+        Json::Object(values) => values.values().any(has_null),
+        Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
+    }
+}
+
+/// Where an entity's messages go.
+enum Address {
+    Stream(StreamName),
+    Shards(ShardMap),
+}
+
+impl Address {
+    fn of<E: Streamed>() -> Result<Self, BoxError> {
+        Ok(match E::shards() {
+            None => Self::Stream(StreamName::new(E::stream())?),
+            Some(count) => Self::Shards(ShardMap::new(E::stream(), count)?.generation(E::generation())?),
+        })
+    }
+
+    fn message(&self, payload: Payload) -> NewMessage {
+        match self {
+            Self::Stream(stream) => NewMessage::new(stream.clone(), payload),
+            Self::Shards(shards) => shards.message(payload),
+        }
+    }
 }
 
 pub(crate) fn table<E: EntityTrait>() -> String {

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr, ModelTrait};
 
 use crate::hooks::tracked;
 use crate::probe::Tracked;
-use crate::streamed::message;
+use crate::streamed::messages;
 use crate::{Error, Insurance, Key, Streamed, outbox};
 
 /// `model.touch(&db)`: has consumers read a record again that was not written itself, because something changed that
@@ -40,7 +40,7 @@ where
     C: ConnectionTrait,
 {
     // Made here and not in the future, which then is `Send` whatever the keys come from.
-    let messages = keys.into_iter().map(|key| message::<E>(key.values().clone())).collect::<Result<Vec<_>, _>>();
+    let messages = messages(&keys.into_iter().collect::<Vec<_>>());
     let tracked = tracked::<E, C>(db);
     async move {
         let (tracked, messages) = (tracked?, messages?);

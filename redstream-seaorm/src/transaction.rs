@@ -191,7 +191,10 @@ where
             let uninsured = sent.elapsed() > scope.context.settings.resend_after * 5 / 2;
             let announced = announced(Arc::clone(&scope), uninsured);
             match announcement {
-                Announcement::Awaited => Ok(announced.await),
+                Announcement::Awaited => match scope.aside.take(announced) {
+                    Ok(()) => Ok(SyncToken::new()),
+                    Err(announced) => Ok(announced.await),
+                },
                 Announcement::Follows => {
                     // Should the runtime end first, the delay messages bring the change.
                     tokio::spawn(announced);

@@ -1,15 +1,18 @@
 //! The query form: finds its keys itself, batch by batch.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use sea_orm::sea_query::{Condition, IntoCondition};
-use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, StatementBuilder, TransactionTrait, UpdateMany};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
 
 use super::page::{key_chunks, page};
+use super::returning::{Returning, gives_back, returning};
 use super::update::Update;
 use super::{BulkError, begin, finish, follow, messages};
-use crate::keyset::is_one_of;
+use crate::keyset::{from_to, is_one_of};
 use crate::scope::Scope;
 use crate::{Key, Streamed};
 
@@ -129,23 +132,49 @@ impl<E: Streamed> Bulk<E> {
     ) -> Result<u64, DbErr>
     where
         D: ConnectionTrait + TransactionTrait,
-        S: StatementBuilder,
+        S: Returning,
     {
         self.check()?;
-        let (mut rows, mut after) = (0, None);
+        let (mut rows, mut after, mut earlier) = (0, None, None::<Arc<Scope>>);
         loop {
-            let (transaction, scope) = begin::<E, D>(db).await?;
-            let outcome = self.batch(&transaction, &scope, after.as_ref(), is_announced, &statement).await;
-            let (keys, written) = finish(transaction, outcome).await?;
+            let batch = self.next_batch(db, after.as_ref(), is_announced, &statement).await;
+            // The announcements of one batch are written while the next is at work.
+            if let Some(earlier) = earlier.take() {
+                earlier.aside.written().await;
+            }
+            let (scope, keys, written) = batch?;
             rows += written;
-            self.report(rows, keys.is_empty());
             // A row that no longer met the filter once it was locked has been made up for by the next, so a short
             // page is the last.
-            if (keys.len() as u64) < self.batch_size {
+            let is_last = (keys.len() as u64) < self.batch_size;
+            if is_last {
+                scope.aside.written().await;
+            }
+            self.report(rows, keys.is_empty());
+            if is_last {
                 return Ok(rows);
             }
-            after = keys.into_iter().next_back();
+            (after, earlier) = (keys.into_iter().next_back(), Some(scope));
         }
+    }
+
+    /// Its scope, whose announcements are still to be waited for, its keys, and how many of their rows were written.
+    async fn next_batch<D, S>(
+        &self,
+        db: &D,
+        after: Option<&Key<E>>,
+        is_announced: bool,
+        statement: impl Fn(Condition) -> S,
+    ) -> Result<(Arc<Scope>, Vec<Key<E>>, u64), DbErr>
+    where
+        D: ConnectionTrait + TransactionTrait,
+        S: Returning,
+    {
+        let (transaction, scope) = begin::<E, D>(db).await?;
+        scope.aside.want();
+        let outcome = self.batch(&transaction, &scope, after, is_announced, statement).await;
+        let (keys, written) = finish(transaction, outcome).await?;
+        Ok((scope, keys, written))
     }
 
     /// The next keys, and how many of their rows were written.
@@ -159,12 +188,26 @@ impl<E: Streamed> Bulk<E> {
     ) -> Result<(Vec<Key<E>>, u64), DbErr>
     where
         T: ConnectionTrait,
-        S: StatementBuilder,
+        S: Returning,
     {
         let keys = page(transaction, self.condition.clone(), after, Some(self.batch_size)).await?;
-        if is_announced {
-            follow(scope, messages(&keys)?)?;
+        let Some(last) = keys.last() else { return Ok((keys, 0)) };
+        // Named by their range, which a database finds far faster than key after key.
+        let range = || statement(from_to(after, last).add(self.condition.clone()));
+        if !is_announced {
+            let rows = transaction.execute(&range()).await?.rows_affected();
+            return Ok((keys, rows));
         }
+        if gives_back::<S>(transaction) {
+            // The statement goes out first: what the database takes for it is time enough for the messages.
+            let following = async { follow(scope, messages(&keys)?) };
+            let (written, followed) = tokio::join!(returning::<Key<E>, _>(transaction, range()), following);
+            let written = written?;
+            followed?;
+            follow(scope, messages(&others(&written, &keys))?)?;
+            return Ok((keys, written.len() as u64));
+        }
+        follow(scope, messages(&keys)?)?;
         let mut rows = 0;
         for keys in key_chunks(&keys) {
             rows += transaction.execute(&statement(is_one_of(keys))).await?.rows_affected();
@@ -181,6 +224,15 @@ impl<E: Streamed> Bulk<E> {
             report(rows);
         }
     }
+}
+
+/// Rows in the range of a page that were written and are not of the page: they came to meet the filter after it was read.
+fn others<E: EntityTrait>(written: &[Key<E>], page: &[Key<E>]) -> Vec<Key<E>> {
+    if written == page {
+        return Vec::new();
+    }
+    let page: HashSet<_> = page.iter().map(Key::values).collect();
+    written.iter().filter(|key| !page.contains(key.values())).cloned().collect()
 }
 
 impl<E: Streamed> Default for Bulk<E> {

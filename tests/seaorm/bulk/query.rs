@@ -116,6 +116,25 @@ on_each_database! {
         assert_eq!(world.main().await, ids([1, 2, 4, 5]));
     }
 
+    async fn a_row_that_another_transaction_brings_into_the_filter_is_insured_and_announced_if_it_is_written(test: TestDb) {
+        let world = world_of(&test, 5).await;
+        let named = |name: &str| city::Entity::update_many().col_expr(city::Column::Name, Expr::value(name));
+        named("other").filter(city::Column::Id.eq(2)).exec(&world.plain).await.unwrap();
+        // PostgreSQL finds the second row when it writes, and not when it reads the page and waits for the third.
+        let other = world.plain.begin().await.unwrap();
+        named("old").filter(city::Column::Id.eq(2)).exec(&other).await.unwrap();
+        named("taken").filter(city::Column::Id.eq(3)).exec(&other).await.unwrap();
+
+        let running = Bulk::<city::Entity>::new().filter(city::Column::Name.eq("old")).update_many(&world.db, to_new);
+        let mut running = std::pin::pin!(running);
+        assert!(timeout(Duration::from_millis(100), running.as_mut()).await.is_err(), "it waits for the row");
+        other.commit().await.unwrap();
+        assert_eq!(running.await.unwrap(), 4);
+        assert_eq!(world.keys_of("new").await, [1, 2, 4, 5]);
+        assert_eq!(sorted(world.delay().await), ids([1, 2, 4, 5]));
+        assert_eq!(sorted(world.main().await), ids([1, 2, 4, 5]));
+    }
+
     async fn several_at_once_do_not_fail_one_another(test: TestDb) {
         let world = world_of(&test, 100).await;
         let run = |_| {

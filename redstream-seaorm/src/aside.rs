@@ -1,0 +1,50 @@
+//! Announcements that a commit leaves to a task, for whoever has more to do before it needs to know that they are written.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redstream_core::SyncToken;
+use tokio::task::JoinHandle;
+
+#[derive(Debug, Default)]
+pub(crate) struct Aside(Mutex<State>);
+
+#[derive(Debug, Default)]
+enum State {
+    /// The commit waits itself.
+    #[default]
+    Unwanted,
+    Wanted,
+    UnderWay(JoinHandle<SyncToken>),
+}
+
+impl Aside {
+    /// The commit is not to wait for them: [`written`](Self::written) does.
+    pub(crate) fn want(&self) {
+        *self.state() = State::Wanted;
+    }
+
+    /// Takes them, where they are wanted; else gives them back.
+    pub(crate) fn take<F>(&self, announcing: F) -> Result<(), F>
+    where
+        F: Future<Output = SyncToken> + Send + 'static,
+    {
+        let mut state = self.state();
+        if matches!(*state, State::Unwanted) {
+            return Err(announcing);
+        }
+        *state = State::UnderWay(tokio::spawn(announcing));
+        Ok(())
+    }
+
+    /// Waits until they are written, as far as they can be. Should the runtime end first, the delay messages bring the changes.
+    pub(crate) async fn written(&self) {
+        let state = std::mem::take(&mut *self.state());
+        if let State::UnderWay(task) = state {
+            let _ = task.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
