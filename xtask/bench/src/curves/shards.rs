@@ -5,10 +5,13 @@ use crate::curve::{Curve, percent, whole};
 use crate::key::keys;
 use crate::load::Load;
 use crate::place::Place;
+use crate::statistics::median;
 use anyhow::Result;
 use redstream_core::{NewMessage, Payload, Redstream, Shards};
 use std::time::Instant;
 use tokio::task::JoinSet;
+
+const COUNTS: [u32; 4] = [1, 2, 4, 8];
 
 /// How many messages are added at once.
 const AT_ONCE: usize = 50_000;
@@ -16,19 +19,31 @@ const AT_ONCE: usize = 50_000;
 pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     let columns = &["shards", "added/s", "Redis busy", "consumed/s, a consumer a shard", "Redis busy"];
     let mut curve = Curve::new("shards", columns);
-    for count in [1, 2, 4, 8] {
-        let redstream = place.fresh().await?;
-        let shards = redstream.shards("sharded", count)?;
-        let all = place.scaled(400_000);
-        let load = Load::watch(place.raw().await?).await?;
-        let added = add(&redstream, &shards, all).await?;
-        let adding = load.share().await?;
-        let load = Load::watch(place.raw().await?).await?;
-        let consumed = consume_all(&shards).await?;
-        let consuming = load.share().await?;
+    // In turns, so that a busy moment of the machine meets all of them.
+    let mut rounds = COUNTS.map(|_| Vec::new());
+    for _ in 0..place.rounds() {
+        for (count, round) in COUNTS.into_iter().zip(&mut rounds) {
+            round.push(measure(place, count).await?);
+        }
+    }
+    for (count, round) in COUNTS.into_iter().zip(rounds) {
+        let [added, adding, consumed, consuming] =
+            [0, 1, 2, 3].map(|at| median(round.iter().map(|figures| figures[at])));
         curve.point([count.to_string(), whole(added), percent(adding), whole(consumed), percent(consuming)]);
     }
     Ok(curve)
+}
+
+/// Messages added a second and the share of Redis's core that they took, and the same of those consumed.
+async fn measure(place: &Place, shards: u32) -> Result<[f64; 4]> {
+    let redstream = place.fresh().await?;
+    let shards = redstream.shards("sharded", shards)?;
+    let load = Load::watch(place.raw().await?).await?;
+    let added = add(&redstream, &shards, place.scaled(400_000)).await?;
+    let adding = load.share().await?;
+    let load = Load::watch(place.raw().await?).await?;
+    let consumed = consume_all(&shards).await?;
+    Ok([added, adding, consumed, load.share().await?])
 }
 
 /// Two tasks that add; messages a second.
