@@ -23,14 +23,14 @@ const BATCH_SIZE: u64 = 1000;
 ///
 /// It goes through the rows in the order of their keys, batch by batch. A batch is a transaction of its own (a savepoint
 /// where it runs within a transaction): it reads and locks the next keys that meet the filter, insures them, writes
-/// their rows, commits, and announces them. So locks are short, any number of rows takes the memory of one batch, and what
-/// one batch did stays when a later one fails; run it again to go on.
+/// their rows, commits, and announces them, while the next is at work already. So locks are short, any number of rows takes
+/// the memory of two batches, and what one batch did stays when a later one fails; run it again to go on.
 ///
 /// Within an open transaction all of it commits, and is announced, with that transaction or not at all; its keys are held
 /// until then.
 ///
 /// Each row that meets the filter is written once, also where the update makes the filter false. A row that
-/// another transaction adds meanwhile may be visited or not.
+/// another transaction adds, or brings into the filter, meanwhile may be visited or not; whichever is written is announced.
 ///
 /// An update that sets no [watched](Streamed::is_watched) column is made, and neither insured nor announced.
 ///
