@@ -28,7 +28,8 @@ use crate::{Error, Handler, Message, Redstream, Result, Start, StreamName, tenur
 /// Run it on as many hosts as you like: one of them holds the consumer's lock and works, the others
 /// stand by. Each batch is handled, then committed; a batch that was not committed comes again, to
 /// whoever holds the lock then. The next batch is read while the handler works, and handled without waiting for the commit of
-/// the last where it came in after that.
+/// the last where it came in after that; commits of such batches are a millisecond apart at the least, so that one may be for
+/// several of them.
 ///
 /// A handler that fails or panics gets the same messages again after a pause. One message that fails for good
 /// goes to the consumer's dead letters; where nothing can be handled, nothing is given up: see

@@ -166,21 +166,9 @@ pub(crate) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, 
 }
 
 fn payload<E: Streamed>(key: &Key<E>) -> Result<Payload, BoxError> {
-    let payload = E::payload(key);
-    if has_null(&payload) {
-        // What `to_json` has no word for, such as NaN, would otherwise become `null` in silence.
-        Payload::encode(&key.value())?;
-    }
-    Ok(Payload::encode(&payload)?)
-}
-
-fn has_null(json: &Json) -> bool {
-    match json {
-        Json::Null => true,
-        Json::Array(values) => values.iter().any(has_null),
-        Json::Object(values) => values.values().any(has_null),
-        Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
-    }
+    // What `to_json` has no word for, such as NaN, would otherwise become `null` in silence.
+    Payload::encode(&key.value())?;
+    Ok(Payload::encode(&E::payload(key))?)
 }
 
 /// Where an entity's messages go.

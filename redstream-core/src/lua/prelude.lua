@@ -38,16 +38,16 @@ local function last_generated(stream)
   return '0-0'
 end
 
--- Calls `visit(id, fields)` for each entry behind `last`, up to `to` and up to `most` of them; no further once their
+-- Calls `visit(id, fields)` for each entry behind `last`, up to `most` of them; no further once their
 -- contents have come to `budget` bytes. In steps that double while what is left of the budget has room for them by the largest
 -- entry so far, so that Redis holds little more than the budget at a time. Returns how many there were, the last one's id, and
 -- whether that was all.
-local function each_entry(stream, last, to, most, budget, visit)
+local function each_entry(stream, last, most, budget, visit)
   local LONGEST = 256
   local step, count, largest = 16, 0, 1
   while count < most do
     step = math.min(step, most - count)
-    local entries = redis.call('XRANGE', stream, '(' .. last, to, 'COUNT', step)
+    local entries = redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', step)
     for i = 1, #entries do
       local entry = entries[i]
       local fields, bytes = entry[2], 0

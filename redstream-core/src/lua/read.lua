@@ -3,7 +3,7 @@
 -- ARGV: id, most, budget in bytes
 -- -> {id, payload or false where the entry has none, id, …}
 local read, n = {}, 0
-each_entry(KEYS[1], ARGV[1], '+', tonumber(ARGV[2]), tonumber(ARGV[3]), function(id, fields)
+each_entry(KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), function(id, fields)
   local payload = fields[1] == 'payload' and fields[2]
   for f = 3, payload and 0 or #fields, 2 do
     if fields[f] == 'payload' then payload = fields[f + 1] break end

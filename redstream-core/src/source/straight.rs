@@ -23,6 +23,7 @@ pub(crate) struct Straight {
 }
 
 impl Straight {
+    /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
     pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize) -> Self {
         Self { session, stream: stream.into(), most, budget, count: NEWS.min(most) }
     }
@@ -55,8 +56,7 @@ fn next_count(count: usize, most: usize, budget: usize, batch: &[Message]) -> us
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const BUDGET: usize = 16 << 20;
+    use crate::scripts::BUDGET;
 
     fn batch(sizes: &[usize]) -> Vec<Message> {
         sizes.iter().map(|size| Message::new(MessageId::MIN, Some(vec![b'0'; *size]))).collect()

@@ -32,7 +32,7 @@ pub(crate) struct Weighed {
 }
 
 impl Weighed {
-    /// Batches of up to `most` messages.
+    /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
     pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize) -> Self {
         let (news, light_up_to) = (NEWS.min(most), MessageId::MIN);
         Self { session, stream: stream.into(), most, budget, more: true, news, light_up_to, ask_in: 1 }

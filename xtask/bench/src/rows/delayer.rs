@@ -43,6 +43,7 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         });
         while stream.delay_len().await? > 0 {
             ensure!(!working.is_finished(), "the delayer ended by itself");
+            // Each look is a command more for Redis.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let (took, cost) = (begun.elapsed(), meter.per(count));
