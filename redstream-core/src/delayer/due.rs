@@ -11,7 +11,7 @@ pub(super) struct Due<'a> {
     pub(super) count: u64,
     /// The last of them; `0-0` where there are none.
     pub(super) last: MessageId,
-    /// What is to be queued, each once.
+    /// What is to be queued, each once. A field beside the payload, which no writer of ours adds, does not go along.
     pub(super) payloads: Vec<&'a [u8]>,
     /// Those without a payload, which are queued as they are: whoever wrote them may know why.
     pub(super) without: Vec<MessageId>,
