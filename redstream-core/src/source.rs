@@ -51,6 +51,14 @@ impl Source {
         }
     }
 
+    /// Whether more may be there than the last read brought.
+    pub(crate) fn may_have_more(&self) -> bool {
+        match self {
+            Self::Straight(straight) => straight.may_have_more(),
+            Self::Weighed(weighed) => weighed.may_have_more(),
+        }
+    }
+
     /// What is behind `after` now, without waiting.
     pub(crate) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
         match self {

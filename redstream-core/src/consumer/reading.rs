@@ -1,5 +1,8 @@
 //! Reading: one batch after the other, the next one while the last is still at work.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use futures_util::future::BoxFuture;
 
 use crate::scripts::BUDGET;
@@ -68,10 +71,18 @@ impl Reading {
         Ok(())
     }
 
-    /// Polls [`read_ahead`](Self::read_ahead) until `work` is done; never cuts the work short. The read goes out
-    /// first, so that Redis answers it meanwhile. An error of a read is found again by the next one.
+    /// Polls [`read_ahead`](Self::read_ahead) until `work` is done; never cuts the work short. An error of a read is found
+    /// again by the next one.
+    ///
+    /// Where more may wait the read goes out first, so that Redis answers it meanwhile. Else the work begins first: sending a read
+    /// that finds nothing takes longer than most messages have been on their way.
     pub(super) async fn while_working<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
+        if !self.source.may_have_more()
+            && let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await
+        {
+            return done;
+        }
         loop {
             if self.ahead.is_some() {
                 return work.await;

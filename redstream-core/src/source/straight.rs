@@ -20,12 +20,18 @@ pub(crate) struct Straight {
     budget: usize,
     /// How many messages the next read asks for.
     count: usize,
+    /// More may be there than the last read brought.
+    more: bool,
 }
 
 impl Straight {
     /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
     pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize) -> Self {
-        Self { session, stream: stream.into(), most, budget, count: NEWS.min(most) }
+        Self { session, stream: stream.into(), most, budget, count: NEWS.min(most), more: true }
+    }
+
+    pub(super) fn may_have_more(&self) -> bool {
+        self.more
     }
 
     /// What is behind `after`; where there is nothing, what comes within two seconds.
@@ -41,9 +47,14 @@ impl Straight {
     async fn news(&mut self, after: MessageId, block: Option<Duration>) -> Result<Vec<Message>> {
         let xread = xread(&self.stream, self.count, after, block);
         let batch = self.session.news(ATTEMPT, &xread, block.unwrap_or_default(), self.budget).await?;
+        self.more = batch.len() >= self.count || bytes(&batch) >= self.budget;
         self.count = next_count(self.count, self.most, self.budget, &batch);
         Ok(batch)
     }
+}
+
+fn bytes(batch: &[Message]) -> usize {
+    batch.iter().map(|message| message.raw().len()).sum()
 }
 
 /// Twice as many while all that was asked for came, and what has room by the largest.

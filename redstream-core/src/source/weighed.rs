@@ -38,6 +38,10 @@ impl Weighed {
         Self { session, stream: stream.into(), most, budget, more: true, news, light_up_to, ask_in: 1 }
     }
 
+    pub(super) fn may_have_more(&self) -> bool {
+        self.more
+    }
+
     /// What is behind `after`; where there is nothing, what comes within two seconds.
     pub(super) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
         if self.more {
