@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr, TransactionSession};
 
 use crate::StreamedTransaction;
 use crate::answer::Answer;
+use crate::beside::beside;
 use crate::context::Context;
 use crate::permits::Promise;
 use crate::probe;
@@ -72,12 +73,16 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> Own<T> {
         begin: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<Self, DbErr> {
         let scope = Scope::outermost(context.clone());
-        let known = admission.promises.iter().filter_map(|promise| match promise {
-            Promise::Follow(message) => Some(message.clone()),
-            Promise::Kept | Promise::FollowAnswer(_) => None,
-        });
-        scope.insure(known)?;
-        let inner = begin.await?;
+        let insure = || {
+            let known = admission.promises.iter().filter_map(|promise| match promise {
+                Promise::Follow(message) => Some(message.clone()),
+                Promise::Kept | Promise::FollowAnswer(_) => None,
+            });
+            scope.insure(known)
+        };
+        let (begun, insured) = beside(begin, insure).await;
+        insured?;
+        let inner = begun?;
         admission.lend(&inner);
         Ok(Self { transaction: StreamedTransaction::new(inner, scope), admission })
     }

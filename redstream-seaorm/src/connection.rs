@@ -146,4 +146,10 @@ where
     pub(crate) async fn attend(&self, admission: Admission) -> Result<Own<C::Transaction>, DbErr> {
         Own::begin(&self.context, admission, self.inner.begin()).await
     }
+
+    /// Runs a statement: where there is something to be done beside it, it has a transaction of its own.
+    #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
+    pub(crate) fn beside<F: Future>(&self, statement: F) -> F {
+        statement
+    }
 }

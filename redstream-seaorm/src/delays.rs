@@ -1,6 +1,6 @@
 //! The delay messages of one transaction: sent at once, and acknowledged before COMMIT.
 //!
-//! One pipeline is in flight at a time. The first message goes at once, the next ones when they have become as many as went
+//! One pipeline is in flight at a time. The first message goes with its statement, the next ones when they have become as many as went
 //! before them, and what is left when the commit asks. So a save waits for nothing, a commit for the last pipeline only, and a
 //! hundred saves take eight pipelines: each costs Redis and this process more than the messages in it.
 //!
@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as Poller, Poll, Waker, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redstream_core::{Early, MessageId, NewMessage};
 use tokio::sync::Notify;
@@ -47,6 +47,7 @@ struct State {
     /// The commit waits: nothing is held back any more.
     awaited: bool,
     failed: Option<Arc<redstream_core::Error>>,
+    /// When the first of them was handed in, or all were sent once more.
     since: Option<Instant>,
     /// Whether this transaction asks Redis; known from the first message on.
     asks: Option<bool>,
@@ -84,9 +85,8 @@ impl Delays {
         if !*state.asks.get_or_insert_with(|| self.context.may_ask_redis()) {
             return Ok(());
         }
-        if let Some(error) = &state.failed {
-            let error = Error::NotInsured(error.clone());
-            return if self.context.settings.insurance == Insurance::Redis { Err(error) } else { Ok(()) };
+        if state.failed.is_some() {
+            return self.hopeless(&state);
         }
         let known = state.waiting.len();
         for message in messages {
@@ -105,6 +105,18 @@ impl Delays {
         self.context.compare_delays(&state.waiting[known..]);
         self.take_off_if_due(&mut state);
         Ok(())
+    }
+
+    /// Errors where [`send`](Self::send) would.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.hopeless(&self.state())
+    }
+
+    fn hopeless(&self, state: &State) -> Result<(), Error> {
+        match &state.failed {
+            Some(error) if self.context.settings.insurance == Insurance::Redis => Err(Error::NotInsured(error.clone())),
+            _ => Ok(()),
+        }
     }
 
     fn take_off_if_due(self: &Arc<Self>, state: &mut State) {
@@ -193,19 +205,20 @@ impl Delays {
         self.state().awaited = true;
         self.early_landed().await;
         self.landing().await?;
-        let old = {
-            let state = self.state();
-            let old = state.since.is_some_and(|since| since.elapsed() > self.context.settings.resend_after);
-            old.then(|| state.insured.iter().cloned().collect::<Vec<_>>())
-        };
-        match old {
-            Some(messages) => {
-                let ids = self.context.insure(&messages).await?;
-                self.keep_ids(&mut self.state(), messages, ids);
-                Ok(())
-            }
-            None => Ok(()),
+        if self.age() > self.context.settings.resend_after {
+            let messages: Vec<_> = self.state().insured.iter().cloned().collect();
+            let sent = Instant::now();
+            let ids = self.context.insure(&messages).await?;
+            let mut state = self.state();
+            state.since = Some(sent);
+            self.keep_ids(&mut state, messages, ids);
         }
+        Ok(())
+    }
+
+    /// How old the first of the delay messages is that insure the transaction.
+    pub(crate) fn age(&self) -> Duration {
+        self.state().since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Sends what a defect has kept back.

@@ -107,11 +107,6 @@ pub enum Error {
         source: redstream_core::BoxError,
     },
 
-    /// The task that commits is gone; whether the COMMIT went through is unknown. If it did, the delay messages
-    /// announce it.
-    #[error("the commit was cut off: whether it went through is unknown")]
-    CutOff(#[source] tokio::task::JoinError),
-
     /// The producer writes to another Redis than the connection.
     #[error(
         "this producer and the connection's do not belong to one Redstream handle: the change would be insured elsewhere"

@@ -31,12 +31,12 @@ macro_rules! follow {
         if admission.is_to_be_followed() {
             let attended = $self.attend(admission).await?;
             let $executor = attended.executor();
-            let answer = $run.await;
+            let answer = $self.beside($run).await;
             attended.end(answer).await
         } else {
             let $executor = &$self.inner;
             admission.lend($executor);
-            $run.await
+            $self.beside($run).await
         }
     }};
 }

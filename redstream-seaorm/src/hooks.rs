@@ -3,12 +3,13 @@
 //!
 //! | hook | in a transaction |
 //! |---|---|
-//! | `before_save`, insert | delay message sent where the key is known |
-//! | the statement | where the key is generated: delay message sent when it is known, main message after the commit |
-//! | `after_save`, insert | main message after the commit |
-//! | `before_save`, update | delay message sent, main message after the commit |
-//! | `before_delete` | delay message sent |
-//! | `after_delete` | main message after the commit |
+//! | `before_save`, insert | noted, where the key is known |
+//! | `before_save`, update | noted; main message after the commit |
+//! | `before_delete` | noted |
+//! | the statement | delay message of what was noted sent while the database is at work; where the key is generated: sent when it is known, main message after the commit |
+//! | `after_save`, insert; `after_delete` | main message after the commit |
+//!
+//! What was noted and had no statement to go with is sent by the commit, which waits for it in any case.
 //!
 //! Outside a transaction the statement that follows the hook gets a transaction of its own, which does all of that: the hook leaves
 //! a note of it for its tokio task.
@@ -62,10 +63,7 @@ where
         _ if change == Change::Silent => Promise::Kept,
         (Some(message), Tracked::Autocommit(_)) => Promise::Follow(message),
         (Some(message), Tracked::Transaction(scope)) => {
-            scope.insure([message.clone()])?;
-            if !insert {
-                scope.announce_later([message]);
-            }
+            scope.note(message, !insert)?;
             Promise::Kept
         }
         (Some(message), Tracked::Ambient(ambient)) => {
@@ -132,7 +130,7 @@ where
     let promise = match &tracked {
         Tracked::Autocommit(_) => Promise::Follow(message),
         Tracked::Transaction(scope) => {
-            scope.insure([message])?;
+            scope.note(message, false)?;
             Promise::Kept
         }
         Tracked::Ambient(ambient) => {

@@ -68,6 +68,7 @@ mod ambient;
 mod answer;
 mod aside;
 mod attended;
+mod beside;
 mod bulk;
 mod cascade;
 #[cfg(feature = "chaos")]
@@ -83,6 +84,7 @@ mod entities;
 mod error;
 mod executor;
 mod failures;
+mod finishing;
 mod forward;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

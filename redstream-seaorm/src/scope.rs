@@ -32,6 +32,15 @@ struct Changes {
     announced: Messages,
     /// Those that are insured and not announced; kept where the outbox may have to insure them.
     insured: Messages,
+    noted: Vec<Noted>,
+}
+
+/// Of a write whose statement is about to be sent.
+#[derive(Debug)]
+struct Noted {
+    message: NewMessage,
+    /// The commit announces it, too.
+    announced: bool,
 }
 
 impl Scope {
@@ -41,6 +50,7 @@ impl Scope {
     }
 
     pub(crate) fn savepoint(self: &Arc<Self>) -> Arc<Self> {
+        self.work_off();
         Arc::new(Self::new(self.context.clone(), self.delays.clone(), Some(self.clone())))
     }
 
@@ -73,12 +83,38 @@ impl Scope {
 
     /// Whether nothing was ever handed in.
     pub(crate) fn is_empty(&self) -> bool {
+        self.work_off();
         let changes = self.changes();
         changes.announced.is_empty() && changes.insured.is_empty() && self.delays.is_empty()
     }
 
+    /// The statement that writes this record follows: its message is insured, and announced after the commit where that is
+    /// wanted, while the database is at work at that statement. Errors where [`insure`](Self::insure) would.
+    pub(crate) fn note(&self, message: NewMessage, announced: bool) -> Result<(), Error> {
+        self.delays.check()?;
+        self.changes().noted.push(Noted { message, announced });
+        Ok(())
+    }
+
+    /// Does what was noted. Called when a statement has been sent, and before anything that must know all.
+    pub(crate) fn work_off(&self) {
+        let noted = std::mem::take(&mut self.changes().noted);
+        if noted.is_empty() {
+            return;
+        }
+        // An error is one for the commit as well, which finds it again.
+        let _ = self.insure_now(noted.iter().map(|noted| noted.message.clone()));
+        let announced = noted.into_iter().filter(|noted| noted.announced);
+        self.changes().announced.add_all(announced.map(|noted| noted.message));
+    }
+
     /// Insures messages; they are not announced by this alone.
     pub(crate) fn insure(&self, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
+        self.work_off();
+        self.insure_now(messages)
+    }
+
+    fn insure_now(&self, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
         if self.context.settings.insurance == Insurance::Redis {
             return self.delays.send(messages);
         }
@@ -89,23 +125,27 @@ impl Scope {
 
     /// To be announced after the commit.
     pub(crate) fn announce_later(&self, messages: impl IntoIterator<Item = NewMessage>) {
+        self.work_off();
         self.changes().announced.add_all(messages);
     }
 
     /// What is to be announced; the scope then announces nothing more.
     pub(crate) fn take_announcements(&self) -> Vec<NewMessage> {
+        self.work_off();
         std::mem::take(&mut self.changes().announced).into_vec()
     }
 
     /// All that this transaction changed and did not roll back, as far as it was kept.
     pub(crate) fn take_all(&self) -> Vec<NewMessage> {
-        let Changes { mut announced, insured } = std::mem::take(&mut *self.changes());
+        self.work_off();
+        let Changes { mut announced, insured, noted: _ } = std::mem::take(&mut *self.changes());
         announced.add_all(insured.into_vec());
         announced.into_vec()
     }
 
     /// The savepoint was released: what it changed is the outer level's now.
     pub(crate) fn released(&self) {
+        self.work_off();
         if let Some(parent) = &self.parent {
             let inner = std::mem::take(&mut *self.changes());
             let mut outer = parent.changes();

@@ -2,15 +2,16 @@
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::time::Instant;
 
 use redstream_core::{NewMessage, Producer, SyncToken};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, TransactionSession};
 
 use crate::attended::{Admission, Within};
+use crate::beside::beside;
 use crate::chaos::cross;
 use crate::context::Context;
 use crate::delays::InsuredBy;
+use crate::finishing::Finishing;
 use crate::level::Open;
 use crate::mutation::{
     self,
@@ -67,6 +68,12 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
     pub(crate) fn attend(&self, admission: Admission) -> Ready<Result<Within<'_, T>, DbErr>> {
         ready(Ok(Within::begin(&self.inner, &self.scope, admission)))
     }
+
+    /// Runs a statement, and does what the hook before it has noted once that has been sent.
+    pub(crate) async fn beside<R>(&self, statement: impl Future<Output = R>) -> R {
+        let (answer, ()) = beside(statement, || self.scope.work_off()).await;
+        answer
+    }
 }
 
 impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransaction<T> {
@@ -83,7 +90,8 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     /// Errors, after a rollback, where a savepoint inside is still open, and where this is a savepoint whose transaction is over:
     /// to the database it would be a commit of that other level.
     ///
-    /// Dropping the future of the commit does not stop half way: a commit that has begun goes on to its end. A savepoint is
+    /// Dropping the future of the commit does not stop half way: a commit that has begun goes on to its end, in a task of its own.
+    /// So poll it or drop it: the transaction stays open for as long as the future is held and not polled. A savepoint is
     /// released, and its announcements wait for the outer commit.
     ///
     /// On PostgreSQL a commit after a failed statement rolls back and yet succeeds, as the driver reports it. The main messages
@@ -140,10 +148,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
         if self.scope.is_empty() {
             return self.inner.commit().await.map(|()| SyncToken::new());
         }
-        match tokio::spawn(to_the_end(self, announcement)).await {
-            Ok(outcome) => outcome,
-            Err(stopped) => Err(Error::CutOff(stopped).into()),
-        }
+        Finishing::new(to_the_end(self, announcement)).await
     }
 
     /// Rolls back. Nothing is announced; a delay message that was sent makes consumers read an unchanged row, later.
@@ -180,15 +185,15 @@ where
         }
     };
     cross("commit: insured");
-    let sent = Instant::now();
-    // An error leaves the outcome open: if it went through after all, what insured it announces it.
+    // COMMIT goes out in the same poll in which the delay messages were found to be young: whoever holds this future without
+    // polling it does not let them fall due before. An error leaves the outcome open: if it went through after all, what insured it announces it.
     inner.commit().await?;
     cross("commit: done");
     scope.delays.send_late().await;
     match insured {
         Insured::ByRedis => {
             // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
-            let uninsured = sent.elapsed() > scope.context.settings.resend_after * 5 / 2;
+            let uninsured = scope.delays.age() > scope.context.settings.resend_after * 5 / 2;
             let announced = announced(Arc::clone(&scope), uninsured);
             match announcement {
                 Announcement::Awaited => match scope.aside.take(announced) {

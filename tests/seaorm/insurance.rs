@@ -60,6 +60,18 @@ on_each_database! {
         assert_eq!(world.main().await, ids(1..=20));
     }
 
+    async fn a_hook_whose_statement_was_not_seen_is_insured_by_the_commit(db: TestDb) {
+        let world = Arc::new(World::new(&db).await);
+        let look = Look::at(&world);
+        let txn = world.interfered(look.clone()).begin().await.unwrap();
+        hooks::before_delete(&with_key(1, "Rome"), &txn).await.unwrap();
+        let savepoint = txn.begin().await.unwrap();
+        hooks::before_delete(&with_key(2, "Oslo"), &savepoint).await.unwrap();
+        savepoint.commit().await.unwrap();
+        txn.commit().await.unwrap();
+        assert_eq!(*look.seen.lock().unwrap(), ids([1, 2]));
+    }
+
     async fn an_old_transaction_sends_its_delay_messages_again_before_the_commit(db: TestDb) {
         let world = Arc::new(World::new(&db).await);
         let look = Look::at(&world);
@@ -69,6 +81,25 @@ on_each_database! {
         world.insured(&[id(1)]).await;
         grow_old(written).await;
         txn.commit().await.unwrap();
+        assert_eq!(*look.seen.lock().unwrap(), ids([1, 1]));
+        assert_eq!(world.main().await, ids([1]));
+    }
+
+    async fn a_commit_that_nobody_polls_for_long_sends_its_delay_messages_again(db: TestDb) {
+        const RESEND_AFTER: Duration = Duration::from_millis(300);
+        let server = private_redis().await;
+        let world = Arc::new(World::at(&db, &server.url()).await);
+        let look = Look::at(&world);
+        let txn = world.interfered(look.clone()).resend_after(RESEND_AFTER).begin().await.unwrap();
+        server.pause().unwrap();
+        with_key(1, "Rome").insert(&txn).await.unwrap();
+        let mut commit = Box::pin(txn.commit());
+        assert!(futures_util::poll!(&mut commit).is_pending(), "Redis has acknowledged nothing yet");
+        let held = Instant::now();
+        server.resume().unwrap();
+        world.insured(&[id(1)]).await;
+        eventually(SOON, "the transaction to grow old", async || held.elapsed() > RESEND_AFTER).await;
+        commit.await.unwrap();
         assert_eq!(*look.seen.lock().unwrap(), ids([1, 1]));
         assert_eq!(world.main().await, ids([1]));
     }
