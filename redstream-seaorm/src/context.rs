@@ -117,7 +117,7 @@ impl Context {
             }
             Err(error) => error,
         };
-        assert!(!mutation::is(MainFailureFails), "a defect that is switched on fails the commit");
+        assert!(!mutation::is(MainFailureFails), "a defect that is switched on panics, which fails the commit");
         let streams: HashSet<&StreamName> = messages.iter().map(|message| &message.stream).collect();
         for stream in streams {
             let failed = messages.iter().filter(|message| message.stream == *stream).count();

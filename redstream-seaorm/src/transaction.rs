@@ -15,7 +15,7 @@ use crate::finishing::Finishing;
 use crate::level::Open;
 use crate::mutation::{
     self,
-    Mutation::{RollbackAnnounces, SavepointAnnounces},
+    Mutation::{MainFailureFails, RollbackAnnounces, SavepointAnnounces},
 };
 use crate::probe::Tracked;
 use crate::scope::Scope;
@@ -198,6 +198,9 @@ where
             match announcement {
                 Announcement::Awaited => match scope.aside.take(announced) {
                     Ok(()) => Ok(SyncToken::new()),
+                    Err(announced) if mutation::is(MainFailureFails) => {
+                        tokio::spawn(announced).await.map_err(|failed| DbErr::Custom(failed.to_string()))
+                    }
                     Err(announced) => Ok(announced.await),
                 },
                 Announcement::Follows => {
