@@ -1,4 +1,4 @@
-//! The delay messages of one transaction: sent at once, and acknowledged before COMMIT.
+//! The delay messages of one transaction: sent while its statements run, and acknowledged before COMMIT.
 //!
 //! One pipeline is in flight at a time. The first message goes with its statement, the next ones when they have become as many as went
 //! before them, and what is left when the commit asks. So a save waits for nothing, a commit for the last pipeline only, and a

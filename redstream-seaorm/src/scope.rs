@@ -32,6 +32,7 @@ struct Changes {
     announced: Messages,
     /// Those that are insured and not announced; kept where the outbox may have to insure them.
     insured: Messages,
+    /// By hooks, and not worked off yet.
     noted: Vec<Noted>,
 }
 
