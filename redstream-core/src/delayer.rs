@@ -4,6 +4,7 @@
 //! the clock of Redis alone, so that neither a crash nor a host's wrong clock loses or doubles a message. The next ones are
 //! read while it runs: those that wait are the stream's oldest, and stay so whoever adds to it.
 
+mod ahead;
 mod due;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use redis::ScriptInvocation;
 use tokio_util::sync::CancellationToken;
 
+use self::ahead::Ahead;
 use self::due::Due;
 use crate::chaos::{cross, local_ms};
 use crate::consumer::check_batch_size;
@@ -145,25 +147,29 @@ impl Delayer {
 
     /// Moves all that is due, and returns when the next one is.
     ///
-    /// The next batch is asked for before one is moved: so Redis answers that first, and it is taken in and made ready while Redis
-    /// moves.
+    /// Redis always has something to do: while it moves one batch the next is made ready, and the one behind that is asked for.
+    /// Each is read from where the move before it ends, so that none is left out.
     async fn move_all(
         &self,
         session: &Session,
         guard: &LockGuard,
-        source: &mut Source,
+        ahead: &mut Ahead,
         shutdown: &CancellationToken,
     ) -> Result<Option<Duration>> {
         let mut looked = self.carry_out(session, guard, &self.a_move(guard, &[], 0)).await?;
-        let mut batch = source.read_now(MessageId::MIN).await?;
+        let mut batch = ahead.batch(MessageId::MIN).await?;
         let mut ready = self.a_move(guard, &batch, looked.now);
         while ready.due > 0 && looked.moved && !shutdown.is_cancelled() {
-            let ahead = async {
-                batch = source.read_now(ready.last).await?;
-                Ok(self.a_move(guard, &batch, looked.now))
+            let preparing = async {
+                batch = ahead.batch(ready.last).await?;
+                let next = self.a_move(guard, &batch, looked.now);
+                if next.due > 0 {
+                    ahead.ask(next.last).await;
+                }
+                Ok(next)
             };
-            let (ahead, moved) = tokio::join!(ahead, self.carry_out(session, guard, &ready));
-            (looked, ready) = (moved?, ahead?);
+            let (moved, next) = tokio::join!(self.carry_out(session, guard, &ready), preparing);
+            (looked, ready) = (moved?, next?);
             if ready.due == 0 {
                 // It was made ready by an older time.
                 ready = self.a_move(guard, &batch, looked.now);
@@ -219,10 +225,11 @@ impl Tenure for Delayer {
     }
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
-        let mut source = Source::new(session.clone(), &self.member().stream, self.batch_size, BUDGET);
+        let source = Source::new(session.clone(), &self.member().stream, self.batch_size, BUDGET);
+        let mut ahead = Ahead::new(source);
         loop {
             self.pulse.turn(Condition::Working);
-            let next = self.move_all(session, guard, &mut source, shutdown).await?;
+            let next = self.move_all(session, guard, &mut ahead, shutdown).await?;
             self.pulse.progress(Condition::Idle);
             // One that comes later is not due before the whole delay has passed.
             let pause = next.unwrap_or(self.delay).min(self.delay).min(LONGEST_SLEEP);

@@ -26,6 +26,12 @@ impl Payload {
         Ok(Self(json.into()))
     }
 
+    /// Errors where [`encode`](Self::encode) would, and makes nothing.
+    pub fn check(value: &(impl Serialize + ?Sized)) -> Result<(), PayloadError> {
+        finite::check(value)?;
+        serde_json::to_writer(std::io::sink(), value).map_err(PayloadError::Json)
+    }
+
     /// Takes JSON text as it stands: one that was encoded before, and kept somewhere else.
     ///
     /// Errors where it is not JSON.

@@ -17,7 +17,6 @@ use crate::acknowledged::Acknowledged;
 use crate::chaos::cross;
 use crate::link::Link;
 use crate::lock::millis;
-use crate::wire::Addition;
 use crate::{Error, MessageId, NewMessage, Payload, Redstream, Result, StreamName, metrics};
 
 /// Messages a pipeline: where throughput levels off.
@@ -115,13 +114,13 @@ impl Producer {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
-        let (begun, keys) = (Instant::now(), self.keys(kind, messages));
-        let mut ids = self.alone(kind, &keys, messages).await;
+        let begun = Instant::now();
+        let mut ids = self.alone(kind, messages).await;
         let rest = &messages[ids.len()..];
         if rest.is_empty() {
             return Ok(ids);
         }
-        let done = ids.len();
+        let (done, keys) = (ids.len(), self.keys(kind, rest));
         ids.resize(messages.len(), MessageId::MIN);
         for section in self.sections(rest) {
             let added = if section.len() <= CHUNK {
@@ -138,7 +137,7 @@ impl Producer {
     }
 
     /// Over the connection for one caller, as far as it comes: the ids of the first messages that Redis acknowledged.
-    async fn alone(&self, kind: Kind, keys: &Keys<'_>, messages: &[NewMessage]) -> Vec<MessageId> {
+    async fn alone(&self, kind: Kind, messages: &[NewMessage]) -> Vec<MessageId> {
         let mut ids = Vec::new();
         if kind == Kind::Delay && self.confirmation.is_some() {
             return ids;
@@ -149,7 +148,7 @@ impl Producer {
         ids.reserve(messages.len());
         let patience = self.link().connector().options().response_timeout;
         // Why it failed the shared connection tells, which tries the rest.
-        let added = wire.add(&additions(keys, messages), &mut ids, patience).await;
+        let added = wire.add(|stream| self.key(kind, stream), messages, &mut ids, patience).await;
         if added.is_ok() {
             cross(kind.points().1);
         } else {
@@ -257,12 +256,6 @@ impl Producer {
 }
 
 type Keys<'a> = BTreeMap<&'a StreamName, String>;
-
-fn additions<'a>(keys: &'a Keys<'a>, messages: &'a [NewMessage]) -> Vec<Addition<'a>> {
-    let addition =
-        |message: &'a NewMessage| Addition { key: &keys[&message.stream], payload: message.payload.as_str() };
-    messages.iter().map(addition).collect()
-}
 
 fn count(kind: Kind, messages: usize) {
     ::metrics::counter!(metrics::PRODUCED, "kind" => kind.label()).increment(messages as u64);

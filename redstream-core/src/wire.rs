@@ -22,7 +22,6 @@ use self::token::{Open, Token, token};
 use crate::Message;
 
 pub(crate) use self::socket::reaches;
-pub(crate) use self::xadd::Addition;
 
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;

@@ -107,13 +107,14 @@ impl<E: Streamed> Key<E> {
     /// of a decimal is lost, and what is read back is the same key. A key that cannot be serialized is `null` here;
     /// a save of it is refused.
     pub fn to_json(&self) -> Json {
-        let columns: Vec<_> = E::PrimaryKey::iter().map(|key| key.into_column().as_str().to_owned()).collect();
-        let values = match serde_json::to_value(self.value()) {
-            Ok(Json::Array(values)) if columns.len() > 1 => values,
-            Ok(value) => vec![value],
+        let columns = || E::PrimaryKey::iter().map(|key| key.into_column().as_str().to_owned());
+        let mut object = Map::new();
+        match serde_json::to_value(self.value()) {
+            Ok(Json::Array(values)) if columns().count() > 1 => object.extend(columns().zip(values)),
+            Ok(value) => object.extend(columns().zip([value])),
             Err(_) => return Json::Null,
-        };
-        Json::Object(columns.into_iter().zip(values).collect::<Map<_, _>>())
+        }
+        Json::Object(object)
     }
 }
 
@@ -167,7 +168,7 @@ pub(crate) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, 
 
 fn payload<E: Streamed>(key: &Key<E>) -> Result<Payload, BoxError> {
     // What `to_json` has no word for, such as NaN, would otherwise become `null` in silence.
-    Payload::encode(&key.value())?;
+    Payload::check(&key.value())?;
     Ok(Payload::encode(&E::payload(key))?)
 }
 

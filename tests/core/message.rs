@@ -46,6 +46,8 @@ fn a_number_that_json_cannot_say_is_refused_with_its_place() {
         let error = Payload::encode(&order(price)).unwrap_err();
         assert!(matches!(&error, PayloadError::NotFinite { path, .. } if path == "lines[1].price"), "{error}");
     }
+    assert!(Payload::check(&order(2.0)).is_ok());
+    assert!(Payload::check(&order(f64::NAN)).unwrap_err().to_string().contains("lines[1].price"));
     let map = std::collections::BTreeMap::from([("rate", f32::NAN)]);
     assert!(Payload::encode(&map).unwrap_err().to_string().contains("rate"));
     assert!(Payload::encode(&f64::NAN).is_err());
@@ -56,6 +58,7 @@ fn a_number_that_json_cannot_say_is_refused_with_its_place() {
 fn a_map_without_text_for_keys_is_refused() {
     let map = std::collections::BTreeMap::from([(vec![1], 1)]);
     assert!(matches!(Payload::encode(&map), Err(PayloadError::Json(_))));
+    assert!(matches!(Payload::check(&map), Err(PayloadError::Json(_))));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use super::{CHUNK, Kind, Producer, additions, count};
+use super::{CHUNK, Kind, Producer, count};
 use crate::chaos::cross;
 use crate::own::Loan;
 use crate::{MessageId, NewMessage};
@@ -30,9 +30,8 @@ impl Producer {
             return None;
         }
         let mut loan = self.link().alone_now()?;
-        let keys = self.keys(Kind::Delay, messages);
         cross(Kind::Delay.points().0);
-        if !loan.wire()?.add_now(&additions(&keys, messages)) {
+        if !loan.wire()?.add_now(|stream| self.key(Kind::Delay, stream), messages) {
             loan.discard();
             return None;
         }

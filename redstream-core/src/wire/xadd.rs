@@ -1,5 +1,6 @@
 //! `XADD` of many messages, several pipelines in flight: written as bytes, answered as ids, and no object for each.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -9,36 +10,34 @@ use redis::RedisResult;
 
 use super::token::{Token, malformed, token};
 use super::{Wire, refused};
-use crate::MessageId;
 use crate::connector::within;
-use crate::producer::{CHUNK, IN_FLIGHT};
+use crate::producer::CHUNK;
+use crate::{MessageId, NewMessage, StreamName};
 
-/// A message to be added.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Addition<'a> {
-    pub(crate) key: &'a str,
-    pub(crate) payload: &'a str,
-}
+/// Pipelines on their way at once. Redis answers as often as it reads, and reads more at once where more is there: it spends less of
+/// its core on waking whoever waits for the answers (11 % instead of 12 with four).
+const IN_FLIGHT: usize = 16;
 
 impl Wire {
-    /// Adds messages in this order, and their ids to `ids`; where it fails, those of the first ones that Redis acknowledged. Each wait
-    /// for Redis is bounded by `patience`.
+    /// Adds messages in this order, each under the key of its stream, and their ids to `ids`; where it fails, those of the first ones
+    /// that Redis acknowledged. Each wait for Redis is bounded by `patience`.
     ///
     /// Not cancel-safe: the connection is torn then. So it is where Redis refuses one; some that come later may have been added.
     pub(crate) async fn add(
         &mut self,
-        additions: &[Addition<'_>],
+        key: impl Fn(&StreamName) -> String,
+        messages: &[NewMessage],
         ids: &mut Vec<MessageId>,
         patience: Duration,
     ) -> RedisResult<()> {
         within(patience, self.settle()).await?;
         self.torn = true;
-        let (mut sent, mut commands) = (0, Vec::new());
-        while ids.len() < additions.len() {
-            if sent < additions.len() && sent - ids.len() <= (IN_FLIGHT - 1) * CHUNK {
-                let pipeline = &additions[sent..additions.len().min(sent + CHUNK)];
+        let (mut sent, mut commands, mut encoder) = (0, Vec::new(), Encoder::new(key));
+        while ids.len() < messages.len() {
+            if sent < messages.len() && sent - ids.len() <= (IN_FLIGHT - 1) * CHUNK {
+                let pipeline = &messages[sent..messages.len().min(sent + CHUNK)];
                 commands.clear();
-                encode(pipeline, &mut commands);
+                encoder.encode(pipeline, &mut commands);
                 within(patience, async { Ok(self.socket.write_all(&commands).await?) }).await?;
                 sent += pipeline.len();
                 self.owed += pipeline.len();
@@ -59,10 +58,10 @@ impl Wire {
 
     /// Sends messages without waiting for anything; their ids come by [`poll_id`](Self::poll_id). Returns whether it could; where
     /// not, nothing more may be asked of this connection.
-    pub(crate) fn add_now(&mut self, additions: &[Addition<'_>]) -> bool {
+    pub(crate) fn add_now(&mut self, key: impl Fn(&StreamName) -> String, messages: &[NewMessage]) -> bool {
         let mut commands = Vec::new();
-        encode(additions, &mut commands);
-        self.send_now(&commands, additions.len())
+        Encoder::new(key).encode(messages, &mut commands);
+        self.send_now(&commands, messages.len())
     }
 
     /// The id of the next message that was added.
@@ -89,13 +88,34 @@ impl Wire {
     }
 }
 
-fn encode(additions: &[Addition<'_>], commands: &mut Vec<u8>) {
-    for Addition { key, payload } in additions {
-        commands.extend_from_slice(b"*5\r\n$4\r\nXADD\r\n");
-        text(key, commands);
-        commands.extend_from_slice(b"$1\r\n*\r\n$7\r\npayload\r\n");
-        text(payload, commands);
+/// Writes the commands. What stands before the payload is the same for all messages of a stream, and made once.
+struct Encoder<'a, K> {
+    key: K,
+    heads: BTreeMap<&'a StreamName, Vec<u8>>,
+}
+
+impl<'a, K: Fn(&StreamName) -> String> Encoder<'a, K> {
+    fn new(key: K) -> Self {
+        Self { key, heads: BTreeMap::new() }
     }
+
+    fn encode(&mut self, messages: &'a [NewMessage], commands: &mut Vec<u8>) {
+        for same in messages.chunk_by(|one, next| one.stream == next.stream) {
+            let stream = &same[0].stream;
+            let head = &*self.heads.entry(stream).or_insert_with(|| head(&(self.key)(stream)));
+            for NewMessage { payload, .. } in same {
+                commands.extend_from_slice(head);
+                text(payload.as_str(), commands);
+            }
+        }
+    }
+}
+
+fn head(key: &str) -> Vec<u8> {
+    let mut head = b"*5\r\n$4\r\nXADD\r\n".to_vec();
+    text(key, &mut head);
+    head.extend_from_slice(b"$1\r\n*\r\n$7\r\npayload\r\n");
+    head
 }
 
 fn text(text: &str, commands: &mut Vec<u8>) {
@@ -108,16 +128,20 @@ fn text(text: &str, commands: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Payload;
 
     #[test]
     fn commands_are_written_as_the_client_library_writes_them() {
-        let additions = [Addition { key: "a", payload: "\"ä\"" }, Addition { key: "stream", payload: "" }];
+        let message =
+            |(stream, payload)| NewMessage::new(StreamName::new(stream).unwrap(), Payload::from_json(payload).unwrap());
+        let messages = [("a", "\"ä\""), ("a", "1"), ("b", "[0, 1]"), ("a", "null")].map(message);
+        let key = |stream: &StreamName| format!("key-of-{stream}");
         let mut pipeline = redis::pipe();
-        for Addition { key, payload } in additions {
-            pipeline.cmd("XADD").arg(key).arg("*").arg("payload").arg(payload);
+        for NewMessage { stream, payload } in &messages {
+            pipeline.cmd("XADD").arg(key(stream)).arg("*").arg("payload").arg(payload.as_str());
         }
         let mut commands = Vec::new();
-        encode(&additions, &mut commands);
+        Encoder::new(key).encode(&messages, &mut commands);
         assert_eq!(commands, pipeline.get_packed_pipeline());
     }
 }
