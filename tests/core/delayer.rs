@@ -108,6 +108,30 @@ async fn moves_thousands_that_are_due_one_after_the_other() {
 }
 
 #[tokio::test]
+async fn what_falls_due_amid_the_work_comes_once_and_in_its_turn() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    let key = format!("{namespace}:redstream:stream:products.delay");
+    let (first, mut adding) = (redis_ms().await, redis::pipe());
+    for n in 0..3000 {
+        // Six a millisecond, so that every look ends amid a batch.
+        adding.cmd("XADD").arg(&key).arg(format!("{}-{n}", first + n / 6)).arg("payload").arg(n).ignore();
+    }
+    adding.query_async::<()>(&mut raw_redis(&redis_url()).await).await.unwrap();
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn({
+        let (delayer, shutdown) = (products.delayer(Duration::from_millis(100)).batch_size(10), shutdown.clone());
+        async move { delayer.run(shutdown).await }
+    });
+    eventually(SOON, "all to be moved", async || products.delay_len().await.unwrap() == 0).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    let seen = Recorder::default();
+    products.consumer("search", seen.clone()).batch_size(10_000).run_once().await.unwrap();
+    assert_eq!(seen.payloads(), (0..3000).map(|n| json!(n)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn moves_batch_after_batch_and_keeps_to_numbers() {
     let namespace = namespace();
     let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
