@@ -4,26 +4,28 @@ use super::Pace;
 use crate::cost::{Cost, Meter};
 use crate::key::Id;
 use crate::place::Place;
-use anyhow::{Context, Result};
-use redstream_core::{Batch, CancellationToken};
+use anyhow::{Result, ensure};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use redstream_core::{Batch, CancellationToken, Producer, StreamName};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 
 /// In microseconds.
 pub(super) async fn latencies(place: &Place, pace: Pace) -> Result<(Vec<f64>, Cost)> {
     let redstream = place.fresh().await?;
     let stream = redstream.stream("awaited")?;
-    let epoch = Instant::now();
-    let (seen, mut latencies) = mpsc::unbounded_channel();
-    let handler = move |batch: Batch| {
-        let (now, seen) = (epoch.elapsed(), seen.clone());
-        async move {
-            for sent in batch.payloads::<Id>() {
-                let latency = now.saturating_sub(Duration::from_nanos(sent?.id));
-                seen.send(latency.as_secs_f64() * 1e6)?;
+    let (epoch, seen) = (Instant::now(), Seen::default());
+    let handler = {
+        let seen = seen.clone();
+        move |batch: Batch| {
+            let (now, seen) = (epoch.elapsed(), seen.clone());
+            async move {
+                for sent in batch.payloads::<Id>() {
+                    seen.add(now.saturating_sub(Duration::from_nanos(sent?.id)));
+                }
+                Ok(())
             }
-            Ok(())
         }
     };
     let stop = CancellationToken::new();
@@ -35,34 +37,59 @@ pub(super) async fn latencies(place: &Place, pace: Pace) -> Result<(Vec<f64>, Co
     let producer = redstream.producer();
     // The first message finds a consumer that has begun to wait.
     producer.queue(stream.name(), &Id { id: 0 }).await?;
-    latencies.recv().await.context("the consumer ended")?;
+    seen.take(1, &running).await?;
     let meter = Meter::start();
-    let sending = tokio::spawn(async move {
-        let (mut ticks, mut sends) = (pace.ticks(), JoinSet::new());
-        while ticks.recv().await.is_some() {
-            let (producer, stream) = (producer.clone(), stream.name().clone());
-            sends.spawn(async move {
-                let now = Id { id: u64::try_from(epoch.elapsed().as_nanos())? };
-                producer.queue(&stream, &now).await?;
-                anyhow::Ok(())
-            });
-            while let Some(sent) = sends.try_join_next() {
-                sent??;
-            }
-        }
-        while let Some(sent) = sends.join_next().await {
-            sent??;
-        }
-        anyhow::Ok(())
-    });
-    let count = pace.messages;
-    let mut all = Vec::with_capacity(count);
-    while all.len() < count {
-        all.push(latencies.recv().await.context("the consumer ended")?);
-    }
-    let cost = meter.per(count);
-    sending.await??;
+    tokio::spawn(send(producer, stream.name().clone(), pace, epoch)).await??;
+    let all = seen.take(pace.messages, &running).await?;
+    let cost = meter.per(pace.messages);
     stop.cancel();
     running.await??;
     Ok((all, cost))
+}
+
+/// A message a tick, whether or not the last one is acknowledged.
+async fn send(producer: Producer, stream: StreamName, pace: Pace, epoch: Instant) -> Result<()> {
+    let send = async || {
+        let now = Id { id: u64::try_from(epoch.elapsed().as_nanos())? };
+        producer.queue(&stream, &now).await?;
+        anyhow::Ok(())
+    };
+    let (mut ticks, mut sends) = (pace.ticks(), FuturesUnordered::new());
+    loop {
+        tokio::select! {
+            Some(sent) = sends.next() => sent?,
+            tick = ticks.recv() => match tick {
+                Some(()) => sends.push(send()),
+                None => break,
+            },
+        }
+    }
+    while let Some(sent) = sends.next().await {
+        sent?;
+    }
+    Ok(())
+}
+
+/// Latencies in microseconds. Nobody is woken for each, as beside the raw sockets.
+#[derive(Clone, Debug, Default)]
+struct Seen(Arc<Mutex<Vec<f64>>>);
+
+impl Seen {
+    fn add(&self, latency: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(latency.as_secs_f64() * 1e6);
+    }
+
+    /// Waits for so many, and takes them.
+    async fn take<T>(&self, count: usize, running: &JoinHandle<T>) -> Result<Vec<f64>> {
+        loop {
+            {
+                let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if seen.len() >= count {
+                    return Ok(std::mem::take(&mut *seen));
+                }
+            }
+            ensure!(!running.is_finished(), "the consumer ended by itself");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
 }
