@@ -22,7 +22,7 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         (Backend::Postgres, question("many_saves_postgres", "100 saves a transaction, time added a save, PostgreSQL")),
         (Backend::Sqlite, question("many_saves_sqlite", "100 saves a transaction, time added a save, SQLite")),
     ] {
-        rows.push(question.answer(&added(place, saving(backend), place.scaled(30).max(10)).await?));
+        rows.push(question.answer(&added(place, saving(backend), place.scaled(100).max(10)).await?));
     }
     Ok(rows)
 }
