@@ -25,7 +25,7 @@ const QUESTION: Question = Question {
 const DELAY: Duration = Duration::from_millis(1);
 
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
-    let count = place.scaled(300_000);
+    let count = place.scaled(1_000_000);
     let limit = async || {
         place.flush().await?;
         xadd(place.redis_port(), count, &["-P", "1000"], SAMPLE).await
