@@ -26,7 +26,7 @@ impl Payload {
         Ok(Self(json.into()))
     }
 
-    /// Errors where [`encode`](Self::encode) would, and makes nothing.
+    /// Whether [`encode`](Self::encode) would succeed: errors as that does, and makes no payload.
     pub fn check(value: &(impl Serialize + ?Sized)) -> Result<(), PayloadError> {
         finite::check(value)?;
         serde_json::to_writer(std::io::sink(), value).map_err(PayloadError::Json)

@@ -24,7 +24,7 @@ pub(crate) const CHUNK: usize = 250;
 
 /// Pipelines on their way at once: while Redis works at one, the next is there already, and the replies of the one before
 /// are read.
-pub(crate) const IN_FLIGHT: usize = 4;
+const IN_FLIGHT: usize = 4;
 
 /// The words of a command that are always the same.
 const XADD: &str = "XADD*payload";

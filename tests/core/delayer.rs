@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redstream_core::{CancellationToken, Error, MessageId, NewMessage, Payload};
+use redstream_core::{CancellationToken, Delayer, Error, MessageId, NewMessage, Payload, Stream};
 use serde_json::json;
 
 use super::SOON;
@@ -87,16 +87,11 @@ async fn what_has_no_payload_is_moved_as_it_is() {
     assert_eq!(fields, [foreign, payload("1"), payload("2")]);
 }
 
-#[tokio::test]
-async fn moves_thousands_that_are_due_one_after_the_other() {
-    let redstream = redstream().await;
-    let products = redstream.stream("products").unwrap();
-    let messages: Vec<_> =
-        (0..5000).map(|n: u32| NewMessage::new(products.name().clone(), Payload::encode(&n).unwrap())).collect();
-    redstream.producer().delay_all(&messages).await.unwrap();
+/// Runs it until nothing waits: then what was queued are the numbers from 0 to `count`, each once.
+async fn all_are_moved_in_order(products: &Stream, delayer: Delayer, count: u32) {
     let shutdown = CancellationToken::new();
     let running = tokio::spawn({
-        let (delayer, shutdown) = (products.delayer(Duration::from_millis(20)).batch_size(300), shutdown.clone());
+        let shutdown = shutdown.clone();
         async move { delayer.run(shutdown).await }
     });
     eventually(SOON, "all to be moved", async || products.delay_len().await.unwrap() == 0).await;
@@ -104,7 +99,17 @@ async fn moves_thousands_that_are_due_one_after_the_other() {
     running.await.unwrap().unwrap();
     let seen = Recorder::default();
     products.consumer("search", seen.clone()).batch_size(10_000).run_once().await.unwrap();
-    assert_eq!(seen.payloads(), (0..5000).map(|n| json!(n)).collect::<Vec<_>>());
+    assert_eq!(seen.payloads(), (0..count).map(|n| json!(n)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn moves_thousands_that_are_due_one_after_the_other() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let messages: Vec<_> =
+        (0..5000).map(|n: u32| NewMessage::new(products.name().clone(), Payload::encode(&n).unwrap())).collect();
+    redstream.producer().delay_all(&messages).await.unwrap();
+    all_are_moved_in_order(&products, products.delayer(Duration::from_millis(20)).batch_size(300), 5000).await;
 }
 
 #[tokio::test]
@@ -118,17 +123,7 @@ async fn what_falls_due_amid_the_work_comes_once_and_in_its_turn() {
         adding.cmd("XADD").arg(&key).arg(format!("{}-{n}", first + n / 6)).arg("payload").arg(n).ignore();
     }
     adding.query_async::<()>(&mut raw_redis(&redis_url()).await).await.unwrap();
-    let shutdown = CancellationToken::new();
-    let running = tokio::spawn({
-        let (delayer, shutdown) = (products.delayer(Duration::from_millis(100)).batch_size(10), shutdown.clone());
-        async move { delayer.run(shutdown).await }
-    });
-    eventually(SOON, "all to be moved", async || products.delay_len().await.unwrap() == 0).await;
-    shutdown.cancel();
-    running.await.unwrap().unwrap();
-    let seen = Recorder::default();
-    products.consumer("search", seen.clone()).batch_size(10_000).run_once().await.unwrap();
-    assert_eq!(seen.payloads(), (0..3000).map(|n| json!(n)).collect::<Vec<_>>());
+    all_are_moved_in_order(&products, products.delayer(Duration::from_millis(100)).batch_size(10), 3000).await;
 }
 
 #[tokio::test]

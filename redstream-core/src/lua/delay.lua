@@ -13,12 +13,12 @@ local now, delay, last = math.floor(now_us() / 1000), tonumber(ARGV[4]), ARGV[5]
 local moved = 0
 if tonumber((parts(last))) + delay <= now then
   moved = 1
+  -- Local, since they are looked up for every message.
   local payloads, call, main, arguments = 7 + tonumber(ARGV[6]), redis.call, KEYS[5], ARGV
   for i = 7, payloads - 1 do
     local entry = call('XRANGE', KEYS[4], arguments[i], arguments[i])[1]
     if entry then call('XADD', main, '*', unpack(entry[2])) end
   end
-  -- The names are local since this runs for every message.
   for i = payloads, #arguments do call('XADD', main, '*', 'payload', arguments[i]) end
   if last ~= '0-0' then
     redis.call('XTRIM', KEYS[4], 'MINID', '=', after(last))

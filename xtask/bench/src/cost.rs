@@ -3,12 +3,20 @@
 use crate::ALLOCATOR;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
+use std::ops::AddAssign;
 
 /// A message's share of what was spent.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Cost {
     pub(crate) allocations: f64,
     pub(crate) cpu_us: f64,
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.allocations += other.allocations;
+        self.cpu_us += other.cpu_us;
+    }
 }
 
 /// What had been spent when it was made.

@@ -1,6 +1,6 @@
 //! One save a transaction: what insurance and announcement add to it.
 
-use crate::cost::Meter;
+use crate::cost::{Cost, Meter};
 use crate::database::{Backend, Database};
 use crate::key::SAMPLE;
 use crate::place::Place;
@@ -92,8 +92,7 @@ pub(crate) async fn added(place: &Place, saving: Saving, often: usize) -> Result
         let mut socket = Socket::connect(port).await?;
         let mut from = 0;
         for _ in 0..rounds_wanted {
-            let (mut added, mut trips) = (Vec::new(), Vec::new());
-            let mut cost = crate::cost::Cost::default();
+            let (mut added, mut trips, mut cost) = (Vec::new(), Vec::new(), Cost::default());
             for nth in 0..often {
                 from += saves;
                 let (mut plain, mut streamed) = (0.0, 0.0);
@@ -104,9 +103,7 @@ pub(crate) async fn added(place: &Place, saving: Saving, often: usize) -> Result
                     } else {
                         let meter = Meter::start();
                         streamed = saving::streamed(&database, save, saves, from).await?.as_secs_f64();
-                        let spent = meter.per(saves * often);
-                        cost.allocations += spent.allocations;
-                        cost.cpu_us += spent.cpu_us;
+                        cost += meter.per(saves * often);
                     }
                     trips.push(trip(&mut socket, &xadd).await?);
                 }
