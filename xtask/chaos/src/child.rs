@@ -13,6 +13,9 @@ use crate::{relay, trap, workers, writer};
 /// The line that disarms the trap.
 pub(crate) const CALM: &str = "calm";
 
+/// What a handler panics with that was told to panic.
+pub(crate) const WANTED_PANIC: &str = "the handler panics, as it was told to";
+
 static CALMED: AtomicBool = AtomicBool::new(false);
 
 /// Whether the faults are over.
@@ -33,6 +36,7 @@ pub(crate) fn live() -> Result<()> {
         serde_json::from_str(&line).context("standard input is no job: the harness alone starts such a process")?;
     CALMED.store(calm, Ordering::SeqCst);
     trap::set(trap);
+    tell_panics();
     let end = end_of_input();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -51,6 +55,17 @@ pub(crate) fn live() -> Result<()> {
             Role::Relay => relay::work(&site, end).await,
         }
     })
+}
+
+/// Has the harness told of each panic that nobody wanted, of whatever thread or task, and whoever caught it.
+fn tell_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str() != Some(WANTED_PANIC) {
+            say(&Word::Panicked(panic.to_string()));
+        }
+        usual(panic);
+    }));
 }
 
 /// Cancelled when the harness closes standard input, or is dead.

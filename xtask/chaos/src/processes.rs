@@ -177,6 +177,7 @@ impl Process {
                         .add(Breach::CutOff, format!("{name}: {consumer} was at {}", batch.unwrap_or_default()));
                 }
             }
+            Word::Panicked(what) => stage.breaches.add(Breach::Panicked, format!("{name}: {what}")),
             Word::Done => self.now().done = true,
         }
     }

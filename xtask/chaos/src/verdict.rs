@@ -32,6 +32,8 @@ pub(crate) enum Breach {
     Told,
     /// A handler was not let finish.
     CutOff,
+    /// A process panicked, and not because a handler was told to.
+    Panicked,
     /// The dead letters are not those of the poisoned keys.
     DeadLetters,
     /// Something stayed in Redis.
@@ -55,6 +57,7 @@ impl fmt::Display for Breach {
             Self::Announced => "rolled back and announced",
             Self::Told => "outcome told wrong",
             Self::CutOff => "cut off",
+            Self::Panicked => "panicked",
             Self::DeadLetters => "dead letters",
             Self::Floor => "left in Redis",
             Self::NotIdle => "not idle in time",

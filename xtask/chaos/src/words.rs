@@ -58,6 +58,8 @@ pub(crate) enum Word {
         /// It was cut off, and not because the grace of a stop had passed.
         too_soon: bool,
     },
+    /// Nobody told it to.
+    Panicked(String),
     Done,
 }
 

@@ -12,7 +12,7 @@ use redstream_seaorm::{
 use sea_orm::DatabaseConnection;
 
 use crate::carrier::Carrier;
-use crate::child::is_calm;
+use crate::child::{WANTED_PANIC, is_calm};
 use crate::site::{CONSUMERS, LOCK_TTL, Site};
 use crate::words::{Mood, Word, say};
 
@@ -102,7 +102,7 @@ impl<H: Handler> Moody<H> {
             tokio::time::sleep(Duration::from_millis(u64::from(roll) * 3)).await;
         }
         if self.fails(&batch, roll < errors + panics) {
-            assert!(roll >= panics, "the handler panics, as it was told to");
+            assert!(roll >= panics, "{WANTED_PANIC}");
             return Err("the handler fails, as it was told to".into());
         }
         self.indexer.handle(batch).await
