@@ -35,10 +35,10 @@ impl Session {
         let (mut commands, mut blocking) = connector.open_pair(LONGEST_BLOCK + WATCHDOG).await.map_err(refused)?;
         // A cluster's connection goes to whichever node has the key, so there is no one server to ask.
         if !connector.is_cluster() {
-            let server = Server::of(&mut commands).await.map_err(refused)?;
-            server.check_version(connector.address())?;
             let bound = connector.options().response_timeout;
-            let other = within(bound, Server::of(&mut blocking)).await.map_err(refused)?;
+            let both = tokio::try_join!(Server::of(&mut commands), within(bound, Server::of(&mut blocking)));
+            let (server, other) = both.map_err(refused)?;
+            server.check_version(connector.address())?;
             if server.run_id != other.run_id {
                 return Err(refused(RedisError::from(std::io::Error::new(
                     std::io::ErrorKind::ConnectionReset,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const QUESTION: Question = Question {
     name: "trim",
     path: "trim 1 million",
-    yardstick: "one XTRIM MINID",
+    yardstick: "one XTRIM MINID, and its connection",
     unit: "messages/s",
     measure: Measure::Rate,
     floor: 0.8,
@@ -27,8 +27,8 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         committed(place, count).await?;
         let mut trim = redis::cmd("XTRIM");
         trim.arg(format!("redstream:stream:{STREAM}")).arg("MINID").arg("=").arg("9999999999999-0");
-        let mut raw = place.raw().await?;
         let begun = Instant::now();
+        let mut raw = place.raw().await?;
         let removed: usize = trim.query_async(&mut raw).await?;
         let took = begun.elapsed();
         ensure!(removed == count, "{removed} of {count} messages were trimmed");
