@@ -7,7 +7,10 @@ use crate::rows::memory::memory;
 use crate::saving::{self, Save};
 use crate::statistics::median;
 use anyhow::Result;
+use redstream_core::Redstream;
 use std::time::Duration;
+
+const MODES: [(bool, &str); 2] = [(false, "off"), (true, "on")];
 
 pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     let columns = &[
@@ -19,20 +22,13 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     ];
     let mut curve = Curve::new("settle", columns);
     let count = place.scaled(3000);
-    let save = Save::Update { rows: count };
-    for settles in [false, true] {
+    let times = times(place, count).await?;
+    for ((settles, mode), took) in MODES.into_iter().zip(times) {
         let redstream = place.fresh().await?;
-        let mut database = Database::new(place, Backend::Sqlite, &redstream).await?;
-        database.streamed = database.streamed.settle(settles);
-        database.fill(count).await?;
-        let saving = tokio::spawn(async move {
-            let mut took = Vec::new();
-            for n in 0..count {
-                took.push(saving::streamed(&database, save, 1, n).await?.as_secs_f64() * 1e6);
-            }
-            anyhow::Ok(median(took))
-        });
-        let took = saving.await??;
+        let database = database(place, &redstream, settles, count).await?;
+        for n in 0..count {
+            saving::streamed(&database, Save::Update { rows: count }, 1, n).await?;
+        }
         let delay = "redstream:stream:cities.delay";
         let left = memory(&mut place.raw().await?, delay).await?;
         let stream = redstream.stream("cities")?;
@@ -41,8 +37,34 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
         tokio::time::sleep(Duration::from_millis(5)).await;
         delayer.run_once().await?;
         let handled = stream.len().await?;
-        let mode = if settles { "on" } else { "off" };
         curve.point([mode.to_owned(), whole(count as f64), format!("{took:.0}"), whole(left), whole(handled as f64)]);
     }
     Ok(curve)
+}
+
+/// The median time of a transaction in each mode, in microseconds; in turns.
+async fn times(place: &Place, count: usize) -> Result<[f64; 2]> {
+    let redstream = place.fresh().await?;
+    let mut databases = Vec::new();
+    for (settles, _) in MODES {
+        databases.push(database(place, &redstream, settles, count).await?);
+    }
+    // In a task, as an application's handlers are.
+    let saving = tokio::spawn(async move {
+        let mut took = [Vec::new(), Vec::new()];
+        for n in 0..count {
+            for (database, took) in databases.iter().zip(&mut took) {
+                took.push(saving::streamed(database, Save::Update { rows: count }, 1, n).await?.as_secs_f64() * 1e6);
+            }
+        }
+        anyhow::Ok(took.map(median))
+    });
+    saving.await?
+}
+
+async fn database(place: &Place, redstream: &Redstream, settles: bool, rows: usize) -> Result<Database> {
+    let mut database = Database::new(place, Backend::Sqlite, redstream).await?;
+    database.streamed = database.streamed.settle(settles);
+    database.fill(rows).await?;
+    Ok(database)
 }
