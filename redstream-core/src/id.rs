@@ -48,7 +48,7 @@ impl FromStr for MessageId {
 
     fn from_str(text: &str) -> Result<Self, InvalidMessageId> {
         // `u64::from_str` takes a leading plus sign, which Redis never writes.
-        let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten();
+        let number = |part: &str| part.parse().ok().filter(|_| !part.starts_with('+'));
         let (ms, seq) = text.split_once('-').unwrap_or((text, "0"));
         match (number(ms), number(seq)) {
             (Some(ms), Some(seq)) => Ok(Self { ms, seq }),

@@ -7,7 +7,7 @@
 //! A pipeline goes [early](redstream_core::Producer::delay_early) where it can: from the save itself, and the next save or the commit looks for
 //! the answer. Else it has a task of its own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as Poller, Poll, Waker, ready};
@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::chaos::cross;
 use crate::context::Context;
+use crate::messages::Known;
 use crate::mutation::{
     self,
     Mutation::{CommitUnacknowledged, DelayAfterCommit},
@@ -36,7 +37,7 @@ struct State {
     /// To go with the next pipeline.
     waiting: Vec<NewMessage>,
     /// All that was ever handed in: a key is insured once a transaction.
-    insured: HashSet<NewMessage>,
+    insured: Known,
     /// Under which ids Redis has them, where they are to be settled.
     ids: HashMap<NewMessage, Vec<MessageId>>,
     in_flight: bool,

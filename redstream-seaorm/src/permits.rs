@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use redstream_core::NewMessage;
 
 use crate::answer::ReadKeys;
@@ -42,7 +43,7 @@ pub(crate) struct Permits {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    by_task: HashMap<Task, Vec<Permit>>,
+    by_task: HashMap<Task, Vec<Permit>, RandomState>,
     /// Tables of bulk operations, whose statements may be any number, in any task.
     open: HashSet<&'static str>,
 }

@@ -1,7 +1,6 @@
 //! `XADD` of many messages, several pipelines in flight: written as bytes, answered as ids, and no object for each.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -119,8 +118,9 @@ fn head(key: &str) -> Vec<u8> {
 }
 
 fn text(text: &str, commands: &mut Vec<u8>) {
-    // Into memory: it cannot fail.
-    let _ = write!(commands, "${}\r\n", text.len());
+    commands.push(b'$');
+    commands.extend_from_slice(itoa::Buffer::new().format(text.len()).as_bytes());
+    commands.extend_from_slice(b"\r\n");
     commands.extend_from_slice(text.as_bytes());
     commands.extend_from_slice(b"\r\n");
 }

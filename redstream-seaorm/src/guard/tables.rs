@@ -55,6 +55,10 @@ impl Tables {
     pub(super) fn has(&self, write: &Write<'_>) -> bool {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let tables = &known.tables;
+        // As SeaORM writes it, for nearly every statement.
+        if write.schema.is_none() && tables.iter().any(|(streamed, _)| streamed == write.table) {
+            return true;
+        }
         let (table, schema) = (folded(write.table), write.schema.map(folded));
         match schema {
             Some(schema) => tables.contains(&(table.clone(), None)) || tables.contains(&(table, Some(schema))),
