@@ -53,6 +53,11 @@ impl Place {
         if self.quick { 2 } else { 5 }
     }
 
+    /// The same for what is short: a machine whose cores run at two speeds in turn would else decide the median.
+    pub(crate) fn many_rounds(&self) -> usize {
+        3 * self.rounds()
+    }
+
     /// So many, or a tenth of it.
     pub(crate) fn scaled(&self, many: usize) -> usize {
         if self.quick { many.div_ceil(10) } else { many }

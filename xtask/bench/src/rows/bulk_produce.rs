@@ -25,7 +25,7 @@ const BATCH: usize = 10_000;
 
 /// `queue_all` of batches; the payloads of the next are encoded while Redis takes one.
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
-    let count = place.scaled(500_000);
+    let count = place.scaled(250_000);
     let limit = async || {
         place.flush().await?;
         xadd(place.redis_port(), count, &["-P", "250"], SAMPLE).await
@@ -51,5 +51,5 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         encoding.await??;
         Ok((count as f64 / begun.elapsed().as_secs_f64(), Some(meter.per(count))))
     };
-    Ok(vec![QUESTION.answer(&in_turns(place.rounds(), limit, ours).await?)])
+    Ok(vec![QUESTION.answer(&in_turns(place.many_rounds(), limit, ours).await?)])
 }

@@ -25,7 +25,7 @@ const QUESTION: Question = Question {
 const DELAY: Duration = Duration::from_millis(1);
 
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
-    let count = place.scaled(1_000_000);
+    let count = place.scaled(400_000);
     let limit = async || {
         place.flush().await?;
         xadd(place.redis_port(), count, &["-P", "1000"], SAMPLE).await
@@ -52,5 +52,5 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         ensure!(stream.len().await? == count as u64, "messages are missing in the main stream");
         Ok((count as f64 / took.as_secs_f64(), Some(cost)))
     };
-    Ok(vec![QUESTION.answer(&in_turns(place.rounds(), limit, ours).await?)])
+    Ok(vec![QUESTION.answer(&in_turns(place.many_rounds(), limit, ours).await?)])
 }

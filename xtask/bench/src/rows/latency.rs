@@ -43,7 +43,7 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
 async fn measure(place: &Place, pace: Pace, p50: Question, p99: Question) -> Result<Vec<Row>> {
     let pace = Pace { messages: place.scaled(pace.messages).max(100), ..pace };
     let (mut median, mut tail) = (Rounds::default(), Rounds::default());
-    for _ in 0..place.rounds() {
+    for _ in 0..place.many_rounds() {
         let raw = raw::latencies(place, pace).await?;
         let (ours, cost) = ours::latencies(place, pace).await?;
         for (rounds, share) in [(&mut median, 0.5), (&mut tail, 0.99)] {
