@@ -43,6 +43,7 @@ pub(crate) struct Permits {
 
 #[derive(Debug, Default)]
 struct Waiting {
+    /// Looked into several times a save, hence not with the standard library's hashing.
     by_task: HashMap<Task, Vec<Permit>, RandomState>,
     /// Tables of bulk operations, whose statements may be any number, in any task.
     open: HashSet<&'static str>,

@@ -1,6 +1,7 @@
 //! Which tables are streamed.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
 
@@ -35,7 +36,7 @@ type Table = (String, Option<String>);
 impl Tables {
     pub(super) fn known() -> Self {
         let each = inventory::iter::<StreamedEntity>().map(|entity| (entity.0)());
-        let tables = each.map(|(schema, table)| (folded(&table), schema.as_deref().map(folded)));
+        let tables = each.map(|(schema, table)| named(&table, schema.as_deref()));
         Self(RwLock::new(Known { tables: tables.collect(), entities: HashSet::new() }))
     }
 
@@ -47,26 +48,25 @@ impl Tables {
         }
         let name = E::default();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.tables.insert((folded(name.table_name()), name.schema_name().map(folded)));
+        known.tables.insert(named(name.table_name(), name.schema_name()));
         known.entities.insert(entity);
     }
 
     /// Whether it writes a streamed table. One that names no schema may be in any.
     pub(super) fn has(&self, write: &Write<'_>) -> bool {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let tables = &known.tables;
-        // As SeaORM writes it, for nearly every statement.
-        if write.schema.is_none() && tables.iter().any(|(streamed, _)| streamed == write.table) {
-            return true;
-        }
         let (table, schema) = (folded(write.table), write.schema.map(folded));
-        match schema {
-            Some(schema) => tables.contains(&(table.clone(), None)) || tables.contains(&(table, Some(schema))),
-            None => tables.iter().any(|(streamed, _)| *streamed == table),
-        }
+        let may_be_in = |of: &str| schema.as_deref().is_none_or(|schema| schema == of);
+        known.tables.iter().any(|(streamed, of)| *streamed == table && of.as_deref().is_none_or(may_be_in))
     }
 }
 
-fn folded(name: &str) -> String {
-    name.to_lowercase()
+fn named(table: &str, schema: Option<&str>) -> Table {
+    (folded(table).into_owned(), schema.map(|schema| folded(schema).into_owned()))
+}
+
+/// As it is where it has no capitals, as nearly every name.
+fn folded(name: &str) -> Cow<'_, str> {
+    let is_folded = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    if is_folded { name.into() } else { name.to_lowercase().into() }
 }
