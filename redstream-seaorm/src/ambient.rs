@@ -8,6 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use redstream_core::NewMessage;
 
+use crate::called::Calls;
 use crate::context::Context;
 use crate::messages::Messages;
 use crate::{Error, StreamedConnection};
@@ -16,6 +17,7 @@ use crate::{Error, StreamedConnection};
 #[derive(Debug)]
 pub(crate) struct Ambient {
     pub(crate) context: Arc<Context>,
+    pub(crate) calls: Calls,
     changes: Mutex<Changes>,
 }
 
@@ -47,7 +49,8 @@ impl<C> StreamedConnection<C> {
     /// - the [`BypassGuard`](crate::BypassGuard) sees nothing;
     /// - it does not reach into tasks that `future` spawns: there a save is refused, as it is without a scope.
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
-        let ambient = Arc::new(Ambient { context: self.context.clone(), changes: Mutex::default() });
+        let ambient =
+            Arc::new(Ambient { context: self.context.clone(), calls: Calls::default(), changes: Mutex::default() });
         let output = Within { future: Box::pin(future), ambient: ambient.clone() }.await;
         let announced = std::mem::take(&mut ambient.changes().announced);
         self.context.announce(announced.into_vec(), false).await;

@@ -19,24 +19,51 @@ impl ReadKeys {
     pub(crate) fn of<E: Streamed>() -> Self {
         Self { of_row: of_row::<E>, of_last_id: of_last_id::<E> }
     }
+
+    /// The message of a row that has the key's columns.
+    pub(crate) fn of_row(self, row: &QueryResult) -> Result<NewMessage, DbErr> {
+        (self.of_row)(row)
+    }
 }
 
 /// What a statement is answered with.
 pub(crate) trait Answer {
-    /// The messages of the rows that it tells the keys of.
+    /// The messages of the rows that it tells the keys of, generated ones included.
     fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr>;
+
+    /// The messages of the rows that it holds.
+    fn returned(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr>;
+
+    /// Whether the statement wrote a row.
+    fn wrote(&self) -> bool;
 }
 
 /// The row that `RETURNING` gave.
 impl Answer for Option<QueryResult> {
     fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        self.returned(keys)
+    }
+
+    fn returned(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
         self.iter().map(keys.of_row).collect()
+    }
+
+    fn wrote(&self) -> bool {
+        self.is_some()
     }
 }
 
 impl Answer for Vec<QueryResult> {
     fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        self.returned(keys)
+    }
+
+    fn returned(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
         self.iter().map(keys.of_row).collect()
+    }
+
+    fn wrote(&self) -> bool {
+        !self.is_empty()
     }
 }
 
@@ -47,6 +74,14 @@ impl Answer for ExecResult {
             return Ok(Vec::new());
         }
         (keys.of_last_id)(self.last_insert_id()).map(|message| vec![message])
+    }
+
+    fn returned(&self, _: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        Ok(Vec::new())
+    }
+
+    fn wrote(&self) -> bool {
+        self.rows_affected() > 0
     }
 }
 

@@ -1,6 +1,5 @@
 //! A statement that a hook has announced, and what is to be done with its answer.
 
-use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr, TransactionSession};
@@ -9,6 +8,7 @@ use crate::StreamedTransaction;
 use crate::answer::Answer;
 use crate::beside::beside;
 use crate::context::Context;
+use crate::followed::{self, Before};
 use crate::permits::Promise;
 use crate::probe;
 use crate::scope::Scope;
@@ -41,28 +41,13 @@ impl Admission {
     }
 }
 
-/// Hands what was promised to a scope.
-fn follow(scope: &Scope, promises: &[Promise], answer: &impl Answer) -> Result<(), DbErr> {
-    for promise in promises {
-        match promise {
-            Promise::Kept => {}
-            Promise::Follow(message) => scope.announce_later([message.clone()]),
-            Promise::FollowAnswer(keys) => {
-                let messages = answer.messages(*keys)?;
-                scope.insure(messages.iter().cloned())?;
-                scope.announce_later(messages);
-            }
-        }
-    }
-    Ok(())
-}
-
 /// A statement in a transaction of its own, as `ActiveRecord` has for every save: insured before its commit,
 /// announced after it.
 #[derive(Debug)]
 pub(crate) struct Own<T> {
     transaction: StreamedTransaction<T>,
     admission: Admission,
+    before: Before,
 }
 
 impl<T: TransactionSession + ConnectionTrait + Send + 'static> Own<T> {
@@ -75,7 +60,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> Own<T> {
         let scope = Scope::outermost(context.clone());
         let insure = || {
             let known = admission.promises.iter().filter_map(|promise| match promise {
-                Promise::Follow(message) => Some(message.clone()),
+                Promise::Follow(followed) => Some(followed.message.clone()),
                 Promise::Kept | Promise::FollowAnswer(_) => None,
             });
             scope.insure(known)
@@ -83,8 +68,10 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> Own<T> {
         let (begun, insured) = beside(begin, insure).await;
         insured?;
         let inner = begun?;
-        admission.lend(&inner);
-        Ok(Self { transaction: StreamedTransaction::new(inner, scope), admission })
+        let transaction = StreamedTransaction::new(inner, scope);
+        let before = followed::before(&transaction.inner, &transaction.scope, &admission.promises).await?;
+        admission.lend(&transaction.inner);
+        Ok(Self { transaction, admission, before })
     }
 
     pub(crate) fn executor(&self) -> &T {
@@ -92,13 +79,17 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> Own<T> {
     }
 
     pub(crate) async fn end<R: Answer>(self, answer: Result<R, DbErr>) -> Result<R, DbErr> {
-        let scope = &self.transaction.scope;
-        let followed = answer.and_then(|answer| follow(scope, &self.admission.promises, &answer).map(|()| answer));
+        let Self { transaction, admission: Admission { promises, .. }, before } = self;
+        let (inner, scope) = (&transaction.inner, &transaction.scope);
+        let followed = match answer.and_then(|answer| Ok((followed::told(&promises, &answer)?, answer))) {
+            Ok((told, answer)) => followed::after(inner, scope, &promises, before, told).await.map(|()| answer),
+            Err(error) => Err(error),
+        };
         match followed {
-            Ok(answer) => self.transaction.commit().await.map(|()| answer),
+            Ok(answer) => transaction.commit().await.map(|()| answer),
             Err(error) => {
                 // Should even that fail, the server rolls back when it misses the connection.
-                let _ = self.transaction.rollback().await;
+                let _ = transaction.rollback().await;
                 Err(error)
             }
         }
@@ -111,32 +102,34 @@ pub(crate) struct Within<'a, T> {
     inner: &'a T,
     scope: &'a Scope,
     admission: Admission,
+    before: Before,
     running: Running<'a>,
 }
 
 impl<'a, T: ConnectionTrait> Within<'a, T> {
-    pub(crate) fn begin(inner: &'a T, scope: &'a Scope, admission: Admission) -> Self {
+    pub(crate) async fn begin(inner: &'a T, scope: &'a Scope, admission: Admission) -> Result<Self, DbErr> {
+        let before = followed::before(inner, scope, &admission.promises).await?;
         admission.lend(inner);
-        Self { inner, scope, admission, running: scope.unkeyed.begin() }
+        Ok(Self { inner, scope, admission, before, running: scope.unkeyed.begin() })
     }
 
     pub(crate) fn executor(&self) -> &T {
         self.inner
     }
 
-    pub(crate) fn end<R: Answer>(self, answer: Result<R, DbErr>) -> Ready<Result<R, DbErr>> {
-        let followed = answer.map(|answer| (follow(self.scope, &self.admission.promises, &answer), answer));
-        ready(match followed {
-            Ok((Ok(()), answer)) => {
-                self.running.answered();
-                Ok(answer)
-            }
-            // The row is there, and nobody can insure it: as good as cut off.
-            Ok((Err(error), _)) => Err(error),
+    pub(crate) async fn end<R: Answer>(self, answer: Result<R, DbErr>) -> Result<R, DbErr> {
+        let Self { inner, scope, admission: Admission { promises, .. }, before, running } = self;
+        let answer = match answer {
+            Ok(answer) => answer,
             Err(error) => {
-                self.running.answered();
-                Err(error)
+                running.answered();
+                return Err(error);
             }
-        })
+        };
+        // With an error of these, a row is there whose key cannot be insured: as good as cut off.
+        let told = followed::told(&promises, &answer)?;
+        followed::after(inner, scope, &promises, before, told).await?;
+        running.answered();
+        Ok(answer)
     }
 }

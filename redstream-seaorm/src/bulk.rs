@@ -9,6 +9,7 @@
 mod at_once;
 mod conflict;
 mod insert;
+mod named;
 mod page;
 mod query;
 mod refusal;
@@ -24,13 +25,14 @@ use sea_orm::{
     TransactionTrait,
 };
 
+use self::named::Named;
 pub use self::query::Bulk;
 pub use self::refusal::BulkError;
 use crate::chaos::cross;
 use crate::hooks::tracked;
 use crate::probe::Tracked;
 use crate::scope::Scope;
-use crate::streamed::{message, messages, table};
+use crate::streamed::{messages, table};
 use crate::{Error, Key, Streamed};
 
 /// `producer.bulk(…)`: the classic form of a bulk operation.
@@ -46,6 +48,9 @@ pub trait BulkExt: sealed::Sealed {
     ///
     /// Nobody looks at what `write` writes: the records are announced also where it sets no [watched](Streamed::is_watched)
     /// column.
+    ///
+    /// Where the database may have other keys than the records say (see [`Streamed::has_exact_key`]), the keys of their rows are read
+    /// before and after `write`, and these are announced.
     ///
     /// A row that `write` gives another primary key has two keys to name, which [`bulk_keys`](Self::bulk_keys) can: the old
     /// one, under which it is gone, and the new one.
@@ -86,6 +91,7 @@ pub trait BulkExt: sealed::Sealed {
     /// All of them after a rollback, and nothing is announced:
     /// - what `write` returns;
     /// - [`Error::NotInsured`] where a delay message was not written;
+    /// - [`BulkError::UnknownRow`] if `write` inserted or updated rows, and a named record whose key is not exact has none;
     /// - [`Error::OtherRedis`] where this producer and the one of `db` come from different handles;
     /// - [`Error::Untracked`] where `db` is not streamed.
     ///
@@ -146,8 +152,8 @@ impl BulkExt for Producer {
         X: From<DbErr>,
     {
         // Made here and not in the future, which then is `Send` whatever the records are.
-        let messages = records.iter().map(|record| message::<M::Entity>(record.get_primary_key_value())).collect();
-        run::<M::Entity, _, _, _, _>(self, db, messages, write)
+        let keys = records.iter().map(Key::of).collect();
+        run::<M::Entity, _, _, _, _>(self, db, keys, write)
     }
 
     fn bulk_keys<E, D, F, R, X>(
@@ -162,33 +168,37 @@ impl BulkExt for Producer {
         F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
         X: From<DbErr>,
     {
-        let messages = messages(&keys.into_iter().collect::<Vec<_>>());
-        run::<E, _, _, _, _>(self, db, messages, write)
+        let keys = keys.into_iter().collect();
+        run::<E, _, _, _, _>(self, db, keys, write)
     }
 }
 
-async fn run<E, D, F, R, X>(
-    producer: &Producer,
-    db: &D,
-    messages: Result<Vec<NewMessage>, Error>,
-    write: F,
-) -> Result<R, X>
+async fn run<E, D, F, R, X>(producer: &Producer, db: &D, keys: Vec<Key<E>>, write: F) -> Result<R, X>
 where
-    E: EntityTrait,
+    E: Streamed,
     D: ConnectionTrait + TransactionTrait,
     F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
     X: From<DbErr>,
 {
-    let messages = messages.map_err(DbErr::from)?;
     if !tracked::<E, D>(db).map_err(DbErr::from)?.context().producer.same_redis(producer) {
         return Err(DbErr::from(Error::OtherRedis).into());
     }
     let (transaction, scope) = begin::<E, D>(db).await?;
-    let outcome = match follow(&scope, messages) {
-        Ok(()) => write(&transaction).await,
-        Err(error) => Err(DbErr::from(error).into()),
-    };
+    let outcome = write_named(&transaction, &scope, keys, write).await;
     finish(transaction, outcome).await
+}
+
+async fn write_named<E, T, F, R, X>(transaction: &T, scope: &Scope, keys: Vec<Key<E>>, write: F) -> Result<R, X>
+where
+    E: Streamed,
+    T: ConnectionTrait,
+    F: AsyncFnOnce(&T) -> Result<R, X>,
+    X: From<DbErr>,
+{
+    let named = Named::insure(transaction, scope, keys).await?;
+    let value = write(transaction).await?;
+    named.announce(transaction, scope).await?;
+    Ok(value)
 }
 
 /// A transaction that is going to write, and its scope.

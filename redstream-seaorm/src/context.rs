@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redstream_core::{MessageId, NewMessage, Producer, StreamName, SyncToken, metrics};
 use tokio::sync::Notify;
 
+use crate::called::Calls;
 use crate::guard::Guard;
 use crate::insurance::Outage;
 use crate::mutation::{self, Mutation::MainFailureFails};
@@ -20,6 +21,7 @@ pub(crate) struct Context {
     pub(crate) guard: Guard,
     /// For what runs outside a transaction.
     pub(crate) permits: Permits,
+    pub(crate) calls: Calls,
     pub(crate) outage: Outage,
     /// Woken when rows of the outbox were committed here.
     pub(crate) relays: Arc<Notify>,
@@ -51,6 +53,7 @@ impl Context {
             settings,
             guard: Guard::new(settings.guard),
             permits: Permits::default(),
+            calls: Calls::default(),
             outage: Outage::default(),
             relays: Arc::default(),
             compared: Mutex::default(),

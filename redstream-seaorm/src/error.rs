@@ -37,6 +37,18 @@ pub enum Error {
         table: String,
     },
 
+    /// The database stored a row under another key than it was given, and does not tell which: the row could not be announced,
+    /// so the write is rolled back.
+    #[error(
+        "the database stored a row of `{table}` under another key than it was given, and does not tell which (a trigger, \
+         the scale or the precision of the key's column): the write is rolled back. Give the key as the database stores it, or \
+         name the old and the new keys with `producer.bulk_keys(&db, keys, …)`"
+    )]
+    KeyRewritten {
+        /// The table.
+        table: String,
+    },
+
     /// Within [`StreamedConnection::scope`](crate::StreamedConnection::scope) nobody sees the statement, and so not its key.
     #[error(
         "insert into `{table}` through SeaORM's own connection, with a key that the database generates: it would be \

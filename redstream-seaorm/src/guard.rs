@@ -86,7 +86,7 @@ impl Guard {
     ) -> Result<Admission, DbErr> {
         let (mut promised, mut tables) = (Vec::new(), Vec::new());
         for write in writes(sql, backend).into_iter().filter(|write| self.tables.has(write)) {
-            match permits.clone().find_map(|permits| permits.take(write.table)) {
+            match permits.clone().find_map(|permits| permits.take(write.table, write.verb)) {
                 Some(promises) => promised.extend(promises),
                 None => self.bypassed(&write, sql)?,
             }
@@ -121,6 +121,17 @@ impl Guard {
                 "a statement ran in another task than its hook: a wrapper of the streamed connection moves statements to tasks \
                  of its own; the change is insured only now, after its commit, and a crash in between would miss it; save in a \
                  transaction, or put that wrapper below the streamed connection"
+            );
+        }
+    }
+
+    /// Warns, once a table, of code that calls the hook after a write and not the one before it.
+    pub(crate) fn hook_missed(&self, table: &str) {
+        if self.is_new(&format!("hook missed: {table}")) {
+            tracing::warn!(
+                table,
+                "the hook after a write was called without the hook before it: the change is insured only now, after its commit, \
+                 and a crash in between would miss it; call both hooks of a save or delete, or write in a transaction"
             );
         }
     }

@@ -29,12 +29,14 @@ pub use crate::parents::touch_parents;
 pub use crate::touch::touch;
 
 use crate::answer::ReadKeys;
+use crate::called::{Called, WriteKind};
 use crate::context::Context;
 use crate::delays::InsuredBy;
 use crate::mutation::{self, Mutation::UntrackedSilent};
-use crate::permits::{Permits, Promise};
+use crate::permits::{Followed, Permits, Promise};
 use crate::probe::{self, Tracked};
 use crate::scope::Scope;
+use crate::stored_key::{StoredKey, is_exact};
 use crate::streamed::{message, table};
 use crate::{Error, Key, Streamed, outbox};
 
@@ -52,27 +54,18 @@ where
         return Ok(());
     }
     let tracked = tracked::<A::Entity, C>(db)?;
+    let kind = if insert { WriteKind::Insert } else { WriteKind::Update };
     let change = if insert { Change::Announced } else { Change::of(model) };
+    let key = model.get_primary_key_value().filter(|key| !(insert && replaced::<A::Entity, C>(key, db)));
+    tracked.calls().note::<A::Entity>(kind, key.clone());
     if change == Change::None {
         return Ok(());
     }
-    let key = model.get_primary_key_value().filter(|key| !(insert && replaced::<A::Entity, C>(key, db)));
-    let message = key.map(message::<A::Entity>).transpose()?;
-    let known = message.clone();
-    let promise = match (message, &tracked) {
+    let followed = key.map(|key| followed::<A::Entity>(key, kind, db.get_database_backend())).transpose()?;
+    let known = followed.as_ref().map(|followed| followed.message.clone());
+    let promise = match (followed, &tracked) {
         _ if change == Change::Silent => Promise::Kept,
-        (Some(message), Tracked::Autocommit(_)) => Promise::Follow(message),
-        (Some(message), Tracked::Transaction(scope)) => {
-            scope.note(message, !insert)?;
-            Promise::Kept
-        }
-        (Some(message), Tracked::Ambient(ambient)) => {
-            ambient.insure(&message).await?;
-            if !insert {
-                ambient.announce_later(message);
-            }
-            Promise::Kept
-        }
+        (Some(followed), _) => follow(followed, &tracked, db).await?,
         (None, Tracked::Ambient(_)) if insert && !is_transaction::<C>() => {
             return Err(Error::UnseenKey { table: table::<A::Entity>() }.into());
         }
@@ -82,6 +75,43 @@ where
     };
     announce_statement::<A::Entity>(&tracked, known, promise);
     Ok(())
+}
+
+/// A write whose key is known.
+fn followed<E: Streamed>(key: ValueTuple, kind: WriteKind, backend: DbBackend) -> Result<Followed, Error> {
+    let stored = (!is_exact::<E>(&key, backend)).then(|| StoredKey::of::<E>(key.clone()));
+    Ok(Followed { message: message::<E>(key)?, kind, keys: ReadKeys::of::<E>(), stored })
+}
+
+/// Insures what can be insured before the statement; the rest is promised.
+async fn follow(followed: Followed, tracked: &Tracked, db: &impl ConnectionTrait) -> Result<Promise, DbErr> {
+    let Followed { message, kind, stored, .. } = &followed;
+    match tracked {
+        Tracked::Autocommit(_) => Ok(Promise::Follow(followed)),
+        Tracked::Transaction(scope) if stored.is_some() => {
+            scope.note(message.clone(), false)?;
+            Ok(Promise::Follow(followed))
+        }
+        Tracked::Transaction(scope) => {
+            scope.note(message.clone(), *kind == WriteKind::Update)?;
+            Ok(Promise::Kept)
+        }
+        Tracked::Ambient(ambient) => {
+            ambient.insure(message).await?;
+            let mut before = match stored.as_ref().filter(|_| *kind != WriteKind::Insert) {
+                Some(stored) => stored.look_up(db).await?,
+                None => Vec::new(),
+            };
+            if before.is_empty() && *kind == WriteKind::Update {
+                before.push(message.clone());
+            }
+            for message in before {
+                ambient.insure(&message).await?;
+                ambient.announce_later(message);
+            }
+            Ok(Promise::Kept)
+        }
+    }
 }
 
 /// Announces what was inserted, in a transaction after its commit.
@@ -94,25 +124,57 @@ where
         return Ok(());
     }
     let tracked = tracked::<E, C>(db)?;
-    if !insert && tracked.permits().is_none_or(Permits::is_empty) {
+    let kind = if insert { WriteKind::Insert } else { WriteKind::Update };
+    let key = model.get_primary_key_value();
+    let called = tracked.calls().take::<E>(kind, &key);
+    let is_done = called == Called::ForThisKey && !insert;
+    if is_done && tracked.permits().is_none_or(Permits::is_empty) {
         // Announced before it, and its statement was seen.
         return Ok(());
     }
-    let message = message::<E>(model.get_primary_key_value())?;
+    finish::<E>(&tracked, called, kind, key, db).await
+}
+
+/// Does what is left to do after a write of the row of this key.
+async fn finish<E: Streamed>(
+    tracked: &Tracked,
+    called: Called,
+    kind: WriteKind,
+    key: ValueTuple,
+    db: &impl ConnectionTrait,
+) -> Result<(), DbErr> {
+    // The rows that were found by the key of a delete have been announced by the keys that they had.
+    let is_done_before = match kind {
+        WriteKind::Insert => false,
+        WriteKind::Update => true,
+        WriteKind::Delete => !is_exact::<E>(&key, db.get_database_backend()),
+    };
+    let message = message::<E>(key)?;
     let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<E>(), &message));
+    let is_promised = matches!(left, Some(Promise::Follow(_) | Promise::FollowAnswer(_)));
+    let is_seen = called == Called::ForThisKey && is_done_before;
     match tracked {
-        Tracked::Autocommit(context) => follow_late::<E>(&context, left, message, db).await,
-        Tracked::Ambient(ambient) if insert => {
-            ambient.insure(&message).await?;
-            ambient.announce_later(message);
-            Ok(())
+        Tracked::Autocommit(context) if called == Called::Never => {
+            context.guard.hook_missed(table_name::<E>());
+            follow_late(context, message, db).await
         }
-        Tracked::Transaction(scope) if insert => {
+        Tracked::Autocommit(context) if is_promised => {
+            context.guard.ran_elsewhere(table_name::<E>());
+            follow_late(context, message, db).await
+        }
+        Tracked::Autocommit(_) => Ok(()),
+        Tracked::Transaction(_) if is_seen && !is_promised => Ok(()),
+        Tracked::Transaction(scope) => {
             scope.insure([message.clone()])?;
             scope.announce_later([message]);
             Ok(())
         }
-        Tracked::Transaction(_) | Tracked::Ambient(_) => Ok(()),
+        Tracked::Ambient(_) if is_seen => Ok(()),
+        Tracked::Ambient(ambient) => {
+            ambient.insure(&message).await?;
+            ambient.announce_later(message);
+            Ok(())
+        }
     }
 }
 
@@ -125,19 +187,11 @@ where
 {
     let tracked = tracked::<A::Entity, C>(db)?;
     // Without a key SeaORM refuses the delete itself.
-    let Some(message) = message_of(model)? else { return Ok(()) };
-    let known = Some(message.clone());
-    let promise = match &tracked {
-        Tracked::Autocommit(_) => Promise::Follow(message),
-        Tracked::Transaction(scope) => {
-            scope.note(message, false)?;
-            Promise::Kept
-        }
-        Tracked::Ambient(ambient) => {
-            ambient.insure(&message).await?;
-            Promise::Kept
-        }
-    };
+    let Some(key) = model.get_primary_key_value() else { return Ok(()) };
+    tracked.calls().note::<A::Entity>(WriteKind::Delete, Some(key.clone()));
+    let followed = followed::<A::Entity>(key, WriteKind::Delete, db.get_database_backend())?;
+    let known = Some(followed.message.clone());
+    let promise = follow(followed, &tracked, db).await?;
     announce_statement::<A::Entity>(&tracked, known, promise);
     Ok(())
 }
@@ -149,15 +203,10 @@ where
     A::Entity: Streamed,
     C: ConnectionTrait,
 {
-    let Some(message) = message_of(model)? else { return Ok(()) };
+    let Some(key) = model.get_primary_key_value() else { return Ok(()) };
     let tracked = tracked::<A::Entity, C>(db)?;
-    let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<A::Entity>(), &message));
-    match tracked {
-        Tracked::Autocommit(context) => return follow_late::<A::Entity>(&context, left, message, db).await,
-        Tracked::Transaction(scope) => scope.announce_later([message]),
-        Tracked::Ambient(ambient) => ambient.announce_later(message),
-    }
-    Ok(())
+    let called = tracked.calls().take::<A::Entity>(WriteKind::Delete, &key);
+    finish::<A::Entity>(&tracked, called, WriteKind::Delete, key, db).await
 }
 
 /// Tells the connection of the statement that follows the hook.
@@ -177,18 +226,9 @@ fn is_transaction<C>() -> bool {
     std::any::type_name::<C>().ends_with("::DatabaseTransaction")
 }
 
-/// The statement that the hook announced was not seen in this task: a wrapper has run it in another. What was to be done
-/// with it is done now, late but not never.
-async fn follow_late<E: EntityTrait>(
-    context: &Arc<Context>,
-    left: Option<Promise>,
-    message: NewMessage,
-    db: &impl ConnectionTrait,
-) -> Result<(), DbErr> {
-    if !matches!(left, Some(Promise::Follow(_) | Promise::FollowAnswer(_))) {
-        return Ok(());
-    }
-    context.guard.ran_elsewhere(table_name::<E>());
+/// Does what was to be done with a statement that was not seen in this task, or of which no hook told before: late, and not
+/// never.
+async fn follow_late(context: &Arc<Context>, message: NewMessage, db: &impl ConnectionTrait) -> Result<(), DbErr> {
     let scope = Scope::outermost(context.clone());
     scope.insure([message.clone()])?;
     match scope.delays.settled().await? {
@@ -236,14 +276,6 @@ impl Change {
 fn replaced<E: Streamed, C: ConnectionTrait>(key: &ValueTuple, db: &C) -> bool {
     let zero = || serde_json::to_value(Key::<E>::from_values(key.clone()).value()).is_ok_and(|key| key == 0);
     db.get_database_backend() == DbBackend::MySql && <E::PrimaryKey as PrimaryKeyTrait>::auto_increment() && zero()
-}
-
-fn message_of<A>(model: &A) -> Result<Option<NewMessage>, Error>
-where
-    A: ActiveModelTrait,
-    A::Entity: Streamed,
-{
-    model.get_primary_key_value().map(message::<A::Entity>).transpose()
 }
 
 pub(crate) fn tracked<E: EntityTrait, C: ConnectionTrait>(db: &C) -> Result<Tracked, Error> {

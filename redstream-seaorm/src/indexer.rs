@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::chaos::cross;
+use crate::missing::Missing;
 use crate::naming::{Decoder, Named};
 use crate::{Changes, Failures, Key, KeyOf, Loader, Rows, Sink, Streamed};
 
@@ -21,6 +22,9 @@ const WRITES: usize = 3;
 ///
 /// It decodes the keys, drops doubles, takes the batch's version, has its [`Loader`] read the records from the primary
 /// database (by default the rows, in one query), and hands them over as upserts (found) and deletes (missing).
+///
+/// A key is deleted only if the database has no row for it. Where the database may take two spellings for one key, it is asked
+/// once more for the keys that were not found: see [`Changes::respelled`] and [`Streamed::has_exact_key`].
 ///
 /// Where the sink says [which records failed](Failures), only the messages that name them are tried again. Where the datastore
 /// refused some because it has them by a higher version, the indexer asks for a newer version, loads these records anew and
@@ -126,16 +130,16 @@ impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
 impl<E, C, S, L> Handler for Indexer<E, C, S, L>
 where
     E: Streamed,
-    C: Send + Sync + 'static,
+    C: ConnectionTrait + Send + Sync + 'static,
     L: Loader<E, C>,
     S: Sink<E, L::Record>,
 {
     /// A payload that holds no key of `E` is a [`DecodeError`](redstream_core::DecodeError), and so becomes a dead letter.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
-        let named = Named::in_batch(&batch, &self.decoder)?;
+        let mut named = Named::in_batch(&batch, &self.decoder)?;
         // Before the first row is read, so that the rows are at least as new as it says.
         let mut version = batch.version().await?;
-        let mut failures = self.carry(named.keys(), version).await?;
+        let mut failures = self.carry(&mut named, None, version).await?;
         for _ in 1..WRITES {
             if failures.outdated.is_empty() {
                 break;
@@ -145,7 +149,8 @@ where
                 "the datastore has records by a higher version: they are read and written again by a newer one"
             );
             version = batch.version_above(version.max(failures.highest)).await?;
-            let again = self.carry(&std::mem::take(&mut failures.outdated), version).await?;
+            let outdated = std::mem::take(&mut failures.outdated);
+            let again = self.carry(&mut named, Some(outdated), version).await?;
             failures.failed.extend(again.failed);
             failures.outdated = again.outdated;
             failures.highest = again.highest;
@@ -161,16 +166,29 @@ where
 impl<E, C, S, L> Indexer<E, C, S, L>
 where
     E: Streamed,
-    C: Send + Sync + 'static,
+    C: ConnectionTrait + Send + Sync + 'static,
     L: Loader<E, C>,
     S: Sink<E, L::Record>,
 {
-    /// Loads the records of these keys, and has the sink write them. Errors where it is not known which of them failed.
-    async fn carry(&self, keys: &[Key<E>], version: u64) -> Result<Failures<E>, HandlerError> {
+    /// Loads the records of these keys, or of all that the batch names, and has the sink write them. Errors if it is not known
+    /// which of them failed.
+    async fn carry(
+        &self,
+        named: &mut Named<E>,
+        keys: Option<Vec<Key<E>>>,
+        version: u64,
+    ) -> Result<Failures<E>, HandlerError> {
+        let keys = keys.as_deref().unwrap_or(named.keys());
         let (found, upserts): (HashSet<_>, Vec<_>) = self.loader.load(&self.primary, keys).await?.into_iter().unzip();
-        let deletes = keys.iter().filter(|key| !found.contains(*key)).cloned().collect();
+        let missing: Vec<_> = keys.iter().filter(|key| !found.contains(*key)).cloned().collect();
+        let Missing { deletes, respelled } = Missing::sort(&self.primary, missing, &found).await?;
+        let respelled = respelled.into_iter().map(|(key, stored)| {
+            named.add_alias(&key, stored);
+            key
+        });
+        let respelled = respelled.collect();
         cross("indexer: loaded");
-        let written = self.sink.write(Changes { upserts, deletes, version }).await;
+        let written = self.sink.write(Changes { upserts, deletes, respelled, version }).await;
         cross("indexer: written");
         match written {
             Ok(()) => Ok(Failures::new()),

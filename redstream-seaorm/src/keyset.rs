@@ -1,6 +1,8 @@
 //! Conditions on keys, simple and composite, that every backend understands; and keys page by page.
 
-use sea_orm::sea_query::{Condition, Expr, IntoValueTuple, Value, ValueTuple};
+use std::collections::BTreeMap;
+
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Func, IntoValueTuple, Value, ValueTuple};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, Select, TryGetableMany,
@@ -39,12 +41,41 @@ pub(crate) fn are_one_of<'a, C: ColumnTrait>(
     values: impl IntoIterator<Item = &'a ValueTuple>,
 ) -> Condition {
     if let [column] = columns {
-        return Condition::all().add(column.is_in(values.into_iter().flat_map(Clone::clone)));
+        let values: Vec<Value> = values.into_iter().flat_map(Clone::clone).collect();
+        let padded = padded(&values);
+        let any = Condition::any().add(column.is_in(values));
+        return padded.into_iter().fold(any, |any, (bytes, values)| any.add(is_padded_to(column, bytes, values)));
     }
     values.into_iter().fold(Condition::any(), |any, values| {
         let each = columns.iter().zip(values.clone());
-        any.add(each.fold(Condition::all(), |all, (column, value)| all.add(column.eq(value))))
+        any.add(each.fold(Condition::all(), |all, (column, value)| all.add(is_value(column, value))))
     })
+}
+
+fn is_value<C: ColumnTrait>(column: &C, value: Value) -> Condition {
+    let padded = padded(std::slice::from_ref(&value));
+    let any = Condition::any().add(column.eq(value));
+    padded.into_iter().fold(any, |any, (bytes, values)| any.add(is_padded_to(column, bytes, values)))
+}
+
+/// The texts that end with blanks, without these, by the number of bytes that they have with them.
+fn padded(values: &[Value]) -> BTreeMap<usize, Vec<Value>> {
+    let mut padded = BTreeMap::<_, Vec<_>>::new();
+    for value in values {
+        let Value::String(Some(text)) = value else { continue };
+        if text.ends_with(' ') {
+            padded.entry(text.len()).or_default().push(text.trim_end_matches(' ').into());
+        }
+    }
+    padded
+}
+
+/// A key of PostgreSQL's type `char(n)` comes back with blanks at its end, and bound as text finds its own row only without
+/// them. Where the column is a text, a value without blanks at its end is shorter, so this finds no other row.
+fn is_padded_to<C: ColumnTrait>(column: &C, bytes: usize, trimmed: Vec<Value>) -> Condition {
+    let length = Func::cust("octet_length").arg(Expr::col(column.as_column_ref()));
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+    Condition::all().add(column.is_in(trimmed)).add(Expr::expr(length).eq(bytes))
 }
 
 /// The keys of the next `limit` rows behind `after`, or of all, in the order of the key.

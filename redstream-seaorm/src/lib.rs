@@ -70,6 +70,7 @@ mod aside;
 mod attended;
 mod beside;
 mod bulk;
+mod called;
 mod cascade;
 #[cfg(feature = "chaos")]
 #[doc(hidden)]
@@ -85,6 +86,7 @@ mod error;
 mod executor;
 mod failures;
 mod finishing;
+mod followed;
 mod forward;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -98,6 +100,7 @@ mod keyset;
 mod level;
 mod loader;
 mod messages;
+mod missing;
 mod mutation;
 mod naming;
 pub mod outbox;
@@ -108,6 +111,7 @@ mod probe;
 mod restricted;
 mod scope;
 mod sink;
+mod stored_key;
 mod streamed;
 pub mod testing;
 mod touch;

@@ -71,9 +71,18 @@ impl<E: EntityTrait> Named<E> {
         &self.keys
     }
 
-    /// A failure of all the messages that name these records.
+    /// The record that one key names has another key: what fails for that one fails for the messages that name this.
+    pub(crate) fn add_alias(&mut self, named: &Key<E>, stored: Key<E>) {
+        if let Some(messages) = self.messages.get(named).cloned() {
+            self.messages.entry(stored).or_default().extend(messages);
+        }
+    }
+
+    /// A failure of all the messages that name these records; of the whole batch if a record is not named by any.
     pub(crate) fn failure(&self, keys: &[Key<E>], error: impl Into<BoxError>) -> HandlerError {
-        let naming = keys.iter().filter_map(|key| self.messages.get(key)).flatten().copied();
-        HandlerError::only(naming, error)
+        let Some(naming) = keys.iter().map(|key| self.messages.get(key)).collect::<Option<Vec<_>>>() else {
+            return HandlerError::new(error);
+        };
+        HandlerError::only(naming.into_iter().flatten().copied(), error)
     }
 }

@@ -15,6 +15,8 @@ use foldhash::fast::RandomState;
 use redstream_core::NewMessage;
 
 use crate::answer::ReadKeys;
+use crate::called::WriteKind;
+use crate::stored_key::StoredKey;
 
 /// A permit that nobody used for so long was left for a statement that was never sent.
 const STALE: Duration = Duration::from_secs(60);
@@ -28,9 +30,21 @@ pub(crate) enum Promise {
     /// Nothing more: the hook sees to all of it, or nothing of this write is announced.
     Kept,
     /// Insure and announce the record's message, with the statement.
-    Follow(NewMessage),
+    Follow(Followed),
     /// The same, with keys that only the answer will tell.
     FollowAnswer(ReadKeys),
+}
+
+/// A record whose key the hook knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Followed {
+    /// Of the key that the hook was given.
+    pub(crate) message: NewMessage,
+    pub(crate) kind: WriteKind,
+    /// Reads the key of a row that the statement gives back.
+    pub(crate) keys: ReadKeys,
+    /// Reads the key that the database has, which may be another one.
+    pub(crate) stored: Option<StoredKey>,
 }
 
 /// Permits of a transaction, or of a connection for what runs outside of one.
@@ -47,6 +61,8 @@ struct Waiting {
     by_task: HashMap<Task, Vec<Permit>, RandomState>,
     /// Tables of bulk operations, whose statements may be any number, in any task.
     open: HashSet<&'static str>,
+    /// What these statements did with them.
+    verbs: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Debug)]
@@ -77,9 +93,14 @@ impl Permits {
         self.with(|waiting| waiting.open.insert(table));
     }
 
+    /// What statements of a bulk operation did with its table: `INSERT`, `UPDATE`, …
+    pub(crate) fn verbs(&self, table: &str) -> Vec<&'static str> {
+        self.with(|waiting| waiting.verbs.iter().filter(|(of, _)| *of == table).map(|(_, verb)| *verb).collect())
+    }
+
     /// Uses up a permit for a statement that writes this table, if there is one. Returns all that was promised for the table:
     /// where several hooks came before, one statement may be that of all of them, as SeaORM's inserts of links are.
-    pub(crate) fn take(&self, table: &str) -> Option<Vec<Promise>> {
+    pub(crate) fn take(&self, table: &str, verb: &'static str) -> Option<Vec<Promise>> {
         if self.is_empty() {
             return None;
         }
@@ -91,7 +112,11 @@ impl Permits {
                 promised.push(permit.promise.clone());
             }
             if promised.is_empty() {
-                return waiting.open.iter().any(|open| open.eq_ignore_ascii_case(table)).then(Vec::new);
+                let open = waiting.open.iter().copied().find(|open| open.eq_ignore_ascii_case(table))?;
+                if !waiting.verbs.contains(&(open, verb)) {
+                    waiting.verbs.push((open, verb));
+                }
+                return Some(Vec::new());
             }
             waiting.remove(of_it);
             Some(promised)
@@ -150,13 +175,13 @@ impl Waiting {
 
 /// The tokio task; outside of any, the thread, on which a future that is blocked on stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Task {
+pub(crate) enum Task {
     Tokio(tokio::task::Id),
     Thread(ThreadId),
 }
 
 impl Task {
-    fn current() -> Self {
+    pub(crate) fn current() -> Self {
         tokio::task::try_id().map_or_else(|| Self::Thread(std::thread::current().id()), Self::Tokio)
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use sea_orm::ConnectionTrait;
 
 use crate::ambient::{self, Ambient};
+use crate::called::Calls;
 use crate::context::Context;
 use crate::permits::Permits;
 use crate::scope::Scope;
@@ -32,6 +33,15 @@ impl Tracked {
             Self::Autocommit(context) => context,
             Self::Transaction(scope) => &scope.context,
             Self::Ambient(ambient) => &ambient.context,
+        }
+    }
+
+    /// Where a hook before a write leaves word for the hook after it.
+    pub(crate) fn calls(&self) -> &Calls {
+        match self {
+            Self::Autocommit(context) => &context.calls,
+            Self::Transaction(scope) => &scope.calls,
+            Self::Ambient(ambient) => &ambient.calls,
         }
     }
 

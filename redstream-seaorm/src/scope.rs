@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redstream_core::NewMessage;
 
 use crate::aside::Aside;
+use crate::called::Calls;
 use crate::context::Context;
 use crate::delays::Delays;
 use crate::level::Level;
@@ -21,6 +22,7 @@ pub(crate) struct Scope {
     pub(crate) delays: Arc<Delays>,
     pub(crate) level: Level,
     pub(crate) permits: Permits,
+    pub(crate) calls: Calls,
     pub(crate) unkeyed: Unkeyed,
     pub(crate) aside: Aside,
     parent: Option<Arc<Scope>>,
@@ -61,6 +63,7 @@ impl Scope {
             delays,
             level: Level::default(),
             permits: Permits::default(),
+            calls: Calls::default(),
             unkeyed: Unkeyed::default(),
             aside: Aside::default(),
             parent,

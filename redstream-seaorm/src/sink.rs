@@ -32,6 +32,13 @@ pub struct Changes<E: EntityTrait, R = <E as EntityTrait>::Model> {
     pub upserts: Vec<R>,
     /// The keys that have no record any more.
     pub deletes: Vec<Key<E>>,
+    /// Keys that messages name, of records that the database has under another spelling, which are among the upserts: `ADA`
+    /// where the database takes it for `Ada`. Never keys that are [exact](crate::Streamed::has_exact_key).
+    ///
+    /// A datastore that compares keys as the database does, or more loosely, ignores them: to delete such a key would delete
+    /// the record. One that tells the spellings apart may hold a document under such a key if the row was renamed from one
+    /// spelling to another, and deletes it.
+    pub respelled: Vec<Key<E>>,
     /// Greater than the version of every earlier batch: an external version for the datastore.
     pub version: u64,
 }
@@ -53,6 +60,7 @@ impl<E: EntityTrait, R: fmt::Debug> fmt::Debug for Changes<E, R> {
         f.debug_struct("Changes")
             .field("upserts", &self.upserts)
             .field("deletes", &self.deletes)
+            .field("respelled", &self.respelled)
             .field("version", &self.version)
             .finish()
     }

@@ -47,6 +47,18 @@ pub trait Streamed: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType: Serialize
         key.to_json()
     }
 
+    /// Whether the database stores and compares every key of this entity exactly as Rust does; `#[streamed(exact_key)]`
+    /// says so. Default: no.
+    ///
+    /// Keys of integers, booleans, UUIDs, bytes and dates are exact in any case. For others (text, decimals, floats, times) the
+    /// database may have another key than it was given: by a collation, padding, a scale, a precision or a trigger. So the
+    /// key that it has is read in the same transaction, before an update or delete and, if the statement does not give its row
+    /// back, after an insert or update. Declare a key exact if no two of its values are equal for the database and different
+    /// in Rust, and nothing in the database changes a key: then nothing is read.
+    fn has_exact_key() -> bool {
+        false
+    }
+
     /// Whether an update that sets this column is announced. Default: every one is. An update that sets no watched
     /// column is neither insured nor announced; inserts and deletes always are.
     fn is_watched(column: &Self::Column) -> bool {

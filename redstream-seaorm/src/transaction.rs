@@ -1,6 +1,5 @@
 //! The transaction: insured before COMMIT, announced after it.
 
-use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use redstream_core::{NewMessage, Producer, SyncToken};
@@ -65,8 +64,8 @@ impl<T> StreamedTransaction<T> {
 }
 
 impl<T: ConnectionTrait> StreamedTransaction<T> {
-    pub(crate) fn attend(&self, admission: Admission) -> Ready<Result<Within<'_, T>, DbErr>> {
-        ready(Ok(Within::begin(&self.inner, &self.scope, admission)))
+    pub(crate) async fn attend(&self, admission: Admission) -> Result<Within<'_, T>, DbErr> {
+        Within::begin(&self.inner, &self.scope, admission).await
     }
 
     /// Runs a statement, and does what the hook before it has noted once that has been sent.

@@ -20,6 +20,7 @@ mod outbox;
 mod restricted;
 mod savepoints;
 mod settle;
+mod stored_keys;
 mod testing;
 mod token;
 mod touch;

@@ -11,6 +11,7 @@ pub(crate) struct Attribute {
     pub(crate) payload: Option<Path>,
     pub(crate) watch: Option<Vec<Ident>>,
     pub(crate) manual: bool,
+    pub(crate) exact_key: bool,
 }
 
 impl Attribute {
@@ -40,9 +41,13 @@ impl Attribute {
                 self.manual = true;
                 Ok(())
             }
+            "exact_key" => {
+                self.exact_key = true;
+                Ok(())
+            }
             _ => Err(meta.error(
                 "expected `stream = \"name\"`, `shards = number`, `generation = number`, `payload = path`, \
-                 `watch(field, …)` or `manual`",
+                 `watch(field, …)`, `exact_key` or `manual`",
             )),
         }
     }

@@ -78,6 +78,13 @@ fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
             }
         }
     });
+    let exact_key = attribute.exact_key.then(|| {
+        quote! {
+            fn has_exact_key() -> bool {
+                true
+            }
+        }
+    });
     quote! {
         impl ::redstream_seaorm::Streamed for Entity {
             #stream
@@ -85,6 +92,7 @@ fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
             #generation
             #payload
             #is_watched
+            #exact_key
         }
     }
 }

@@ -20,6 +20,9 @@ use syn::{DeriveInput, parse_macro_input};
 ///   key. Default: an object of the key's columns.
 /// - `watch(name, price)`: an update is announced only where it sets one of these fields. Inserts and deletes always are.
 ///   Default: every update is.
+/// - `exact_key`: the database stores and compares every key exactly as Rust does, so that none need be read back: for text
+///   keys of a binary collation, and decimals or times of the column's own scale, which no trigger changes. Default: only
+///   integers, booleans, UUIDs, bytes and dates are exact; see `Streamed::has_exact_key`.
 /// - `manual`: leaves `ActiveModelBehavior` to you; call the functions of `redstream_seaorm::hooks` in yours.
 ///
 /// Derive it beside `DeriveEntityModel`, in the entity's module, and drop the empty

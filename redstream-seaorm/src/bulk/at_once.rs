@@ -3,7 +3,7 @@
 use sea_orm::sea_query::{DeleteStatement, UpdateStatement};
 use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
 
-use super::page::{key_chunks, page};
+use super::page::{kept, key_chunks, page};
 use super::returning::{Returned, Row, gives_back, returning};
 use super::update::Update;
 use super::{Bulk, BulkError, begin, finish, follow, messages};
@@ -107,7 +107,7 @@ impl<E: Streamed> Bulk<E> {
     {
         let rows = returning(transaction, update.of(self.condition.clone())).await?;
         if update.is_announced {
-            follow_rows(scope, &rows)?;
+            follow_written(transaction, scope, &rows).await?;
         }
         Ok(rows)
     }
@@ -124,9 +124,19 @@ impl<E: Streamed> Bulk<E> {
         for old in key_chunks(&old) {
             rows.extend(returning(transaction, update.of(is_one_of(old))).await?);
         }
-        follow_rows(scope, &rows)?;
+        follow_written(transaction, scope, &rows).await?;
         Ok(rows)
     }
+}
+
+async fn follow_written<R, T>(transaction: &T, scope: &Scope, rows: &[R]) -> Result<(), DbErr>
+where
+    R: Returned<Entity: Streamed>,
+    T: ConnectionTrait,
+{
+    let keys = rows.iter().map(R::key).collect();
+    let keys = kept(transaction, keys).await?;
+    Ok(follow(scope, messages(&keys)?)?)
 }
 
 fn follow_rows<R: Returned<Entity: Streamed>>(scope: &Scope, rows: &[R]) -> Result<(), DbErr> {

@@ -1,10 +1,15 @@
 //! One page of keys after another, in the order of the primary key.
 
-use sea_orm::sea_query::{Condition, SelectStatement};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryTrait, Select};
+use std::collections::HashSet;
 
-use crate::Key;
+use sea_orm::sea_query::{Condition, SelectStatement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryTrait, Select};
+
+use super::BulkError;
 use crate::keyset::{is_one_of, keys_a_statement, keys_of, next_keys};
+use crate::stored_key::{is_exact, stored_keys};
+use crate::streamed::table;
+use crate::{Key, Streamed};
 
 /// The next `limit` keys behind `after` that meet `condition`, or all of them, their rows locked where the database can.
 ///
@@ -24,17 +29,52 @@ where
     keys_of(locked(next_keys(E::find(), after, limit).filter(condition)), db).await
 }
 
-/// How many rows of these keys there are. They are locked, so it is as they are now, whatever the transaction saw before.
-pub(super) async fn present<E, C>(db: &C, wanted: &[Key<E>]) -> Result<usize, DbErr>
+/// The keys of the rows that have one of these keys. They are locked, so it is as they are now, whatever the transaction saw
+/// before.
+pub(super) async fn present<E, C>(db: &C, wanted: &[Key<E>]) -> Result<Vec<Key<E>>, DbErr>
 where
     E: EntityTrait,
     C: ConnectionTrait,
 {
-    let mut found = 0;
+    let mut found = Vec::with_capacity(wanted.len());
     for wanted in key_chunks(wanted) {
-        found += keys_of(locked(next_keys(E::find().filter(is_one_of(wanted)), None, None)), db).await?.len();
+        found.extend(keys_of(locked(next_keys(E::find().filter(is_one_of(wanted)), None, None)), db).await?);
     }
     Ok(found)
+}
+
+/// The keys that the database has for these; `None` if one of them has no row.
+pub(super) async fn stored_as<E, C>(db: &C, keys: &[Key<E>]) -> Result<Option<Vec<Key<E>>>, DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let found = present(db, keys).await?;
+    let wanted: HashSet<_> = keys.iter().map(Key::values).collect();
+    if found.len() >= wanted.len() {
+        return Ok(Some(found));
+    }
+    // Several of them may be one key to the database.
+    let matched: HashSet<usize> = stored_keys(db, keys).await?.into_iter().map(|(nth, _)| nth).collect();
+    Ok((matched.len() == keys.len()).then_some(found))
+}
+
+/// The keys of rows that a statement gave back, as the rows have them now: SQLite gives them back as they are before its AFTER
+/// triggers. Errors if one of the rows is not found by its key.
+pub(super) async fn kept<E, C>(db: &C, keys: Vec<Key<E>>) -> Result<Vec<Key<E>>, DbErr>
+where
+    E: Streamed,
+    C: ConnectionTrait,
+{
+    if db.get_database_backend() != DbBackend::Sqlite || are_exact(&keys, DbBackend::Sqlite) {
+        return Ok(keys);
+    }
+    stored_as(db, &keys).await?.ok_or_else(|| BulkError::RewrittenKeys { table: table::<E>() }.into())
+}
+
+/// Whether the database has each of these keys exactly as it was given it.
+pub(super) fn are_exact<E: Streamed>(keys: &[Key<E>], backend: DbBackend) -> bool {
+    keys.first().is_none_or(|key| is_exact::<E>(key.values(), backend))
 }
 
 /// As many keys at a time as a statement can name.

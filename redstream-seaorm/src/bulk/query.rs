@@ -8,12 +8,13 @@ use std::sync::Arc;
 use sea_orm::sea_query::{Condition, IntoCondition};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
 
-use super::page::{key_chunks, page};
+use super::page::{are_exact, kept, key_chunks, page, stored_as};
 use super::returning::{Returning, gives_back, returning};
 use super::update::Update;
 use super::{BulkError, begin, finish, follow, messages};
 use crate::keyset::{from_to, is_one_of};
 use crate::scope::Scope;
+use crate::streamed::table;
 use crate::{Key, Streamed};
 
 const BATCH_SIZE: u64 = 1000;
@@ -202,15 +203,24 @@ impl<E: Streamed> Bulk<E> {
             // The statement goes out first: what the database takes for it is time enough for the messages.
             let following = async { follow(scope, messages(&keys)?) };
             let (written, followed) = tokio::join!(returning::<Key<E>, _>(transaction, range()), following);
-            let written = written?;
+            let mut written = written?;
             followed?;
+            let rows = written.len() as u64;
+            if S::KEEPS_ROWS {
+                written = kept(transaction, written).await?;
+            }
             follow(scope, messages(&others(&written, &keys))?)?;
-            return Ok((keys, written.len() as u64));
+            return Ok((keys, rows));
         }
         follow(scope, messages(&keys)?)?;
         let mut rows = 0;
         for keys in key_chunks(&keys) {
             rows += transaction.execute(&statement(is_one_of(keys))).await?.rows_affected();
+            if S::KEEPS_ROWS && !are_exact(keys, transaction.get_database_backend()) {
+                let written = stored_as(transaction, keys).await?;
+                let written = written.ok_or_else(|| BulkError::RewrittenKeys { table: table::<E>() })?;
+                follow(scope, messages(&others(&written, keys))?)?;
+            }
         }
         Ok((keys, rows))
     }

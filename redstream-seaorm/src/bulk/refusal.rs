@@ -49,6 +49,30 @@ pub enum BulkError {
         table: String,
     },
 
+    /// The database stored rows under other keys than it was given, and does not tell which.
+    #[error(
+        "the database stored rows of `{table}` under other keys than it was given or they had, and does not tell which (a \
+         trigger, the scale or the precision of the key's column): give the keys as the database stores them, or name the \
+         old and the new ones with `producer.bulk_keys(&db, keys, …)`"
+    )]
+    RewrittenKeys {
+        /// The table.
+        table: String,
+    },
+
+    /// A record that was named has no row after a bulk operation that wrote rows of its table.
+    #[error(
+        "no row of `{table}` has the key {key} after this bulk operation, which inserted or updated rows of it: the database may \
+         have stored one under another key (a trigger, the scale or the precision of the key's column). Name only records \
+         that it writes, by the keys that the database has; or use `Bulk`; or declare the key `#[streamed(exact_key)]`"
+    )]
+    UnknownRow {
+        /// The table.
+        table: String,
+        /// The key that was named, as JSON.
+        key: String,
+    },
+
     /// The key is made by the database, and nobody could tell which it is.
     #[error(
         "a row for `{table}` has no key, and this database does not tell the one it makes (it has no RETURNING, and the key \

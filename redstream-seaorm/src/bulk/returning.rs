@@ -16,6 +16,9 @@ pub(super) trait Returning: StatementBuilder {
     /// `MariaDB` has it for inserts and deletes alone.
     const ON_MARIADB: bool = true;
 
+    /// Its rows are still there after it.
+    const KEEPS_ROWS: bool = true;
+
     fn give_back(&mut self, what: ReturningClause);
 }
 
@@ -34,6 +37,8 @@ impl Returning for UpdateStatement {
 }
 
 impl Returning for DeleteStatement {
+    const KEEPS_ROWS: bool = false;
+
     fn give_back(&mut self, what: ReturningClause) {
         self.returning(what);
     }

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::conflict::Conflict;
-use super::page::present;
+use super::page::{are_exact, kept, present, stored_as};
 use super::returning::{Returned, Row, gives_back, returning};
 use super::{BulkError, follow, messages};
 use crate::scope::Scope;
@@ -30,7 +30,8 @@ where
     E: Streamed,
     T: ConnectionTrait,
 {
-    let (keyed, unkeyed) = by_key::<E>(models, transaction.get_database_backend());
+    let backend = transaction.get_database_backend();
+    let (keyed, unkeyed) = by_key::<E>(models, backend);
     let gives_back = gives_back::<InsertStatement>(transaction);
     let updates = conflict.is_some_and(|conflict| !conflict.does_nothing);
     if !gives_back && !unkeyed.is_empty() {
@@ -47,9 +48,15 @@ where
         let written = models.len() as u64;
         let insertion = insertion::<E>(models, conflict);
         rows += match conflict {
+            None if gives_back && is_changeable::<E>(&keys, backend) => {
+                scope.insure(messages(&keys)?)?;
+                insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?.len() as u64
+            }
             None => {
-                follow(scope, messages(&keys)?)?;
-                transaction.execute(&insertion).await?.rows_affected()
+                scope.insure(messages(&keys)?)?;
+                let written = transaction.execute(&insertion).await?.rows_affected();
+                follow(scope, messages(&written_keys(transaction, keys).await?)?)?;
+                written
             }
             Some(conflict) if gives_back => {
                 if conflict.is_in_key {
@@ -58,11 +65,14 @@ where
                 insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?.len() as u64
             }
             Some(_) => {
-                follow(scope, messages(&keys)?)?;
+                scope.insure(messages(&keys)?)?;
                 transaction.execute(&insertion).await?;
-                if updates {
-                    none_elsewhere(transaction, &keys).await?;
-                }
+                let keys = if updates {
+                    upserted_keys(transaction, keys).await?
+                } else {
+                    written_keys(transaction, keys).await?
+                };
+                follow(scope, messages(&keys)?)?;
                 written
             }
         };
@@ -107,7 +117,8 @@ where
     T: ConnectionTrait,
 {
     let rows: Vec<R> = returning(transaction, insertion).await?;
-    let keys: Vec<_> = rows.iter().map(R::key).collect();
+    let keys = rows.iter().map(R::key).collect();
+    let keys = kept(transaction, keys).await?;
     follow(scope, messages(&keys)?)?;
     Ok(rows)
 }
@@ -135,20 +146,41 @@ where
     Ok(Some(Key::from_values(key.into_value_tuple())))
 }
 
-/// `MySQL` takes any unique index for the target. A model whose key is not there afterwards updated a row of another.
-async fn none_elsewhere<E, T>(transaction: &T, keys: &[Key<E>]) -> Result<(), DbErr>
+/// Whether rows that are inserted under such keys may come to have others, which the statement can give back.
+fn is_changeable<E: Streamed>(keys: &[Key<E>], backend: DbBackend) -> bool {
+    // SQLite gives rows back as they are before its triggers change them.
+    if backend == DbBackend::Sqlite {
+        return false;
+    }
+    // A trigger of PostgreSQL may change whatever is inserted.
+    (backend == DbBackend::Postgres && !E::has_exact_key()) || !are_exact(keys, backend)
+}
+
+/// The keys that rows have which were inserted under these keys. Errors if one of the rows is not found again.
+async fn written_keys<E, T>(transaction: &T, keys: Vec<Key<E>>) -> Result<Vec<Key<E>>, DbErr>
 where
     E: Streamed,
     T: ConnectionTrait,
 {
-    if transaction.get_database_backend() != DbBackend::MySql {
-        return Ok(());
+    if are_exact(&keys, transaction.get_database_backend()) {
+        return Ok(keys);
+    }
+    stored_as(transaction, &keys).await?.ok_or_else(|| BulkError::RewrittenKeys { table: table::<E>() }.into())
+}
+
+/// The same of an upsert: `MySQL` takes any unique index for the target, and a model whose key is not there afterwards updated
+/// a row of another.
+async fn upserted_keys<E, T>(transaction: &T, keys: Vec<Key<E>>) -> Result<Vec<Key<E>>, DbErr>
+where
+    E: Streamed,
+    T: ConnectionTrait,
+{
+    let elsewhere = || BulkError::ConflictElsewhere { table: table::<E>() };
+    if !are_exact(&keys, transaction.get_database_backend()) {
+        return stored_as(transaction, &keys).await?.ok_or_else(|| elsewhere().into());
     }
     let wanted: HashSet<_> = keys.iter().map(Key::values).collect();
-    if present(transaction, keys).await? < wanted.len() {
-        return Err(BulkError::ConflictElsewhere { table: table::<E>() }.into());
-    }
-    Ok(())
+    if present(transaction, &keys).await?.len() < wanted.len() { Err(elsewhere().into()) } else { Ok(keys) }
 }
 
 fn insertion<E: EntityTrait>(models: Vec<E::ActiveModel>, conflict: Option<&Conflict>) -> InsertStatement {

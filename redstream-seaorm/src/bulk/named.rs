@@ -1,0 +1,83 @@
+//! The records that a bulk operation of the classic form names, before and after it writes.
+
+use std::collections::HashSet;
+
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+
+use super::page::are_exact;
+use super::{BulkError, follow, messages};
+use crate::scope::Scope;
+use crate::stored_key::stored_keys;
+use crate::streamed::table;
+use crate::{Key, Streamed};
+
+pub(super) struct Named<E> {
+    keys: Vec<Key<E>>,
+    /// The keys that the database had for them, by their places; nothing is read if the keys are exact.
+    before: Option<Vec<(usize, Key<E>)>>,
+}
+
+impl<E: Streamed> Named<E> {
+    /// Insures the records; those whose keys are exact are announced by the commit.
+    pub(super) async fn insure(db: &impl ConnectionTrait, scope: &Scope, keys: Vec<Key<E>>) -> Result<Self, DbErr> {
+        if are_exact(&keys, db.get_database_backend()) {
+            follow(scope, messages(&keys)?)?;
+            return Ok(Self { keys, before: None });
+        }
+        scope.insure(messages(&keys)?)?;
+        let before = stored_keys(db, &keys).await?;
+        follow(scope, messages(&keys_of(&before))?)?;
+        Ok(Self { keys, before: Some(before) })
+    }
+
+    /// Has the commit announce the keys that the database has now. Errors if it may have stored a record under a key that
+    /// is not known.
+    pub(super) async fn announce(self, db: &impl ConnectionTrait, scope: &Scope) -> Result<(), DbErr> {
+        let Self { keys, before: Some(before) } = self else { return Ok(()) };
+        let after = stored_keys(db, &keys).await?;
+        follow(scope, messages(&keys_of(&after))?)?;
+        let written = Written::of::<E>(scope);
+        let (had, has) = (places(&before), places(&after));
+        for (nth, key) in keys.iter().enumerate().filter(|(nth, _)| !has.contains(nth)) {
+            if written.may_have_moved(had.contains(&nth)) {
+                return Err(BulkError::UnknownRow { table: table::<E>(), key: key.to_string() }.into());
+            }
+            if !had.contains(&nth) {
+                follow(scope, messages(std::slice::from_ref(key))?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What statements of the closure did with the entity's table.
+struct Written {
+    inserts: bool,
+    updates: bool,
+    deletes: bool,
+}
+
+impl Written {
+    fn of<E: EntityTrait>(scope: &Scope) -> Self {
+        let verbs = scope.permits.verbs(E::default().table_name());
+        let any = |known: &[&str]| verbs.iter().any(|verb| known.contains(verb));
+        Self {
+            inserts: any(&["INSERT", "REPLACE", "MERGE", "COPY", "LOAD"]),
+            updates: any(&["UPDATE", "MERGE"]),
+            deletes: any(&["DELETE", "TRUNCATE", "REPLACE", "MERGE"]),
+        }
+    }
+
+    /// Whether a record without a row may have one under a key that nothing tells. `had`: it had one before.
+    fn may_have_moved(&self, had: bool) -> bool {
+        if had { self.updates && !self.deletes } else { self.inserts }
+    }
+}
+
+fn places<E>(found: &[(usize, Key<E>)]) -> HashSet<usize> {
+    found.iter().map(|(nth, _)| *nth).collect()
+}
+
+fn keys_of<E>(found: &[(usize, Key<E>)]) -> Vec<Key<E>> {
+    found.iter().map(|(_, key)| key.clone()).collect()
+}
