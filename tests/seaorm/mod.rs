@@ -9,6 +9,7 @@ mod derive;
 mod drop_in;
 mod elsewhere;
 mod guard;
+mod half_hooks;
 mod hooks;
 mod indexer;
 mod insurance;

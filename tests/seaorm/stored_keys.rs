@@ -1,6 +1,7 @@
 //! Keys that the database stores otherwise than it was given them, or compares more loosely than Rust does: what is announced is
 //! the key that the database has, and no document goes while its row lives.
 
+mod exact;
 mod loose;
 mod padded;
 mod rewritten;

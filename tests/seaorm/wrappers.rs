@@ -102,7 +102,9 @@ macro_rules! forward {
             }
 
             async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-                self.inner.query_all_raw(stmt).await
+                let found = self.inner.query_all_raw(stmt).await;
+                $(self.with.$after_statement().await;)?
+                found
             }
 
             fn support_returning(&self) -> bool {
