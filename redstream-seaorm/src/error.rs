@@ -68,11 +68,11 @@ pub enum Error {
     )]
     StreamedWrite,
 
-    /// The future of an insert was dropped while its statement ran. The row may be there, under a key that nobody knows
-    /// and nobody could insure.
+    /// The future of a write was dropped while its statement ran, or the key of its row could not be read. The row may be there
+    /// under a key that is not known, and so is not insured.
     #[error(
-        "an insert in this transaction was cut off before its generated key was known, so its row could be committed \
-         without being insured: the transaction is rolled back"
+        "a write in this transaction was cut off, or failed, before the key of its row was known, so its row could be \
+         committed without being insured: the transaction is rolled back"
     )]
     InsertCutOff,
 

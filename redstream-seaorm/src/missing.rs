@@ -27,7 +27,9 @@ impl<E: Streamed> Missing<E> {
         }
         let mut rows: Vec<Vec<Key<E>>> = missing.iter().map(|_| Vec::new()).collect();
         for (nth, stored) in stored_keys(db, &missing).await? {
-            rows[nth].push(stored);
+            if let Some(rows) = rows.get_mut(nth) {
+                rows.push(stored);
+            }
         }
         let mut deletes = Deletes::default();
         let mut respelled = Vec::new();

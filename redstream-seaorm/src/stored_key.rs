@@ -4,6 +4,7 @@
 //! loosely than Rust does (a collation, padding, a time zone). Messages of such keys are made of what the database has: the
 //! key is read before the row is written, and again after it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use redstream_core::NewMessage;
@@ -11,12 +12,12 @@ use sea_orm::sea_query::{
     Alias, ColumnType, DeleteStatement, Expr, IntoValueTuple, SelectStatement, UnionType, Value, ValueTuple,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter, QueryTrait,
-    TryGetableMany,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable, PrimaryKeyToColumn, QueryFilter,
+    QueryResult, QueryTrait, TryGetableMany,
 };
 
 use crate::answer::ReadKeys;
-use crate::keyset::{is_one_of, next_keys};
+use crate::keyset::{is_one_of, key_columns, keys_a_statement, keys_of, next_keys};
 use crate::{Key, KeyOf, Streamed};
 
 /// How many keys one statement looks up: below SQLite's limit of terms of a compound select.
@@ -104,37 +105,59 @@ impl StoredKey {
 
 /// The rows that the database takes each of these keys for: by the key's place in the list, the key that the row has. A key
 /// without a row is not among them.
+///
+/// One query if each key has a row of its own spelling, or none.
 pub(crate) async fn stored_keys<E, C>(db: &C, keys: &[Key<E>]) -> Result<Vec<(usize, Key<E>)>, DbErr>
 where
     E: EntityTrait,
     C: ConnectionTrait,
 {
-    let mut found = Vec::new();
-    for (chunk, keys) in keys.chunks(KEYS_A_LOOK_UP).enumerate() {
-        let Some(select) = look_up_each(keys) else { continue };
-        for row in db.query_all(&select).await? {
-            let nth: i32 = row.try_get("", NTH)?;
-            let columns: Vec<String> = crate::keyset::key_columns::<E>().map(str::to_owned).collect();
-            let key = KeyOf::<E>::try_get_many(&row, "", &columns)?;
-            let nth = chunk * KEYS_A_LOOK_UP + usize::try_from(nth).unwrap_or_default();
-            found.push((nth, Key::from_values(key.into_value_tuple())));
+    let mut stored = Vec::new();
+    for (first, keys) in chunks(keys, keys_a_statement::<E>()) {
+        let rows: HashSet<_> =
+            keys_of(next_keys(E::find().filter(is_one_of(keys)), None, None), db).await?.into_iter().collect();
+        let mut others = Vec::new();
+        for (nth, key) in keys.iter().enumerate() {
+            if rows.contains(key) {
+                stored.push((first + nth, key.clone()));
+            } else if !rows.is_empty() {
+                others.push((first + nth, key.clone()));
+            }
+        }
+        for others in others.chunks(KEYS_A_LOOK_UP) {
+            stored.extend(look_up_each(db, others).await?);
         }
     }
-    Ok(found)
+    Ok(stored)
 }
 
-/// One select a key, each with its number: what matches is the database's to say, by the column's own type and collation.
-fn look_up_each<E: EntityTrait>(keys: &[Key<E>]) -> Option<SelectStatement> {
-    let each = |(nth, key): (usize, &Key<E>)| {
+/// As many at a time, with the place of the first.
+fn chunks<T>(all: &[T], size: usize) -> impl Iterator<Item = (usize, &[T])> {
+    all.chunks(size).enumerate().map(move |(nth, chunk)| (nth * size, chunk))
+}
+
+/// One select a key, in one statement: what matches is the database's to say, by the column's own type and collation.
+async fn look_up_each<E, C>(db: &C, keys: &[(usize, Key<E>)]) -> Result<Vec<(usize, Key<E>)>, DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let mut selects = keys.iter().zip(0_i32..).map(|((_, key), nth)| {
         let rows = E::find().filter(is_one_of(std::slice::from_ref(key)));
         let mut select = next_keys(rows, None, None).into_query();
         select.clear_order_by().expr_as(Expr::cust(nth.to_string()), Alias::new(NTH));
         select
-    };
-    let mut selects = keys.iter().enumerate().map(each);
-    let mut first = selects.next()?;
-    for select in selects {
-        first.union(UnionType::All, select);
+    });
+    let Some(mut select) = selects.next() else { return Ok(Vec::new()) };
+    for other in selects {
+        select.union(UnionType::All, other);
     }
-    Some(first)
+    let columns: Vec<String> = key_columns::<E>().map(str::to_owned).collect();
+    let read = |row: &QueryResult| {
+        let nth: i32 = row.try_get("", NTH)?;
+        let place = usize::try_from(nth).ok().and_then(|nth| keys.get(nth)).map_or(usize::MAX, |(place, _)| *place);
+        let key = KeyOf::<E>::try_get_many(row, "", &columns)?;
+        Ok((place, Key::from_values(key.into_value_tuple())))
+    };
+    db.query_all(&select).await?.iter().map(read).collect()
 }

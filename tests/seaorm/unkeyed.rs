@@ -76,7 +76,7 @@ on_each_database! {
         with_key(100, "Oslo").insert(&txn).await.unwrap();
         swallowing.cut_off(named("Rome").insert(&txn)).await;
         let error = txn.commit().await.unwrap_err().to_string();
-        assert!(error.contains("cut off before its generated key was known"), "{error}");
+        assert!(error.contains("before the key of its row was known"), "{error}");
         assert_eq!(world.count().await, 0);
         world.nothing_is_announced().await;
     }
