@@ -10,7 +10,8 @@
 set -eu
 dir=$(mktemp -d)
 chmod 755 "$dir"
-test -x /usr/lib/postgresql/15/bin/initdb >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq postgresql-15; } >/dev/null
+test -x /usr/lib/postgresql/15/bin/initdb >/dev/null 2>&1 || \
+  { apt-get update -qq && apt-get install -y -qq postgresql-15; } >/dev/null
 as() {
   user=$1 folder=$2; shift 2
   if [ "$(id -u)" = 0 ]; then chown "$user" "$folder"; runuser -u "$user" -- "$@"; else "$@"; fi

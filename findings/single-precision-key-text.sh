@@ -10,7 +10,8 @@ set -eu
 dir=$(mktemp -d)
 chmod 755 "$dir"
 command -v mariadbd >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq mariadb-server; } >/dev/null
-test -x /usr/lib/postgresql/15/bin/initdb >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq postgresql-15; } >/dev/null
+test -x /usr/lib/postgresql/15/bin/initdb >/dev/null 2>&1 || \
+  { apt-get update -qq && apt-get install -y -qq postgresql-15; } >/dev/null
 as() {
   user=$1 folder=$2; shift 2
   if [ "$(id -u)" = 0 ]; then chown "$user" "$folder"; runuser -u "$user" -- "$@"; else "$@"; fi
@@ -44,13 +45,16 @@ mariadb insert: error 1062
 postgres number 0
 postgres text 1'
 seen=$(
-  maria mysql -e "create table t (k float primary key); insert into t values (0.1); select concat('mariadb prints ', k) from t;
-    select concat('mariadb number ', count(*)) from t where k = 0.1; select concat('mariadb text ', count(*)) from t where k = '0.1';
+  maria mysql -e "create table t (k float primary key); insert into t values (0.1);
+    select concat('mariadb prints ', k) from t;
+    select concat('mariadb number ', count(*)) from t where k = 0.1;
+    select concat('mariadb text ', count(*)) from t where k = '0.1';
     select concat('mariadb cast ', count(*)) from t where k = cast('0.1' as float);
     delete from t where k = '0.1'; select concat('mariadb deleted ', row_count()); insert into t values ('0.1')" \
     | sed 's/^ERROR \([0-9]*\).*/mariadb insert: error \1/' | grep -v -e '^-*$' -e '^insert'
   pg -c 'create table t (k real primary key)' -c 'insert into t values (0.1)' \
-    -c "select 'postgres number ' || count(*) from t where k = 0.1" -c "select 'postgres text ' || count(*) from t where k = '0.1'"
+    -c "select 'postgres number ' || count(*) from t where k = 0.1" \
+    -c "select 'postgres text ' || count(*) from t where k = '0.1'"
 )
 echo "$seen"
 [ "$seen" = "$want" ] || { echo "CHANGED: wanted"; echo "$want"; exit 1; }
