@@ -25,6 +25,7 @@ use sea_orm::{
     PrimaryKeyTrait,
 };
 
+pub use crate::allow::allow_unread;
 pub use crate::parents::touch_parents;
 pub use crate::touch::touch;
 
@@ -32,10 +33,11 @@ use crate::answer::ReadKeys;
 use crate::context::Context;
 use crate::delays::InsuredBy;
 use crate::mutation::{self, Mutation::UntrackedSilent};
-use crate::permits::{Permits, Promise};
+use crate::permits::{Left, Permits, Promise};
 use crate::probe::{self, Tracked};
 use crate::scope::Scope;
 use crate::streamed::{message, table};
+use crate::table_name::TableName;
 use crate::{Error, Key, Streamed, outbox};
 
 /// Insures what is about to be saved.
@@ -99,7 +101,7 @@ where
         return Ok(());
     }
     let message = message::<E>(model.get_primary_key_value())?;
-    let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<E>(), &message));
+    let left = tracked.permits().and_then(|permits| permits.withdraw(&TableName::of::<E>(), &message));
     match tracked {
         Tracked::Autocommit(context) => follow_late::<E>(&context, left, message, db).await,
         Tracked::Ambient(ambient) if insert => {
@@ -151,7 +153,7 @@ where
 {
     let Some(message) = message_of(model)? else { return Ok(()) };
     let tracked = tracked::<A::Entity, C>(db)?;
-    let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<A::Entity>(), &message));
+    let left = tracked.permits().and_then(|permits| permits.withdraw(&TableName::of::<A::Entity>(), &message));
     match tracked {
         Tracked::Autocommit(context) => return follow_late::<A::Entity>(&context, left, message, db).await,
         Tracked::Transaction(scope) => scope.announce_later([message]),
@@ -163,7 +165,7 @@ where
 /// Tells the connection of the statement that follows the hook.
 fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMessage>, promise: Promise) {
     if let Some(permits) = tracked.permits() {
-        permits.give(table_name::<E>(), message, promise);
+        permits.give(TableName::of::<E>(), message, promise);
     }
 }
 
@@ -177,18 +179,16 @@ fn is_transaction<C>() -> bool {
     std::any::type_name::<C>().ends_with("::DatabaseTransaction")
 }
 
-/// The statement that the hook announced was not seen in this task: a wrapper has run it in another. What was to be done
-/// with it is done now, late but not never.
+/// The statement that the hook announced was not seen in this task: a wrapper has run it in another, or it was not recognized. What was
+/// to be done with it is done now, late but not never.
 async fn follow_late<E: EntityTrait>(
     context: &Arc<Context>,
-    left: Option<Promise>,
+    left: Option<Left>,
     message: NewMessage,
     db: &impl ConnectionTrait,
 ) -> Result<(), DbErr> {
-    if !matches!(left, Some(Promise::Follow(_) | Promise::FollowAnswer(_))) {
-        return Ok(());
-    }
-    context.guard.ran_elsewhere(table_name::<E>());
+    let Some(Left { promise: Promise::Follow(_) | Promise::FollowAnswer(_), passed }) = left else { return Ok(()) };
+    context.guard.ran_late(&TableName::of::<E>(), passed);
     let scope = Scope::outermost(context.clone());
     scope.insure([message.clone()])?;
     match scope.delays.settled().await? {
@@ -250,8 +250,4 @@ pub(crate) fn tracked<E: EntityTrait, C: ConnectionTrait>(db: &C) -> Result<Trac
     let tracked = probe::tracked(db).ok_or_else(|| Error::Untracked { table: table::<E>() })?;
     tracked.context().guard.learn::<E>();
     Ok(tracked)
-}
-
-fn table_name<E: EntityTrait>() -> &'static str {
-    E::default().table_name()
 }

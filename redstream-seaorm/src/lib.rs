@@ -64,6 +64,7 @@
 //! [`Indexer`] is the handler that reads the rows back and hands them to a [`Sink`]. The engine itself, with all that a
 //! worker can be told, is in [`core`].
 
+mod allow;
 mod ambient;
 mod answer;
 mod aside;
@@ -109,6 +110,7 @@ mod restricted;
 mod scope;
 mod sink;
 mod streamed;
+mod table_name;
 pub mod testing;
 mod touch;
 mod transaction;
