@@ -9,9 +9,11 @@ use crate::answer::Answer;
 use crate::beside::beside;
 use crate::context::Context;
 use crate::followed::{self, Before};
+use crate::guard::Changing;
 use crate::permits::Promise;
 use crate::probe;
 use crate::scope::Scope;
+use crate::table_name::TableName;
 use crate::unkeyed::Running;
 
 /// What the guard found of a statement.
@@ -19,12 +21,33 @@ use crate::unkeyed::Running;
 pub(crate) struct Admission {
     promises: Vec<Promise>,
     /// The streamed tables that it writes; told where a connection below wants to know.
-    tables: Vec<String>,
+    tables: Vec<TableName>,
+    /// Nobody can tell what it writes; told likewise.
+    is_unread: bool,
+    /// While it runs, no answer about views is kept.
+    changing: Option<Changing>,
 }
 
 impl Admission {
-    pub(crate) fn new(promises: Vec<Promise>, tables: Vec<String>) -> Self {
-        Self { promises, tables }
+    pub(crate) fn promised(&mut self, promises: Vec<Promise>) {
+        self.promises.extend(promises);
+    }
+
+    pub(crate) fn lends(&mut self, table: TableName) {
+        self.tables.push(table);
+    }
+
+    pub(crate) fn lends_unread(&mut self) {
+        self.is_unread = true;
+    }
+
+    pub(crate) fn changes(&mut self, changing: Changing) {
+        self.changing = Some(changing);
+    }
+
+    /// What is to be kept until the transaction is over.
+    pub(crate) fn take_changing(&mut self) -> Option<Changing> {
+        self.changing.take()
     }
 
     /// Whether there is more to do than to run it.
@@ -34,9 +57,13 @@ impl Admission {
 
     /// Answers for the statement before a streamed connection below.
     pub(crate) fn lend(&self, below: &impl ConnectionTrait) {
-        let Some(below) = (!self.tables.is_empty()).then(|| probe::tracked(below)).flatten() else { return };
+        let lends = self.is_unread || !self.tables.is_empty();
+        let Some(below) = lends.then(|| probe::tracked(below)).flatten() else { return };
         if let Some(permits) = below.permits() {
             self.tables.iter().for_each(|table| permits.give(table.clone(), None, Promise::Kept));
+            if self.is_unread {
+                permits.give_unread();
+            }
         }
     }
 }

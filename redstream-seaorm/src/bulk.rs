@@ -33,6 +33,7 @@ use crate::hooks::tracked;
 use crate::probe::Tracked;
 use crate::scope::Scope;
 use crate::streamed::{messages, table};
+use crate::table_name::TableName;
 use crate::{Error, Key, Streamed};
 
 /// `producer.bulk(…)`: the classic form of a bulk operation.
@@ -217,7 +218,7 @@ where
     match tracked::<E, _>(&transaction)? {
         Tracked::Transaction(scope) => {
             cross("bulk: begun");
-            scope.permits.open(E::default().table_name());
+            scope.permits.open(TableName::of::<E>());
             Ok((transaction, scope))
         }
         Tracked::Autocommit(_) | Tracked::Ambient(_) => Err(Error::Untracked { table: table::<E>() }.into()),

@@ -8,6 +8,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Transaction
 
 use crate::attended::{Admission, Own};
 use crate::context::{Context, Settings};
+use crate::guard::{Guard, Text};
 use crate::probe::{self, Tracked};
 use crate::scope::Scope;
 use crate::transaction::StreamedTransaction;
@@ -101,9 +102,13 @@ impl<C> StreamedConnection<C> {
         Tracked::Autocommit(self.context.clone())
     }
 
-    pub(crate) fn admit(&self, sql: &str, backend: DbBackend) -> Result<Admission, DbErr> {
+    pub(crate) fn admit(&self, text: &Text<'_>) -> Result<Admission, DbErr> {
         let Context { guard, permits, settings, .. } = &*self.context;
-        guard.admit(sql, backend, &std::iter::once(permits), settings.nested)
+        guard.admit(text, &std::iter::once(permits), settings.nested)
+    }
+
+    pub(crate) fn bypass_guard(&self) -> &Guard {
+        &self.context.guard
     }
 
     pub(crate) fn looks_at_statements(&self) -> bool {

@@ -8,6 +8,7 @@ use redstream_core::{
 };
 
 use crate::Streamed;
+use crate::streamed::{named_by_attribute, stream_name};
 
 /// `redstream.of::<city::Entity>()`: the stream of an entity, and its workers.
 ///
@@ -48,8 +49,11 @@ pub trait Entities: sealed::Sealed {
 impl Entities for Redstream {
     fn of<E: Streamed>(&self) -> Result<EntityStream> {
         Ok(match E::shards() {
-            None => EntityStream::Whole(self.stream(E::stream())?),
-            Some(count) => EntityStream::Sharded(self.shards(E::stream(), count)?.generation(E::generation())?),
+            None => EntityStream::Whole(self.stream(stream_name::<E>()?)?),
+            Some(count) => {
+                let shards = self.shards(E::stream(), count).map_err(named_by_attribute)?;
+                EntityStream::Sharded(shards.generation(E::generation())?)
+            }
         })
     }
 }

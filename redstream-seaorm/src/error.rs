@@ -19,12 +19,26 @@ pub enum Error {
     },
 
     /// A statement that writes a streamed table goes round the hooks; see [`BypassGuard`](crate::BypassGuard).
-    #[error("{}", bypass(table, verb))]
+    #[error("{}", bypass(table, verb, view.as_deref()))]
     Bypass {
         /// The table.
         table: String,
         /// What the statement is: `INSERT`, `UPDATE`, …
         verb: &'static str,
+        /// The view or partition that the statement names instead of the table.
+        view: Option<String>,
+    },
+
+    /// The text of a statement does not tell which tables it writes, so it counts as a write of every streamed one; see
+    /// [`BypassGuard`](crate::BypassGuard).
+    #[error(
+        "the text of this statement does not tell which tables it writes, so it counts as a write of every streamed table: if it writes \
+         none, call `hooks::allow_unread(&db)` right before it; if it does, name the records by `producer.bulk` around it: \
+         {statement}"
+    )]
+    Unread {
+        /// Its first 200 characters.
+        statement: String,
     },
 
     /// The database generates a key and does not tell it, so its row cannot be insured: it is rolled back.
@@ -127,7 +141,7 @@ pub enum Error {
 }
 
 /// What goes round the hooks, and what to do instead.
-fn bypass(table: &str, verb: &str) -> String {
+fn bypass(table: &str, verb: &str, view: Option<&str>) -> String {
     let instead = match verb {
         "INSERT" | "REPLACE" => "insert by an ActiveModel, or by `Bulk::insert_many` or `Bulk::upsert_many`",
         "UPDATE" => "update by an ActiveModel, or by `Bulk::update_many`",
@@ -135,8 +149,9 @@ fn bypass(table: &str, verb: &str) -> String {
         "TRUNCATE" => "delete by `Bulk::delete_many`",
         _ => "write by ActiveModels, or by `Bulk`",
     };
+    let through = view.map(|view| format!(" through `{view}`")).unwrap_or_default();
     format!(
-        "{verb} of `{table}` goes round the hooks, so its changes are not insured and not announced: {instead}, or wrap the \
+        "{verb} of `{table}`{through} goes round the hooks, so its changes are not insured and not announced: {instead}, or wrap the \
          statement in `producer.bulk`"
     )
 }

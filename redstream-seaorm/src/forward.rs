@@ -3,8 +3,6 @@
 
 use std::any::type_name;
 use std::fmt::{Debug, Display};
-#[cfg(feature = "stream")]
-use std::future::ready;
 use std::pin::Pin;
 
 #[cfg(feature = "stream")]
@@ -48,23 +46,25 @@ macro_rules! forward {
             C: ConnectionTrait + Send,
             $($bounds)*
         {
-            fn admit_text(&self, sql: &str) -> Result<Admission, DbErr> {
+            async fn admit_text(&self, sql: &str) -> Result<Admission, DbErr> {
                 if self.looks_at_statements() {
-                    self.admit(sql, self.inner.get_database_backend())
+                    let backend = self.inner.get_database_backend();
+                    self.admit(&self.bypass_guard().read(sql, backend, &self.inner).await)
                 } else {
                     Ok(Admission::default())
                 }
             }
 
             /// Also the statement, where it was built for this and may go on as it is.
-            fn admit_built<S: StatementBuilder>(
+            async fn admit_built<S: StatementBuilder>(
                 &self,
                 statement: &S,
             ) -> Result<(Admission, Option<Statement>), DbErr> {
                 let backend = self.inner.get_database_backend();
                 if self.looks_at_statements() && may_write::<S>(backend) {
                     let built = backend.build(statement);
-                    Ok((self.admit(&built.sql, backend)?, Some(built).filter(|_| takes_built::<C>())))
+                    let text = self.bypass_guard().read(&built.sql, backend, &self.inner).await;
+                    Ok((self.admit(&text)?, Some(built).filter(|_| takes_built::<C>())))
                 } else {
                     Ok((Admission::default(), None))
                 }
@@ -83,37 +83,37 @@ macro_rules! forward {
             }
 
             async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-                follow!(self, self.admit_text(&stmt.sql)?, executor => executor.execute_raw(stmt))
+                follow!(self, self.admit_text(&stmt.sql).await?, executor => executor.execute_raw(stmt))
             }
 
             async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
-                match self.admit_built(stmt)? {
+                match self.admit_built(stmt).await? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.execute_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.execute(stmt)),
                 }
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-                follow!(self, self.admit_text(sql)?, executor => executor.execute_unprepared(sql))
+                follow!(self, self.admit_text(sql).await?, executor => executor.execute_unprepared(sql))
             }
 
             async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
-                follow!(self, self.admit_text(&stmt.sql)?, executor => executor.query_one_raw(stmt))
+                follow!(self, self.admit_text(&stmt.sql).await?, executor => executor.query_one_raw(stmt))
             }
 
             async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
-                match self.admit_built(stmt)? {
+                match self.admit_built(stmt).await? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.query_one_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.query_one(stmt)),
                 }
             }
 
             async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-                follow!(self, self.admit_text(&stmt.sql)?, executor => executor.query_all_raw(stmt))
+                follow!(self, self.admit_text(&stmt.sql).await?, executor => executor.query_all_raw(stmt))
             }
 
             async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
-                match self.admit_built(stmt)? {
+                match self.admit_built(stmt).await? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.query_all_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.query_all(stmt)),
                 }
@@ -129,52 +129,53 @@ macro_rules! forward {
         }
 
         #[cfg(feature = "stream")]
-        impl<C: StreamTrait> $wrapper<C> {
+        impl<C: StreamTrait + ConnectionTrait> $wrapper<C> {
             /// No hook is followed by a stream, so its answer is not read for keys.
-            fn admit_streamed(&self, sql: &str) -> Result<(), DbErr> {
+            async fn admit_streamed(&self, sql: &str) -> Result<(), DbErr> {
                 if !self.looks_at_statements() {
                     return Ok(());
                 }
-                let admission = self.admit(sql, self.inner.get_database_backend())?;
+                let backend = ConnectionTrait::get_database_backend(&self.inner);
+                let admission = self.admit(&self.bypass_guard().read(sql, backend, &self.inner).await)?;
                 if admission.is_to_be_followed() { Err(Error::StreamedWrite.into()) } else { Ok(()) }
             }
         }
 
         #[cfg(feature = "stream")]
-        impl<C: StreamTrait> StreamTrait for $wrapper<C> {
+        impl<C: StreamTrait + ConnectionTrait> StreamTrait for $wrapper<C> {
             type Stream<'a>
                 = C::Stream<'a>
             where
                 Self: 'a;
 
             fn get_database_backend(&self) -> DbBackend {
-                self.inner.get_database_backend()
+                StreamTrait::get_database_backend(&self.inner)
             }
 
             fn stream_raw<'a>(
                 &'a self,
                 stmt: Statement,
             ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-                match self.admit_streamed(&stmt.sql) {
-                    Ok(()) => self.inner.stream_raw(stmt),
-                    Err(error) => Box::pin(ready(Err(error))),
-                }
+                Box::pin(async move {
+                    self.admit_streamed(&stmt.sql).await?;
+                    self.inner.stream_raw(stmt).await
+                })
             }
 
             fn stream<'a, S: StatementBuilder + Sync>(
                 &'a self,
                 stmt: &S,
             ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-                let backend = self.inner.get_database_backend();
-                let admitted = if self.looks_at_statements() && may_write::<S>(backend) {
-                    self.admit_streamed(&backend.build(stmt).sql)
-                } else {
-                    Ok(())
-                };
-                match admitted {
-                    Ok(()) => self.inner.stream(stmt),
-                    Err(error) => Box::pin(ready(Err(error))),
-                }
+                let backend = StreamTrait::get_database_backend(&self.inner);
+                let looks = self.looks_at_statements() && may_write::<S>(backend);
+                let built = looks.then(|| backend.build(stmt));
+                let streamed = self.inner.stream(stmt);
+                Box::pin(async move {
+                    if let Some(built) = built {
+                        self.admit_streamed(&built.sql).await?;
+                    }
+                    streamed.await
+                })
             }
         }
 

@@ -1,23 +1,31 @@
 //! The bypass guard: notices statements that write a streamed table and were announced by no hook and no bulk operation.
 
+mod reading;
 mod statements;
 mod tables;
+mod text;
 mod tokens;
+mod views;
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redstream_core::metrics;
-use sea_orm::{DbBackend, DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
 
 pub use self::tables::StreamedEntity;
+pub(crate) use self::tables::Target;
+pub(crate) use self::text::Text;
+pub(crate) use self::views::Changing;
 
-use self::statements::{Write, writes};
 use self::tables::Tables;
+use self::text::Found;
+use self::views::Views;
 use crate::Error;
 use crate::attended::Admission;
 use crate::permits::Permits;
+use crate::table_name::TableName;
 
 /// How many places are remembered as warned of.
 const PLACES: usize = 1000;
@@ -25,15 +33,19 @@ const PLACES: usize = 1000;
 /// What happens to a statement that writes a streamed table and goes round the hooks: an `update_many`, an `insert_many`, raw SQL
 /// and the like, outside of a bulk operation. It is noticed before it runs.
 ///
-/// It sees the statement's text. What a trigger, a procedure or a foreign key's `ON DELETE CASCADE` writes besides is not there to
-/// be seen.
+/// It sees the statement's text. If that names a relation that is no streamed table, the database is asked, once for each name, which tables
+/// are behind it: a write through a view is one of the table. What a trigger, a procedure or a foreign key's `ON DELETE CASCADE`
+/// writes besides is not there to be seen.
+///
+/// A statement whose text does not tell what it writes (`DO`, `EXECUTE`, `CALL`) counts as a write of every streamed table;
+/// [`allow_unread`](crate::hooks::allow_unread) allows one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BypassGuard {
     /// It runs, and a warning says which table it writes and what to do instead; once for each text. The default.
     #[default]
     Warn,
-    /// It is refused with [`Error::Bypass`].
+    /// It is refused with [`Error::Bypass`] or [`Error::Unread`].
     Deny,
     /// It runs.
     Off,
@@ -41,27 +53,28 @@ pub enum BypassGuard {
 
 /// How many tables a text of SQL writes: what each statement is looked at for, to be measured.
 pub fn tables_written(sql: &str, backend: DbBackend) -> usize {
-    writes(sql, backend).len()
+    reading::read(sql, backend).writes.len()
 }
 
 #[derive(Debug)]
 pub(crate) struct Guard {
     pub(crate) mode: BypassGuard,
     tables: Tables,
+    views: Arc<Views>,
     warned: Mutex<HashSet<u64>>,
 }
 
 /// Reads a text as [`Guard::admit`] does.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read(sql: &str, backend: DbBackend) {
-    for write in writes(sql, backend) {
-        assert!(sql.contains(write.table), "{} is not in the text", write.table);
+    for write in reading::read(sql, backend).writes {
+        assert!(sql.contains(&*write.table), "{} is not in the text", write.table);
     }
 }
 
 impl Guard {
     pub(crate) fn new(mode: BypassGuard) -> Self {
-        Self { mode, tables: Tables::known(), warned: Mutex::default() }
+        Self { mode, tables: Tables::known(), views: Arc::default(), warned: Mutex::default() }
     }
 
     pub(crate) fn learn<E: EntityTrait>(&self) {
@@ -73,49 +86,114 @@ impl Guard {
         self.mode != BypassGuard::Off || !permits.is_empty()
     }
 
-    /// Uses up a permit for each streamed table that this text writes, and tells what was promised. Errors where there is
-    /// none and bypasses are denied.
+    /// Reads a text, and asks the database about the relations that it writes and that are not known.
+    pub(crate) async fn read<'a>(&self, sql: &'a str, backend: DbBackend, db: &impl ConnectionTrait) -> Text<'a> {
+        let mut text = Text::read(sql, backend);
+        if self.mode == BypassGuard::Off || self.tables.is_empty() || db.is_mock_connection() {
+            return text;
+        }
+        for at in 0..text.writes.len() {
+            let write = &text.writes[at];
+            let name = (write.schema.as_deref(), &*write.table);
+            if self.tables.find(name.0, name.1).is_some() || crate::outbox::is_table(name.1) {
+                continue;
+            }
+            match self.views.behind(name, backend, db).await {
+                Ok(behind) => text.resolve(at, behind),
+                Err(error) => self.is_unknown(&TableName::new(name.0, name.1), &error),
+            }
+        }
+        text
+    }
+
+    /// Uses up a permit for each streamed table that this text writes, and tells what was promised. Errors if there is none and
+    /// bypasses are denied.
     ///
     /// `lends`: also tells the tables.
     pub(crate) fn admit<'p>(
         &self,
-        sql: &str,
-        backend: DbBackend,
+        text: &Text<'_>,
         permits: &(impl Iterator<Item = &'p Permits> + Clone),
         lends: bool,
     ) -> Result<Admission, DbErr> {
-        let (mut promised, mut tables) = (Vec::new(), Vec::new());
-        for write in writes(sql, backend).into_iter().filter(|write| self.tables.has(write)) {
-            match permits.clone().find_map(|permits| permits.take(write.table, write.verb)) {
-                Some(promises) => promised.extend(promises),
-                None => self.bypassed(&write, sql)?,
+        let mut admission = Admission::default();
+        let mut is_meant = false;
+        for found in text.found(&self.tables) {
+            is_meant = true;
+            match permits.clone().find_map(|permits| permits.take(&found.target, found.verb)) {
+                Some(promises) => admission.promised(promises),
+                None => self.bypassed(&found, text.sql)?,
             }
             if lends {
-                tables.push(write.table.to_owned());
+                admission.lends(found.target.name());
             }
         }
-        Ok(Admission::new(promised, tables))
+        if let Some(statement) = text.unread.as_deref().filter(|_| !self.tables.is_empty()) {
+            if !permits.clone().any(Permits::take_unread) {
+                self.unread(statement)?;
+            }
+            if lends {
+                admission.lends_unread();
+            }
+        }
+        if !is_meant && !(text.writes.is_empty() && text.unread.is_none()) {
+            permits.clone().for_each(Permits::passed_by);
+        }
+        if text.defines && self.mode != BypassGuard::Off {
+            admission.changes(Changing::begin(&self.views));
+        }
+        Ok(admission)
     }
 
-    fn bypassed(&self, write: &Write<'_>, sql: &str) -> Result<(), DbErr> {
+    fn bypassed(&self, found: &Found<'_>, sql: &str) -> Result<(), DbErr> {
+        let (table, verb) = (found.target.name().to_string(), found.verb);
+        self.is_missed(Error::Bypass { table: table.clone(), verb, view: found.view() }, sql, table, verb)
+    }
+
+    fn unread(&self, statement: &str) -> Result<(), DbErr> {
+        self.is_missed(Error::Unread { statement: cut(statement) }, statement, "*".to_owned(), "unread")
+    }
+
+    /// What was to happen to a change that would be missed.
+    fn is_missed(&self, error: Error, sql: &str, table: String, kind: &str) -> Result<(), DbErr> {
         if self.mode == BypassGuard::Off {
             return Ok(());
         }
-        ::metrics::counter!(metrics::BYPASSES, "table" => write.table.to_owned()).increment(1);
-        let error = Error::Bypass { table: write.table.to_owned(), verb: write.verb };
+        ::metrics::counter!(metrics::BYPASSES, "table" => table.clone()).increment(1);
         if self.mode == BypassGuard::Deny {
             return Err(error.into());
         }
         if self.is_new(sql) {
-            let statement: String = sql.chars().take(200).collect();
-            tracing::warn!(table = write.table, kind = write.verb, statement, "{error}");
+            tracing::warn!(table, kind, statement = cut(sql), "{error}");
         }
         Ok(())
     }
 
-    /// Warns, once a table, of a wrapper by which a save was insured after its statement instead of before the commit.
-    pub(crate) fn ran_elsewhere(&self, table: &str) {
-        if self.is_new(table) {
+    /// Warns, once a relation, that the database did not tell what is behind it.
+    fn is_unknown(&self, relation: &TableName, error: &DbErr) {
+        let relation = relation.to_string();
+        if self.is_new(&relation) {
+            tracing::warn!(
+                relation,
+                %error,
+                "the database does not tell whether this relation is a view of a streamed table: if it is, its changes are missed"
+            );
+        }
+    }
+
+    /// Warns, once a table, of a save that was insured after its statement instead of before the commit.
+    pub(crate) fn ran_late(&self, table: &TableName, passed: bool) {
+        let table = table.to_string();
+        if !self.is_new(&table) {
+            return;
+        }
+        if passed {
+            tracing::warn!(
+                table,
+                "the statement that followed a hook of this table was not recognized as a write of it: the change is insured only now, \
+                 after its commit, and a crash in between would miss it; save in a transaction"
+            );
+        } else {
             tracing::warn!(
                 table,
                 "a statement ran in another task than its hook: a wrapper of the streamed connection moves statements to tasks \
@@ -126,7 +204,8 @@ impl Guard {
     }
 
     /// Warns, once a table, of code that calls the hook after a write and not the one before it.
-    pub(crate) fn hook_missed(&self, table: &str) {
+    pub(crate) fn hook_missed(&self, table: &TableName) {
+        let table = table.to_string();
         if self.is_new(&format!("hook missed: {table}")) {
             tracing::warn!(
                 table,
@@ -142,4 +221,9 @@ impl Guard {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         warned.len() < PLACES && warned.insert(hasher.finish())
     }
+}
+
+/// As much of a statement as a message has room for.
+fn cut(statement: &str) -> String {
+    statement.chars().take(200).collect()
 }

@@ -25,6 +25,7 @@ use sea_orm::{
     PrimaryKeyTrait,
 };
 
+pub use crate::allow::allow_unread;
 pub use crate::parents::touch_parents;
 pub use crate::touch::touch;
 
@@ -33,11 +34,12 @@ use crate::called::{Called, WriteKind};
 use crate::context::Context;
 use crate::delays::InsuredBy;
 use crate::mutation::{self, Mutation::UntrackedSilent};
-use crate::permits::{Followed, Permits, Promise};
+use crate::permits::{Followed, Left, Permits, Promise};
 use crate::probe::{self, Tracked};
 use crate::scope::Scope;
 use crate::stored_key::{StoredKey, is_exact};
 use crate::streamed::{message, table};
+use crate::table_name::TableName;
 use crate::{Error, Key, Streamed, outbox};
 
 /// Insures what is about to be saved.
@@ -150,20 +152,26 @@ async fn finish<E: Streamed>(
         WriteKind::Delete => !is_exact::<E>(&key, db.get_database_backend()),
     };
     let message = message::<E>(key)?;
-    let left = tracked.permits().and_then(|permits| permits.withdraw(table_name::<E>(), &message));
-    let is_promised = matches!(left, Some(Promise::Follow(_) | Promise::FollowAnswer(_)));
+    let left = tracked.permits().and_then(|permits| permits.withdraw(&TableName::of::<E>(), &message));
+    // Whether a statement of this task came by that was not recognized as the promised one.
+    let promised = match left {
+        Some(Left { promise: Promise::Follow(_) | Promise::FollowAnswer(_), passed }) => Some(passed),
+        _ => None,
+    };
     let is_seen = called == Called::ForThisKey && is_done_before;
     match tracked {
         Tracked::Autocommit(context) if called == Called::Never => {
-            context.guard.hook_missed(table_name::<E>());
+            context.guard.hook_missed(&TableName::of::<E>());
             follow_late(context, message, db).await
         }
-        Tracked::Autocommit(context) if is_promised => {
-            context.guard.ran_elsewhere(table_name::<E>());
-            follow_late(context, message, db).await
-        }
-        Tracked::Autocommit(_) => Ok(()),
-        Tracked::Transaction(_) if is_seen && !is_promised => Ok(()),
+        Tracked::Autocommit(context) => match promised {
+            Some(passed) => {
+                context.guard.ran_late(&TableName::of::<E>(), passed);
+                follow_late(context, message, db).await
+            }
+            None => Ok(()),
+        },
+        Tracked::Transaction(_) if is_seen && promised.is_none() => Ok(()),
         Tracked::Transaction(scope) => {
             scope.insure([message.clone()])?;
             scope.announce_later([message]);
@@ -212,7 +220,7 @@ where
 /// Tells the connection of the statement that follows the hook.
 fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMessage>, promise: Promise) {
     if let Some(permits) = tracked.permits() {
-        permits.give(table_name::<E>(), message, promise);
+        permits.give(TableName::of::<E>(), message, promise);
     }
 }
 
@@ -282,8 +290,4 @@ pub(crate) fn tracked<E: EntityTrait, C: ConnectionTrait>(db: &C) -> Result<Trac
     let tracked = probe::tracked(db).ok_or_else(|| Error::Untracked { table: table::<E>() })?;
     tracked.context().guard.learn::<E>();
     Ok(tracked)
-}
-
-fn table_name<E: EntityTrait>() -> &'static str {
-    E::default().table_name()
 }

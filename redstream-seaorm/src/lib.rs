@@ -64,6 +64,7 @@
 //! [`Indexer`] is the handler that reads the rows back and hands them to a [`Sink`]. The engine itself, with all that a
 //! worker can be told, is in [`core`].
 
+mod allow;
 mod ambient;
 mod answer;
 mod aside;
@@ -113,6 +114,7 @@ mod scope;
 mod sink;
 mod stored_key;
 mod streamed;
+mod table_name;
 pub mod testing;
 mod touch;
 mod transaction;

@@ -48,6 +48,11 @@ const STREAM: &str = "stream";
 const PAYLOAD: &str = "payload";
 const CREATED_AT: &str = "created_at";
 
+/// Whether this is the name of the outbox's table.
+pub(crate) fn is_table(name: &str) -> bool {
+    name == TABLE
+}
+
 /// Creates the outbox's table where it is not there.
 pub async fn create_table<C: ConnectionTrait>(db: &C) -> Result<(), DbErr> {
     db.execute(&table()).await.map(drop)

@@ -4,8 +4,7 @@
 //! gives them nothing in common but the connection, so a permit is left for a table and for the tokio task, in which one follows
 //! the other. A statement that finds none goes round the hooks.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::thread::ThreadId;
@@ -16,7 +15,9 @@ use redstream_core::NewMessage;
 
 use crate::answer::ReadKeys;
 use crate::called::WriteKind;
+use crate::guard::Target;
 use crate::stored_key::StoredKey;
+use crate::table_name::TableName;
 
 /// A permit that nobody used for so long was left for a statement that was never sent.
 const STALE: Duration = Duration::from_secs(60);
@@ -47,6 +48,14 @@ pub(crate) struct Followed {
     pub(crate) stored: Option<StoredKey>,
 }
 
+/// What no statement was seen to do.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) promise: Promise,
+    /// A statement of the hook's task came by that was not recognized as the one.
+    pub(crate) passed: bool,
+}
+
 /// Permits of a transaction, or of a connection for what runs outside of one.
 #[derive(Debug, Default)]
 pub(crate) struct Permits {
@@ -60,26 +69,30 @@ struct Waiting {
     /// Looked into several times a save, hence not with the standard library's hashing.
     by_task: HashMap<Task, Vec<Permit>, RandomState>,
     /// Tables of bulk operations, whose statements may be any number, in any task.
-    open: HashSet<&'static str>,
-    /// What these statements did with them.
-    verbs: Vec<(&'static str, &'static str)>,
+    open: Vec<TableName>,
+    /// What these statements did with the tables: `INSERT`, `UPDATE`, …
+    verbs: Vec<(TableName, &'static str)>,
+    /// Statements of which nobody can tell what they write, each allowed in its task.
+    unread: Vec<(Task, Instant)>,
 }
 
 #[derive(Debug)]
 struct Permit {
-    table: Cow<'static, str>,
+    table: TableName,
     /// Of the record that the hook was called for, where its key was known.
     message: Option<NewMessage>,
     promise: Promise,
     /// A statement does what was promised; it may be that of other hooks, too.
     used: bool,
+    /// A statement of this task came by that was not recognized as a write of the table.
+    passed: bool,
     since: Instant,
 }
 
 impl Permits {
     /// The next statement of this task that writes the table is answered for.
-    pub(crate) fn give(&self, table: impl Into<Cow<'static, str>>, message: Option<NewMessage>, promise: Promise) {
-        let permit = Permit { table: table.into(), message, promise, used: false, since: Instant::now() };
+    pub(crate) fn give(&self, table: TableName, message: Option<NewMessage>, promise: Promise) {
+        let permit = Permit { table, message, promise, used: false, passed: false, since: Instant::now() };
         self.with(|waiting| {
             if waiting.by_task.len() > MANY {
                 waiting.forget_the_stale();
@@ -89,31 +102,41 @@ impl Permits {
     }
 
     /// Every statement that writes the table is answered for.
-    pub(crate) fn open(&self, table: &'static str) {
-        self.with(|waiting| waiting.open.insert(table));
+    pub(crate) fn open(&self, table: TableName) {
+        self.with(|waiting| waiting.open.push(table));
+    }
+
+    /// The next statement of this task of which nobody can tell what it writes is answered for.
+    pub(crate) fn give_unread(&self) {
+        self.with(|waiting| {
+            if waiting.unread.len() > MANY {
+                waiting.unread.retain(|(_, since)| since.elapsed() < STALE);
+            }
+            waiting.unread.push((Task::current(), Instant::now()));
+        });
     }
 
     /// What statements of a bulk operation did with its table: `INSERT`, `UPDATE`, …
-    pub(crate) fn verbs(&self, table: &str) -> Vec<&'static str> {
-        self.with(|waiting| waiting.verbs.iter().filter(|(of, _)| *of == table).map(|(_, verb)| *verb).collect())
+    pub(crate) fn verbs(&self, table: &TableName) -> Vec<&'static str> {
+        self.with(|waiting| waiting.verbs.iter().filter(|(of, _)| of == table).map(|(_, verb)| *verb).collect())
     }
 
     /// Uses up a permit for a statement that writes this table, if there is one. Returns all that was promised for the table:
     /// where several hooks came before, one statement may be that of all of them, as SeaORM's inserts of links are.
-    pub(crate) fn take(&self, table: &str, verb: &'static str) -> Option<Vec<Promise>> {
+    pub(crate) fn take(&self, table: &Target<'_>, verb: &'static str) -> Option<Vec<Promise>> {
         if self.is_empty() {
             return None;
         }
         self.with(|waiting| {
-            let of_it = |permit: &Permit| permit.table.eq_ignore_ascii_case(table);
+            let of_it = |permit: &Permit| table.is_answered_by(&permit.table);
             let mut promised = Vec::new();
             for permit in waiting.of_this_task().iter_mut().filter(|permit| of_it(permit)) {
                 permit.used = true;
                 promised.push(permit.promise.clone());
             }
             if promised.is_empty() {
-                let open = waiting.open.iter().copied().find(|open| open.eq_ignore_ascii_case(table))?;
-                if !waiting.verbs.contains(&(open, verb)) {
+                let open = waiting.open.iter().find(|open| table.is_answered_by(open))?.clone();
+                if !waiting.verbs.contains(&(open.clone(), verb)) {
                     waiting.verbs.push((open, verb));
                 }
                 return Some(Vec::new());
@@ -123,17 +146,38 @@ impl Permits {
         })
     }
 
+    /// Uses up the permission for a statement of which nobody can tell what it writes, if there is one. A bulk operation names the keys
+    /// of all that it writes, and so answers for these, too.
+    pub(crate) fn take_unread(&self) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        self.with(|waiting| {
+            let task = Task::current();
+            let at = waiting.unread.iter().position(|(of, _)| *of == task);
+            at.map(|at| waiting.unread.remove(at)).is_some() || !waiting.open.is_empty()
+        })
+    }
+
+    /// A statement of this task writes what no permit here is for.
+    pub(crate) fn passed_by(&self) {
+        if !self.is_empty() {
+            self.with(|waiting| waiting.of_this_task().iter_mut().for_each(|permit| permit.passed = true));
+        }
+    }
+
     /// The hook after the write takes back the permit that was left for it, if it is still there. Returns what is still to be
-    /// done, where no statement was seen to do it.
-    pub(crate) fn withdraw(&self, table: &str, message: &NewMessage) -> Option<Promise> {
+    /// done, if no statement was seen to do it.
+    pub(crate) fn withdraw(&self, table: &TableName, message: &NewMessage) -> Option<Left> {
         if self.is_empty() {
             return None;
         }
         // One without a key may be this record's; not where a statement has used it, since the next may be meant.
-        let its =
-            |permit: &Permit| permit.table == table && permit.message.as_ref().map_or(!permit.used, |of| of == message);
+        let its = |permit: &Permit| {
+            permit.table == *table && permit.message.as_ref().map_or(!permit.used, |of| of == message)
+        };
         let permit = self.with(|waiting| waiting.remove(its))?;
-        (!permit.used).then_some(permit.promise)
+        (!permit.used).then_some(Left { promise: permit.promise, passed: permit.passed })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -143,7 +187,7 @@ impl Permits {
     fn with<R>(&self, change: impl FnOnce(&mut Waiting) -> R) -> R {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = change(&mut waiting);
-        self.count.store(waiting.by_task.len() + waiting.open.len(), Relaxed);
+        self.count.store(waiting.by_task.len() + waiting.open.len() + waiting.unread.len(), Relaxed);
         changed
     }
 }

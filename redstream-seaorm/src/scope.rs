@@ -8,6 +8,7 @@ use crate::aside::Aside;
 use crate::called::Calls;
 use crate::context::Context;
 use crate::delays::Delays;
+use crate::guard::Changing;
 use crate::level::Level;
 use crate::messages::Messages;
 use crate::permits::Permits;
@@ -27,6 +28,8 @@ pub(crate) struct Scope {
     pub(crate) aside: Aside,
     parent: Option<Arc<Scope>>,
     changes: Mutex<Changes>,
+    /// Of statements that change views: others see that after the commit.
+    changing: Mutex<Vec<Changing>>,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +71,7 @@ impl Scope {
             aside: Aside::default(),
             parent,
             changes: Mutex::default(),
+            changing: Mutex::default(),
         }
     }
 
@@ -83,6 +87,14 @@ impl Scope {
     /// This level's permits, then those of the levels around it.
     pub(crate) fn all_permits(&self) -> impl Iterator<Item = &Permits> + Clone {
         std::iter::successors(Some(self), |scope| scope.parent()).map(|scope| &scope.permits)
+    }
+
+    /// Keeps this until the transaction is over, savepoints or not.
+    pub(crate) fn keep(&self, changing: Option<Changing>) {
+        let outermost = std::iter::successors(Some(self), |scope| scope.parent()).last();
+        if let (Some(changing), Some(outermost)) = (changing, outermost) {
+            outermost.changing.lock().unwrap_or_else(PoisonError::into_inner).push(changing);
+        }
     }
 
     /// Whether nothing was ever handed in.

@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::Error;
 use crate::keyset::is_one_of;
+use crate::table_name::TableName;
 
 /// The type of an entity's primary key: `i64`, `(i32, String)`, …
 pub type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
@@ -25,9 +26,12 @@ pub type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueTy
 /// The key's type is `Serialize`, and `Deserialize` where an [`Indexer`](crate::Indexer) is to read the key back; SeaORM's own
 /// key types are. A newtype derives both.
 pub trait Streamed: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType: Serialize>> {
-    /// The stream's name. Default: the table's.
+    /// The stream's name. Default: the table's, or `SCHEMA.TABLE` if the entity names a schema.
+    ///
+    /// A name that no stream can have, such as one with a blank or one that ends in `.delay`, is an error of the save and of
+    /// [`Entities::of`](crate::Entities::of): set another by `#[streamed(stream = "…")]`.
     fn stream() -> Cow<'static, str> {
-        Self::default().table_name().to_owned().into()
+        table::<Self>().into()
     }
 
     /// Into how many shards the stream is cut: see [`Shards`](redstream_core::Shards). Default: none, it is one stream.
@@ -193,8 +197,11 @@ enum Address {
 impl Address {
     fn of<E: Streamed>() -> Result<Self, BoxError> {
         Ok(match E::shards() {
-            None => Self::Stream(StreamName::new(E::stream())?),
-            Some(count) => Self::Shards(ShardMap::new(E::stream(), count)?.generation(E::generation())?),
+            None => Self::Stream(stream_name::<E>()?),
+            Some(count) => {
+                let shards = ShardMap::new(E::stream(), count).map_err(named_by_attribute)?;
+                Self::Shards(shards.generation(E::generation())?)
+            }
         })
     }
 
@@ -206,6 +213,23 @@ impl Address {
     }
 }
 
+/// The name of an entity's stream.
+pub(crate) fn stream_name<E: Streamed>() -> Result<StreamName, redstream_core::Error> {
+    StreamName::new(E::stream()).map_err(named_by_attribute)
+}
+
+/// Adds to the complaint of a name that an entity can have another.
+pub(crate) fn named_by_attribute(error: redstream_core::Error) -> redstream_core::Error {
+    match error {
+        redstream_core::Error::InvalidName { what: _, name, reason } => {
+            let what = "set another name by `#[streamed(stream = \"…\")]`: stream name";
+            redstream_core::Error::InvalidName { what, name, reason }
+        }
+        error => error,
+    }
+}
+
+/// `SCHEMA.TABLE`, or the table alone if the entity names no schema.
 pub(crate) fn table<E: EntityTrait>() -> String {
-    E::default().table_name().to_owned()
+    TableName::of::<E>().to_string()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use redstream_core::{NewMessage, Producer, SyncToken};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, TransactionSession};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, TransactionSession};
 
 use crate::attended::{Admission, Within};
 use crate::beside::beside;
@@ -11,6 +11,7 @@ use crate::chaos::cross;
 use crate::context::Context;
 use crate::delays::InsuredBy;
 use crate::finishing::Finishing;
+use crate::guard::{Guard, Text};
 use crate::level::Open;
 use crate::mutation::{
     self,
@@ -49,9 +50,15 @@ impl<T> StreamedTransaction<T> {
         Tracked::Transaction(Arc::clone(&self.scope))
     }
 
-    pub(crate) fn admit(&self, sql: &str, backend: DbBackend) -> Result<Admission, DbErr> {
+    pub(crate) fn admit(&self, text: &Text<'_>) -> Result<Admission, DbErr> {
         let Context { guard, settings, .. } = &*self.scope.context;
-        guard.admit(sql, backend, &self.scope.all_permits(), settings.nested)
+        let mut admission = guard.admit(text, &self.scope.all_permits(), settings.nested)?;
+        self.scope.keep(admission.take_changing());
+        Ok(admission)
+    }
+
+    pub(crate) fn bypass_guard(&self) -> &Guard {
+        &self.scope.context.guard
     }
 
     pub(crate) fn looks_at_statements(&self) -> bool {

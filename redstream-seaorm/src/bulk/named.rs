@@ -9,6 +9,7 @@ use super::{BulkError, follow, messages};
 use crate::scope::Scope;
 use crate::stored_key::stored_keys;
 use crate::streamed::table;
+use crate::table_name::TableName;
 use crate::{Key, Streamed};
 
 pub(super) struct Named<E> {
@@ -59,7 +60,7 @@ struct Written {
 
 impl Written {
     fn of<E: EntityTrait>(scope: &Scope) -> Self {
-        let verbs = scope.permits.verbs(E::default().table_name());
+        let verbs = scope.permits.verbs(&TableName::of::<E>());
         let any = |known: &[&str]| verbs.iter().any(|verb| known.contains(verb));
         Self {
             inserts: any(&["INSERT", "REPLACE", "MERGE", "COPY", "LOAD"]),

@@ -1,72 +1,115 @@
 //! Which tables are streamed.
 
 use std::any::TypeId;
-use std::borrow::Cow;
-use std::collections::HashSet;
-use std::sync::{PoisonError, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
+use foldhash::fast::RandomState;
 use sea_orm::EntityTrait;
 
-use super::statements::Write;
+use crate::table_name::{TableName, folded, same};
 
 /// A streamed entity, as its derive makes it known when the program is linked: so the guard knows of a table of which
 /// nobody has saved anything yet.
 pub struct StreamedEntity(
-    /// Its schema, where it names one, and its table.
+    /// Its schema, if it names one, and its table.
     pub fn() -> (Option<String>, String),
 );
 
 inventory::collect!(StreamedEntity);
 
-/// The tables of all derived entities of the program, and those that a hook or a bulk operation was called for. Compared without
-/// regard to case, as most databases do with names that are not quoted.
+/// The tables of all derived entities of the program, and those that a hook or a bulk operation was called for.
 #[derive(Debug)]
 pub(super) struct Tables(RwLock<Known>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Known {
-    tables: HashSet<Table>,
+    /// The schemas in which a table of this name is streamed; `None`: an entity names no schema, so it may be in any. All in lower case.
+    schemas: HashMap<String, Vec<Option<String>>, RandomState>,
     /// Entities that are among them: hooks ask for each record.
     entities: HashSet<TypeId>,
 }
 
-/// Without a schema: in whichever.
-type Table = (String, Option<String>);
-
 impl Tables {
     pub(super) fn known() -> Self {
-        let each = inventory::iter::<StreamedEntity>().map(|entity| (entity.0)());
-        let tables = each.map(|(schema, table)| named(&table, schema.as_deref()));
-        Self(RwLock::new(Known { tables: tables.collect(), entities: HashSet::new() }))
+        let mut known = Known::default();
+        for (schema, table) in inventory::iter::<StreamedEntity>().map(|entity| (entity.0)()) {
+            known.add(schema.as_deref(), &table);
+        }
+        Self(RwLock::new(known))
     }
 
     /// A hook or a bulk operation is at work on the table of this entity.
     pub(super) fn learn<E: EntityTrait>(&self) {
         let entity = TypeId::of::<E>();
-        if self.0.read().unwrap_or_else(PoisonError::into_inner).entities.contains(&entity) {
+        if self.read().entities.contains(&entity) {
             return;
         }
         let name = E::default();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.tables.insert(named(name.table_name(), name.schema_name()));
+        known.add(name.schema_name(), name.table_name());
         known.entities.insert(entity);
     }
 
-    /// Whether it writes a streamed table. One that names no schema may be in any.
-    pub(super) fn has(&self, write: &Write<'_>) -> bool {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let (table, schema) = (folded(write.table), write.schema.map(folded));
-        let may_be_in = |of: &str| schema.as_deref().is_none_or(|schema| schema == of);
-        known.tables.iter().any(|(streamed, of)| *streamed == table && of.as_deref().is_none_or(may_be_in))
+    /// Whether nothing is streamed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.read().schemas.is_empty()
+    }
+
+    /// The streamed table that a statement means by this name, if it means one. A name without a schema may be in any schema.
+    pub(super) fn find<'a>(&self, schema: Option<&'a str>, table: &'a str) -> Option<Target<'a>> {
+        let known = self.read();
+        let of_its_name = known.schemas.get(&*folded(table))?;
+        let Some(named) = schema else {
+            return Some(Target { schema, table, is_named: false, is_alone: of_its_name.len() == 1 });
+        };
+        let named = folded(named);
+        let is_named = of_its_name.iter().flatten().any(|schema| *schema == named);
+        let is_streamed = is_named || of_its_name.contains(&None);
+        is_streamed.then_some(Target { schema, table, is_named, is_alone: of_its_name.len() == 1 })
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn named(table: &str, schema: Option<&str>) -> Table {
-    (folded(table).into_owned(), schema.map(|schema| folded(schema).into_owned()))
+impl Known {
+    fn add(&mut self, schema: Option<&str>, table: &str) {
+        let schemas = self.schemas.entry(folded(table).into_owned()).or_default();
+        let schema = schema.map(|schema| folded(schema).into_owned());
+        if !schemas.contains(&schema) {
+            schemas.push(schema);
+        }
+    }
 }
 
-/// As it is where it has no capitals, as nearly every name.
-fn folded(name: &str) -> Cow<'_, str> {
-    let is_folded = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-    if is_folded { name.into() } else { name.to_lowercase().into() }
+/// A streamed table that a statement writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    /// As the statement names it.
+    schema: Option<&'a str>,
+    table: &'a str,
+    /// An entity names this very schema.
+    is_named: bool,
+    /// All entities of tables of this name name the same schema, or none does.
+    is_alone: bool,
+}
+
+impl Target<'_> {
+    /// Whether a permit for a table answers for a write of this one. A schema that only one of the two names must not be ambiguous:
+    /// SeaORM's statements name the schema that their entity names, so the statement of a hook says the same as its permit.
+    pub(crate) fn is_answered_by(&self, permit: &TableName) -> bool {
+        let in_its_schema = match (permit.schema.as_deref(), self.schema) {
+            (Some(permitted), Some(written)) => same(permitted, written),
+            (None, None) => true,
+            (Some(_), None) => self.is_alone,
+            (None, Some(_)) => !self.is_named,
+        };
+        in_its_schema && same(&permit.table, self.table)
+    }
+
+    pub(crate) fn name(&self) -> TableName {
+        TableName::new(self.schema, self.table)
+    }
 }

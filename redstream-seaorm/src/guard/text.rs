@@ -1,0 +1,97 @@
+//! A text of SQL as the guard sees it: what it writes, and what is behind the relations that it writes.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use sea_orm::DbBackend;
+
+use super::reading::{Reading, Write, read};
+use super::tables::{Tables, Target};
+use super::views::Behind;
+use crate::table_name::TableName;
+
+/// Texts that begin with these and hold one statement define nothing.
+const DEFINE_NOTHING: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+
+/// A text without any of these changes no view.
+const DEFINITIONS: [&str; 10] =
+    ["VIEW", "RENAME", "TRIGGER", "RULE", "INHERIT", "PARTITION", "ATTACH", "DETACH", "SCHEMA", "USE "];
+
+#[derive(Debug)]
+pub(crate) struct Text<'a> {
+    pub(super) sql: &'a str,
+    pub(super) writes: Vec<Write<'a>>,
+    /// The tables behind the relation of a write, by the write's index; of those that are no streamed tables themselves.
+    pub(super) behind: Vec<(usize, Arc<Behind>)>,
+    /// The statement of which it is unknown what it writes.
+    pub(super) unread: Option<Cow<'a, str>>,
+    /// It may make, change or drop a view.
+    pub(super) defines: bool,
+}
+
+/// A streamed table that a text writes.
+#[derive(Debug)]
+pub(super) struct Found<'t> {
+    pub(super) target: Target<'t>,
+    pub(super) verb: &'static str,
+    /// The relation that the text names, if that is not the table itself.
+    pub(super) through: Option<&'t Write<'t>>,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn read(sql: &'a str, backend: DbBackend) -> Self {
+        let Reading { writes, unread } = read(sql, backend);
+        let defines = unread.is_some() || may_define(sql);
+        let unread = unread.map(|unread| unread.statement);
+        Self { sql, writes, behind: Vec::new(), unread, defines }
+    }
+
+    /// Each streamed table that it writes, once for each write of it.
+    pub(super) fn found<'t>(&'t self, tables: &'t Tables) -> impl Iterator<Item = Found<'t>> {
+        let named = self.writes.iter().filter_map(|write| {
+            let target = tables.find(write.schema.as_deref(), &write.table)?;
+            Some(Found { target, verb: write.verb, through: None })
+        });
+        let behind = self.behind.iter().flat_map(|(at, behind)| {
+            let write = &self.writes[*at];
+            let targets = behind.tables.iter().filter_map(|table| tables.find(table.schema.as_deref(), &table.table));
+            targets.map(move |target| Found { target, verb: write.verb, through: Some(write) })
+        });
+        named.chain(behind)
+    }
+
+    /// Notes what is behind the relation of a write.
+    pub(super) fn resolve(&mut self, at: usize, behind: Arc<Behind>) {
+        // What it makes before it writes it is not there to be asked about.
+        let may_make_it = behind.tables.is_empty() && self.defines && self.names_twice(&self.writes[at].table);
+        if behind.hidden || may_make_it {
+            self.unread.get_or_insert(self.sql.into());
+        }
+        if !behind.tables.is_empty() {
+            self.behind.push((at, behind));
+        }
+    }
+
+    /// Whether a name stands in the text more often than in one write.
+    fn names_twice(&self, name: &str) -> bool {
+        self.sql.to_lowercase().matches(&name.to_lowercase()).nth(1).is_some()
+    }
+}
+
+impl Found<'_> {
+    /// The relation that the text names, if that is not the table itself.
+    pub(super) fn view(&self) -> Option<String> {
+        self.through.map(|write| TableName::new(write.schema.as_deref(), &write.table).to_string())
+    }
+}
+
+/// Whether a text may make, change or drop a view. Says so too often rather than too rarely.
+fn may_define(sql: &str) -> bool {
+    let sql = sql.trim_start();
+    let first = sql.split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
+    if DEFINE_NOTHING.iter().any(|word| first.eq_ignore_ascii_case(word)) && !sql.contains(';') {
+        return false;
+    }
+    let sql = sql.to_ascii_uppercase();
+    DEFINITIONS.iter().any(|word| sql.contains(word))
+}

@@ -1,0 +1,54 @@
+//! What is behind a view of SQLite: what the bodies of its `INSTEAD OF` triggers write.
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+use super::Behind;
+use crate::guard::reading::read;
+use crate::table_name::TableName;
+
+pub(super) async fn behind(relation: &TableName, db: &impl ConnectionTrait) -> Result<Behind, DbErr> {
+    let mut behind = Behind::default();
+    let definitions = definitions(relation, db).await?;
+    // A table has triggers, too: what they write is not to be seen anywhere.
+    if definitions.iter().any(|(kind, _)| kind == "view") {
+        for (_, trigger) in definitions.iter().filter(|(kind, _)| kind == "trigger") {
+            behind.tables.extend(written_by(trigger));
+        }
+    }
+    Ok(behind)
+}
+
+/// Kind and text of each view and trigger of this name, in all attached databases, or in the one that is named: there, triggers of
+/// the database `temp` count, too.
+async fn definitions(relation: &TableName, db: &impl ConnectionTrait) -> Result<Vec<(String, String)>, DbErr> {
+    let attached = "SELECT name FROM pragma_database_list";
+    let attached = db.query_all_raw(Statement::from_string(DbBackend::Sqlite, attached)).await?;
+    let (mut select, mut values) = (Vec::new(), Vec::new());
+    for row in attached {
+        let schema: String = row.try_get("", "name")?;
+        let named = relation.schema.as_deref();
+        if named.is_none_or(|named| named.eq_ignore_ascii_case(&schema) || schema == "temp") {
+            let schema = schema.replace('"', "\"\"");
+            select.push(format!(
+                "SELECT type AS kind, sql AS definition FROM \"{schema}\".sqlite_master \
+                 WHERE tbl_name = ? COLLATE NOCASE AND type IN ('view', 'trigger')"
+            ));
+            values.push((*relation.table).into());
+        }
+    }
+    if select.is_empty() {
+        return Ok(Vec::new());
+    }
+    let select = Statement::from_sql_and_values(DbBackend::Sqlite, select.join(" UNION ALL "), values);
+    let rows = db.query_all_raw(select).await?;
+    rows.iter().map(|row| Ok((row.try_get("", "kind")?, row.try_get("", "definition")?))).collect()
+}
+
+/// The tables that the statements behind `BEGIN` write. A name may hold that word, too, and be taken for it: then a table may be read
+/// that is not written, and none is missed.
+fn written_by(trigger: &str) -> Vec<TableName> {
+    let upper = trigger.to_ascii_uppercase();
+    let bodies = upper.match_indices("BEGIN").map(|(at, begin)| &trigger[at + begin.len()..]);
+    let writes = bodies.flat_map(|body| read(body, DbBackend::Sqlite).writes);
+    writes.map(|write| TableName::new(write.schema.as_deref(), &write.table)).collect()
+}
