@@ -31,12 +31,13 @@ pub use crate::touch::touch;
 use crate::answer::ReadKeys;
 use crate::context::Context;
 use crate::delays::InsuredBy;
+use crate::key::is_zero;
 use crate::mutation::{self, Mutation::UntrackedSilent};
 use crate::permits::{Permits, Promise};
 use crate::probe::{self, Tracked};
 use crate::scope::Scope;
 use crate::streamed::{message, table};
-use crate::{Error, Key, Streamed, outbox};
+use crate::{Error, Streamed, outbox};
 
 /// Insures what is about to be saved.
 ///
@@ -234,8 +235,9 @@ impl Change {
 
 /// Whether the database takes this key as a wish for a generated one, as `MySQL` and `MariaDB` take an `AUTO_INCREMENT` of 0.
 fn replaced<E: Streamed, C: ConnectionTrait>(key: &ValueTuple, db: &C) -> bool {
-    let zero = || serde_json::to_value(Key::<E>::from_values(key.clone()).value()).is_ok_and(|key| key == 0);
-    db.get_database_backend() == DbBackend::MySql && <E::PrimaryKey as PrimaryKeyTrait>::auto_increment() && zero()
+    db.get_database_backend() == DbBackend::MySql
+        && <E::PrimaryKey as PrimaryKeyTrait>::auto_increment()
+        && is_zero(key)
 }
 
 fn message_of<A>(model: &A) -> Result<Option<NewMessage>, Error>
