@@ -11,6 +11,15 @@ mod decimal;
 mod error;
 mod kind;
 mod read;
+#[cfg(all(
+    test,
+    feature = "with-bigdecimal",
+    feature = "with-chrono",
+    feature = "with-rust_decimal",
+    feature = "with-time",
+    feature = "with-uuid"
+))]
+mod tests;
 #[cfg(feature = "with-time")]
 mod time;
 mod write;
@@ -20,7 +29,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use redstream_core::{Payload, PayloadObject};
+use redstream_core::{NewMessage, Payload, PayloadObject};
 use sea_orm::sea_query::{Condition, FromValueTuple, IntoValueTuple, ValueTuple};
 use sea_orm::{EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait};
 use serde_json::Value as Json;
@@ -30,6 +39,8 @@ pub(crate) use read::KeyReader;
 pub(crate) use zero::is_zero;
 
 use crate::keyset::is_one_of;
+use crate::streamed::message;
+use crate::{Error, Streamed};
 use write::write;
 
 /// The type of an entity's primary key: `i64`, `(i32, String)`, …
@@ -121,6 +132,15 @@ impl<E: EntityTrait> Key<E> {
     /// Whether it is the number zero, which `MySQL` and `MariaDB` take as a wish for a generated key.
     pub(crate) fn is_zero(&self) -> bool {
         is_zero(&self.values)
+    }
+}
+
+impl<E: Streamed> Key<E> {
+    /// The message that announces a change of this row: its stream, or its shard, and its payload.
+    ///
+    /// Errors as a save of the row would: with a key that has no form in messages.
+    pub fn message(&self) -> Result<NewMessage, Error> {
+        message::<E>(self.values.clone())
     }
 }
 

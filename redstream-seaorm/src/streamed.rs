@@ -7,7 +7,7 @@ use sea_orm::EntityTrait;
 use sea_orm::sea_query::ValueTuple;
 use serde_json::Value as Json;
 
-use crate::{Error, Key};
+use crate::{Error, Key, KeyError};
 
 /// An entity whose changes are streamed; `#[derive(Streamed)]` on its model implements it.
 ///
@@ -71,9 +71,19 @@ pub(crate) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, 
 }
 
 fn payload<E: Streamed>(key: &Key<E>) -> Result<Payload, BoxError> {
-    // A key that has no form is refused, whatever a payload of the user's makes of it.
-    let columns = key.payload()?;
-    Ok(if E::PAYLOAD_IS_KEY { columns } else { Payload::canonical(&E::payload(key))? })
+    let columns = key.payload();
+    if E::PAYLOAD_IS_KEY {
+        return Ok(columns?);
+    }
+    let told = E::payload(key);
+    match columns {
+        // A payload of the user's own can be made of keys that only we have no form for; the default one is then null.
+        Err(KeyError::MissingFeature { .. } | KeyError::Unsupported { .. }) if !told.is_null() => {}
+        // What would become null in silence, such as NaN.
+        Err(error) => return Err(error.into()),
+        Ok(_) => {}
+    }
+    Ok(Payload::canonical(&told)?)
 }
 
 /// Where an entity's messages go.
