@@ -104,7 +104,7 @@ pub use message::{Message, NewMessage};
 pub use names::StreamName;
 pub use offsets::{Committed, OffsetStore};
 pub use options::ConnectOptions;
-pub use payload::{DecodeError, Payload, PayloadError};
+pub use payload::{DecodeError, Payload, PayloadError, PayloadObject};
 pub use producer::{Early, Producer};
 pub use pulse::{Condition, Pulse};
 pub use redstream::Redstream;

@@ -1,6 +1,9 @@
 //! Payloads: what a message carries, as JSON text that is checked when it is written.
 
+mod canonical;
 mod finite;
+mod float;
+mod object;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +12,8 @@ use serde::Serialize;
 
 use crate::MessageId;
 
+pub use object::PayloadObject;
+
 /// The JSON text of a message, usually the record's key: `{"id":1}`.
 ///
 /// Cheap to clone; equal payloads are equal text.
@@ -16,7 +21,11 @@ use crate::MessageId;
 pub struct Payload(Arc<str>);
 
 impl Payload {
-    /// Writes `value` as compact JSON.
+    /// Writes `value` as compact JSON, as its `Serialize` and `serde_json` write it.
+    ///
+    /// The text may depend on features that other crates of the program switch on: `serde_json/preserve_order` writes maps in
+    /// another order, `rust_decimal/serde-float` and `time/serde-human-readable` other values. Programs that share sharded
+    /// streams must write the same text: [`PayloadObject`] and [`canonical`](Self::canonical) do.
     ///
     /// Errors where JSON cannot say it: a NaN or an infinity (which `serde_json` alone would turn into
     /// `null` in silence), a map whose keys are not text, an error of the value's own `Serialize`.

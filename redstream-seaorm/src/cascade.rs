@@ -8,7 +8,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use redstream_core::{Batch, BoxError, Handler, HandlerError, Producer};
 use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect, QueryTrait, Related, Select};
-use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 pub(crate) use self::relation::{columns_of, is_the_key};
@@ -89,7 +88,6 @@ pub struct Cascade<P, Ch: EntityTrait, C> {
 impl<P, Ch, C> Cascade<P, Ch, C>
 where
     P: Streamed,
-    KeyOf<P>: DeserializeOwned,
     Ch: Streamed,
     C: ConnectionTrait + Send + Sync + 'static,
 {

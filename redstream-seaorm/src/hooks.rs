@@ -33,6 +33,7 @@ use crate::answer::ReadKeys;
 use crate::called::{Called, WriteKind};
 use crate::context::Context;
 use crate::delays::InsuredBy;
+use crate::key::is_zero;
 use crate::mutation::{self, Mutation::UntrackedSilent};
 use crate::permits::{Followed, Left, Permits, Promise};
 use crate::probe::{self, Tracked};
@@ -40,7 +41,7 @@ use crate::scope::Scope;
 use crate::stored_key::{StoredKey, is_exact};
 use crate::streamed::{message, table};
 use crate::table_name::TableName;
-use crate::{Error, Key, Streamed, outbox};
+use crate::{Error, Streamed, outbox};
 
 /// Insures what is about to be saved.
 ///
@@ -282,8 +283,9 @@ impl Change {
 
 /// Whether the database takes this key as a wish for a generated one, as `MySQL` and `MariaDB` take an `AUTO_INCREMENT` of 0.
 fn replaced<E: Streamed, C: ConnectionTrait>(key: &ValueTuple, db: &C) -> bool {
-    let zero = || serde_json::to_value(Key::<E>::from_values(key.clone()).value()).is_ok_and(|key| key == 0);
-    db.get_database_backend() == DbBackend::MySql && <E::PrimaryKey as PrimaryKeyTrait>::auto_increment() && zero()
+    db.get_database_backend() == DbBackend::MySql
+        && <E::PrimaryKey as PrimaryKeyTrait>::auto_increment()
+        && is_zero(key)
 }
 
 pub(crate) fn tracked<E: EntityTrait, C: ConnectionTrait>(db: &C) -> Result<Tracked, Error> {

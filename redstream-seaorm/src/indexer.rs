@@ -6,7 +6,6 @@ use std::fmt;
 use async_trait::async_trait;
 use redstream_core::{Batch, BoxError, Handler, HandlerError};
 use sea_orm::ConnectionTrait;
-use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::chaos::cross;
@@ -66,7 +65,6 @@ pub struct Indexer<E, C, S, L = Rows> {
 impl<E, C, S> Indexer<E, C, S>
 where
     E: Streamed<Model: Sync>,
-    KeyOf<E>: DeserializeOwned,
     C: ConnectionTrait + Send + Sync + 'static,
     S: Sink<E>,
 {
@@ -82,7 +80,6 @@ where
 impl<E, C, S, L> Indexer<E, C, S, L>
 where
     E: Streamed,
-    KeyOf<E>: DeserializeOwned,
     L: Loader<E, C>,
     S: Sink<E, L::Record>,
 {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use redstream_core::{Batch, BoxError, DecodeError, HandlerError, Message, MessageId};
 use sea_orm::EntityTrait;
 use sea_orm::sea_query::IntoValueTuple;
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::Error as _;
 use serde_json::Value as Json;
 
-use crate::keyset::key_columns;
+use crate::key::KeyReader;
 use crate::{Key, KeyOf};
 
 /// Reads the key back that a payload was made of.
@@ -17,16 +17,9 @@ pub(crate) struct Decoder<E>(Arc<dyn Fn(Json) -> Result<Key<E>, serde_json::Erro
 
 impl<E: EntityTrait> Decoder<E> {
     /// The key's columns, by name, of a JSON object.
-    pub(crate) fn columns() -> Self
-    where
-        KeyOf<E>: DeserializeOwned,
-    {
-        Self(Arc::new(|payload| {
-            let mut values: Vec<Json> =
-                key_columns::<E>().map(|column| payload.get(column).cloned().unwrap_or_default()).collect();
-            let value = if values.len() == 1 { values.swap_remove(0) } else { Json::Array(values) };
-            serde_json::from_value::<KeyOf<E>>(value).map(Key::new)
-        }))
+    pub(crate) fn columns() -> Self {
+        let reader = KeyReader::new();
+        Self(Arc::new(move |payload| reader.read(&payload).map_err(serde_json::Error::custom)))
     }
 
     /// As the user says.

@@ -1,31 +1,28 @@
 //! Which entities are streamed, and what message a key of theirs becomes.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::marker::PhantomData;
 
 use redstream_core::{BoxError, NewMessage, Payload, ShardMap, StreamName};
-use sea_orm::sea_query::{Condition, FromValueTuple, IntoValueTuple, ValueTuple};
-use sea_orm::{EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait};
-use serde::Serialize;
-use serde_json::{Map, Value as Json};
+use sea_orm::EntityTrait;
+use sea_orm::sea_query::ValueTuple;
+use serde_json::Value as Json;
 
-use crate::Error;
-use crate::keyset::is_one_of;
 use crate::table_name::TableName;
-
-/// The type of an entity's primary key: `i64`, `(i32, String)`, …
-pub type KeyOf<E> = <<E as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType;
+use crate::{Error, Key, KeyError};
 
 /// An entity whose changes are streamed; `#[derive(Streamed)]` on its model implements it.
 ///
 /// What is said of a message is a function of the primary key alone: a delay message, a main message, a delete that knows
 /// no other column and a bulk update that selects keys must all make the same message of a row.
 ///
-/// The key's type is `Serialize`, and `Deserialize` where an [`Indexer`](crate::Indexer) is to read the key back; SeaORM's own
-/// key types are. A newtype derives both.
-pub trait Streamed: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType: Serialize>> {
+/// The key may be of any type that SeaORM has for primary keys, newtypes and enums included. Its payload is made of the database
+/// values, in [one form](Key::to_json) that no feature of any crate changes.
+pub trait Streamed: EntityTrait {
+    /// Whether [`payload`](Self::payload) is the default one, which then need not be called. The derive says so.
+    ///
+    /// Default: false, which is right for every implementation.
+    const PAYLOAD_IS_KEY: bool = false;
+
     /// The stream's name. Default: the table's, or `SCHEMA.TABLE` if the entity names a schema.
     ///
     /// A name that no stream can have, such as one with a blank or one that ends in `.delay`, is an error of the save and of
@@ -47,6 +44,9 @@ pub trait Streamed: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType: Serialize
     }
 
     /// The message's payload. Default: an object of the key's columns, such as `{"id":1}`.
+    ///
+    /// One of your own is written by [`Payload::canonical`]: the fields of objects are sorted by name, and features of
+    /// `serde_json` change no byte.
     fn payload(key: &Key<Self>) -> Json {
         key.to_json()
     }
@@ -71,102 +71,6 @@ pub trait Streamed: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType: Serialize
     }
 }
 
-/// The primary key of a row of `E`.
-pub struct Key<E> {
-    values: ValueTuple,
-    entity: PhantomData<fn() -> E>,
-}
-
-impl<E: EntityTrait> Key<E> {
-    /// A key from its value: `Key::<city::Entity>::new(1)`, `Key::<line::Entity>::new((1, "a".to_owned()))`.
-    pub fn new(key: KeyOf<E>) -> Self
-    where
-        KeyOf<E>: IntoValueTuple,
-    {
-        Self::from_values(key.into_value_tuple())
-    }
-
-    /// A key from SeaORM's untyped form, in the order of the key's columns.
-    pub fn from_values(values: ValueTuple) -> Self {
-        Self { values, entity: PhantomData }
-    }
-
-    /// The key of a row.
-    pub fn of<M: ModelTrait<Entity = E>>(row: &M) -> Self {
-        Self::from_values(row.get_primary_key_value())
-    }
-
-    /// The condition that a row has one of these keys, for a query of your own: `E::find().filter(Key::any_of(&keys))`.
-    ///
-    /// One statement takes 5000 keys at the most, or 400 where a key has several columns;
-    /// [`find_by_keys`](crate::find_by_keys) takes any number.
-    pub fn any_of(keys: &[Self]) -> Condition {
-        is_one_of(keys)
-    }
-
-    /// SeaORM's untyped form.
-    pub fn values(&self) -> &ValueTuple {
-        &self.values
-    }
-
-    /// The key's value.
-    pub fn value(&self) -> KeyOf<E>
-    where
-        KeyOf<E>: FromValueTuple,
-    {
-        FromValueTuple::from_value_tuple(self.values.clone())
-    }
-}
-
-impl<E: Streamed> Key<E> {
-    /// An object of the key's columns: `{"id":1}`, `{"order_id":1,"line":2}`, each value as its type serializes. So no digit
-    /// of a decimal is lost, and what is read back is the same key. A key that cannot be serialized is `null` here;
-    /// a save of it is refused.
-    pub fn to_json(&self) -> Json {
-        let columns = || E::PrimaryKey::iter().map(|key| key.into_column().as_str().to_owned());
-        let mut object = Map::new();
-        match serde_json::to_value(self.value()) {
-            Ok(Json::Array(values)) if columns().count() > 1 => object.extend(columns().zip(values)),
-            Ok(value) => object.extend(columns().zip([value])),
-            Err(_) => return Json::Null,
-        }
-        Json::Object(object)
-    }
-}
-
-impl<E> Clone for Key<E> {
-    fn clone(&self) -> Self {
-        Self { values: self.values.clone(), entity: PhantomData }
-    }
-}
-
-impl<E> PartialEq for Key<E> {
-    fn eq(&self, other: &Self) -> bool {
-        self.values == other.values
-    }
-}
-
-impl<E> Eq for Key<E> {}
-
-impl<E> Hash for Key<E> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.values.hash(state);
-    }
-}
-
-/// As JSON: `{"id":1}`.
-impl<E: Streamed> fmt::Display for Key<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_json().fmt(f)
-    }
-}
-
-impl<E> fmt::Debug for Key<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Key").field(&self.values).finish()
-    }
-}
-
 /// The message of a key.
 pub(crate) fn message<E: Streamed>(key: ValueTuple) -> Result<NewMessage, Error> {
     let make = || Ok(Address::of::<E>()?.message(payload::<E>(&Key::from_values(key))?));
@@ -183,9 +87,19 @@ pub(crate) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, 
 }
 
 fn payload<E: Streamed>(key: &Key<E>) -> Result<Payload, BoxError> {
-    // What `to_json` has no word for, such as NaN, would otherwise become `null` in silence.
-    Payload::check(&key.value())?;
-    Ok(Payload::encode(&E::payload(key))?)
+    let columns = key.payload();
+    if E::PAYLOAD_IS_KEY {
+        return Ok(columns?);
+    }
+    let told = E::payload(key);
+    match columns {
+        // A payload of the user's own can be made of keys that only we have no form for; the default one is then null.
+        Err(KeyError::MissingFeature { .. } | KeyError::Unsupported { .. }) if !told.is_null() => {}
+        // What would become null in silence, such as NaN.
+        Err(error) => return Err(error.into()),
+        Ok(_) => {}
+    }
+    Ok(Payload::canonical(&told)?)
 }
 
 /// Where an entity's messages go.

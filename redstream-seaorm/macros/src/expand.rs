@@ -62,6 +62,11 @@ fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
             }
         }
     });
+    let payload_is_key = attribute.payload.is_none().then(|| {
+        quote!(
+            const PAYLOAD_IS_KEY: bool = true;
+        )
+    });
     let payload = attribute.payload.as_ref().map(|function| {
         // A function of another type is then an error at its name.
         let told = quote_spanned!(function.span()=> #function(key));
@@ -87,6 +92,7 @@ fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
     });
     quote! {
         impl ::redstream_seaorm::Streamed for Entity {
+            #payload_is_key
             #stream
             #shards
             #generation

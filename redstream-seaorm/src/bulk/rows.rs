@@ -200,8 +200,7 @@ fn by_key<E: Streamed>(models: Vec<E::ActiveModel>, backend: DbBackend) -> (Vec<
 
 /// Whether the database takes this key as a wish for one of its own, as `MySQL` and `MariaDB` take an `AUTO_INCREMENT` of 0.
 fn is_wish<E: Streamed>(key: &Key<E>, backend: DbBackend) -> bool {
-    let is_zero = || serde_json::to_value(key.value()).is_ok_and(|key| key == 0);
-    backend == DbBackend::MySql && E::PrimaryKey::auto_increment() && is_zero()
+    backend == DbBackend::MySql && E::PrimaryKey::auto_increment() && key.is_zero()
 }
 
 fn keys<E: EntityTrait>(models: &[E::ActiveModel]) -> Vec<Key<E>> {
