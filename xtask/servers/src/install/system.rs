@@ -4,21 +4,27 @@ use crate::{process, programs::find, say};
 use std::process::Command;
 
 /// A server, and what package managers call it.
-pub(super) struct SystemPackage {
-    pub(super) program: &'static str,
+pub(crate) struct SystemPackage {
+    pub(crate) program: &'static str,
     debian: &'static str,
     homebrew: &'static str,
 }
 
-pub(super) const REDIS: SystemPackage =
+pub(crate) const REDIS: SystemPackage =
     SystemPackage { program: "redis-server", debian: "redis-server", homebrew: "redis" };
-pub(super) const POSTGRES: SystemPackage =
+pub(crate) const POSTGRES: SystemPackage =
     SystemPackage { program: "postgres", debian: "postgresql", homebrew: "postgresql" };
-pub(super) const MARIADB: SystemPackage =
+pub(crate) const MARIADB: SystemPackage =
     SystemPackage { program: "mariadbd", debian: "mariadb-server", homebrew: "mariadb" };
+pub(crate) const NODE: SystemPackage = SystemPackage { program: "node", debian: "nodejs", homebrew: "node" };
+pub(crate) const NPM: SystemPackage = SystemPackage { program: "npm", debian: "npm", homebrew: "node" };
+pub(crate) const RUBY: SystemPackage = SystemPackage { program: "ruby", debian: "ruby", homebrew: "ruby" };
+/// A library, which no program shows to be there.
+pub(crate) const RUBY_REDIS: SystemPackage =
+    SystemPackage { program: "redis-rb", debian: "ruby-redis", homebrew: "ruby" };
 
 impl SystemPackage {
-    pub(super) fn advice(&self) -> String {
+    pub(crate) fn advice(&self) -> String {
         format!(
             "install the package that brings it (Debian: {}, Homebrew: {}) and see that it is on \
              the PATH",
@@ -28,7 +34,7 @@ impl SystemPackage {
 }
 
 /// Installs a package with the package manager of this machine, or says what was tried.
-pub(super) fn install(package: &SystemPackage) -> Result<(), String> {
+pub(crate) fn install(package: &SystemPackage) -> Result<(), String> {
     if find("apt-get").is_some() {
         install_with_apt(package)
     } else if find("brew").is_some() {
