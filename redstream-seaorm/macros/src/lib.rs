@@ -12,7 +12,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// Attributes, in one or several `#[streamed(…)]` on the model:
 ///
-/// - `stream = "products"`: the stream's name. Default: the table's.
+/// - `stream = "products"`: the stream's name. Default: the table's, or `SCHEMA.TABLE` if the entity names a schema.
 /// - `shards = 4`: cuts the stream into so many shards; a message goes to the one that its payload's hash names.
 ///   Default: none, it is one stream. `redstream.of::<Entity>()` gives workers of all of them.
 /// - `generation = 2`: the generation of the shards, when their number was changed. Default: 1.

@@ -35,6 +35,8 @@ on_each_database! {
         hooks::allow_unread(&txn);
         assert!(!passes(&world.db, statement).await, "the permission was for the transaction");
         assert!(passes(&savepoint, statement).await);
+        savepoint.rollback().await.unwrap();
+        txn.rollback().await.unwrap();
     }
 
     async fn a_permission_is_for_its_task(db: TestDb) {

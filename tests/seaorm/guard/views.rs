@@ -97,7 +97,7 @@ on_each_database! {
         let world = with_view(&db).await;
         let txn = world.db.begin().await.unwrap();
         is_denied(txn.execute_unprepared("UPDATE glimpses SET name = 'Roma'").await, "UPDATE");
-        city::named("Oslo").insert(&txn).await.unwrap();
+        city::with_key(2, "Oslo").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
         assert_eq!(world.count().await, 2);
     }
