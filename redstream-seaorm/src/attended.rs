@@ -93,6 +93,10 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> Own<T> {
 
     pub(crate) async fn end<R: Answer>(self, answer: Result<R, DbErr>) -> Result<R, DbErr> {
         let scope = &self.transaction.scope;
+        if answer.is_err() {
+            // It may have ended the transaction, which the rollback has to know.
+            scope.life().doubt();
+        }
         let followed = answer.and_then(|answer| follow(scope, &self.admission.promises, &answer).map(|()| answer));
         match followed {
             Ok(answer) => self.transaction.commit().await.map(|()| answer),

@@ -1,5 +1,6 @@
 //! The connection through which an application writes: SeaORM's, with every write noticed.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,6 +106,19 @@ impl<C> StreamedConnection<C> {
         let Context { guard, permits, settings, .. } = &*self.context;
         guard.admit(sql, backend, &std::iter::once(permits), settings.nested)
     }
+
+    /// Without a transaction there is none to be ended.
+    pub(crate) const IN_TRANSACTION: bool = false;
+
+    #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
+    pub(crate) fn ready(&self, _: Option<&str>) -> Ready<Result<(), DbErr>> {
+        ready(Ok(()))
+    }
+
+    /// A stream fails unseen; see that method of a transaction.
+    #[cfg(feature = "stream")]
+    #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
+    pub(crate) fn streams(&self) {}
 
     pub(crate) fn looks_at_statements(&self) -> bool {
         self.context.guard.looks(&self.context.permits)

@@ -3,8 +3,6 @@
 
 use std::any::type_name;
 use std::fmt::{Debug, Display};
-#[cfg(feature = "stream")]
-use std::future::ready;
 use std::pin::Pin;
 
 #[cfg(feature = "stream")]
@@ -56,6 +54,12 @@ macro_rules! forward {
                 }
             }
 
+            /// The text of a statement that may end a transaction: one of the schema.
+            fn text_of_schema<S: StatementBuilder>(&self, statement: &S) -> Option<String> {
+                (Self::IN_TRANSACTION && !is_query::<S>())
+                    .then(|| self.inner.get_database_backend().build(statement).sql)
+            }
+
             /// Also the statement, where it was built for this and may go on as it is.
             fn admit_built<S: StatementBuilder>(
                 &self,
@@ -83,10 +87,12 @@ macro_rules! forward {
             }
 
             async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+                self.ready(Some(&stmt.sql)).await?;
                 follow!(self, self.admit_text(&stmt.sql)?, executor => executor.execute_raw(stmt))
             }
 
             async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
+                self.ready(self.text_of_schema(stmt).as_deref()).await?;
                 match self.admit_built(stmt)? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.execute_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.execute(stmt)),
@@ -94,14 +100,17 @@ macro_rules! forward {
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+                self.ready(Some(sql)).await?;
                 follow!(self, self.admit_text(sql)?, executor => executor.execute_unprepared(sql))
             }
 
             async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+                self.ready(Some(&stmt.sql)).await?;
                 follow!(self, self.admit_text(&stmt.sql)?, executor => executor.query_one_raw(stmt))
             }
 
             async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
+                self.ready(self.text_of_schema(stmt).as_deref()).await?;
                 match self.admit_built(stmt)? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.query_one_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.query_one(stmt)),
@@ -109,10 +118,12 @@ macro_rules! forward {
             }
 
             async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+                self.ready(Some(&stmt.sql)).await?;
                 follow!(self, self.admit_text(&stmt.sql)?, executor => executor.query_all_raw(stmt))
             }
 
             async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
+                self.ready(self.text_of_schema(stmt).as_deref()).await?;
                 match self.admit_built(stmt)? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.query_all_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.query_all(stmt)),
@@ -129,64 +140,70 @@ macro_rules! forward {
         }
 
         #[cfg(feature = "stream")]
-        impl<C: StreamTrait> $wrapper<C> {
+        impl<C: StreamTrait + ConnectionTrait> $wrapper<C> {
             /// No hook is followed by a stream, so its answer is not read for keys.
             fn admit_streamed(&self, sql: &str) -> Result<(), DbErr> {
                 if !self.looks_at_statements() {
                     return Ok(());
                 }
-                let admission = self.admit(sql, self.inner.get_database_backend())?;
+                let admission = self.admit(sql, StreamTrait::get_database_backend(&self.inner))?;
                 if admission.is_to_be_followed() { Err(Error::StreamedWrite.into()) } else { Ok(()) }
             }
         }
 
         #[cfg(feature = "stream")]
-        impl<C: StreamTrait> StreamTrait for $wrapper<C> {
+        impl<C: StreamTrait + ConnectionTrait> StreamTrait for $wrapper<C> {
             type Stream<'a>
                 = C::Stream<'a>
             where
                 Self: 'a;
 
             fn get_database_backend(&self) -> DbBackend {
-                self.inner.get_database_backend()
+                StreamTrait::get_database_backend(&self.inner)
             }
 
             fn stream_raw<'a>(
                 &'a self,
                 stmt: Statement,
             ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-                match self.admit_streamed(&stmt.sql) {
-                    Ok(()) => self.inner.stream_raw(stmt),
-                    Err(error) => Box::pin(ready(Err(error))),
-                }
+                Box::pin(async move {
+                    self.ready(Some(&stmt.sql)).await?;
+                    self.admit_streamed(&stmt.sql)?;
+                    self.streams();
+                    self.inner.stream_raw(stmt).await
+                })
             }
 
             fn stream<'a, S: StatementBuilder + Sync>(
                 &'a self,
                 stmt: &S,
             ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
-                let backend = self.inner.get_database_backend();
-                let admitted = if self.looks_at_statements() && may_write::<S>(backend) {
-                    self.admit_streamed(&backend.build(stmt).sql)
-                } else {
-                    Ok(())
-                };
-                match admitted {
-                    Ok(()) => self.inner.stream(stmt),
-                    Err(error) => Box::pin(ready(Err(error))),
-                }
+                let backend = StreamTrait::get_database_backend(&self.inner);
+                let may_end = Self::IN_TRANSACTION && !is_query::<S>();
+                let looks = self.looks_at_statements() && may_write::<S>(backend);
+                let text = (may_end || looks).then(|| backend.build(stmt).sql);
+                let streaming = self.inner.stream(stmt);
+                Box::pin(async move {
+                    self.ready(text.as_deref().filter(|_| may_end)).await?;
+                    if let Some(text) = text.filter(|_| looks) {
+                        self.admit_streamed(&text)?;
+                    }
+                    self.streams();
+                    streaming.await
+                })
             }
         }
 
         #[async_trait::async_trait]
         impl<C> TransactionTrait for $wrapper<C>
         where
-            C: TransactionTrait + Send,
+            C: ConnectionTrait + TransactionTrait + Send,
             C::Transaction: 'static,
         {
             type Transaction = StreamedTransaction<C::Transaction>;
 
             async fn begin(&self) -> Result<Self::Transaction, DbErr> {
+                self.ready(None).await?;
                 self.wrap(self.inner.begin().await)
             }
 
@@ -195,10 +212,12 @@ macro_rules! forward {
                 isolation_level: Option<IsolationLevel>,
                 access_mode: Option<AccessMode>,
             ) -> Result<Self::Transaction, DbErr> {
+                self.ready(None).await?;
                 self.wrap(self.inner.begin_with_config(isolation_level, access_mode).await)
             }
 
             async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self::Transaction, DbErr> {
+                self.ready(None).await?;
                 self.wrap(self.inner.begin_with_options(options).await)
             }
 
@@ -230,6 +249,13 @@ macro_rules! forward {
 
 forward!(StreamedConnection, C: TransactionTrait, C::Transaction: Send + 'static);
 forward!(StreamedTransaction,);
+
+/// Whether statements of this type are SeaQuery's selects, inserts, updates and deletes, which end no transaction.
+fn is_query<S>() -> bool {
+    const QUERIES: [&str; 5] =
+        ["::SelectStatement", "::InsertStatement", "::UpdateStatement", "::DeleteStatement", "::WithQuery"];
+    QUERIES.iter().any(|query| type_name::<S>().ends_with(query))
+}
 
 /// By far the most statements are selects. Only PostgreSQL has those that write, by a common table expression; elsewhere
 /// they need not be built to see that they do not.

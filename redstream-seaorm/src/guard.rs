@@ -1,5 +1,6 @@
 //! The bypass guard: notices statements that write a streamed table and were announced by no hook and no bulk operation.
 
+mod control;
 mod statements;
 mod tables;
 mod tokens;
@@ -11,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use redstream_core::metrics;
 use sea_orm::{DbBackend, DbErr, EntityTrait};
 
+pub(crate) use self::control::{Control, control};
 pub use self::tables::StreamedEntity;
 
 use self::statements::{Write, writes};

@@ -80,6 +80,7 @@ mod connection;
 mod context;
 mod delays;
 pub mod drop_in;
+mod ended;
 mod entities;
 mod error;
 mod executor;
