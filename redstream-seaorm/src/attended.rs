@@ -9,6 +9,7 @@ use crate::StreamedTransaction;
 use crate::answer::Answer;
 use crate::beside::beside;
 use crate::context::Context;
+use crate::engines::warn_of_those_without_transactions;
 use crate::permits::Promise;
 use crate::probe;
 use crate::scope::Scope;
@@ -20,11 +21,20 @@ pub(crate) struct Admission {
     promises: Vec<Promise>,
     /// The streamed tables that it writes; told where a connection below wants to know.
     tables: Vec<String>,
+    /// Those that are written for the first time, on a database whose tables may take no part in transactions.
+    unknown: Vec<String>,
 }
 
 impl Admission {
-    pub(crate) fn new(promises: Vec<Promise>, tables: Vec<String>) -> Self {
-        Self { promises, tables }
+    pub(crate) fn new(promises: Vec<Promise>, tables: Vec<String>, unknown: Vec<String>) -> Self {
+        Self { promises, tables, unknown }
+    }
+
+    /// What is to be known of the tables before they are written.
+    pub(crate) async fn look_at_tables(&self, db: &impl ConnectionTrait) {
+        if !self.unknown.is_empty() && !db.is_mock_connection() {
+            warn_of_those_without_transactions(db, &self.unknown).await;
+        }
     }
 
     /// Whether there is more to do than to run it.

@@ -26,6 +26,7 @@ type Callback<'c, R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'c>
 macro_rules! follow {
     ($self:ident, $admission:expr, $executor:ident => $run:expr) => {{
         let admission: Admission = $admission;
+        admission.look_at_tables(&$self.inner).await;
         if admission.is_to_be_followed() {
             let attended = $self.attend(admission).await?;
             let $executor = attended.executor();

@@ -7,7 +7,7 @@ mod tokens;
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use redstream_core::metrics;
 use sea_orm::{DbBackend, DbErr, EntityTrait};
@@ -51,6 +51,8 @@ pub(crate) struct Guard {
     pub(crate) mode: BypassGuard,
     tables: Tables,
     warned: Mutex<HashSet<u64>>,
+    /// Tables whose engine was looked at.
+    looked_at: RwLock<HashSet<String>>,
 }
 
 /// Reads a text as [`Guard::admit`] does.
@@ -63,7 +65,7 @@ pub(crate) fn read(sql: &str, backend: DbBackend) {
 
 impl Guard {
     pub(crate) fn new(mode: BypassGuard) -> Self {
-        Self { mode, tables: Tables::known(), warned: Mutex::default() }
+        Self { mode, tables: Tables::known(), warned: Mutex::default(), looked_at: RwLock::default() }
     }
 
     pub(crate) fn learn<E: EntityTrait>(&self) {
@@ -86,7 +88,7 @@ impl Guard {
         permits: &(impl Iterator<Item = &'p Permits> + Clone),
         lends: bool,
     ) -> Result<Admission, DbErr> {
-        let (mut promised, mut tables) = (Vec::new(), Vec::new());
+        let (mut promised, mut tables, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
         for write in writes(sql, backend).into_iter().filter(|write| self.tables.has(write)) {
             match permits.clone().find_map(|permits| permits.take(write.table)) {
                 Some(promises) => promised.extend(promises),
@@ -95,8 +97,16 @@ impl Guard {
             if lends {
                 tables.push(write.table.to_owned());
             }
+            if backend == DbBackend::MySql && self.is_first_write(write.table) {
+                unknown.push(write.table.to_owned());
+            }
         }
-        Ok(Admission::new(promised, tables))
+        Ok(Admission::new(promised, tables, unknown))
+    }
+
+    fn is_first_write(&self, table: &str) -> bool {
+        let known = self.looked_at.read().unwrap_or_else(PoisonError::into_inner).contains(table);
+        !known && self.looked_at.write().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned())
     }
 
     fn bypassed(&self, write: &Write<'_>, sql: &str) -> Result<(), DbErr> {

@@ -81,6 +81,7 @@ mod context;
 mod delays;
 pub mod drop_in;
 mod ended;
+mod engines;
 mod entities;
 mod error;
 mod executor;

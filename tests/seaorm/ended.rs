@@ -3,6 +3,7 @@
 mod control;
 mod deadlock;
 mod dropped;
+mod engine;
 mod failed;
 mod implicit;
 mod procedure;
