@@ -8,6 +8,7 @@ use crate::StreamedTransaction;
 use crate::answer::Answer;
 use crate::beside::beside;
 use crate::context::Context;
+use crate::engines::warn_of_those_without_transactions;
 use crate::followed::{self, Before};
 use crate::guard::Changing;
 use crate::permits::Promise;
@@ -22,6 +23,8 @@ pub(crate) struct Admission {
     promises: Vec<Promise>,
     /// The streamed tables that it writes; told where a connection below wants to know.
     tables: Vec<TableName>,
+    /// Those that are written for the first time, on a database whose tables may take no part in transactions.
+    unknown: Vec<String>,
     /// Nobody can tell what it writes; told likewise.
     is_unread: bool,
     /// While it runs, no answer about views is kept.
@@ -35,6 +38,18 @@ impl Admission {
 
     pub(crate) fn lends(&mut self, table: TableName) {
         self.tables.push(table);
+    }
+
+    /// This table is written for the first time.
+    pub(crate) fn writes_first(&mut self, table: String) {
+        self.unknown.push(table);
+    }
+
+    /// What is to be known of the tables before they are written.
+    pub(crate) async fn look_at_tables(&self, db: &impl ConnectionTrait) {
+        if !self.unknown.is_empty() && !db.is_mock_connection() {
+            warn_of_those_without_transactions(db, &self.unknown).await;
+        }
     }
 
     pub(crate) fn lends_unread(&mut self) {
@@ -108,6 +123,10 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> Own<T> {
     pub(crate) async fn end<R: Answer>(self, answer: Result<R, DbErr>) -> Result<R, DbErr> {
         let Self { transaction, admission: Admission { promises, .. }, before } = self;
         let (inner, scope) = (&transaction.inner, &transaction.scope);
+        if answer.is_err() {
+            // It may have ended the transaction, which the rollback has to know.
+            scope.life().doubt();
+        }
         let followed = match answer.and_then(|answer| Ok((followed::told(&promises, &answer)?, answer))) {
             Ok((told, answer)) => followed::after(inner, scope, &promises, before, told).await.map(|()| answer),
             Err(error) => Err(error),
@@ -135,7 +154,8 @@ pub(crate) struct Within<'a, T> {
 
 impl<'a, T: ConnectionTrait> Within<'a, T> {
     pub(crate) async fn begin(inner: &'a T, scope: &'a Scope, admission: Admission) -> Result<Self, DbErr> {
-        let before = followed::before(inner, scope, &admission.promises).await?;
+        let before = followed::before(inner, scope, &admission.promises).await;
+        let before = before.inspect_err(|_| scope.life().doubt())?;
         admission.lend(inner);
         Ok(Self { inner, scope, admission, before, running: scope.unkeyed.begin() })
     }
@@ -155,7 +175,8 @@ impl<'a, T: ConnectionTrait> Within<'a, T> {
         };
         // With an error of these, a row is there whose key cannot be insured: as good as cut off.
         let told = followed::told(&promises, &answer)?;
-        followed::after(inner, scope, &promises, before, told).await?;
+        let followed = followed::after(inner, scope, &promises, before, told).await;
+        followed.inspect_err(|_| scope.life().doubt())?;
         running.answered();
         Ok(answer)
     }

@@ -1,5 +1,6 @@
 //! The connection through which an application writes: SeaORM's, with every write noticed.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,6 +111,19 @@ impl<C> StreamedConnection<C> {
     pub(crate) fn bypass_guard(&self) -> &Guard {
         &self.context.guard
     }
+
+    /// Without a transaction there is none to be ended.
+    pub(crate) const IN_TRANSACTION: bool = false;
+
+    #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
+    pub(crate) fn ready(&self, _: Option<&str>) -> Ready<Result<(), DbErr>> {
+        ready(Ok(()))
+    }
+
+    /// A stream fails unseen; see that method of a transaction.
+    #[cfg(feature = "stream")]
+    #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
+    pub(crate) fn streams(&self) {}
 
     pub(crate) fn looks_at_statements(&self) -> bool {
         self.context.guard.looks(&self.context.permits)

@@ -138,6 +138,43 @@ pub enum Error {
         "this producer and the connection's do not belong to one Redstream handle: the change would be insured elsewhere"
     )]
     OtherRedis,
+
+    /// The database has ended the transaction by itself, so that what followed would be committed statement by statement. What the
+    /// transaction had written is rolled back after a deadlock or a conflict that rolls back; it is committed, and insured, after a
+    /// procedure that commits.
+    #[error(
+        "the database has ended this transaction by itself, after a deadlock, a conflict that rolls back or a statement that \
+         commits: roll back, begin a new transaction, and do the whole of the work again"
+    )]
+    TransactionEnded,
+
+    /// A statement of the transaction has failed, and PostgreSQL then turns its commit into a rollback that succeeds.
+    #[error(
+        "a statement of this transaction has failed, so the database would roll it back at its commit: nothing of it is \
+         committed. Roll back to a savepoint to go on after a failure"
+    )]
+    TransactionAborted,
+
+    /// A statement that begins or ends a transaction, within one: what it commits would not be insured, or what it rolls back be
+    /// announced.
+    #[error(
+        "`{statement}` within a transaction would begin or end one without being noticed: use the methods `begin`, `commit` \
+         and `rollback`, also for savepoints"
+    )]
+    TransactionControl {
+        /// Its first words.
+        statement: String,
+    },
+
+    /// A statement before which the database commits the transaction in which it runs.
+    #[error(
+        "the database commits the transaction before it runs `{statement}`, so its changes would not be insured: run this \
+         statement on the connection, outside of the transaction"
+    )]
+    ImplicitCommit {
+        /// Its first words.
+        statement: String,
+    },
 }
 
 /// What goes round the hooks, and what to do instead.

@@ -26,6 +26,7 @@ type Callback<'c, R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'c>
 macro_rules! follow {
     ($self:ident, $admission:expr, $executor:ident => $run:expr) => {{
         let admission: Admission = $admission;
+        admission.look_at_tables(&$self.inner).await;
         if admission.is_to_be_followed() {
             let attended = $self.attend(admission).await?;
             let $executor = attended.executor();
@@ -53,6 +54,12 @@ macro_rules! forward {
                 } else {
                     Ok(Admission::default())
                 }
+            }
+
+            /// The text of a statement that may end a transaction: one of the schema.
+            fn text_of_schema<S: StatementBuilder>(&self, statement: &S) -> Option<String> {
+                (Self::IN_TRANSACTION && !is_query::<S>())
+                    .then(|| self.inner.get_database_backend().build(statement).sql)
             }
 
             /// Also the statement, where it was built for this and may go on as it is.
@@ -83,10 +90,12 @@ macro_rules! forward {
             }
 
             async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+                self.ready(Some(&stmt.sql)).await?;
                 follow!(self, self.admit_text(&stmt.sql).await?, executor => executor.execute_raw(stmt))
             }
 
             async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
+                self.ready(self.text_of_schema(stmt).as_deref()).await?;
                 match self.admit_built(stmt).await? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.execute_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.execute(stmt)),
@@ -94,14 +103,17 @@ macro_rules! forward {
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+                self.ready(Some(sql)).await?;
                 follow!(self, self.admit_text(sql).await?, executor => executor.execute_unprepared(sql))
             }
 
             async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+                self.ready(Some(&stmt.sql)).await?;
                 follow!(self, self.admit_text(&stmt.sql).await?, executor => executor.query_one_raw(stmt))
             }
 
             async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
+                self.ready(self.text_of_schema(stmt).as_deref()).await?;
                 match self.admit_built(stmt).await? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.query_one_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.query_one(stmt)),
@@ -109,10 +121,12 @@ macro_rules! forward {
             }
 
             async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+                self.ready(Some(&stmt.sql)).await?;
                 follow!(self, self.admit_text(&stmt.sql).await?, executor => executor.query_all_raw(stmt))
             }
 
             async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
+                self.ready(self.text_of_schema(stmt).as_deref()).await?;
                 match self.admit_built(stmt).await? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.query_all_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.query_all(stmt)),
@@ -157,7 +171,9 @@ macro_rules! forward {
                 stmt: Statement,
             ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
                 Box::pin(async move {
+                    self.ready(Some(&stmt.sql)).await?;
                     self.admit_streamed(&stmt.sql).await?;
+                    self.streams();
                     self.inner.stream_raw(stmt).await
                 })
             }
@@ -167,14 +183,17 @@ macro_rules! forward {
                 stmt: &S,
             ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
                 let backend = StreamTrait::get_database_backend(&self.inner);
+                let may_end = Self::IN_TRANSACTION && !is_query::<S>();
                 let looks = self.looks_at_statements() && may_write::<S>(backend);
-                let built = looks.then(|| backend.build(stmt));
-                let streamed = self.inner.stream(stmt);
+                let text = (may_end || looks).then(|| backend.build(stmt).sql);
+                let streaming = self.inner.stream(stmt);
                 Box::pin(async move {
-                    if let Some(built) = built {
-                        self.admit_streamed(&built.sql).await?;
+                    self.ready(text.as_deref().filter(|_| may_end)).await?;
+                    if let Some(text) = text.filter(|_| looks) {
+                        self.admit_streamed(&text).await?;
                     }
-                    streamed.await
+                    self.streams();
+                    streaming.await
                 })
             }
         }
@@ -182,12 +201,13 @@ macro_rules! forward {
         #[async_trait::async_trait]
         impl<C> TransactionTrait for $wrapper<C>
         where
-            C: TransactionTrait + Send,
+            C: ConnectionTrait + TransactionTrait + Send,
             C::Transaction: 'static,
         {
             type Transaction = StreamedTransaction<C::Transaction>;
 
             async fn begin(&self) -> Result<Self::Transaction, DbErr> {
+                self.ready(None).await?;
                 self.wrap(self.inner.begin().await)
             }
 
@@ -196,10 +216,12 @@ macro_rules! forward {
                 isolation_level: Option<IsolationLevel>,
                 access_mode: Option<AccessMode>,
             ) -> Result<Self::Transaction, DbErr> {
+                self.ready(None).await?;
                 self.wrap(self.inner.begin_with_config(isolation_level, access_mode).await)
             }
 
             async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self::Transaction, DbErr> {
+                self.ready(None).await?;
                 self.wrap(self.inner.begin_with_options(options).await)
             }
 
@@ -231,6 +253,13 @@ macro_rules! forward {
 
 forward!(StreamedConnection, C: TransactionTrait, C::Transaction: Send + 'static);
 forward!(StreamedTransaction,);
+
+/// Whether statements of this type are SeaQuery's selects, inserts, updates and deletes, which end no transaction.
+fn is_query<S>() -> bool {
+    const QUERIES: [&str; 5] =
+        ["::SelectStatement", "::InsertStatement", "::UpdateStatement", "::DeleteStatement", "::WithQuery"];
+    QUERIES.iter().any(|query| type_name::<S>().ends_with(query))
+}
 
 /// By far the most statements are selects. Only PostgreSQL has those that write, by a common table expression; elsewhere
 /// they need not be built to see that they do not.

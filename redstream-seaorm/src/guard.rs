@@ -1,5 +1,6 @@
 //! The bypass guard: notices statements that write a streamed table and were announced by no hook and no bulk operation.
 
+mod control;
 mod reading;
 mod statements;
 mod tables;
@@ -9,11 +10,12 @@ mod views;
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use redstream_core::metrics;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
 
+pub(crate) use self::control::{Control, control};
 pub use self::tables::StreamedEntity;
 pub(crate) use self::tables::Target;
 pub(crate) use self::text::Text;
@@ -62,6 +64,8 @@ pub(crate) struct Guard {
     tables: Tables,
     views: Arc<Views>,
     warned: Mutex<HashSet<u64>>,
+    /// Tables whose engine was looked at.
+    looked_at: RwLock<HashSet<String>>,
 }
 
 /// Reads a text as [`Guard::admit`] does.
@@ -74,7 +78,13 @@ pub(crate) fn read(sql: &str, backend: DbBackend) {
 
 impl Guard {
     pub(crate) fn new(mode: BypassGuard) -> Self {
-        Self { mode, tables: Tables::known(), views: Arc::default(), warned: Mutex::default() }
+        Self {
+            mode,
+            tables: Tables::known(),
+            views: Arc::default(),
+            warned: Mutex::default(),
+            looked_at: RwLock::default(),
+        }
     }
 
     pub(crate) fn learn<E: EntityTrait>(&self) {
@@ -127,6 +137,12 @@ impl Guard {
             if lends {
                 admission.lends(found.target.name());
             }
+            if text.backend == DbBackend::MySql {
+                let table = found.target.name().table.into_owned();
+                if self.is_first_write(&table) {
+                    admission.writes_first(table);
+                }
+            }
         }
         if let Some(statement) = text.unread.as_deref().filter(|_| !self.tables.is_empty()) {
             if !permits.clone().any(Permits::take_unread) {
@@ -144,6 +160,11 @@ impl Guard {
             admission.changes(Changing::begin(&self.views));
         }
         Ok(admission)
+    }
+
+    fn is_first_write(&self, table: &str) -> bool {
+        let known = self.looked_at.read().unwrap_or_else(PoisonError::into_inner).contains(table);
+        !known && self.looked_at.write().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned())
     }
 
     fn bypassed(&self, found: &Found<'_>, sql: &str) -> Result<(), DbErr> {

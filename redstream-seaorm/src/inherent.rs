@@ -17,7 +17,7 @@ macro_rules! common {
     ($wrapper:ident) => {
         impl<C> $wrapper<C>
         where
-            C: TransactionTrait + Send,
+            C: ConnectionTrait + TransactionTrait + Send,
             C::Transaction: 'static,
         {
             /// Runs the function in a transaction: commits where it succeeds, rolls back where it fails.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use crate::Error;
+use crate::ended::Life;
 use crate::scope::Scope;
 
 /// What is known of one level.
@@ -17,6 +18,8 @@ pub(crate) struct Level {
     over: AtomicBool,
     /// Open savepoints inside, at any depth.
     savepoints: AtomicUsize,
+    /// Of the whole transaction, if this is its outermost level.
+    life: Life,
 }
 
 impl Scope {
@@ -29,6 +32,20 @@ impl Scope {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether the database still has the transaction that this level is of.
+    pub(crate) fn life(&self) -> &Life {
+        &self.outermost_level().level.life
+    }
+
+    /// How many savepoints of the whole transaction are open.
+    pub(crate) fn open_savepoints(&self) -> usize {
+        self.outermost_level().level.savepoints.load(SeqCst)
+    }
+
+    fn outermost_level(&self) -> &Self {
+        self.outer_levels().last().unwrap_or(self)
     }
 
     fn outer_levels(&self) -> impl Iterator<Item = &Self> {

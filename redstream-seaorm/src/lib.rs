@@ -82,6 +82,8 @@ mod connection;
 mod context;
 mod delays;
 pub mod drop_in;
+mod ended;
+mod engines;
 mod entities;
 mod error;
 mod executor;

@@ -31,6 +31,10 @@ impl Messages {
         self.order.is_empty()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &NewMessage> {
+        self.order.iter()
+    }
+
     pub(crate) fn into_vec(self) -> Vec<NewMessage> {
         self.order
     }

@@ -159,6 +159,17 @@ impl Scope {
         announced.into_vec()
     }
 
+    /// What this level and those around it have changed so far, as far as it was kept; it stays theirs.
+    pub(crate) fn changed_so_far(&self) -> Vec<NewMessage> {
+        let mut all = Messages::default();
+        for scope in std::iter::successors(Some(self), |scope| scope.parent()) {
+            scope.work_off();
+            let changes = scope.changes();
+            all.add_all(changes.announced.iter().chain(changes.insured.iter()).cloned());
+        }
+        all.into_vec()
+    }
+
     /// The savepoint was released: what it changed is the outer level's now.
     pub(crate) fn released(&self) {
         self.work_off();

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use redstream_core::{NewMessage, Producer, SyncToken};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, TransactionSession};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, TransactionSession};
 
 use crate::attended::{Admission, Within};
 use crate::beside::beside;
 use crate::chaos::cross;
 use crate::context::Context;
 use crate::delays::InsuredBy;
+use crate::ended::is_aborted;
 use crate::finishing::Finishing;
-use crate::guard::{Guard, Text};
+use crate::guard::{Control, Guard, Text, control};
 use crate::level::Open;
 use crate::mutation::{
     self,
@@ -75,10 +76,85 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         Within::begin(&self.inner, &self.scope, admission).await
     }
 
+    pub(crate) const IN_TRANSACTION: bool = true;
+
+    /// Rows are streamed past this, and so is the error that may end their stream: to be asked about before anything follows.
+    #[cfg(feature = "stream")]
+    pub(crate) fn streams(&self) {
+        self.scope.life().doubt();
+    }
+
+    /// Called before each statement, and before a savepoint. Errors if the database has ended the transaction, and if this text
+    /// would end it; what may end it is insured first.
+    pub(crate) async fn ready(&self, text: Option<&str>) -> Result<(), DbErr> {
+        if self.scope.context.settings.nested {
+            // The transaction below does all this.
+            return Ok(());
+        }
+        if !self.scope.life().is_sure() {
+            self.still_lives().await?;
+        }
+        match text.and_then(|text| control(text, self.inner.get_database_backend())) {
+            None => Ok(()),
+            Some(Control::Explicit(statement)) => Err(Error::TransactionControl { statement }.into()),
+            Some(Control::Implicit(statement)) => Err(Error::ImplicitCommit { statement }.into()),
+            Some(Control::Unknown) => {
+                self.insure_what_is_written().await?;
+                self.scope.life().doubt();
+                Ok(())
+            }
+        }
+    }
+
     /// Runs a statement, and does what the hook before it has noted once that has been sent.
-    pub(crate) async fn beside<R>(&self, statement: impl Future<Output = R>) -> R {
+    pub(crate) async fn beside<R>(&self, statement: impl Future<Output = Result<R, DbErr>>) -> Result<R, DbErr> {
+        let sent = self.scope.life().begin();
         let (answer, ()) = beside(statement, || self.scope.work_off()).await;
+        sent.answered(&answer);
+        if answer.is_err() {
+            self.ask().await;
+        }
         answer
+    }
+
+    /// Asks the database whether it still has the transaction, if there is a doubt.
+    async fn ask(&self) {
+        if !self.scope.context.settings.nested {
+            self.scope.life().ask(&self.inner, self.scope.open_savepoints()).await;
+        }
+    }
+
+    async fn still_lives(&self) -> Result<(), Error> {
+        self.ask().await;
+        if self.scope.life().has_ended() { Err(Error::TransactionEnded) } else { Ok(()) }
+    }
+
+    /// Whether a commit would do what it says.
+    async fn may_commit(&self) -> Result<(), Error> {
+        self.scope.may_commit()?;
+        let life = self.scope.life();
+        if life.is_sure() {
+            return Ok(());
+        }
+        self.still_lives().await?;
+        // A savepoint of an aborted transaction is not released: that is an error by itself.
+        let may_be_aborted = self.inner.get_database_backend() == DbBackend::Postgres && !self.scope.is_savepoint();
+        if may_be_aborted && life.is_doubted() && is_aborted(&self.inner).await {
+            return Err(Error::TransactionAborted);
+        }
+        Ok(())
+    }
+
+    /// All that this transaction has written, before a statement that may commit it.
+    async fn insure_what_is_written(&self) -> Result<(), Error> {
+        let messages = self.scope.changed_so_far();
+        if messages.is_empty() && self.scope.delays.is_empty() {
+            return Ok(());
+        }
+        match self.scope.delays.settled().await? {
+            InsuredBy::Redis => Ok(()),
+            InsuredBy::Outbox => outbox::write(&self.inner, &messages).await,
+        }
     }
 }
 
@@ -100,8 +176,12 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     /// So poll it or drop it: the transaction stays open for as long as the future is held and not polled. A savepoint is
     /// released, and its announcements wait for the outer commit.
     ///
-    /// On PostgreSQL a commit after a failed statement rolls back and yet succeeds, as the driver reports it. The main messages
-    /// then only make consumers read unchanged rows.
+    /// Errors with [`Error::TransactionEnded`], after a rollback, if the database has ended the transaction by itself: after a
+    /// deadlock of MariaDB, an `ON CONFLICT ROLLBACK` of SQLite, a procedure that commits. Every statement after that errors in the
+    /// same way, at each level; [`rollback`](Self::rollback) succeeds. Retry the whole transaction, never its last statement.
+    ///
+    /// Errors with [`Error::TransactionAborted`], after a rollback, if a statement failed on PostgreSQL and no savepoint was rolled
+    /// back to since: to the driver alone that commit would succeed, and commit nothing.
     ///
     /// With [`announce_in_background`](crate::StreamedConnection::announce_in_background) it returns when the database has
     /// committed, and the main messages follow.
@@ -136,13 +216,17 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     }
 
     async fn conclude(self, announcement: Announcement) -> Result<SyncToken, DbErr> {
-        if let Err(error) = self.scope.may_commit() {
+        if let Err(error) = self.may_commit().await {
             // Should even that fail, the server rolls back when it misses the connection.
             let _ = self.inner.rollback().await;
             return Err(error.into());
         }
         if self.scope.is_savepoint() {
-            self.inner.commit().await?;
+            let released = self.inner.commit().await;
+            if released.is_err() {
+                self.scope.life().doubt();
+            }
+            released?;
             self.scope.released();
             return Ok(SyncToken::new());
         }
@@ -165,7 +249,19 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
         if mutation::is(SavepointAnnounces) {
             self.scope.released();
         }
-        self.inner.rollback().await
+        let life = self.scope.life();
+        if life.is_doubted() {
+            self.ask().await;
+        }
+        let had_ended = life.has_ended();
+        let rolled_back = self.inner.rollback().await;
+        if had_ended {
+            return Ok(());
+        }
+        if rolled_back.is_err() {
+            self.scope.life().doubt();
+        }
+        rolled_back
     }
 }
 

@@ -8,6 +8,7 @@ mod connection;
 mod derive;
 mod drop_in;
 mod elsewhere;
+mod ended;
 mod guard;
 mod half_hooks;
 mod hooks;

@@ -20,6 +20,7 @@ const DEFINITIONS: [&str; 10] =
 #[derive(Debug)]
 pub(crate) struct Text<'a> {
     pub(super) sql: &'a str,
+    pub(super) backend: DbBackend,
     pub(super) writes: Vec<Write<'a>>,
     /// The tables behind the relation of a write, by the write's index; of those that are no streamed tables themselves.
     pub(super) behind: Vec<(usize, Arc<Behind>)>,
@@ -43,7 +44,7 @@ impl<'a> Text<'a> {
         let Reading { writes, unread } = read(sql, backend);
         let defines = unread.is_some() || may_define(sql);
         let unread = unread.map(|unread| unread.statement);
-        Self { sql, writes, behind: Vec::new(), unread, defines }
+        Self { sql, backend, writes, behind: Vec::new(), unread, defines }
     }
 
     /// Each streamed table that it writes, once for each write of it.

@@ -1,0 +1,58 @@
+//! A transaction ends when the server says so: what has ended refuses all that follows, and what would end it is refused.
+
+mod control;
+mod deadlock;
+mod dropped;
+mod engine;
+mod failed;
+mod implicit;
+mod procedure;
+mod rolled_back;
+
+use sea_orm::{ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, EntityTrait, TransactionTrait};
+
+use redstream_seaorm::{BypassGuard, StreamedConnection, StreamedTransaction};
+
+use super::city::{self, with_key};
+use super::world::World;
+use crate::support::TestDb;
+
+/// What a transaction says that the database has ended.
+const ENDED: &str = "the database has ended this transaction by itself";
+
+/// A streamed connection to the world's table, of one connection below: what a transaction leaves behind, the next one finds.
+async fn of_one_connection(world: &World, db: &TestDb) -> StreamedConnection {
+    let mut options = ConnectOptions::new(db.url());
+    options.max_connections(1).sqlx_logging(false);
+    let plain = Database::connect(options).await.unwrap();
+    StreamedConnection::new(plain, world.db.producer().clone()).guard(BypassGuard::Off)
+}
+
+/// Whatever is tried is refused.
+async fn all_is_refused(transaction: &StreamedTransaction) {
+    let refusals = [
+        with_key(501, "retried").insert(transaction).await.map(drop),
+        city::Entity::find().one(transaction).await.map(drop),
+        transaction.execute_unprepared("SELECT 1").await.map(drop),
+        transaction.begin().await.map(drop),
+    ];
+    for refusal in refusals {
+        let error = refusal.unwrap_err().to_string();
+        assert!(error.contains(ENDED), "{error}");
+    }
+}
+
+/// The connection below can be used as if nothing had happened.
+async fn works(db: &StreamedConnection, world: &World) {
+    let given_up = db.begin().await.unwrap();
+    with_key(601, "given up").insert(&given_up).await.unwrap();
+    given_up.rollback().await.unwrap();
+    with_key(602, "alone").insert(db).await.unwrap();
+    let outer = db.begin().await.unwrap();
+    let inner = outer.begin().await.unwrap();
+    with_key(603, "inner").insert(&inner).await.unwrap();
+    inner.commit().await.unwrap();
+    outer.commit().await.unwrap();
+    let found = [world.row(601).await.is_some(), world.row(602).await.is_some(), world.row(603).await.is_some()];
+    assert_eq!(found, [false, true, true]);
+}

@@ -1,0 +1,74 @@
+//! A statement whose future is dropped before its error comes: nobody saw that it ended the transaction.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use sea_orm::{ActiveModelTrait, ConnectionTrait, Statement, TransactionTrait};
+use tokio::sync::Notify;
+
+use super::super::city::with_key;
+use super::super::world::{World, ids};
+use super::super::wrappers::Interference;
+use super::ENDED;
+use crate::support::{Backend, TestDb};
+
+/// While it is on, statements are done, and their answers never come.
+#[derive(Debug, Default)]
+struct Swallowing {
+    on: AtomicBool,
+    swallowed: Notify,
+}
+
+#[async_trait]
+impl Interference for Swallowing {
+    async fn after_statement_within(&self) {
+        if self.on.load(Ordering::Relaxed) {
+            self.swallowed.notify_one();
+            pending::<()>().await;
+        }
+    }
+}
+
+/// Runs it within a transaction that has written city 1, drops it, and tells how the next save and the commit end.
+async fn after_a_dropped(statement: &str, backend: Backend) -> (World, TestDb, Result<(), String>, Result<(), String>) {
+    let db = TestDb::new(backend).await;
+    let world = World::new(&db).await;
+    world.plain.execute_unprepared("CREATE TABLE labels (id integer primary key)").await.unwrap();
+    world.plain.execute_unprepared("INSERT INTO labels VALUES (1)").await.unwrap();
+    let swallowing = Arc::<Swallowing>::default();
+    let txn = world.interfered(swallowing.clone()).begin().await.unwrap();
+    with_key(1, "Rome").insert(&txn).await.unwrap();
+    swallowing.on.store(true, Ordering::Relaxed);
+    tokio::select! {
+        _ = txn.execute_raw(Statement::from_string(txn.get_database_backend(), statement)) => panic!("its answer came"),
+        () = swallowing.swallowed.notified() => {}
+    }
+    swallowing.on.store(false, Ordering::Relaxed);
+    let saved = with_key(2, "Oslo").insert(&txn).await.map(drop).map_err(|error| error.to_string());
+    let committed = txn.commit().await.map_err(|error| error.to_string());
+    (world, db, saved, committed)
+}
+
+#[tokio::test]
+async fn a_dropped_statement_that_ended_the_transaction_is_found_out() {
+    let statement = "INSERT OR ROLLBACK INTO labels (id) VALUES (1)";
+    let (world, _db, saved, committed) = after_a_dropped(statement, Backend::Sqlite).await;
+    for refusal in [saved, committed] {
+        let error = refusal.unwrap_err();
+        assert!(error.contains(ENDED), "{error}");
+    }
+    assert_eq!(world.count().await, 0);
+    world.nothing_is_announced().await;
+}
+
+#[tokio::test]
+async fn a_dropped_statement_that_ended_nothing_leaves_the_transaction_as_it_is() {
+    for backend in Backend::ALL {
+        let (world, _db, saved, committed) = after_a_dropped("SELECT 1", backend).await;
+        saved.unwrap();
+        committed.unwrap();
+        assert_eq!(world.main().await, ids([1, 2]), "{backend}");
+    }
+}
