@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use crate::item::{GHOSTS, STREAM};
+use crate::keys::number_in;
 use crate::log::Log;
 use crate::verdict::{Breach, Breaches};
 
@@ -133,7 +134,7 @@ impl Seen {
                 None
             }
             ["XADD", key, "*", "payload", payload] if *key == main_stream() => {
-                let ghost = GHOSTS.into_iter().find(|id| *payload == format!(r#"{{"id":{id}}}"#))?;
+                let ghost = Some(number_in(payload)).filter(|number| GHOSTS.contains(number))?;
                 Some((Breach::Announced, format!("a main message of key {ghost}, which is only ever rolled back")))
             }
             _ => None,

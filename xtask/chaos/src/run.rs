@@ -12,6 +12,7 @@ use crate::checks;
 use crate::faults;
 use crate::processes::Process;
 use crate::schedule::Schedule;
+use crate::shared::Shared;
 use crate::stage::Stage;
 use crate::verdict::Breach;
 
@@ -38,12 +39,12 @@ pub(crate) struct Outcome {
 }
 
 /// Runs the schedule of that seed.
-pub(crate) async fn run(seed: u64, mutation: Option<String>, postgres: &str) -> Result<Outcome> {
-    play(seed, mutation, postgres).await.with_context(|| format!("schedule {seed} did not come to a verdict"))
+pub(crate) async fn run(seed: u64, mutation: Option<String>, shared: &Shared) -> Result<Outcome> {
+    play(seed, mutation, shared).await.with_context(|| format!("schedule {seed} did not come to a verdict"))
 }
 
-async fn play(seed: u64, mutation: Option<String>, postgres: &str) -> Result<Outcome> {
-    let stage = Stage::set(Schedule::draw(seed), mutation, postgres).await?;
+async fn play(seed: u64, mutation: Option<String>, shared: &Shared) -> Result<Outcome> {
+    let stage = Stage::set(Schedule::draw(seed), mutation, shared).await?;
     let processes = stage.processes().await?;
     let mut kept = tokio::task::JoinSet::new();
     for process in &processes {
@@ -99,7 +100,7 @@ async fn until_idle(stage: &Stage, processes: &[Arc<Process>], redis: &redis::Cl
         if left.is_empty() && !stage.schedule.poison.is_empty() && last_healthy.elapsed() > HEALTHY_EACH {
             last_healthy = Instant::now();
             // A consumer that has seen nothing but poison cannot tell it from an outage until something else comes.
-            let _: Result<String, _> = checks::healthy(&mut connection).await;
+            let _: Result<String, _> = checks::healthy(stage.schedule.keys, &mut connection).await;
         }
         if left.is_empty() {
             left = match checks::left(stage, &mut connection).await {
