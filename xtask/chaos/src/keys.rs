@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::schedule::Kind;
 
 /// The column of the primary key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Keys {
     /// Integers: one spelling each.
     Integer,

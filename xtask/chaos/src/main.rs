@@ -5,6 +5,7 @@ mod batch;
 mod carrier;
 mod checks;
 mod child;
+mod connect;
 mod database;
 mod faults;
 mod item;
@@ -30,8 +31,9 @@ mod workload;
 mod writer;
 
 use std::process::ExitCode;
+use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Parser, Subcommand};
 use redstream_servers::{MariaDb, Postgres};
 
@@ -93,7 +95,13 @@ fn main() -> ExitCode {
 
 /// Runs the schedules. Whether all was as it has to be.
 fn lead(options: &Options) -> Result<bool> {
-    let (postgres, mariadb) = (Postgres::start()?, MariaDb::start()?);
+    let (postgres, mariadb) = thread::scope(|scope| {
+        let postgres = scope.spawn(Postgres::start);
+        let mariadb = MariaDb::start();
+        (postgres.join(), mariadb)
+    });
+    let postgres = postgres.map_err(|_| anyhow!("the thread that started PostgreSQL panicked"))??;
+    let mariadb = mariadb?;
     let shared = Shared::new(&postgres, &mariadb);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {

@@ -7,6 +7,7 @@ use redstream_seaorm::MessageId;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
+use crate::connect::connected;
 use crate::item::{GHOSTS, STREAM};
 use crate::keys::number_in;
 use crate::log::Log;
@@ -60,9 +61,8 @@ impl Monitor {
     }
 
     /// Takes up what Redis did and stored, and was killed before it showed it. Nobody else may be at work.
-    pub(crate) async fn catch_up(&self) -> redis::RedisResult<()> {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}/", self.port))?;
-        let mut redis = client.get_multiplexed_async_connection().await?;
+    pub(crate) async fn catch_up(&self) -> anyhow::Result<()> {
+        let mut redis = connected(self.port).await?;
         let keys: Vec<String> = redis::cmd("KEYS").arg("redstream:*").query_async(&mut redis).await?;
         for key in keys {
             let kind: String = redis::cmd("TYPE").arg(&key).query_async(&mut redis).await?;

@@ -9,9 +9,11 @@ use rustix::process::Signal;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::checks;
+use crate::connect::connected;
 use crate::faults;
+use crate::keys::Keys;
 use crate::processes::Process;
-use crate::schedule::Schedule;
+use crate::schedule::{Kind, Schedule};
 use crate::shared::Shared;
 use crate::stage::Stage;
 use crate::verdict::Breach;
@@ -32,6 +34,7 @@ const GRACE: Duration = Duration::from_secs(6);
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) seed: u64,
+    pub(crate) drawn: (Kind, Keys),
     pub(crate) writes: usize,
     pub(crate) crashes: u64,
     pub(crate) breaches: Vec<(Breach, String)>,
@@ -51,14 +54,14 @@ async fn play(seed: u64, mutation: Option<String>, shared: &Shared) -> Result<Ou
         kept.spawn(process.clone().keep(stage.clone()));
     }
     faults::cause(&stage, &processes).await?;
-    let redis = redis::Client::open(format!("redis://127.0.0.1:{}/", stage.redis_port))?;
-    until_idle(&stage, &processes, &redis).await?;
+    until_idle(&stage, &processes).await?;
     end(&stage, &processes, kept).await?;
-    let mut redis = connected(&redis).await?;
+    let mut redis = connected(stage.redis_port).await?;
     let writes = checks::history(&stage, &mut redis).await?;
     stage.breaches.log(&stage.log);
     let outcome = Outcome {
         seed,
+        drawn: (stage.schedule.kind, stage.schedule.keys),
         writes,
         crashes: stage.crashes.load(Ordering::Relaxed),
         breaches: stage.breaches.all(),
@@ -69,28 +72,10 @@ async fn play(seed: u64, mutation: Option<String>, shared: &Shared) -> Result<Ou
     Ok(outcome)
 }
 
-/// Redis may be on its way back.
-async fn connected(redis: &redis::Client) -> Result<redis::aio::MultiplexedConnection> {
-    let config = redis::AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(Duration::from_secs(1)))
-        .set_response_timeout(Some(Duration::from_secs(5)));
-    let deadline = Instant::now() + SOON;
-    loop {
-        let error = match redis.get_multiplexed_async_connection_with_config(&config).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
-        if Instant::now() > deadline {
-            return Err(error).context("Redis did not come back");
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn until_idle(stage: &Stage, processes: &[Arc<Process>], redis: &redis::Client) -> Result<()> {
+async fn until_idle(stage: &Stage, processes: &[Arc<Process>]) -> Result<()> {
     let (begun, mut moved) = (Instant::now(), Instant::now());
     let mut offsets = stage.monitor.offsets();
-    let mut connection = connected(redis).await?;
+    let mut connection = connected(stage.redis_port).await?;
     let mut last_healthy = Instant::now();
     loop {
         let mut left = Vec::new();
@@ -107,7 +92,7 @@ async fn until_idle(stage: &Stage, processes: &[Arc<Process>], redis: &redis::Cl
                 Ok(left) => left,
                 Err(error) => {
                     // A trap may have killed Redis at the last moment.
-                    connection = connected(redis).await?;
+                    connection = connected(stage.redis_port).await?;
                     vec![(Breach::NotIdle, format!("{error:#}"))]
                 }
             };

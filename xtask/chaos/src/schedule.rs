@@ -11,7 +11,7 @@ use crate::trap::{Act, Trap};
 use crate::words::{Mood, Role};
 
 /// The kind of the primary database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Sqlite,
     Postgres,

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use redstream_seaorm::{Redstream, Start};
+use redstream_seaorm::{ConnectOptions, Redstream, Start};
 use redstream_servers::{Redis, RedisOptions};
 
+use crate::connect::connected;
 use crate::database::Primary;
 use crate::item::STREAM;
 use crate::log::Log;
@@ -50,7 +51,7 @@ impl Stage {
         let primary = Primary::create(schedule.kind, schedule.keys, shared, schedule.seed).await?;
         let datastore = Datastore::open(schedule.keys, schedule.poison.clone(), log.clone()).await?;
         if schedule.ahead {
-            let mut redis = redis::Client::open(redis.url())?.get_multiplexed_async_connection().await?;
+            let mut redis = connected(redis.port()).await?;
             let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await?;
             let id = format!("{}000-0", seconds + 86_400);
             let key = format!("redstream:stream:{STREAM}");
@@ -62,7 +63,8 @@ impl Stage {
                 .query_async(&mut redis)
                 .await?;
         }
-        let stream = Redstream::connect(redis.url()).await?.stream(STREAM)?;
+        let patient = ConnectOptions::new(redis.url()).response_timeout(Duration::from_secs(20));
+        let stream = Redstream::connect(patient).await?.stream(STREAM)?;
         for consumer in CONSUMERS {
             stream.register(consumer, Start::Earliest).await?;
         }

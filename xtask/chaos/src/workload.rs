@@ -45,6 +45,8 @@ pub(crate) enum Op {
     /// The same by a closure that is named the keys.
     BulkClosure(i64, i64),
     BulkDelete(i64, i64),
+    /// New rows by a closure that is named the keys as the writer spells them.
+    BulkClosureInsert(u64),
     /// New rows in one statement.
     BulkInsert(u64),
     /// A save through a connection that is not streamed, which must be refused.
@@ -117,7 +119,8 @@ impl Op {
                 Self::ReleasedSavepoint { outer, inner, ghost: (chance.u8(0..3) == 0).then_some(ghost) }
             }
             81..86 => Self::BulkUpdate(from, to),
-            86..90 => Self::BulkClosure(from, to),
+            86..89 => Self::BulkClosure(from, to),
+            89..90 => Self::BulkClosureInsert(chance.u64(1..=3)),
             90..93 => Self::BulkDelete(from, to),
             93..97 => Self::BulkInsert(chance.u64(1..=15)),
             97..100 => Self::Untracked(key(chance, poison)),

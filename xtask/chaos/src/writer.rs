@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use redstream_seaorm::{Bulk, BulkExt as _, StreamedConnection};
+use redstream_seaorm::{Bulk, BulkExt as _, Key, StreamedConnection};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait as _, ConnectionTrait, DatabaseConnection, DbErr, QueryFilter as _, SqliteTransactionMode,
@@ -141,6 +141,13 @@ impl<E: Item> Writer<E> {
                 db.producer().bulk_keys(db, keys, async |txn| update.exec(txn).await.map(drop)).await
             }
             Op::BulkDelete(from, to) => Bulk::<E>::new().filter(self.any_of(from..=to)).delete_many(db).await.map(drop),
+            Op::BulkClosureInsert(rows) => {
+                let ids: Vec<String> = (0..rows).map(|_| self.fresh()).collect();
+                let items: Vec<_> = ids.iter().map(|id| E::active(Some(id), Some(self.kept(written)))).collect();
+                let keys = ids.iter().map(|id| Key::<E>::new(E::id(id)));
+                let insert = E::insert_many(items);
+                db.producer().bulk_keys(db, keys, async |txn| insert.exec_without_returning(txn).await.map(drop)).await
+            }
             Op::BulkInsert(rows) => {
                 let mut items = Vec::new();
                 for _ in 0..rows {
