@@ -43,11 +43,11 @@ pub(crate) fn live() -> Result<()> {
     runtime.block_on(async {
         match role {
             Role::Writer { number, seed, busy_ms, poison } => {
-                let write = async {
+                let write = Box::pin(async {
                     with_entity!(site.keys, E => {
                         writer::Writer::<E>::new(number, life, seed, poison, &site).write(&site, busy_ms).await
                     })
-                };
+                });
                 let written = end.run_until_cancelled(write).await;
                 written.transpose()?;
                 say(&Word::Done);

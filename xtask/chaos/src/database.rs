@@ -103,12 +103,13 @@ impl Primary {
     }
 
     pub(crate) async fn remove(self) -> Result<()> {
-        match &self.place {
-            Place::File(_) => {}
-            Place::Schema(name) => {
-                drop(self.connection.execute_unprepared(&format!("DROP SCHEMA {name} CASCADE")).await?)
-            }
-            Place::Database(name) => drop(self.connection.execute_unprepared(&format!("DROP DATABASE {name}")).await?),
+        let drop = match &self.place {
+            Place::File(_) => None,
+            Place::Schema(name) => Some(format!("DROP SCHEMA {name} CASCADE")),
+            Place::Database(name) => Some(format!("DROP DATABASE {name}")),
+        };
+        if let Some(drop) = drop {
+            self.connection.execute_unprepared(&drop).await?;
         }
         Ok(self.connection.close().await?)
     }

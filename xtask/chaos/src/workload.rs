@@ -127,7 +127,8 @@ impl Op {
             100..103 => Self::Unread(chance.usize(..)),
             103..110 => {
                 let first = key(chance, poison);
-                let second = (1..).map(|_| key(chance, poison)).find(|second| *second != first).unwrap_or(first);
+                let others: Vec<i64> = SHARED.filter(|other| *other != first).collect();
+                let second = chance.choice(others).unwrap_or(first);
                 let by_statement = repairs && chance.bool();
                 let retry = if by_statement { Retry::Statement } else { Retry::Transaction };
                 Self::Deadlock { keys: [first, second], retry, end: End::draw(chance) }

@@ -1,6 +1,7 @@
 //! A writer process: one operation after the other, each with values that no other write has.
 
 mod ended;
+mod refused;
 mod rows;
 mod values;
 
@@ -11,8 +12,8 @@ use anyhow::Result;
 use redstream_seaorm::{Bulk, BulkExt as _, Key, StreamedConnection};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ConnectionTrait, DatabaseConnection, DbErr, QueryFilter as _, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait as _,
+    ActiveModelTrait as _, DatabaseConnection, DbErr, QueryFilter as _, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait as _,
 };
 
 use crate::item::Item;
@@ -21,7 +22,6 @@ use crate::schedule::Kind;
 use crate::site::Site;
 use crate::words::{Word, Written, say};
 use crate::workload::Op;
-use crate::writer::ended::unread;
 
 pub(crate) struct Writer<E> {
     /// In front of every value: which writer, and which of its lives.
@@ -155,20 +155,8 @@ impl<E: Item> Writer<E> {
                 }
                 Bulk::<E>::new().insert_many(db, items).await.map(drop)
             }
-            Op::Untracked(id) => {
-                let value = self.dropped(written);
-                match self.save(plain, id, value).await {
-                    Err(_) => Ok(()),
-                    Ok(()) => Err(DbErr::Custom("a write through a plain connection was not refused".to_owned())),
-                }
-            }
-            Op::Unread(form) => {
-                let sql = unread(self.kind, form, &self.dropped(written));
-                match db.execute_unprepared(&sql).await {
-                    Err(_) => Ok(()),
-                    Ok(_) => Err(DbErr::Custom(format!("{sql} was not refused"))),
-                }
-            }
+            Op::Untracked(id) => self.untracked(plain, id, written).await,
+            Op::Unread(form) => self.unread(db, form, written).await,
             Op::Deadlock { keys, retry, end } => self.deadlock(db, keys, retry, end, written).await,
             Op::ImplicitCommit { saves, statement, after, end } => {
                 self.implicit_commit(db, saves, statement, after, end, written).await

@@ -166,21 +166,3 @@ fn committing(kind: Kind, which: usize) -> &'static str {
     };
     known[which % known.len()]
 }
-
-/// A statement that writes all rows of the table, and hides it.
-pub(super) fn unread(kind: Kind, form: usize, value: &str) -> String {
-    let update = |quote: &str| format!("UPDATE items SET value = {quote}{value}{quote}");
-    let forms = match kind {
-        Kind::Sqlite => vec![format!("UPDATE 'items' SET value = '{value}'")],
-        Kind::Postgres => vec![
-            format!("DO $$ BEGIN {}; END $$", update("'")),
-            format!("PREPARE p{0} AS {1}; EXECUTE p{0}", value.replace('.', "_"), update("'")),
-        ],
-        Kind::MariaDb => vec![
-            format!("SET STATEMENT max_statement_time = 60 FOR {}", update("'")),
-            format!("EXECUTE IMMEDIATE \"{}\"", update("'")),
-            format!("BEGIN NOT ATOMIC {}; END", update("'")),
-        ],
-    };
-    forms[form % forms.len()].clone()
-}
