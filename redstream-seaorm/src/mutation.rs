@@ -3,19 +3,30 @@
 
 /// A defect, and the law that it breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "chaos"), expect(dead_code, reason = "some are known to the feature alone"))]
 pub(crate) enum Mutation {
     /// Law 1: a row of the outbox is deleted before its message was acknowledged.
     RelayDeletesFirst,
+    /// Law 1: what is announced is the key that a statement was given, not the one that the database has.
+    GivenKeyAnnounced,
+    /// Law 1: a document is deleted when no row has the very spelling of its key.
+    LooseKeysDeleted,
+    /// Law 1: a transaction goes on when the server has ended it.
+    EndedTransactionGoesOn,
     /// Law 2: delay messages are sent after COMMIT.
     DelayAfterCommit,
     /// Law 2: COMMIT does not wait for the delay messages.
     CommitUnacknowledged,
+    /// Law 2: a statement that commits implicitly runs like any other.
+    ImplicitCommitUnseen,
     /// Law 3: a main message that fails fails the commit.
     MainFailureFails,
     /// Law 4: a transaction that is rolled back announces what it wrote.
     RollbackAnnounces,
     /// Law 4: a savepoint that is rolled back leaves its announcements to the transaction.
     SavepointAnnounces,
+    /// Law 10: a statement that the guard cannot read passes in silence.
+    BypassUnread,
     /// Law 10: a write through a connection that is not streamed passes in silence.
     UntrackedSilent,
 }
@@ -39,17 +50,23 @@ mod on {
     use redstream_core::chaos::switched_on;
 
     use super::Mutation::{
-        self, CommitUnacknowledged, DelayAfterCommit, MainFailureFails, RelayDeletesFirst, RollbackAnnounces,
+        self, BypassUnread, CommitUnacknowledged, DelayAfterCommit, EndedTransactionGoesOn, GivenKeyAnnounced,
+        ImplicitCommitUnseen, LooseKeysDeleted, MainFailureFails, RelayDeletesFirst, RollbackAnnounces,
         SavepointAnnounces, UntrackedSilent,
     };
 
-    const ALL: [(Mutation, &str, u8); 7] = [
+    const ALL: [(Mutation, &str, u8); 12] = [
         (RelayDeletesFirst, "relay-deletes-first", 1),
+        (GivenKeyAnnounced, "given-key-announced", 1),
+        (LooseKeysDeleted, "loose-keys-deleted", 1),
+        (EndedTransactionGoesOn, "ended-transaction-goes-on", 1),
         (DelayAfterCommit, "delay-after-commit", 2),
         (CommitUnacknowledged, "commit-unacknowledged", 2),
+        (ImplicitCommitUnseen, "implicit-commit-unseen", 2),
         (MainFailureFails, "main-failure-fails", 3),
         (RollbackAnnounces, "rollback-announces", 4),
         (SavepointAnnounces, "savepoint-announces", 4),
+        (BypassUnread, "bypass-unread", 10),
         (UntrackedSilent, "untracked-silent", 10),
     ];
 

@@ -38,7 +38,7 @@ pub(crate) struct Options {
 
 /// Builds the harness, runs it, and passes its exit code on.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    for package in [Package::RedisServer, Package::Postgres] {
+    for package in [Package::RedisServer, Package::Postgres, Package::MariaDb] {
         ensure_installed(package)?;
     }
     let mut chaos = Command::new(build()?);

@@ -8,9 +8,10 @@ use tokio::task::JoinSet;
 use crate::Options;
 use crate::report::{self, Report};
 use crate::run::{self, Outcome};
+use crate::shared::Shared;
 
 /// Runs the schedules of consecutive seeds.
-pub(crate) async fn all(options: &Options, postgres: &str) -> Result<Report> {
+pub(crate) async fn all(options: &Options, shared: &Shared) -> Result<Report> {
     let begun = Instant::now();
     let mut report = Report::default();
     let mut seeds = (options.seed..).take(options.schedules);
@@ -19,8 +20,8 @@ pub(crate) async fn all(options: &Options, postgres: &str) -> Result<Report> {
         while running.len() < options.jobs
             && let Some(seed) = seeds.next()
         {
-            let (mutation, postgres) = (options.mutation.clone(), postgres.to_owned());
-            running.spawn(async move { run::run(seed, mutation, &postgres).await });
+            let (mutation, shared) = (options.mutation.clone(), shared.clone());
+            running.spawn(async move { run::run(seed, mutation, &shared).await });
         }
         let Some(outcome) = running.join_next().await else { return Ok(report) };
         let outcome = outcome??;
@@ -39,7 +40,7 @@ pub(crate) async fn until_caught(
     options: &Options,
     defect: &str,
     bound: usize,
-    postgres: &str,
+    shared: &Shared,
 ) -> Result<(usize, Option<Outcome>)> {
     let mut seeds = (options.seed..).take(bound);
     let mut running = JoinSet::new();
@@ -48,8 +49,8 @@ pub(crate) async fn until_caught(
         while running.len() < options.jobs
             && let Some(seed) = seeds.next()
         {
-            let (mutation, postgres) = (Some(defect.to_owned()), postgres.to_owned());
-            running.spawn(async move { run::run(seed, mutation, &postgres).await });
+            let (mutation, shared) = (Some(defect.to_owned()), shared.clone());
+            running.spawn(async move { run::run(seed, mutation, &shared).await });
         }
         let Some(outcome) = running.join_next().await else { return Ok((schedules, None)) };
         let outcome = outcome??;

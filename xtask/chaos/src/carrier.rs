@@ -1,5 +1,6 @@
 //! The way from a consumer to the datastore: a [`Sink`] that writes to the harness over TCP.
 
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use crate::item::{Entity, Model};
+use crate::item::Item;
 
 /// Longer than the datastore is ever slow.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,8 +24,11 @@ pub(crate) struct Write {
     pub(crate) version: u64,
     /// The newest message of the batch.
     pub(crate) last: String,
-    pub(crate) upserts: Vec<(i64, String)>,
-    pub(crate) deletes: Vec<i64>,
+    /// Keys as they are spelled, and values.
+    pub(crate) upserts: Vec<(String, String)>,
+    pub(crate) deletes: Vec<String>,
+    /// Keys whose row lives under another spelling.
+    pub(crate) respelled: Vec<String>,
 }
 
 /// What the datastore answers.
@@ -32,22 +36,23 @@ pub(crate) struct Write {
 pub(crate) struct Answer {
     /// Nothing was written, or not all; nobody knows.
     pub(crate) outage: bool,
-    pub(crate) failed: Vec<i64>,
+    pub(crate) failed: Vec<String>,
     /// Keys that it has by a higher version, and that one.
-    pub(crate) outdated: Vec<(i64, u64)>,
+    pub(crate) outdated: Vec<(String, u64)>,
 }
 
-pub(crate) struct Carrier {
+pub(crate) struct Carrier<E> {
     consumer: &'static str,
     port: u16,
     last: Arc<Mutex<MessageId>>,
     connection: tokio::sync::Mutex<Option<BufReader<TcpStream>>>,
+    entity: PhantomData<fn() -> E>,
 }
 
-impl Carrier {
+impl<E> Carrier<E> {
     pub(crate) fn new(consumer: &'static str, port: u16) -> Self {
         let last = Arc::new(Mutex::new(MessageId::MIN));
-        Self { consumer, port, last, connection: tokio::sync::Mutex::default() }
+        Self { consumer, port, last, connection: tokio::sync::Mutex::default(), entity: PhantomData }
     }
 
     /// Where it reads which message is the newest of the batch.
@@ -73,26 +78,27 @@ impl Carrier {
 }
 
 #[async_trait]
-impl Sink<Entity> for Carrier {
-    async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
+impl<E: Item> Sink<E> for Carrier<E> {
+    async fn write(&self, changes: Changes<E>) -> Result<(), HandlerError> {
         let write = Write {
             consumer: self.consumer.to_owned(),
             process: std::process::id(),
             version: changes.version,
             last: self.last.lock().unwrap_or_else(PoisonError::into_inner).to_string(),
-            upserts: changes.upserts.into_iter().map(|Model { id, value }| (id, value)).collect(),
-            deletes: changes.deletes.iter().map(Key::value).collect(),
+            upserts: changes.upserts.into_iter().map(E::parts).collect(),
+            deletes: changes.deletes.iter().map(E::spelling).collect(),
+            respelled: Vec::new(),
         };
         let answer = self.ask(&write).await.map_err(|error| format!("{error:#}"))?;
         if answer.outage {
             return Err("the datastore is down".into());
         }
-        let mut failures = Failures::<Entity>::new();
+        let mut failures = Failures::<E>::new();
         for id in answer.failed {
-            failures.failed(Key::new(id), "the datastore refuses this record");
+            failures.failed(Key::new(E::id(&id)), "the datastore refuses this record");
         }
         for (id, version) in answer.outdated {
-            failures.outdated_by(Key::new(id), version);
+            failures.outdated_by(Key::new(E::id(&id)), version);
         }
         failures.into_result()
     }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use redstream_seaorm::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::item::with_entity;
 use crate::words::{Job, Role, Word, say};
 use crate::{relay, trap, workers, writer};
 
@@ -42,15 +43,19 @@ pub(crate) fn live() -> Result<()> {
     runtime.block_on(async {
         match role {
             Role::Writer { number, seed, busy_ms, poison } => {
-                let writer = writer::Writer::new(number, life, seed, poison);
-                let written = end.run_until_cancelled(writer.write(&site, busy_ms)).await;
+                let write = Box::pin(async {
+                    with_entity!(site.keys, E => {
+                        writer::Writer::<E>::new(number, life, seed, poison, &site).write(&site, busy_ms).await
+                    })
+                });
+                let written = end.run_until_cancelled(write).await;
                 written.transpose()?;
                 say(&Word::Done);
                 Ok(())
             }
             Role::Workers { seed, mood, late_ms } => {
                 let late_ms = if life == 0 { late_ms } else { 0 };
-                workers::work(&site, seed ^ u64::from(life), mood, late_ms, end).await
+                with_entity!(site.keys, E => workers::work::<E>(&site, seed ^ u64::from(life), mood, late_ms, end).await)
             }
             Role::Relay => relay::work(&site, end).await,
         }

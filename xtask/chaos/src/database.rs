@@ -1,6 +1,8 @@
 //! The primary database of one schedule. A trigger writes every value to an audit table, in the transaction that writes it, so
 //! that what was ever committed is known.
 
+mod tables;
+
 use std::collections::BTreeMap;
 
 use anyhow::Result;
@@ -8,84 +10,77 @@ use redstream_seaorm::outbox;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, EntityTrait as _, Statement};
 use tempfile::TempDir;
 
-use crate::item::{Entity, FIRST_GENERATED};
+use crate::item::{Item as _, with_entity};
+use crate::keys::Keys;
 use crate::schedule::Kind;
+use crate::shared::Shared;
 
 pub(crate) struct Primary {
     pub(crate) url: String,
+    /// The search path, on PostgreSQL.
     pub(crate) schema: Option<String>,
+    keys: Keys,
     connection: DatabaseConnection,
-    _directory: Option<TempDir>,
+    place: Place,
+}
+
+/// What is to be removed in the end.
+enum Place {
+    File(#[expect(dead_code, reason = "held for its Drop")] TempDir),
+    Schema(String),
+    Database(String),
 }
 
 /// A value that was committed.
 #[derive(Clone, Debug)]
 pub(crate) struct Audited {
     pub(crate) seq: i64,
-    pub(crate) id: i64,
+    pub(crate) id: String,
     pub(crate) value: String,
     /// The row was deleted; the value is its last one.
     pub(crate) gone: bool,
 }
 
-const SQLITE: &str = "
-    PRAGMA journal_mode = WAL;
-    CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT, value TEXT NOT NULL);
-    CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, id BIGINT NOT NULL, value TEXT NOT NULL, gone BOOLEAN NOT NULL);
-    CREATE TRIGGER item_inserted AFTER INSERT ON items
-        BEGIN INSERT INTO audit (id, value, gone) VALUES (NEW.id, NEW.value, FALSE); END;
-    CREATE TRIGGER item_updated AFTER UPDATE ON items
-        BEGIN INSERT INTO audit (id, value, gone) VALUES (NEW.id, NEW.value, FALSE); END;
-    CREATE TRIGGER item_deleted AFTER DELETE ON items
-        BEGIN INSERT INTO audit (id, value, gone) VALUES (OLD.id, OLD.value, TRUE); END;
-";
-
-const POSTGRES: &str = "
-    CREATE TABLE items (id BIGSERIAL PRIMARY KEY, value TEXT NOT NULL);
-    CREATE TABLE audit (seq BIGSERIAL PRIMARY KEY, id BIGINT NOT NULL, value TEXT NOT NULL, gone BOOLEAN NOT NULL);
-    CREATE FUNCTION audit_item() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF TG_OP = 'DELETE' THEN INSERT INTO audit (id, value, gone) VALUES (OLD.id, OLD.value, TRUE);
-        ELSE INSERT INTO audit (id, value, gone) VALUES (NEW.id, NEW.value, FALSE); END IF;
-        RETURN NULL;
-    END $$;
-    CREATE TRIGGER item_audited AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION audit_item();
-";
-
 impl Primary {
-    /// An empty one. `server`: the shared PostgreSQL.
-    pub(crate) async fn create(kind: Kind, server: &str, seed: u64) -> Result<Self> {
-        let first = FIRST_GENERATED;
-        let primary = match kind {
+    /// An empty one, on one of the shared servers or in a file of its own.
+    pub(crate) async fn create(kind: Kind, keys: Keys, shared: &Shared, seed: u64) -> Result<Self> {
+        let name = format!("chaos_{seed}");
+        let (url, schema, place) = match kind {
             Kind::Sqlite => {
                 let memory = std::path::Path::new("/dev/shm");
                 let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
                 let directory = tempfile::Builder::new().prefix("redstream-chaos-").tempdir_in(parent)?;
                 let url = format!("sqlite://{}?mode=rwc", directory.path().join("primary.db").display());
-                let connection = connect(&url, None).await?;
-                let sequence = format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('items', {})", first - 1);
-                connection.execute_unprepared(&format!("{SQLITE}{sequence}")).await?;
-                Self { url, schema: None, connection, _directory: Some(directory) }
+                (url, None, Place::File(directory))
             }
             Kind::Postgres => {
-                let schema = format!("chaos_{seed}");
-                let admin = connect(server, None).await?;
-                let create = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
-                admin.execute_unprepared(&create).await?;
-                admin.close().await?;
-                let connection = connect(server, Some(&schema)).await?;
-                let sequence = format!("ALTER SEQUENCE items_id_seq RESTART WITH {first}");
-                connection.execute_unprepared(&format!("{POSTGRES}{sequence}")).await?;
-                Self { url: server.to_owned(), schema: Some(schema), connection, _directory: None }
+                let create = format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}");
+                execute(&shared.postgres, &create).await?;
+                (shared.postgres.clone(), Some(format!("{name},public")), Place::Schema(name))
+            }
+            Kind::MariaDb => {
+                let create = format!("CREATE OR REPLACE DATABASE {name}");
+                execute(&shared.mariadb("mysql"), &create).await?;
+                (shared.mariadb(&name), None, Place::Database(name))
             }
         };
-        outbox::create_table(&primary.connection).await?;
-        Ok(primary)
+        let connection = connect(&url, schema.as_deref()).await?;
+        if kind == Kind::Sqlite {
+            connection.execute_unprepared("PRAGMA journal_mode = WAL").await?;
+        }
+        for statement in tables::statements(kind, keys) {
+            connection.execute_unprepared(&statement).await?;
+        }
+        outbox::create_table(&connection).await?;
+        Ok(Self { url, schema, keys, connection, place })
     }
 
-    /// The committed rows: value by key.
-    pub(crate) async fn rows(&self) -> Result<BTreeMap<i64, String>> {
-        let rows = Entity::find().all(&self.connection).await?;
-        Ok(rows.into_iter().map(|item| (item.id, item.value)).collect())
+    /// The committed rows: value by the spelling of the key that the database has stored.
+    pub(crate) async fn rows(&self) -> Result<BTreeMap<String, String>> {
+        with_entity!(self.keys, E => {
+            let rows = E::find().all(&self.connection).await?;
+            Ok(rows.into_iter().map(E::parts).collect())
+        })
     }
 
     /// All that was ever committed, in the order in which it was written.
@@ -108,8 +103,13 @@ impl Primary {
     }
 
     pub(crate) async fn remove(self) -> Result<()> {
-        if let Some(schema) = &self.schema {
-            self.connection.execute_unprepared(&format!("DROP SCHEMA {schema} CASCADE")).await?;
+        let drop = match &self.place {
+            Place::File(_) => None,
+            Place::Schema(name) => Some(format!("DROP SCHEMA {name} CASCADE")),
+            Place::Database(name) => Some(format!("DROP DATABASE {name}")),
+        };
+        if let Some(drop) = drop {
+            self.connection.execute_unprepared(&drop).await?;
         }
         Ok(self.connection.close().await?)
     }
@@ -127,4 +127,11 @@ async fn connect(url: &str, schema: Option<&str>) -> Result<DatabaseConnection> 
         options.set_schema_search_path(schema);
     }
     Ok(Database::connect(options).await?)
+}
+
+/// Runs it by a connection of its own.
+pub(crate) async fn execute(url: &str, sql: &str) -> Result<()> {
+    let connection = connect(url, None).await?;
+    connection.execute_unprepared(sql).await?;
+    Ok(connection.close().await?)
 }

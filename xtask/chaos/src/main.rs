@@ -5,9 +5,11 @@ mod batch;
 mod carrier;
 mod checks;
 mod child;
+mod connect;
 mod database;
 mod faults;
 mod item;
+mod keys;
 mod log;
 mod monitor;
 mod mutations;
@@ -17,6 +19,7 @@ mod relay;
 mod report;
 mod run;
 mod schedule;
+mod shared;
 mod sink;
 mod site;
 mod stage;
@@ -28,10 +31,13 @@ mod workload;
 mod writer;
 
 use std::process::ExitCode;
+use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Parser, Subcommand};
-use redstream_servers::Postgres;
+use redstream_servers::{MariaDb, Postgres};
+
+use crate::shared::Shared;
 
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask chaos")]
@@ -89,28 +95,35 @@ fn main() -> ExitCode {
 
 /// Runs the schedules. Whether all was as it has to be.
 fn lead(options: &Options) -> Result<bool> {
-    let postgres = Postgres::start()?;
-    let url = postgres.url("postgres");
+    let (postgres, mariadb) = thread::scope(|scope| {
+        let postgres = scope.spawn(Postgres::start);
+        let mariadb = MariaDb::start();
+        (postgres.join(), mariadb)
+    });
+    let postgres = postgres.map_err(|_| anyhow!("the thread that started PostgreSQL panicked"))??;
+    let mariadb = mariadb?;
+    let shared = Shared::new(&postgres, &mariadb);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {
-            passed = act(options, &url) => passed,
+            passed = act(options, &shared) => passed,
             _ = tokio::signal::ctrl_c() => bail!("interrupted"),
         }
     })
 }
 
-async fn act(options: &Options, postgres: &str) -> Result<bool> {
+async fn act(options: &Options, shared: &Shared) -> Result<bool> {
+    shared.prepare().await?;
     if options.mutations {
-        return mutations::table(options, BOUND, postgres).await;
+        return mutations::table(options, BOUND, shared).await;
     }
     if let Some(defect) = options.mutation.as_ref().filter(|_| options.until_caught) {
-        let (schedules, caught) = batch::until_caught(options, defect, options.schedules, postgres).await?;
+        let (schedules, caught) = batch::until_caught(options, defect, options.schedules, shared).await?;
         let outcome = if caught.is_some() { "caught by schedule" } else { "not caught within" };
         println!("defect {defect}: {outcome} {schedules}");
         return Ok(caught.is_some());
     }
-    let report = batch::all(options, postgres).await?;
+    let report = batch::all(options, shared).await?;
     println!("{report}");
     Ok(report.passed())
 }

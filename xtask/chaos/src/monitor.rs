@@ -7,7 +7,9 @@ use redstream_seaorm::MessageId;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
+use crate::connect::connected;
 use crate::item::{GHOSTS, STREAM};
+use crate::keys::number_in;
 use crate::log::Log;
 use crate::verdict::{Breach, Breaches};
 
@@ -59,9 +61,8 @@ impl Monitor {
     }
 
     /// Takes up what Redis did and stored, and was killed before it showed it. Nobody else may be at work.
-    pub(crate) async fn catch_up(&self) -> redis::RedisResult<()> {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}/", self.port))?;
-        let mut redis = client.get_multiplexed_async_connection().await?;
+    pub(crate) async fn catch_up(&self) -> anyhow::Result<()> {
+        let mut redis = connected(self.port).await?;
         let keys: Vec<String> = redis::cmd("KEYS").arg("redstream:*").query_async(&mut redis).await?;
         for key in keys {
             let kind: String = redis::cmd("TYPE").arg(&key).query_async(&mut redis).await?;
@@ -133,7 +134,7 @@ impl Seen {
                 None
             }
             ["XADD", key, "*", "payload", payload] if *key == main_stream() => {
-                let ghost = GHOSTS.into_iter().find(|id| *payload == format!(r#"{{"id":{id}}}"#))?;
+                let ghost = Some(number_in(payload)).filter(|number| GHOSTS.contains(number))?;
                 Some((Breach::Announced, format!("a main message of key {ghost}, which is only ever rolled back")))
             }
             _ => None,

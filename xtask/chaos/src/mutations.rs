@@ -6,18 +6,19 @@ use anyhow::Result;
 use redstream_seaorm::{chaos, core};
 
 use crate::run::Outcome;
+use crate::shared::Shared;
 use crate::{Options, batch};
 
 /// Runs each defect until a schedule catches it, for `bound` schedules at the most, and prints the table. Whether all were
 /// caught.
-pub(crate) async fn table(options: &Options, bound: usize, postgres: &str) -> Result<bool> {
+pub(crate) async fn table(options: &Options, bound: usize, shared: &Shared) -> Result<bool> {
     let mut all: Vec<(&str, u8)> = core::chaos::all().chain(chaos::all()).collect();
     all.sort_by_key(|(_, law)| *law);
     println!("| law | defect | schedules until caught | what caught it |\n|---|---|---|---|");
     let mut missed = 0;
     for (name, law) in all {
         let begun = Instant::now();
-        let (schedules, caught) = batch::until_caught(options, name, bound, postgres).await?;
+        let (schedules, caught) = batch::until_caught(options, name, bound, shared).await?;
         eprintln!("{name}: {schedules} schedules, {} s", begun.elapsed().as_secs());
         let caught = caught.as_ref().map(by);
         missed += usize::from(caught.is_none());

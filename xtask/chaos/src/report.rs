@@ -1,9 +1,12 @@
 //! What all schedules come to, and how one that failed is told.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::keys::Keys;
 use crate::run::Outcome;
+use crate::schedule::Kind;
 use crate::verdict::Breach;
 
 #[derive(Debug, Default)]
@@ -12,6 +15,8 @@ pub(crate) struct Report {
     writes: usize,
     crashes: u64,
     breaches: Vec<Breach>,
+    /// How many schedules each kind of database and of keys had, and how many of these failed.
+    drawn: BTreeMap<(Kind, Keys), (usize, usize)>,
 }
 
 impl Report {
@@ -19,6 +24,9 @@ impl Report {
         self.schedules += 1;
         self.writes += outcome.writes;
         self.crashes += outcome.crashes;
+        let (schedules, failed) = self.drawn.entry(outcome.drawn).or_default();
+        *schedules += 1;
+        *failed += usize::from(!outcome.breaches.is_empty());
         self.breaches.extend(outcome.breaches.iter().map(|(breach, _)| *breach));
     }
 
@@ -31,10 +39,13 @@ impl Report {
     }
 }
 
-/// The closing line; what it has no word for is in front of it, where there is any.
+/// The closing line. In front of it: what was drawn, and the breaches that it has no word for.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Breach::{Extra, Lost, Reordered, Stale, TrimmedUnread};
+        for ((kind, keys), (schedules, failed)) in &self.drawn {
+            writeln!(f, "{kind:?}, {keys:?} keys: {schedules} schedules, {failed} failed")?;
+        }
         let mut others: Vec<Breach> = self.breaches.clone();
         others.retain(|breach| ![Lost, Stale, Extra, Reordered, TrimmedUnread].contains(breach));
         others.sort_unstable();

@@ -9,9 +9,12 @@ use rustix::process::Signal;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::checks;
+use crate::connect::connected;
 use crate::faults;
+use crate::keys::Keys;
 use crate::processes::Process;
-use crate::schedule::Schedule;
+use crate::schedule::{Kind, Schedule};
+use crate::shared::Shared;
 use crate::stage::Stage;
 use crate::verdict::Breach;
 
@@ -31,6 +34,7 @@ const GRACE: Duration = Duration::from_secs(6);
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) seed: u64,
+    pub(crate) drawn: (Kind, Keys),
     pub(crate) writes: usize,
     pub(crate) crashes: u64,
     pub(crate) breaches: Vec<(Breach, String)>,
@@ -38,26 +42,26 @@ pub(crate) struct Outcome {
 }
 
 /// Runs the schedule of that seed.
-pub(crate) async fn run(seed: u64, mutation: Option<String>, postgres: &str) -> Result<Outcome> {
-    play(seed, mutation, postgres).await.with_context(|| format!("schedule {seed} did not come to a verdict"))
+pub(crate) async fn run(seed: u64, mutation: Option<String>, shared: &Shared) -> Result<Outcome> {
+    play(seed, mutation, shared).await.with_context(|| format!("schedule {seed} did not come to a verdict"))
 }
 
-async fn play(seed: u64, mutation: Option<String>, postgres: &str) -> Result<Outcome> {
-    let stage = Stage::set(Schedule::draw(seed), mutation, postgres).await?;
+async fn play(seed: u64, mutation: Option<String>, shared: &Shared) -> Result<Outcome> {
+    let stage = Stage::set(Schedule::draw(seed), mutation, shared).await?;
     let processes = stage.processes().await?;
     let mut kept = tokio::task::JoinSet::new();
     for process in &processes {
         kept.spawn(process.clone().keep(stage.clone()));
     }
     faults::cause(&stage, &processes).await?;
-    let redis = redis::Client::open(format!("redis://127.0.0.1:{}/", stage.redis_port))?;
-    until_idle(&stage, &processes, &redis).await?;
+    until_idle(&stage, &processes).await?;
     end(&stage, &processes, kept).await?;
-    let mut redis = connected(&redis).await?;
+    let mut redis = connected(stage.redis_port).await?;
     let writes = checks::history(&stage, &mut redis).await?;
     stage.breaches.log(&stage.log);
     let outcome = Outcome {
         seed,
+        drawn: (stage.schedule.kind, stage.schedule.keys),
         writes,
         crashes: stage.crashes.load(Ordering::Relaxed),
         breaches: stage.breaches.all(),
@@ -68,28 +72,10 @@ async fn play(seed: u64, mutation: Option<String>, postgres: &str) -> Result<Out
     Ok(outcome)
 }
 
-/// Redis may be on its way back.
-async fn connected(redis: &redis::Client) -> Result<redis::aio::MultiplexedConnection> {
-    let config = redis::AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(Duration::from_secs(1)))
-        .set_response_timeout(Some(Duration::from_secs(5)));
-    let deadline = Instant::now() + SOON;
-    loop {
-        let error = match redis.get_multiplexed_async_connection_with_config(&config).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
-        if Instant::now() > deadline {
-            return Err(error).context("Redis did not come back");
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn until_idle(stage: &Stage, processes: &[Arc<Process>], redis: &redis::Client) -> Result<()> {
+async fn until_idle(stage: &Stage, processes: &[Arc<Process>]) -> Result<()> {
     let (begun, mut moved) = (Instant::now(), Instant::now());
     let mut offsets = stage.monitor.offsets();
-    let mut connection = connected(redis).await?;
+    let mut connection = connected(stage.redis_port).await?;
     let mut last_healthy = Instant::now();
     loop {
         let mut left = Vec::new();
@@ -99,14 +85,14 @@ async fn until_idle(stage: &Stage, processes: &[Arc<Process>], redis: &redis::Cl
         if left.is_empty() && !stage.schedule.poison.is_empty() && last_healthy.elapsed() > HEALTHY_EACH {
             last_healthy = Instant::now();
             // A consumer that has seen nothing but poison cannot tell it from an outage until something else comes.
-            let _: Result<String, _> = checks::healthy(&mut connection).await;
+            let _: Result<String, _> = checks::healthy(stage.schedule.keys, &mut connection).await;
         }
         if left.is_empty() {
             left = match checks::left(stage, &mut connection).await {
                 Ok(left) => left,
                 Err(error) => {
                     // A trap may have killed Redis at the last moment.
-                    connection = connected(redis).await?;
+                    connection = connected(stage.redis_port).await?;
                     vec![(Breach::NotIdle, format!("{error:#}"))]
                 }
             };

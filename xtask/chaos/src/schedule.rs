@@ -1,6 +1,9 @@
 //! A schedule: who takes part, what goes wrong and when; all of it drawn from one seed.
 
+use serde::{Deserialize, Serialize};
+
 use crate::item::POISON;
+use crate::keys::Keys;
 use crate::proxy::NetworkFault;
 use crate::sink::Weather;
 use crate::site::Insured;
@@ -8,10 +11,11 @@ use crate::trap::{Act, Trap};
 use crate::words::{Mood, Role};
 
 /// The kind of the primary database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Sqlite,
     Postgres,
+    MariaDb,
 }
 
 /// What a schedule is about.
@@ -29,6 +33,7 @@ pub(crate) struct Schedule {
     pub(crate) seed: u64,
     pub(crate) theme: Theme,
     pub(crate) kind: Kind,
+    pub(crate) keys: Keys,
     pub(crate) insured: Insured,
     /// Commits take their delay messages away.
     pub(crate) settles: bool,
@@ -116,7 +121,9 @@ impl Schedule {
         let mut chance = fastrand::Rng::with_seed(seed);
         let chance = &mut chance;
         let theme = if chance.u8(0..3) == 0 { Theme::MainOnly } else { Theme::Repair };
-        let kind = if chance.bool() { Kind::Sqlite } else { Kind::Postgres };
+        let kind = chance.choice([Kind::Sqlite, Kind::Postgres, Kind::MariaDb]).unwrap_or(Kind::Sqlite);
+        let keys =
+            if chance.bool() { Keys::Integer } else { chance.choice(Keys::of(kind)).copied().unwrap_or(Keys::Integer) };
         let insured = match (theme, chance.u8(0..5)) {
             (Theme::MainOnly, _) | (_, 0..3) => Insured::Redis,
             (_, 3) => Insured::Outbox,
@@ -166,7 +173,21 @@ impl Schedule {
         let settles = chance.u8(0..3) == 0;
         // A writer that ends leaves to the delay messages what it has not announced.
         let in_background = chance.u8(0..3) == 0 && theme == Theme::Repair;
-        Self { seed, theme, kind, insured, settles, in_background, delay_ms, ahead, poison, cast, faults, calm_at }
+        Self {
+            seed,
+            theme,
+            kind,
+            keys,
+            insured,
+            settles,
+            in_background,
+            delay_ms,
+            ahead,
+            poison,
+            cast,
+            faults,
+            calm_at,
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! The secondary datastore: documents by consumer and key, each with an external version. An equal version is accepted, an
-//! older one refused; deletes leave tombstones.
+//! older one refused; deletes leave tombstones, and come after all else.
+//!
+//! The first consumer's documents are told apart by the spelling of their keys. The second's are not: there, what is one key for
+//! the primary database is one document.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::carrier::{Answer, Write};
+use crate::keys::{Keys, number};
 use crate::log::Log;
+use crate::site::CONSUMERS;
 
 /// How the datastore is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +39,7 @@ pub(crate) struct Datastore {
 }
 
 struct Shared {
+    keys: Keys,
     poison: Vec<i64>,
     weather: Mutex<Weather>,
     content: Mutex<Content>,
@@ -42,7 +48,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Content {
-    documents: HashMap<(String, i64), Document>,
+    documents: HashMap<(String, String), Document>,
     history: Vec<Accepted>,
 }
 
@@ -57,7 +63,7 @@ struct Document {
 pub(crate) struct Accepted {
     pub(crate) consumer: String,
     pub(crate) process: u32,
-    pub(crate) id: i64,
+    pub(crate) id: String,
     pub(crate) version: u64,
     /// The newest message of the batch that brought it.
     pub(crate) last: String,
@@ -65,10 +71,10 @@ pub(crate) struct Accepted {
 }
 
 impl Datastore {
-    pub(crate) async fn open(poison: Vec<i64>, log: Arc<Log>) -> std::io::Result<Self> {
+    pub(crate) async fn open(keys: Keys, poison: Vec<i64>, log: Arc<Log>) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
-        let shared = Arc::new(Shared { poison, weather: Mutex::default(), content: Mutex::default(), log });
+        let shared = Arc::new(Shared { keys, poison, weather: Mutex::default(), content: Mutex::default(), log });
         let accepting = AbortOnDropHandle::new(tokio::spawn(accept(listener, shared.clone())));
         Ok(Self { port, shared, _accepting: accepting })
     }
@@ -78,10 +84,10 @@ impl Datastore {
     }
 
     /// What one consumer has carried: value by key.
-    pub(crate) fn documents(&self, consumer: &str) -> BTreeMap<i64, String> {
+    pub(crate) fn documents(&self, consumer: &str) -> BTreeMap<String, String> {
         let content = self.shared.content.lock().unwrap_or_else(PoisonError::into_inner);
         let of_it = content.documents.iter().filter(|((of, _), _)| of == consumer);
-        of_it.filter_map(|((_, id), document)| Some((*id, document.value.clone()?))).collect()
+        of_it.filter_map(|((_, id), document)| Some((id.clone(), document.value.clone()?))).collect()
     }
 
     /// All that was ever accepted, in that order.
@@ -121,9 +127,12 @@ async fn serve(client: TcpStream, shared: &Shared) -> std::io::Result<()> {
 impl Shared {
     fn take(&self, write: &Write, weather: Weather) -> Answer {
         let mut answer = Answer::default();
-        let records: Vec<(i64, Option<String>)> = {
-            let upserts = write.upserts.iter().map(|(id, value)| (*id, Some(value.clone())));
-            upserts.chain(write.deletes.iter().map(|id| (*id, None))).collect()
+        let records: Vec<(&String, Option<&String>)> = {
+            let upserts = write.upserts.iter().map(|(id, value)| (id, Some(value)));
+            let deletes = write.deletes.iter().map(|id| (id, None));
+            // To a store that does not tell spellings apart, the row is its document.
+            let respelled = write.respelled.iter().map(|id| (id, None)).filter(|_| is_exact(&write.consumer));
+            upserts.chain(deletes).chain(respelled).collect()
         };
         let done = match weather {
             Weather::Fair | Weather::Slow(_) => records.len(),
@@ -132,18 +141,19 @@ impl Shared {
         };
         answer.outage = matches!(weather, Weather::Outage | Weather::HalfOutage);
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
-        for (id, value) in records.into_iter().take(done) {
-            if self.poison.contains(&id) {
-                answer.failed.push(id);
+        for (given, value) in records.into_iter().take(done) {
+            if self.poison.contains(&number(given)) {
+                answer.failed.push(given.clone());
                 continue;
             }
-            let document = content.documents.get(&(write.consumer.clone(), id));
+            let (id, value) = (stored(&write.consumer, self.keys, given), value.cloned());
+            let document = content.documents.get(&(write.consumer.clone(), id.clone()));
             if let Some(newer) = document.filter(|document| document.version > write.version) {
-                answer.outdated.push((id, newer.version));
+                answer.outdated.push((given.clone(), newer.version));
                 continue;
             }
             let document = Document { version: write.version, value: value.clone() };
-            content.documents.insert((write.consumer.clone(), id), document);
+            content.documents.insert((write.consumer.clone(), id.clone()), document);
             let Write { consumer, process, version, last, .. } = write;
             let (consumer, last) = (consumer.clone(), last.clone());
             content.history.push(Accepted { consumer, process: *process, id, version: *version, last, value });
@@ -151,4 +161,14 @@ impl Shared {
         self.log.add("datastore", &format!("{weather:?} {write:?} -> {answer:?}"));
         answer
     }
+}
+
+/// Whether that consumer's store tells spellings apart.
+fn is_exact(consumer: &str) -> bool {
+    consumer == CONSUMERS[0]
+}
+
+/// What a consumer's store makes of a key.
+pub(crate) fn stored(consumer: &str, keys: Keys, spelling: &str) -> String {
+    if is_exact(consumer) { spelling.to_owned() } else { keys.fold(spelling) }
 }

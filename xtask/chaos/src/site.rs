@@ -8,6 +8,8 @@ use sea_orm::{Database, DatabaseConnection};
 use serde::{Deserialize, Serialize};
 
 use crate::item::STREAM;
+use crate::keys::Keys;
+use crate::schedule::Kind;
 
 /// The consumers of every schedule.
 pub(crate) const CONSUMERS: [&str; 2] = ["search", "cache"];
@@ -32,8 +34,12 @@ pub(crate) struct Site {
     /// Its own proxy in front of Redis.
     pub(crate) redis: String,
     pub(crate) database: String,
-    /// Of PostgreSQL.
+    /// The search path, on PostgreSQL.
     pub(crate) schema: Option<String>,
+    pub(crate) kind: Kind,
+    pub(crate) keys: Keys,
+    /// Whether delay messages fall due before the end.
+    pub(crate) repairs: bool,
     pub(crate) sink: u16,
     pub(crate) insured: Insured,
     pub(crate) settles: bool,

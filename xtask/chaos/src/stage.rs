@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use redstream_seaorm::{Redstream, Start};
+use redstream_seaorm::{ConnectOptions, Redstream, Start};
 use redstream_servers::{Redis, RedisOptions};
 
+use crate::connect::connected;
 use crate::database::Primary;
 use crate::item::STREAM;
 use crate::log::Log;
 use crate::monitor::Monitor;
 use crate::processes::Process;
 use crate::proxy::Proxy;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Theme};
+use crate::shared::Shared;
 use crate::sink::Datastore;
 use crate::site::{CONSUMERS, Site};
 use crate::verdict::{Breach, Breaches};
@@ -40,23 +42,29 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts the servers, and has both consumers registered.
-    pub(crate) async fn set(schedule: Schedule, mutation: Option<String>, postgres: &str) -> Result<Arc<Self>> {
+    pub(crate) async fn set(schedule: Schedule, mutation: Option<String>, shared: &Shared) -> Result<Arc<Self>> {
         let (log, breaches) = (Arc::new(Log::new()), Arc::new(Breaches::default()));
         log.add("harness", &format!("{schedule:#?}"));
         let redis = tokio::task::spawn_blocking(|| RedisOptions::new().append_only(true).start()).await??;
         let monitor = Monitor::new(redis.port(), breaches.clone(), log.clone());
         monitor.attach().await?;
-        let primary = Primary::create(schedule.kind, postgres, schedule.seed).await?;
-        let datastore = Datastore::open(schedule.poison.clone(), log.clone()).await?;
+        let primary = Primary::create(schedule.kind, schedule.keys, shared, schedule.seed).await?;
+        let datastore = Datastore::open(schedule.keys, schedule.poison.clone(), log.clone()).await?;
         if schedule.ahead {
-            let mut redis = redis::Client::open(redis.url())?.get_multiplexed_async_connection().await?;
+            let mut redis = connected(redis.port()).await?;
             let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await?;
             let id = format!("{}000-0", seconds + 86_400);
             let key = format!("redstream:stream:{STREAM}");
-            let _: String =
-                redis::cmd("XADD").arg(key).arg(id).arg("payload").arg(r#"{"id":1}"#).query_async(&mut redis).await?;
+            let _: String = redis::cmd("XADD")
+                .arg(key)
+                .arg(id)
+                .arg("payload")
+                .arg(schedule.keys.payload(1))
+                .query_async(&mut redis)
+                .await?;
         }
-        let stream = Redstream::connect(redis.url()).await?.stream(STREAM)?;
+        let patient = ConnectOptions::new(redis.url()).response_timeout(Duration::from_secs(20));
+        let stream = Redstream::connect(patient).await?.stream(STREAM)?;
         for consumer in CONSUMERS {
             stream.register(consumer, Start::Earliest).await?;
         }
@@ -93,6 +101,9 @@ impl Stage {
             redis: proxy.url(),
             database: self.primary.url.clone(),
             schema: self.primary.schema.clone(),
+            kind: self.schedule.kind,
+            keys: self.schedule.keys,
+            repairs: self.schedule.theme == Theme::Repair,
             sink: self.datastore.port,
             insured: self.schedule.insured,
             settles: self.schedule.settles,

@@ -74,6 +74,8 @@ pub(crate) struct Written {
     pub(crate) perhaps: Vec<String>,
     /// The values that were rolled back.
     pub(crate) dropped: Vec<String>,
+    /// The values of which nobody can tell.
+    pub(crate) unknown: Vec<String>,
     pub(crate) error: Option<String>,
 }
 

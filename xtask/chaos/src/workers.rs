@@ -13,6 +13,7 @@ use sea_orm::DatabaseConnection;
 
 use crate::carrier::Carrier;
 use crate::child::{WANTED_PANIC, is_calm};
+use crate::item::Item;
 use crate::site::{CONSUMERS, LOCK_TTL, Site};
 use crate::words::{Mood, Word, say};
 
@@ -20,7 +21,13 @@ use crate::words::{Mood, Word, say};
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Works until told to stop. The second consumer comes up `late_ms` later.
-pub(crate) async fn work(site: &Site, seed: u64, mood: Mood, late_ms: u64, end: CancellationToken) -> Result<()> {
+pub(crate) async fn work<E: Item>(
+    site: &Site,
+    seed: u64,
+    mood: Mood,
+    late_ms: u64,
+    end: CancellationToken,
+) -> Result<()> {
     let Some(places) =
         end.run_until_cancelled(async { anyhow::Ok((site.stream().await?, site.primary().await?)) }).await
     else {
@@ -29,7 +36,7 @@ pub(crate) async fn work(site: &Site, seed: u64, mood: Mood, late_ms: u64, end: 
     let (stream, primary) = places?;
     let stopped = Stopped::default();
     tokio::spawn(stopped.clone().note(end.clone()));
-    let [prompt, late] = CONSUMERS.map(|name| consumer(&stream, &primary, site, name, seed, mood, &stopped));
+    let [prompt, late] = CONSUMERS.map(|name| consumer::<E>(&stream, &primary, site, name, seed, mood, &stopped));
     let late = Late { consumer: late, after: Duration::from_millis(late_ms) };
     Supervisor::new()
         .with(prompt)
@@ -42,7 +49,7 @@ pub(crate) async fn work(site: &Site, seed: u64, mood: Mood, late_ms: u64, end: 
     Ok(())
 }
 
-fn consumer(
+fn consumer<E: Item>(
     stream: &Stream,
     primary: &DatabaseConnection,
     site: &Site,
@@ -51,7 +58,7 @@ fn consumer(
     mood: Mood,
     stopped: &Stopped,
 ) -> Consumer {
-    let carrier = Carrier::new(name, site.sink);
+    let carrier = Carrier::<E>::new(name, site.sink);
     let last = carrier.last();
     let moody = Moody {
         name,

@@ -45,20 +45,61 @@ pub(crate) enum Op {
     /// The same by a closure that is named the keys.
     BulkClosure(i64, i64),
     BulkDelete(i64, i64),
+    /// New rows by a closure that is named the keys as the writer spells them.
+    BulkClosureInsert(u64),
     /// New rows in one statement.
     BulkInsert(u64),
     /// A save through a connection that is not streamed, which must be refused.
     Untracked(i64),
+    /// A statement that writes the whole table, in a form that hides it, which must be refused.
+    Unread(usize),
+    /// Two transactions that save two keys in opposite order, so that the database ends one of them.
+    Deadlock {
+        keys: [i64; 2],
+        retry: Retry,
+        end: End,
+    },
+    /// Saves, a statement that may commit, another save in what may no longer be the transaction, and the end.
+    ImplicitCommit {
+        saves: Vec<i64>,
+        statement: usize,
+        after: Option<i64>,
+        end: End,
+    },
+    /// A save, a statement that fails (and on SQLite rolls the transaction back), another save, and the end.
+    Conflict {
+        before: i64,
+        after: i64,
+        end: End,
+    },
+}
+
+/// What a writer tries again when one of its statements fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// The whole transaction, as is right.
+    Transaction,
+    /// The statement, in the same transaction.
+    Statement,
+}
+
+/// How a writer ends a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Commit,
+    Rollback,
+    Drop,
 }
 
 impl Op {
-    pub(crate) fn draw(chance: &mut fastrand::Rng, poison: &[i64]) -> Self {
+    /// `repairs`: delay messages fall due before the end, so that a change may be announced by them alone.
+    pub(crate) fn draw(chance: &mut fastrand::Rng, poison: &[i64], repairs: bool) -> Self {
         let ghost = chance.i64(GHOSTS);
         let keys =
             |chance: &mut fastrand::Rng, most| (0..chance.usize(1..=most)).map(|_| key(chance, poison)).collect();
         let from = chance.i64(SHARED);
         let to = from + chance.i64(0..=4);
-        match chance.u8(0..100) {
+        match chance.u8(0..if repairs { 120 } else { 105 }) {
             0..16 => Self::Autocommit(key(chance, poison)),
             16..22 => Self::Generated,
             22..28 => Self::Delete(chance.i64(SHARED)),
@@ -78,11 +119,34 @@ impl Op {
                 Self::ReleasedSavepoint { outer, inner, ghost: (chance.u8(0..3) == 0).then_some(ghost) }
             }
             81..86 => Self::BulkUpdate(from, to),
-            86..90 => Self::BulkClosure(from, to),
+            86..89 => Self::BulkClosure(from, to),
+            89..90 => Self::BulkClosureInsert(chance.u64(1..=3)),
             90..93 => Self::BulkDelete(from, to),
             93..97 => Self::BulkInsert(chance.u64(1..=15)),
-            _ => Self::Untracked(key(chance, poison)),
+            97..100 => Self::Untracked(key(chance, poison)),
+            100..103 => Self::Unread(chance.usize(..)),
+            103..110 => {
+                let first = key(chance, poison);
+                let others: Vec<i64> = SHARED.filter(|other| *other != first).collect();
+                let second = chance.choice(others).unwrap_or(first);
+                let by_statement = repairs && chance.bool();
+                let retry = if by_statement { Retry::Statement } else { Retry::Transaction };
+                Self::Deadlock { keys: [first, second], retry, end: End::draw(chance) }
+            }
+            110..116 => Self::ImplicitCommit {
+                saves: keys(chance, 3),
+                statement: chance.usize(..),
+                after: chance.bool().then(|| key(chance, poison)),
+                end: End::draw(chance),
+            },
+            _ => Self::Conflict { before: key(chance, poison), after: key(chance, poison), end: End::draw(chance) },
         }
+    }
+}
+
+impl End {
+    fn draw(chance: &mut fastrand::Rng) -> Self {
+        chance.choice([Self::Commit, Self::Rollback, Self::Drop]).unwrap_or(Self::Commit)
     }
 }
 

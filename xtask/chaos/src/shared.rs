@@ -1,0 +1,36 @@
+//! The database servers that all schedules share, each schedule with a schema or a database of its own.
+
+use anyhow::Result;
+use redstream_servers::{MariaDb, Postgres};
+
+use crate::database::execute;
+
+/// Where they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) postgres: String,
+    mariadb: u16,
+}
+
+impl Shared {
+    pub(crate) fn new(postgres: &Postgres, mariadb: &MariaDb) -> Self {
+        Self { postgres: postgres.url("postgres"), mariadb: mariadb.port() }
+    }
+
+    /// The address of a database of the MariaDB.
+    pub(crate) fn mariadb(&self, database: &str) -> String {
+        format!("mysql://root@127.0.0.1:{}/{database}", self.mariadb)
+    }
+
+    /// What a whole server needs: `citext`, and deadlocks that PostgreSQL finds soon.
+    pub(crate) async fn prepare(&self) -> Result<()> {
+        for statement in [
+            "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public",
+            "ALTER SYSTEM SET deadlock_timeout = '50ms'",
+            "SELECT pg_reload_conf()",
+        ] {
+            execute(&self.postgres, statement).await?;
+        }
+        Ok(())
+    }
+}
