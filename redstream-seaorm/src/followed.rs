@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use crate::Error;
 use crate::answer::Answer;
 use crate::called::WriteKind;
+use crate::mutation::{self, Mutation::GivenKeyAnnounced};
 use crate::permits::{Followed, Promise};
 use crate::scope::Scope;
 
@@ -88,6 +89,9 @@ impl Followed {
         before: Vec<NewMessage>,
         told: Told,
     ) -> Result<Vec<NewMessage>, DbErr> {
+        if mutation::is(GivenKeyAnnounced) {
+            return Ok(vec![self.message.clone()]);
+        }
         let now = self.now(db, told).await?;
         let mut messages = match self.kind {
             WriteKind::Insert => Vec::new(),

@@ -26,6 +26,7 @@ use self::text::Found;
 use self::views::Views;
 use crate::Error;
 use crate::attended::Admission;
+use crate::mutation::{self, Mutation::BypassUnread};
 use crate::permits::Permits;
 use crate::table_name::TableName;
 
@@ -144,7 +145,9 @@ impl Guard {
                 }
             }
         }
-        if let Some(statement) = text.unread.as_deref().filter(|_| !self.tables.is_empty()) {
+        if let Some(statement) =
+            text.unread.as_deref().filter(|_| !self.tables.is_empty() && !mutation::is(BypassUnread))
+        {
             if !permits.clone().any(Permits::take_unread) {
                 self.unread(statement)?;
             }

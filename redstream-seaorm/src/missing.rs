@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
+use crate::mutation::{self, Mutation::LooseKeysDeleted};
 use crate::stored_key::{is_exact, stored_keys};
 use crate::{Key, Streamed};
 
@@ -22,7 +23,7 @@ impl<E: Streamed> Missing<E> {
         C: ConnectionTrait,
     {
         let backend = db.get_database_backend();
-        if missing.iter().all(|key| is_exact::<E>(key.values(), backend)) {
+        if mutation::is(LooseKeysDeleted) || missing.iter().all(|key| is_exact::<E>(key.values(), backend)) {
             return Ok(Self { deletes: missing, respelled: Vec::new() });
         }
         let mut rows: Vec<Vec<Key<E>>> = missing.iter().map(|_| Vec::new()).collect();

@@ -16,7 +16,7 @@ use crate::guard::{Control, Guard, Text, control};
 use crate::level::Open;
 use crate::mutation::{
     self,
-    Mutation::{MainFailureFails, RollbackAnnounces, SavepointAnnounces},
+    Mutation::{ImplicitCommitUnseen, MainFailureFails, RollbackAnnounces, SavepointAnnounces},
 };
 use crate::probe::Tracked;
 use crate::scope::Scope;
@@ -97,6 +97,7 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         match text.and_then(|text| control(text, self.inner.get_database_backend())) {
             None => Ok(()),
             Some(Control::Explicit(statement)) => Err(Error::TransactionControl { statement }.into()),
+            Some(Control::Implicit(_)) if mutation::is(ImplicitCommitUnseen) => Ok(()),
             Some(Control::Implicit(statement)) => Err(Error::ImplicitCommit { statement }.into()),
             Some(Control::Unknown) => {
                 self.insure_what_is_written().await?;
