@@ -3,7 +3,6 @@
 
 /// A defect, and the law that it breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "chaos"), expect(dead_code, reason = "some are known to the feature alone"))]
 pub(crate) enum Mutation {
     /// Law 1: a row of the outbox is deleted before its message was acknowledged.
     RelayDeletesFirst,

@@ -97,6 +97,7 @@ on_each_database! {
         let world = World::new(&db).await;
         let (swallowing, connection) = Swallowing::below(&world);
         let outer = connection.begin().await.unwrap();
+        with_key(100, "Oslo").insert(&outer).await.unwrap();
         let inner = outer.begin().await.unwrap();
         swallowing.cut_off(named("Rome").insert(&inner)).await;
         inner.commit().await.unwrap();

@@ -40,6 +40,8 @@ async fn after_a_dropped(statement: &str, backend: Backend) -> (World, TestDb, R
     let swallowing = Arc::<Swallowing>::default();
     let txn = world.interfered(swallowing.clone()).begin().await.unwrap();
     with_key(1, "Rome").insert(&txn).await.unwrap();
+    // The guard has looked at the table before.
+    txn.execute_unprepared("DELETE FROM labels WHERE id = 0").await.unwrap();
     swallowing.on.store(true, Ordering::Relaxed);
     tokio::select! {
         _ = txn.execute_raw(Statement::from_string(txn.get_database_backend(), statement)) => panic!("its answer came"),

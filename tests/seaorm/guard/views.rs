@@ -131,21 +131,6 @@ on_each_database! {
         is_denied(world.db.execute_unprepared(write).await, "UPDATE");
     }
 
-    async fn a_view_that_an_open_transaction_makes_is_seen_after_its_commit(db: TestDb) {
-        if db.backend() == Backend::Sqlite {
-            // A second connection would wait for the transaction.
-            return;
-        }
-        let world = World::new(&db).await;
-        world.existing(1, "Rome").await;
-        let write = "UPDATE glimpses SET name = 'Roma'";
-        let txn = world.db.begin().await.unwrap();
-        create(&txn, view(db.backend(), "glimpses", "cities")).await;
-        let _ = world.db.execute_unprepared(write).await;
-        txn.commit().await.unwrap();
-        is_denied(world.db.execute_unprepared(write).await, "UPDATE");
-    }
-
     async fn a_table_that_is_renamed_to_a_views_name_is_no_view(db: TestDb) {
         let world = with_view(&db).await;
         is_denied(world.db.execute_unprepared("DELETE FROM glimpses").await, "DELETE");
@@ -192,4 +177,19 @@ async fn a_write_of_a_partition_is_one_of_its_table() {
     }
     world.existing(1, "Rome").await;
     is_denied(world.db.execute_unprepared("UPDATE glimpses SET name = 'Roma'").await, "UPDATE");
+}
+
+/// MariaDB commits before it makes a view, so that it is refused in a transaction; on SQLite a second connection would wait for the
+/// transaction.
+#[tokio::test]
+async fn a_view_that_an_open_transaction_makes_is_seen_after_its_commit() {
+    let db = TestDb::new(Backend::Postgres).await;
+    let world = World::new(&db).await;
+    world.existing(1, "Rome").await;
+    let write = "UPDATE glimpses SET name = 'Roma'";
+    let txn = world.db.begin().await.unwrap();
+    create(&txn, view(db.backend(), "glimpses", "cities")).await;
+    let _ = world.db.execute_unprepared(write).await;
+    txn.commit().await.unwrap();
+    is_denied(world.db.execute_unprepared(write).await, "UPDATE");
 }
