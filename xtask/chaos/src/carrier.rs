@@ -87,7 +87,7 @@ impl<E: Item> Sink<E> for Carrier<E> {
             last: self.last.lock().unwrap_or_else(PoisonError::into_inner).to_string(),
             upserts: changes.upserts.into_iter().map(E::parts).collect(),
             deletes: changes.deletes.iter().map(E::spelling).collect(),
-            respelled: Vec::new(),
+            respelled: changes.respelled.iter().map(E::spelling).collect(),
         };
         let answer = self.ask(&write).await.map_err(|error| format!("{error:#}"))?;
         if answer.outage {
