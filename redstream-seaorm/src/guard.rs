@@ -4,6 +4,7 @@ mod statements;
 mod tables;
 mod tokens;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +14,7 @@ use sea_orm::{DbBackend, DbErr, EntityTrait};
 
 pub use self::tables::StreamedEntity;
 
-use self::statements::{Write, writes};
+use self::statements::{Write, read as reading_of};
 use self::tables::Tables;
 use crate::Error;
 use crate::attended::Admission;
@@ -41,7 +42,15 @@ pub enum BypassGuard {
 
 /// How many tables a text of SQL writes: what each statement is looked at for, to be measured.
 pub fn tables_written(sql: &str, backend: DbBackend) -> usize {
-    writes(sql, backend).len()
+    reading_of(sql, backend).writes.len()
+}
+
+/// The tables that a text of SQL writes, each with its schema if the text names one, and whether the text may write any table
+/// besides: what the guard knows of a statement, to be compared with what a database does.
+pub fn written(sql: &str, backend: DbBackend) -> (Vec<(Option<String>, String)>, bool) {
+    let reading = reading_of(sql, backend);
+    let each = reading.writes.into_iter().map(|write| (write.schema.map(Cow::into_owned), write.table.into_owned()));
+    (each.collect(), reading.unread.is_some())
 }
 
 #[derive(Debug)]
@@ -51,12 +60,10 @@ pub(crate) struct Guard {
     warned: Mutex<HashSet<u64>>,
 }
 
-/// Reads a text as [`Guard::admit`] does.
+/// Reads a text as [`Guard::admit`] does: twice, to the same end.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read(sql: &str, backend: DbBackend) {
-    for write in writes(sql, backend) {
-        assert!(sql.contains(write.table), "{} is not in the text", write.table);
-    }
+    assert_eq!(reading_of(sql, backend), reading_of(sql, backend));
 }
 
 impl Guard {
@@ -85,13 +92,13 @@ impl Guard {
         lends: bool,
     ) -> Result<Admission, DbErr> {
         let (mut promised, mut tables) = (Vec::new(), Vec::new());
-        for write in writes(sql, backend).into_iter().filter(|write| self.tables.has(write)) {
-            match permits.clone().find_map(|permits| permits.take(write.table)) {
+        for write in reading_of(sql, backend).writes.into_iter().filter(|write| self.tables.has(write)) {
+            match permits.clone().find_map(|permits| permits.take(&write.table)) {
                 Some(promises) => promised.extend(promises),
                 None => self.bypassed(&write, sql)?,
             }
             if lends {
-                tables.push(write.table.to_owned());
+                tables.push(write.table.into_owned());
             }
         }
         Ok(Admission::new(promised, tables))
@@ -101,14 +108,14 @@ impl Guard {
         if self.mode == BypassGuard::Off {
             return Ok(());
         }
-        ::metrics::counter!(metrics::BYPASSES, "table" => write.table.to_owned()).increment(1);
-        let error = Error::Bypass { table: write.table.to_owned(), verb: write.verb };
+        ::metrics::counter!(metrics::BYPASSES, "table" => write.table.clone().into_owned()).increment(1);
+        let error = Error::Bypass { table: write.table.clone().into_owned(), verb: write.verb };
         if self.mode == BypassGuard::Deny {
             return Err(error.into());
         }
         if self.is_new(sql) {
             let statement: String = sql.chars().take(200).collect();
-            tracing::warn!(table = write.table, kind = write.verb, statement, "{error}");
+            tracing::warn!(table = &*write.table, kind = write.verb, statement, "{error}");
         }
         Ok(())
     }

@@ -55,7 +55,7 @@ impl Tables {
     /// Whether it writes a streamed table. One that names no schema may be in any.
     pub(super) fn has(&self, write: &Write<'_>) -> bool {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let (table, schema) = (folded(write.table), write.schema.map(folded));
+        let (table, schema) = (folded(&write.table), write.schema.as_deref().map(folded));
         let may_be_in = |of: &str| schema.as_deref().is_none_or(|schema| schema == of);
         known.tables.iter().any(|(streamed, of)| *streamed == table && of.as_deref().is_none_or(may_be_in))
     }
