@@ -1,5 +1,10 @@
 //! The bypass guard: statements that write a streamed table and go round the hooks are noticed before they run.
 
+mod fixture;
+mod grammar;
+mod texts;
+mod writes;
+
 use futures_util::TryStreamExt;
 use redstream_seaorm::{BulkExt, BypassGuard};
 use sea_orm::sea_query::{Asterisk, CommonTableExpression, Expr, OnConflict, Query};
