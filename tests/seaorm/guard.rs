@@ -2,6 +2,7 @@
 
 mod fixture;
 mod grammar;
+mod operands;
 mod texts;
 mod writes;
 
