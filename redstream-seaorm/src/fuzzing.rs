@@ -2,7 +2,7 @@
 
 use sea_orm::DbBackend;
 
-/// A text of SQL, as the guard reads it for each database. It must not panic, and names only what stands in the text.
+/// A text of SQL, as the guard reads it for each database. It must not panic.
 pub fn sql(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for backend in [DbBackend::Sqlite, DbBackend::Postgres, DbBackend::MySql] {

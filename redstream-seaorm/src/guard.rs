@@ -1,13 +1,13 @@
 //! The bypass guard: notices statements that write a streamed table and were announced by no hook and no bulk operation.
 
 mod control;
-mod reading;
 mod statements;
 mod tables;
 mod text;
 mod tokens;
 mod views;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -21,6 +21,7 @@ pub(crate) use self::tables::Target;
 pub(crate) use self::text::Text;
 pub(crate) use self::views::Changing;
 
+use self::statements::read as reading_of;
 use self::tables::Tables;
 use self::text::Found;
 use self::views::Views;
@@ -56,7 +57,15 @@ pub enum BypassGuard {
 
 /// How many tables a text of SQL writes: what each statement is looked at for, to be measured.
 pub fn tables_written(sql: &str, backend: DbBackend) -> usize {
-    reading::read(sql, backend).writes.len()
+    reading_of(sql, backend).writes.len()
+}
+
+/// The tables that a text of SQL writes, each with its schema if the text names one, and whether the text may write any table
+/// besides: what the guard knows of a statement, to be compared with what a database does.
+pub fn written(sql: &str, backend: DbBackend) -> (Vec<(Option<String>, String)>, bool) {
+    let reading = reading_of(sql, backend);
+    let each = reading.writes.into_iter().map(|write| (write.schema.map(Cow::into_owned), write.table.into_owned()));
+    (each.collect(), reading.unread.is_some())
 }
 
 #[derive(Debug)]
@@ -69,12 +78,10 @@ pub(crate) struct Guard {
     looked_at: RwLock<HashSet<String>>,
 }
 
-/// Reads a text as [`Guard::admit`] does.
+/// Reads a text as [`Guard::admit`] does: twice, to the same end.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read(sql: &str, backend: DbBackend) {
-    for write in reading::read(sql, backend).writes {
-        assert!(sql.contains(&*write.table), "{} is not in the text", write.table);
-    }
+    assert_eq!(reading_of(sql, backend), reading_of(sql, backend));
 }
 
 impl Guard {

@@ -153,7 +153,7 @@ pub use transactional::SaveInTransaction;
 /// What derived code and benchmarks name. Not for anybody else: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::guard::{StreamedEntity, tables_written};
+    pub use crate::guard::{StreamedEntity, tables_written, written};
     pub use ::async_trait::async_trait;
     pub use ::inventory;
     pub use ::sea_orm::{ActiveModelBehavior, ConnectionTrait, DbErr, EntityName};

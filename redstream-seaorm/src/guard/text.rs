@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sea_orm::DbBackend;
 
-use super::reading::{Reading, Write, read};
+use super::statements::{Reading, Write, read};
 use super::tables::{Tables, Target};
 use super::views::Behind;
 use crate::table_name::TableName;

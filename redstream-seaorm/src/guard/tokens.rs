@@ -1,13 +1,24 @@
 //! The words of a text of SQL, without what strings and comments hold.
+//!
+//! Texts are read as a database reads them by default: in MariaDB and `MySQL` without the modes `ANSI_QUOTES` and
+//! `NO_BACKSLASH_ESCAPES`, in PostgreSQL with `standard_conforming_strings`.
+
+mod comments;
+mod names;
+mod strings;
+
+use std::borrow::Cow;
 
 use sea_orm::DbBackend;
 
+pub(super) use self::names::Quoted;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
-    /// A word as it stands: a keyword, or a name.
+    /// A word as it stands: a keyword, a name or a number.
     Word(&'a str),
-    /// A quoted name, without its quotes.
-    Quoted(&'a str),
+    /// A quoted name; in SQLite also a string, which may stand for a name there.
+    Quoted(Quoted<'a>),
     /// Anything else of one byte; a string is its quote.
     Sign(u8),
 }
@@ -22,9 +33,10 @@ impl<'a> Token<'a> {
     }
 
     /// The name that it may be.
-    pub(super) fn name(self) -> Option<&'a str> {
+    pub(super) fn name(self) -> Option<Cow<'a, str>> {
         match self {
-            Self::Word(name) | Self::Quoted(name) => Some(name),
+            Self::Word(name) => Some(Cow::Borrowed(name)),
+            Self::Quoted(name) => Some(name.decoded()),
             Self::Sign(_) => None,
         }
     }
@@ -37,11 +49,72 @@ pub(super) struct Tokens<'a> {
     backend: DbBackend,
     /// Within what looks like a comment and runs.
     executable: bool,
+    /// Whether comments that only some servers run are passed.
+    skips_versions: bool,
+    /// What the last string held, as it stands in the text.
+    string: &'a str,
+    /// A string, a name or a comment has no end: the database may read something else in it.
+    is_cut_off: bool,
+    /// How many comments were met that only some servers run.
+    uncertain: usize,
+}
+
+const SPACE: u8 = 1;
+const WORD: u8 = 2;
+const SIGN: u8 = 3;
+/// Begins a comment, a string or a quoted name on some database, or is a sign.
+const OTHER: u8 = 4;
+
+const KINDS: [u8; 256] = {
+    let mut kinds = [SIGN; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            // The vertical tab is a space to MariaDB and to PostgreSQL from 16 on; others refuse it.
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => SPACE,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | 0x80.. => WORD,
+            b'-' | b'#' | b'/' | b'*' | b'\'' | b'"' | b'`' | b'[' | b'$' | b'@' | b':' | b';' => OTHER,
+            _ => SIGN,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+fn is_of_word(byte: u8) -> bool {
+    KINDS[usize::from(byte)] == WORD
 }
 
 impl<'a> Tokens<'a> {
+    /// Comments that only some servers run are read as if they ran.
     pub(super) fn new(sql: &'a str, backend: DbBackend) -> Self {
-        Self { sql, at: 0, backend, executable: false }
+        let (skips_versions, is_cut_off) = (false, false);
+        Self { sql, at: 0, backend, executable: false, skips_versions, string: "", is_cut_off, uncertain: 0 }
+    }
+
+    /// Comments that only some servers run are passed.
+    pub(super) fn skipping_versions(sql: &'a str, backend: DbBackend) -> Self {
+        Self { skips_versions: true, ..Self::new(sql, backend) }
+    }
+
+    /// What the last string held, as it stands in the text, with its escapes.
+    pub(super) fn string(&self) -> &'a str {
+        self.string
+    }
+
+    /// What is not read yet.
+    pub(super) fn rest(&self) -> &'a str {
+        self.sql.get(self.at..).unwrap_or_default()
+    }
+
+    /// Whether a string, a name or a comment had no end.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off
+    }
+
+    /// How many comments were met that only some servers run.
+    pub(super) fn uncertain(&self) -> usize {
+        self.uncertain
     }
 
     fn byte(&self, ahead: usize) -> Option<u8> {
@@ -52,87 +125,94 @@ impl<'a> Tokens<'a> {
     fn pass(&mut self, from: usize, end: &str) -> &'a str {
         let rest = self.sql.get(from..).unwrap_or_default();
         let found = rest.find(end);
+        self.is_cut_off |= found.is_none();
         self.at = found.map_or(self.sql.len(), |found| from + found + end.len());
         &rest[..found.unwrap_or(rest.len())]
     }
 
-    /// Goes behind a string or a quoted name. A doubled quote ends one and begins another, which comes to the same.
-    fn pass_quoted(&mut self, quote: u8) -> &'a str {
-        let begin = self.at + 1;
-        self.at = begin;
-        let escapes = quote != b'`' && self.has_escapes(begin - 1);
-        while let Some(byte) = self.byte(0) {
-            if byte == quote {
+    /// A word, or a string or name that a letter in front marks.
+    fn word(&mut self, first: u8) -> Token<'a> {
+        let (begin, bytes) = (self.at, self.sql.as_bytes());
+        let is_postgres = self.backend == DbBackend::Postgres;
+        let mut end = begin + 1;
+        if is_postgres && first.is_ascii_digit() {
+            // `1$$…$$` is a number and a string.
+            while bytes.get(end).is_some_and(u8::is_ascii_digit) {
+                end += 1;
+            }
+        } else {
+            while bytes.get(end).is_some_and(|byte| is_of_word(*byte) || *byte == b'$') {
+                end += 1;
+            }
+        }
+        self.at = end;
+        if is_postgres && end == begin + 1 {
+            match (first, self.byte(0), self.byte(1)) {
+                (b'e' | b'E', Some(b'\''), _) => return self.string_token(true),
+                (b'u' | b'U', Some(b'&'), Some(b'"')) => return self.unicode_name(),
+                _ => {}
+            }
+        }
+        Token::Word(&self.sql[begin..end])
+    }
+
+    /// A variable of SQLite, which may have anything but spaces in parentheses at its end: `$a::b(c)`.
+    fn pass_variable(&mut self) {
+        let bytes = self.sql.as_bytes();
+        let mut end = self.at + 1;
+        let mut has_name = false;
+        while let Some(byte) = bytes.get(end) {
+            if is_of_word(*byte) || *byte == b'$' {
+                has_name = true;
+            } else if *byte == b'(' && has_name {
+                let inner = &bytes[end + 1..];
+                let stop = inner.iter().position(|byte| *byte == b')' || byte.is_ascii_whitespace() || *byte == 0);
+                match stop {
+                    Some(stop) if inner[stop] == b')' => end += stop + 2,
+                    // No token of SQLite, which reads nothing behind it.
+                    _ => self.is_cut_off = true,
+                }
+                break;
+            } else if *byte == b':' && bytes.get(end + 1) == Some(&b':') {
+                end += 1;
+            } else {
                 break;
             }
-            self.at += if escapes && byte == b'\\' { 2 } else { 1 };
+            end += 1;
         }
-        self.at = self.at.min(self.sql.len());
-        let quoted = self.sql.get(begin..self.at).unwrap_or_default();
-        self.at = (self.at + 1).min(self.sql.len());
-        quoted
+        self.at = end;
     }
 
-    /// Whether a backslash escapes in the string that begins there: always in `MySQL`, in PostgreSQL in `E'…'`.
-    fn has_escapes(&self, begin: usize) -> bool {
-        let bytes = self.sql.as_bytes();
-        let marked = begin.checked_sub(1).is_some_and(|mark| bytes[mark].eq_ignore_ascii_case(&b'e'));
-        let alone = begin.checked_sub(2).is_none_or(|before| !is_of_word(bytes[before]));
-        match self.backend {
-            DbBackend::MySql => true,
-            DbBackend::Postgres => bytes[begin] == b'\'' && marked && alone,
-            _ => false,
-        }
-    }
-
-    /// Whether a comment begins here that goes to the end of the line. In `MySQL` `5--1` is six.
-    fn is_line_comment(&self) -> bool {
-        match (self.byte(0), self.byte(1), self.byte(2)) {
-            (Some(b'-'), Some(b'-'), next) => {
-                self.backend != DbBackend::MySql || next.is_none_or(|next| next <= b' ' || next == 0x7f)
+    /// A token that is not a word; `None` for a comment.
+    fn other(&mut self, byte: u8) -> Option<Token<'a>> {
+        let is_sqlite = self.backend == DbBackend::Sqlite;
+        match byte {
+            b'-' | b'#' if self.is_line_comment() => {
+                self.pass_line();
+                return None;
             }
-            (Some(b'#'), ..) => self.backend == DbBackend::MySql,
-            _ => false,
-        }
-    }
-
-    /// Goes behind a comment; in PostgreSQL they nest. What `MySQL` runs, `/*! … */`, is no comment, nor is what MariaDB runs,
-    /// `/*M! … */`.
-    fn pass_comment(&mut self) {
-        self.at += 2;
-        let mark = usize::from(self.byte(0) == Some(b'M'));
-        if self.backend == DbBackend::MySql && self.byte(mark) == Some(b'!') {
-            self.executable = true;
-            self.at += mark + 1;
-            while self.byte(0).is_some_and(|byte| byte.is_ascii_digit()) {
-                self.at += 1;
+            b'*' if self.executable && self.byte(1) == Some(b'/') => {
+                (self.executable, self.at) = (false, self.at + 2);
+                return None;
             }
-            return;
-        }
-        let mut depth = 1;
-        while depth > 0 && self.at < self.sql.len() {
-            match (self.byte(0), self.byte(1)) {
-                (Some(b'*'), Some(b'/')) => (depth, self.at) = (depth - 1, self.at + 2),
-                (Some(b'/'), Some(b'*')) if self.backend == DbBackend::Postgres => {
-                    (depth, self.at) = (depth + 1, self.at + 2);
-                }
-                _ => self.at += 1,
+            b'/' if self.byte(1) == Some(b'*') => {
+                self.pass_comment();
+                return None;
             }
+            b'\'' if is_sqlite => return Some(self.quoted_name(byte)),
+            b'\'' => return Some(self.string_token(self.backend == DbBackend::MySql)),
+            b'"' | b'`' => return Some(self.quoted_name(byte)),
+            b'[' if is_sqlite => {
+                let raw = self.pass(self.at + 1, "]");
+                return Some(Token::Quoted(Quoted::plain(raw)));
+            }
+            b'$' if self.pass_dollar_quoted() => return Some(Token::Sign(b'\'')),
+            b'$' | b'@' | b':' | b'#' if is_sqlite => self.pass_variable(),
+            // A further statement is read from its beginning, also by a database that was within such a comment.
+            b';' => (self.executable, self.at) = (false, self.at + 1),
+            _ => self.at += 1,
         }
-    }
-
-    /// PostgreSQL's `$$…$$` and `$tag$…$tag$`; not `$1`.
-    fn pass_dollar_quoted(&mut self) -> bool {
-        let rest = &self.sql[self.at + 1..];
-        let tag = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
-        let is_tag = !rest.as_bytes().first().is_some_and(u8::is_ascii_digit);
-        if self.backend != DbBackend::Postgres || !is_tag || rest.as_bytes().get(tag) != Some(&b'$') {
-            return false;
-        }
-        let sql = self.sql;
-        let mark = &sql[self.at..self.at + tag + 2];
-        self.pass(self.at + mark.len(), mark);
-        true
+        Some(Token::Sign(byte))
     }
 }
 
@@ -141,38 +221,24 @@ impl<'a> Iterator for Tokens<'a> {
 
     fn next(&mut self) -> Option<Token<'a>> {
         loop {
-            let (byte, next) = (self.byte(0)?, self.byte(1));
-            match byte {
-                _ if self.is_line_comment() => drop(self.pass(self.at, "\n")),
-                b'*' if self.executable && next == Some(b'/') => (self.executable, self.at) = (false, self.at + 2),
-                b'/' if next == Some(b'*') => self.pass_comment(),
-                b'\'' => {
-                    self.pass_quoted(byte);
+            let byte = self.byte(0)?;
+            match KINDS[usize::from(byte)] {
+                SPACE => self.at += 1,
+                // SQLite takes a byte order mark for a space.
+                WORD if byte == 0xef && self.backend == DbBackend::Sqlite && self.rest().starts_with('\u{feff}') => {
+                    self.at += 3;
+                }
+                WORD => return Some(self.word(byte)),
+                SIGN => {
+                    self.at += 1;
                     return Some(Token::Sign(byte));
                 }
-                b'"' | b'`' => return Some(Token::Quoted(self.pass_quoted(byte))),
-                b'[' if self.backend == DbBackend::Sqlite => {
-                    return Some(Token::Quoted(self.pass(self.at + 1, "]")));
-                }
-                b'$' if self.pass_dollar_quoted() => {}
-                _ if is_of_word(byte) => {
-                    let begin = self.at;
-                    while self.byte(0).is_some_and(|byte| is_of_word(byte) || byte == b'$') {
-                        self.at += 1;
-                    }
-                    return Some(Token::Word(&self.sql[begin..self.at]));
-                }
                 _ => {
-                    self.at += 1;
-                    if !byte.is_ascii_whitespace() {
-                        return Some(Token::Sign(byte));
+                    if let Some(token) = self.other(byte) {
+                        return Some(token);
                     }
                 }
             }
         }
     }
-}
-
-fn is_of_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }

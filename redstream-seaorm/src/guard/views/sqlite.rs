@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::Behind;
-use crate::guard::reading::read;
+use crate::guard::statements::read;
 use crate::table_name::TableName;
 
 pub(super) async fn behind(relation: &TableName, db: &impl ConnectionTrait) -> Result<Behind, DbErr> {

@@ -1,0 +1,156 @@
+//! Statements that write one table, and its name.
+
+use std::borrow::Cow;
+
+use sea_orm::DbBackend;
+
+use super::super::tokens::Token;
+use super::{Reader, Write};
+
+/// A schema, and a table in it.
+pub(super) type Name<'a> = (Option<Cow<'a, str>>, Cow<'a, str>);
+
+/// PostgreSQL cuts names off behind so many bytes.
+const POSTGRES_NAME: usize = 63;
+
+impl<'a> Reader<'a> {
+    /// `[schema .] table`
+    pub(super) fn name(&mut self) -> Option<Name<'a>> {
+        // `UPDATE .cities`: MySQL takes a point without a schema.
+        if self.backend == DbBackend::MySql {
+            self.took_sign(b'.');
+        }
+        let mut table = self.peek()?.name()?;
+        self.held = None;
+        let mut schema = None;
+        while self.peek() == Some(Token::Sign(b'.')) {
+            self.held = None;
+            // `DELETE cities.* FROM …`
+            if self.took_sign(b'*') {
+                break;
+            }
+            schema = Some(table);
+            table = self.next()?.name()?;
+        }
+        Some((schema, table))
+    }
+
+    pub(super) fn write(&mut self, verb: &'static str, (schema, table): Name<'a>) {
+        if self.backend == DbBackend::Postgres && table.len() > POSTGRES_NAME {
+            let end = (0..=POSTGRES_NAME).rev().find(|end| table.is_char_boundary(*end)).unwrap_or(0);
+            let table = Cow::Owned(table[..end].to_owned());
+            self.reading.writes.push(Write { verb, schema: schema.clone(), table });
+        }
+        self.reading.writes.push(Write { verb, schema, table });
+    }
+
+    /// The table that stands next, noted as written.
+    pub(super) fn table(&mut self, verb: &'static str) {
+        match self.name() {
+            Some(name) => self.write(verb, name),
+            None => self.not_understood(),
+        }
+    }
+
+    /// `[ONLY] table`, `ONLY (table)`
+    pub(super) fn relation(&mut self, verb: &'static str) {
+        if self.backend != DbBackend::Postgres || !self.took("ONLY") || !self.took_sign(b'(') {
+            return self.table(verb);
+        }
+        self.table(verb);
+        self.took_sign(b')');
+    }
+
+    /// `OR IGNORE` in SQLite.
+    pub(super) fn pass_conflict(&mut self) {
+        if self.backend == DbBackend::Sqlite && self.took("OR") {
+            self.next();
+        }
+    }
+
+    pub(super) fn inserted(&mut self, verb: &'static str) {
+        let rest = self.tokens.rest();
+        if self.backend == DbBackend::MySql {
+            while self.took_one_of(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE"]) {}
+        }
+        self.pass_conflict();
+        if !self.took("INTO") && self.backend != DbBackend::MySql {
+            return self.not_understood();
+        }
+        self.table(verb);
+        if self.backend == DbBackend::Postgres && may_hold_with(rest) {
+            self.writes_in_parentheses();
+        }
+    }
+
+    pub(super) fn merged(&mut self) {
+        if self.took("INTO") {
+            self.relation("MERGE");
+        } else {
+            self.not_understood();
+        }
+    }
+
+    /// `COPY cities FROM …` writes, `COPY cities TO …` reads, `COPY (DELETE … RETURNING …) TO …` writes.
+    pub(super) fn copied(&mut self) {
+        if self.took_sign(b'(') {
+            return self.statement();
+        }
+        self.took("BINARY");
+        let Some(name) = self.name() else { return self.not_understood() };
+        let parens = self.parens;
+        if self.took_sign(b'(') {
+            self.pass_parens_to(parens);
+        }
+        if !self.took("TO") {
+            self.write("COPY", name);
+        }
+    }
+
+    /// `LOAD DATA … INTO TABLE cities …`; `LOAD INDEX INTO CACHE …` reads.
+    pub(super) fn loaded(&mut self) {
+        if self.took("INDEX") {
+            return;
+        }
+        while let Some(token) = self.next_of_statement() {
+            if token.is("INTO") {
+                self.took("TABLE");
+                return self.table("LOAD");
+            }
+        }
+        self.not_understood();
+    }
+
+    /// Statements that write and stand in parentheses: in PostgreSQL each common table expression may be one, and the one of an
+    /// INSERT stands behind its table.
+    pub(super) fn writes_in_parentheses(&mut self) {
+        while let Some(token) = self.next_of_statement() {
+            if token.is("EXECUTE") {
+                self.not_understood();
+            }
+            if token != Token::Sign(b'(') {
+                continue;
+            }
+            // A column may be called so, too: `(delete, x)`.
+            if self.took("UPDATE") {
+                if self.peek().is_some_and(|token| token.name().is_some()) {
+                    self.relation("UPDATE");
+                }
+            } else if self.took("DELETE") {
+                if self.took("FROM") {
+                    self.relation("DELETE");
+                }
+            } else if self.took_one_of(&["INSERT", "MERGE"]) && self.took("INTO") {
+                self.relation("INSERT");
+            }
+        }
+    }
+}
+
+/// Whether the keyword WITH may be in it; quick.
+fn may_hold_with(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let Some(second) = bytes.get(1..) else { return false };
+    let pairs = bytes.iter().zip(second);
+    pairs.fold(false, |found, (w, i)| found | ((w | 0x20 == b'w') & (i | 0x20 == b'i')))
+}

@@ -1,0 +1,57 @@
+//! What only MariaDB and `MySQL` read so.
+
+use super::*;
+
+#[test]
+fn statements_within_others_are_found() {
+    let cases = [
+        ("SET STATEMENT max_statement_time = (9) FOR UPDATE cake SET a = 1", "UPDATE cake"),
+        ("EXECUTE IMMEDIATE 'DELETE FROM cake'", "DELETE cake"),
+        ("EXECUTE IMMEDIATE @x", "? EXECUTE"),
+        ("EXECUTE IMMEDIATE 'DELETE' ' FROM cake'", "? EXECUTE"),
+        ("PREPARE q FROM 'DELETE FROM cake'; EXECUTE q", "DELETE cake, ? EXECUTE"),
+        ("PREPARE q FROM 'DELETE FROM ''cake'''", "? PREPARE"),
+        ("BEGIN NOT ATOMIC DELETE FROM cake; END", "? BEGIN"),
+        ("IF 1 THEN DELETE FROM cake; END IF", "? IF"),
+        (
+            "CREATE PROCEDURE p() BEGIN SELECT CASE 1 WHEN 1 THEN 2 END; DELETE FROM b; END; DELETE FROM cake",
+            "DELETE cake",
+        ),
+        ("CREATE PROCEDURE p() BEGIN SELECT begin; END; DELETE FROM cake", "DELETE cake, ? CREATE"),
+        ("CREATE TRIGGER t AFTER INSERT ON b FOR EACH ROW BEGIN DELETE FROM c; END", ""),
+        ("DO RELEASE_LOCK('a')", ""),
+        ("SET sql_mode = 'ANSI_QUOTES'", "? SET"),
+        ("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'", ""),
+    ];
+    check(DbBackend::MySql, &cases);
+}
+
+#[test]
+fn what_a_name_stands_for_may_change() {
+    let cases = [
+        ("RENAME TABLE a TO b, s.c TO d", "RENAME a, RENAME b, RENAME c, RENAME d"),
+        ("ALTER TABLE cake RENAME bun", "RENAME cake, RENAME bun"),
+        ("ALTER TABLE cake RENAME COLUMN a TO b", ""),
+        ("ALTER TABLE cake EXCHANGE PARTITION p WITH TABLE bun", "ALTER cake, ALTER bun"),
+        ("ALTER TABLE cake TRUNCATE PARTITION p", "TRUNCATE cake"),
+        ("CREATE OR REPLACE TABLE cake (x int)", "REPLACE cake"),
+        ("RENAME USER a TO b", ""),
+    ];
+    check(DbBackend::MySql, &cases);
+}
+
+#[test]
+fn tables_of_joins_are_found() {
+    let cases = [
+        ("UPDATE a STRAIGHT_JOIN b ON true SET b.x = 1", "UPDATE a, UPDATE b"),
+        ("UPDATE (a, b AS c) JOIN (SELECT 1 FROM d) e ON (1, 2) = (1, 2) SET a.x = 1", "UPDATE a, UPDATE b"),
+        ("UPDATE { OJ a LEFT OUTER JOIN b ON true } SET b.x = 1", "UPDATE a, UPDATE b"),
+        ("DELETE c FROM a STRAIGHT_JOIN cake c", "DELETE cake"),
+        ("DELETE HISTORY FROM cake", "DELETE cake, DELETE HISTORY"),
+        ("INSERT cake SET a = 1", "INSERT cake"),
+        ("UPDATE .cake SET a = 1", "UPDATE cake"),
+        ("UPDATE `a``b` SET x = 1", "UPDATE a`b"),
+        ("# a\rb\nDELETE\x0bFROM cake", "DELETE cake"),
+    ];
+    check(DbBackend::MySql, &cases);
+}

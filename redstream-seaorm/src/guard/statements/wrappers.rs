@@ -1,0 +1,189 @@
+//! Statements that run another one.
+
+use sea_orm::DbBackend;
+
+use super::super::tokens::Token;
+use super::{Reader, read};
+
+impl<'a> Reader<'a> {
+    /// Common table expressions, each of which may write in PostgreSQL, and the statement they are for.
+    pub(super) fn with(&mut self) {
+        // `recursive` may be the name of the first.
+        let is_recursive = self.took("RECURSIVE");
+        let mut is_named =
+            is_recursive && self.peek().is_some_and(|token| token.is("AS") || token == Token::Sign(b'('));
+        loop {
+            let parens = self.parens;
+            if !is_named && self.next_of_statement().and_then(Token::name).is_none() {
+                return self.not_understood();
+            }
+            is_named = false;
+            if self.took_sign(b'(') {
+                self.pass_parens_to(parens);
+            }
+            if !self.took("AS") {
+                return self.not_understood();
+            }
+            self.took("NOT");
+            self.took("MATERIALIZED");
+            if !self.took_sign(b'(') {
+                return self.not_understood();
+            }
+            if self.backend == DbBackend::Postgres {
+                self.statement();
+            }
+            self.pass_parens_to(parens);
+            self.pass_search();
+            if !self.took_sign(b',') {
+                return self.statement();
+            }
+        }
+    }
+
+    /// `SEARCH DEPTH FIRST BY a SET b CYCLE a SET c USING d`, and MariaDB's `CYCLE a RESTRICT`.
+    fn pass_search(&mut self) {
+        if self.took("SEARCH") {
+            while self.next_of_statement().is_some_and(|token| !token.is("SET")) {}
+            self.next_of_statement();
+        }
+        if self.took("CYCLE") {
+            while let Some(token) = self.next_of_statement() {
+                if token.is("RESTRICT") {
+                    return;
+                }
+                if token.is("USING") {
+                    self.next_of_statement();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// It runs the statement if it is to be analyzed, and never in SQLite.
+    pub(super) fn explain(&mut self) {
+        let (mut runs, backend) = (false, self.backend);
+        match backend {
+            DbBackend::Postgres if self.took_sign(b'(') => {
+                let parens = self.parens - 1;
+                while let Some(token) = self.next_of_statement() {
+                    // A name in quotes may be any option.
+                    runs |= token.is_one_of(&["ANALYZE", "ANALYSE"]) || matches!(token, Token::Quoted(_));
+                    if self.parens <= parens {
+                        break;
+                    }
+                }
+            }
+            DbBackend::Postgres => {
+                while self.peek().is_some_and(|token| token.is_one_of(&["ANALYZE", "ANALYSE", "VERBOSE"])) {
+                    runs |= !self.took("VERBOSE");
+                    self.took_one_of(&["ANALYZE", "ANALYSE"]);
+                }
+            }
+            DbBackend::MySql if self.took("ANALYZE") => return self.analyze(),
+            _ => {}
+        }
+        if runs {
+            self.statement();
+        }
+    }
+
+    /// `ANALYZE [FORMAT = JSON] statement`, which runs it, and `ANALYZE TABLE`, which does not write.
+    pub(super) fn analyze(&mut self) {
+        if self.took("FORMAT") {
+            self.took_sign(b'=');
+            self.next_of_statement();
+        }
+        if !self.peek().is_some_and(|token| token.is_one_of(&["TABLE", "TABLES", "LOCAL", "NO_WRITE_TO_BINLOG"])) {
+            self.statement();
+        }
+    }
+
+    /// `PREPARE q AS statement`, `PREPARE q FROM 'statement'`
+    pub(super) fn prepare(&mut self) {
+        let is_transaction = self.peek().is_some_and(|token| token.is("TRANSACTION"));
+        let Some(name) = self.next_of_statement() else { return self.not_understood() };
+        if is_transaction && self.peek() == Some(Token::Sign(b'\'')) {
+            return;
+        }
+        if name.name().is_none() {
+            return self.not_understood();
+        }
+        if self.backend == DbBackend::MySql {
+            return if self.took("FROM") { self.of_string() } else { self.not_understood() };
+        }
+        let parens = self.parens;
+        if self.took_sign(b'(') {
+            self.pass_parens_to(parens);
+        }
+        if self.took("AS") { self.statement() } else { self.not_understood() }
+    }
+
+    /// `EXECUTE IMMEDIATE 'statement'`; `EXECUTE q` does not say what it runs.
+    pub(super) fn execute(&mut self) {
+        if self.took("IMMEDIATE") { self.of_string() } else { self.not_understood() }
+    }
+
+    /// A statement in a string, if that is all and has no escapes.
+    fn of_string(&mut self) {
+        let is_string = self.next_of_statement() == Some(Token::Sign(b'\''));
+        let text = self.tokens.string();
+        if !is_string || text.contains(['\\', '\'', '"']) {
+            return self.not_understood();
+        }
+        let is_all = match self.peek() {
+            None | Some(Token::Sign(b';')) => true,
+            Some(token) => token.is("USING"),
+        };
+        if !is_all {
+            return self.not_understood();
+        }
+        let reading = read(text, self.backend);
+        self.reading.writes.extend(reading.writes);
+        if let Some(unread) = reading.unread {
+            self.reading.unread.get_or_insert(unread);
+        }
+    }
+
+    /// `SET STATEMENT a = 1 FOR statement`, and settings that make texts read otherwise.
+    pub(super) fn set(&mut self) {
+        let before = self.tokens.rest();
+        let runs = self.backend == DbBackend::MySql && self.took("STATEMENT");
+        let (parens, mut sets_mode) = (self.parens, false);
+        while let Some(token) = self.next_of_statement() {
+            if runs && self.parens == parens && token.is("FOR") {
+                return self.statement();
+            }
+            let is_mode = |name: &str| token.name().is_some_and(|of| of.eq_ignore_ascii_case(name));
+            sets_mode |= match self.backend {
+                DbBackend::MySql => is_mode("sql_mode"),
+                DbBackend::Postgres => is_mode("standard_conforming_strings"),
+                _ => false,
+            };
+        }
+        let text = &before[..before.len() - self.tokens.rest().len()];
+        if runs || (sets_mode && changes_reading(text, self.backend)) {
+            self.not_understood();
+        }
+    }
+
+    /// It changes what tables there are.
+    pub(super) fn pragma(&mut self) {
+        while let Some(token) = self.next_of_statement() {
+            if token.name().is_some_and(|name| name.eq_ignore_ascii_case("writable_schema")) {
+                self.not_understood();
+            }
+        }
+    }
+}
+
+/// Whether such a mode makes strings and names read otherwise, or may.
+fn changes_reading(text: &str, backend: DbBackend) -> bool {
+    let text = text.to_ascii_lowercase();
+    if backend == DbBackend::Postgres {
+        return !["on", "true", "default"].iter().any(|value| text.trim_end_matches(['\'', ';', ' ']).ends_with(value));
+    }
+    const MODES: [&str; 7] = ["ansi", "backslash", "oracle", "mssql", "db2", "maxdb", "postgresql"];
+    // Dumps set it back so in the end.
+    let text = text.replace("@old_sql_mode", "").replace("@@", "");
+    MODES.iter().any(|mode| text.contains(mode)) || text.contains(|byte: char| byte == '@' || byte.is_ascii_digit())
+}
