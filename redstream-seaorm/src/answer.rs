@@ -1,7 +1,7 @@
 //! The keys that a database generated, as its answer to an INSERT tells them.
 
 use redstream_core::NewMessage;
-use sea_orm::sea_query::IntoValueTuple;
+use sea_orm::sea_query::{IntoValueTuple, ValueTuple};
 use sea_orm::{DbErr, ExecResult, PrimaryKeyTrait, QueryResult, TryFromU64, TryGetableMany};
 
 use crate::keyset::key_columns;
@@ -11,13 +11,14 @@ use crate::{Error, KeyOf, Streamed};
 /// Makes messages of the answer to an INSERT, for one entity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadKeys {
+    key: fn(&QueryResult) -> Result<ValueTuple, DbErr>,
     of_row: fn(&QueryResult) -> Result<NewMessage, DbErr>,
     of_last_id: fn(u64) -> Result<NewMessage, DbErr>,
 }
 
 impl ReadKeys {
     pub(crate) fn of<E: Streamed>() -> Self {
-        Self { of_row: of_row::<E>, of_last_id: of_last_id::<E> }
+        Self { key: key_of_row::<E>, of_row: of_row::<E>, of_last_id: of_last_id::<E> }
     }
 
     /// The message of a row that has the key's columns.
@@ -32,7 +33,23 @@ pub(crate) trait Answer {
     fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr>;
 
     /// The messages of the rows that it holds.
-    fn returned(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr>;
+    fn returned(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        self.rows().iter().map(keys.of_row).collect()
+    }
+
+    /// The same, without the rows of this key.
+    fn returned_but(&self, keys: ReadKeys, given: &ValueTuple) -> Result<Vec<NewMessage>, DbErr> {
+        let mut others = Vec::new();
+        for row in self.rows() {
+            if (keys.key)(row)? != *given {
+                others.push((keys.of_row)(row)?);
+            }
+        }
+        Ok(others)
+    }
+
+    /// The rows that it holds.
+    fn rows(&self) -> &[QueryResult];
 
     /// Whether the statement wrote a row.
     fn wrote(&self) -> bool;
@@ -44,8 +61,8 @@ impl Answer for Option<QueryResult> {
         self.returned(keys)
     }
 
-    fn returned(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
-        self.iter().map(keys.of_row).collect()
+    fn rows(&self) -> &[QueryResult] {
+        self.as_slice()
     }
 
     fn wrote(&self) -> bool {
@@ -58,8 +75,8 @@ impl Answer for Vec<QueryResult> {
         self.returned(keys)
     }
 
-    fn returned(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
-        self.iter().map(keys.of_row).collect()
+    fn rows(&self) -> &[QueryResult] {
+        self
     }
 
     fn wrote(&self) -> bool {
@@ -76,8 +93,8 @@ impl Answer for ExecResult {
         (keys.of_last_id)(self.last_insert_id()).map(|message| vec![message])
     }
 
-    fn returned(&self, _: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
-        Ok(Vec::new())
+    fn rows(&self) -> &[QueryResult] {
+        &[]
     }
 
     fn wrote(&self) -> bool {
@@ -85,10 +102,13 @@ impl Answer for ExecResult {
     }
 }
 
-fn of_row<E: Streamed>(row: &QueryResult) -> Result<NewMessage, DbErr> {
+fn key_of_row<E: Streamed>(row: &QueryResult) -> Result<ValueTuple, DbErr> {
     let columns: Vec<String> = key_columns::<E>().map(str::to_owned).collect();
-    let key = KeyOf::<E>::try_get_many(row, "", &columns)?;
-    Ok(message::<E>(key.into_value_tuple())?)
+    Ok(KeyOf::<E>::try_get_many(row, "", &columns)?.into_value_tuple())
+}
+
+fn of_row<E: Streamed>(row: &QueryResult) -> Result<NewMessage, DbErr> {
+    Ok(message::<E>(key_of_row::<E>(row)?)?)
 }
 
 fn of_last_id<E: Streamed>(id: u64) -> Result<NewMessage, DbErr> {

@@ -127,7 +127,9 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> Own<T> {
             // It may have ended the transaction, which the rollback has to know.
             scope.life().doubt();
         }
-        let followed = match answer.and_then(|answer| Ok((followed::told(&promises, &answer)?, answer))) {
+        let followed = match answer
+            .and_then(|answer| Ok((followed::told(&promises, &answer, inner.get_database_backend())?, answer)))
+        {
             Ok((told, answer)) => followed::after(inner, scope, &promises, before, told).await.map(|()| answer),
             Err(error) => Err(error),
         };
@@ -174,7 +176,7 @@ impl<'a, T: ConnectionTrait> Within<'a, T> {
             }
         };
         // With an error of these, a row is there whose key cannot be insured: as good as cut off.
-        let told = followed::told(&promises, &answer)?;
+        let told = followed::told(&promises, &answer, inner.get_database_backend())?;
         let followed = followed::after(inner, scope, &promises, before, told).await;
         followed.inspect_err(|_| scope.life().doubt())?;
         running.answered();

@@ -40,10 +40,17 @@ pub(crate) async fn before(db: &impl ConnectionTrait, scope: &Scope, promises: &
 }
 
 /// Reads the answer. Errors if a generated key is not in it.
-pub(crate) fn told(promises: &[Promise], answer: &impl Answer) -> Result<Vec<Told>, DbErr> {
+pub(crate) fn told(promises: &[Promise], answer: &impl Answer, backend: DbBackend) -> Result<Vec<Told>, DbErr> {
     let of = |promise: &Promise| {
         Ok(match promise {
             Promise::Kept => Told::default(),
+            Promise::Follow(Followed { stored: None, .. }) if backend == DbBackend::Sqlite => {
+                // It gives back the key that it was given.
+                Told { messages: Vec::new(), wrote: true }
+            }
+            Promise::Follow(Followed { stored: None, keys, key, .. }) => {
+                Told { messages: answer.returned_but(*keys, key)?, wrote: true }
+            }
             Promise::Follow(followed) => Told { messages: answer.returned(followed.keys)?, wrote: answer.wrote() },
             Promise::FollowAnswer(keys) => Told { messages: answer.messages(*keys)?, wrote: answer.wrote() },
         })
@@ -65,6 +72,10 @@ pub(crate) async fn after(
         match promise {
             Promise::Kept => {}
             Promise::FollowAnswer(_) => announce(scope, told.messages)?,
+            // Insured before the statement.
+            Promise::Follow(Followed { stored: None, message, .. }) if told.messages.is_empty() => {
+                scope.announce_later([message.clone()]);
+            }
             Promise::Follow(followed) => announce(scope, followed.messages(db, before, told).await?)?,
         }
     }

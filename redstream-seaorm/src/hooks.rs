@@ -83,7 +83,7 @@ where
 /// A write whose key is known.
 fn followed<E: Streamed>(key: ValueTuple, kind: WriteKind, backend: DbBackend) -> Result<Followed, Error> {
     let stored = (!is_exact::<E>(&key, backend)).then(|| StoredKey::of::<E>(key.clone()));
-    Ok(Followed { message: message::<E>(key)?, kind, keys: ReadKeys::of::<E>(), stored })
+    Ok(Followed { message: message::<E>(key.clone())?, key, kind, keys: ReadKeys::of::<E>(), stored })
 }
 
 /// Insures what can be insured before the statement; the rest is promised.

@@ -9,7 +9,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::Value as Json;
 
 use crate::chaos::cross;
-use crate::missing::Missing;
+use crate::missing::{Missing, Sorted};
 use crate::naming::{Decoder, Named};
 use crate::{Changes, Failures, Key, KeyOf, Loader, Rows, Sink, Streamed};
 
@@ -176,9 +176,19 @@ where
         version: u64,
     ) -> Result<Failures<E>, HandlerError> {
         let keys = keys.as_deref().unwrap_or(named.keys());
-        let (found, upserts): (HashSet<_>, Vec<_>) = self.loader.load(&self.primary, keys).await?.into_iter().unzip();
+        let (mut found, mut upserts): (HashSet<_>, Vec<_>) =
+            self.loader.load(&self.primary, keys).await?.into_iter().unzip();
         let missing: Vec<_> = keys.iter().filter(|key| !found.contains(*key)).cloned().collect();
-        let Missing { deletes, respelled } = Missing::sort(&self.primary, missing, &found).await?;
+        let missing = Missing::look_up(&self.primary, missing).await?;
+        let unloaded = missing.unloaded(keys, &found);
+        if !unloaded.is_empty() {
+            for (key, record) in self.loader.load(&self.primary, &unloaded).await? {
+                if found.insert(key) {
+                    upserts.push(record);
+                }
+            }
+        }
+        let Sorted { deletes, respelled } = missing.sort(&found);
         let respelled = respelled.into_iter().map(|(key, stored)| {
             named.add_alias(&key, stored);
             key

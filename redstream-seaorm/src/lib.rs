@@ -108,6 +108,7 @@ mod missing;
 mod mutation;
 mod naming;
 pub mod outbox;
+mod own_type;
 mod parents;
 mod permits;
 mod probe;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use redstream_core::NewMessage;
+use sea_orm::sea_query::ValueTuple;
 
 use crate::answer::ReadKeys;
 use crate::called::WriteKind;
@@ -41,6 +42,7 @@ pub(crate) enum Promise {
 pub(crate) struct Followed {
     /// Of the key that the hook was given.
     pub(crate) message: NewMessage,
+    pub(crate) key: ValueTuple,
     pub(crate) kind: WriteKind,
     /// Reads the key of a row that the statement gives back.
     pub(crate) keys: ReadKeys,

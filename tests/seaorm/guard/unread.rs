@@ -89,7 +89,8 @@ on_each_database! {
         world.existing(1, "Rome").await;
         let statement = hidden_delete(db.backend());
         let error = world.db.execute_unprepared(statement).await.unwrap_err().to_string();
-        for piece in ["does not tell", statement, "hooks::allow_unread", "producer.bulk"] {
+        let head = statement.split(' ').next().unwrap();
+        for piece in ["does not tell", head, "hooks::allow_unread", "producer.bulk"] {
             assert!(error.contains(piece), "{piece}: {error}");
         }
         let txn = world.db.begin().await.unwrap();

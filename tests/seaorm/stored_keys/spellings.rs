@@ -6,6 +6,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue, ColumnTrait, DbErr, EntityTrait, Qu
 
 use super::{Written, index, names, town, towns};
 use crate::seaorm::world::World;
+use crate::support::{Backend, TestDb};
 
 /// An update of the town by this spelling.
 fn update_of(name: &str, size: i32) -> town::ActiveModel {
@@ -113,4 +114,19 @@ impl town::Model {
         let deleted = sea_orm::ModelTrait::delete(self, db).await.unwrap();
         assert_eq!(deleted.rows_affected, 1);
     }
+}
+
+/// A text that is bound as a parameter is compared with `citext` as text; the indexer compares by the column's own type.
+#[tokio::test]
+async fn a_citext_key_that_is_spelled_otherwise_deletes_no_living_record() {
+    let test = TestDb::new(Backend::Postgres).await;
+    let world = World::new(&test).await;
+    world.run("CREATE EXTENSION citext; CREATE TABLE towns (name CITEXT PRIMARY KEY, size INT NOT NULL)").await;
+    world.town("Ada").await;
+    for name in ["ADA", "Nowhere"] {
+        let payload = serde_json::json!({ "name": name });
+        world.redstream.producer().queue(&StreamName::new("towns").unwrap(), &payload).await.unwrap();
+    }
+    let written = index(&world).await;
+    assert_eq!(written, Written { upserts: names(&["Ada"]), deletes: names(&["Nowhere"]), respelled: names(&["ADA"]) });
 }

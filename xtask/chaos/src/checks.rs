@@ -9,7 +9,7 @@ use redstream_seaorm::MessageId;
 use crate::database::Audited;
 use crate::item::STREAM;
 use crate::keys::{Keys, number, number_in};
-use crate::schedule::Theme;
+use crate::schedule::{Kind, Theme};
 use crate::sink::stored;
 use crate::site::CONSUMERS;
 use crate::stage::Stage;
@@ -17,6 +17,9 @@ use crate::verdict::Breach;
 
 /// What the error says of a transaction that the server has ended already.
 const ENDED: &str = "has ended on the server";
+
+/// The error of a save whose row is not there any more when SeaORM reads it again.
+const UNREAD: &str = "RecordNotFound Error: Failed to find";
 
 type Found = Vec<(Breach, String)>;
 
@@ -102,7 +105,9 @@ fn told(stage: &Stage, audit: &[Audited]) -> Found {
         let not_there = written.kept.iter().find(|value| written.error.is_none() && !is_there(value));
         let mut wrongly = written.dropped.iter().find(is_there);
         // What was written before is committed or not; the error says that nobody knows.
-        let unknown = written.error.as_ref().is_some_and(|error| error.contains(ENDED));
+        // On MariaDB, which gives no row back, SeaORM reads it again after the commit: another writer may have deleted it.
+        let unread = if stage.schedule.kind == Kind::MariaDb { UNREAD } else { ENDED };
+        let unknown = written.error.as_ref().is_some_and(|error| error.contains(ENDED) || error.contains(unread));
         if unknown {
             wrongly = None;
         } else if written.error.is_some() {
