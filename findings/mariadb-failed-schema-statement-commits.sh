@@ -5,7 +5,7 @@
 # Behaviour: the transaction is committed before the statement is checked. An unknown table or column, a table that
 # exists already, and a CREATE ... IF NOT EXISTS that has nothing to do all commit. Only a text that does not parse
 # does not. A caller who gets error 1050 and rolls back has committed. SET autocommit = 1 inside BEGIN does not
-# commit, though the MySQL manual lists it: autocommit was on already.
+# commit: autocommit was on already.
 # Seen on 10.11.19: see `want` (statement, error, @@in_transaction after it, rows left after ROLLBACK).
 set -eu
 dir=$(mktemp -d)

@@ -2,8 +2,7 @@
 # PostgreSQL 15 (Debian postgresql-15) with psycopg 3.2.10 (PyPI): CHAR(n) and citext keys, bound as parameters.
 # Guess: the value that RETURNING gave finds its row again, with any driver.
 # Behaviour: it depends on the type that the driver declares for a string. psycopg declares none, so PostgreSQL takes
-# the column's type, and any spelling matches. With the dumper that declares text (what drivers with typed parameters
-# send), CHAR(5) is compared as text without its padding: the returned "ab   " finds nothing, the "ab" that was sent
+# the column's type, and any spelling matches. With the dumper that declares text , CHAR(5) is compared as text without its padding: the returned "ab   " finds nothing, the "ab" that was sent
 # does. citext compares case. Even with untyped parameters, IN (VALUES ($1)) finds nothing, as VALUES makes the
 # parameter text.
 # Seen on 15.18 with psycopg 3.2.10: see `want` (rows found).

@@ -2,9 +2,7 @@
 # PostgreSQL 15 (Debian postgresql-15) and SQLite 3.50.4 (PyPI apsw 3.50.4.0): RETURNING and an AFTER trigger.
 # Guess: RETURNING shows the row as the statement leaves it.
 # Behaviour: an AFTER INSERT trigger that rewrites the key has its effect within the statement, but RETURNING shows
-# the key from before it, on both. The returned key finds no row right afterwards, in the same transaction. So
-# RETURNING answers for BEFORE triggers, defaults and scales only; who needs the stored key must read the row again by
-# something else.
+# the key from before it, on both.
 # Seen on 15.18 and 3.50.4: see `want`.
 set -eu
 dir=$(mktemp -d)

@@ -4,7 +4,7 @@
 # converted to the column's type.
 # Behaviour: PostgreSQL does so for a quoted literal. MariaDB converts column and text to doubles, so its own text
 # finds nothing, and a DELETE by it is a success with no row, while an INSERT of the same text is refused as a
-# duplicate. Only CAST(... AS FLOAT) finds the row.
+# duplicate. CAST(... AS FLOAT) finds the row.
 # Seen on 10.11.19 and 15.18: see `want` (rows found).
 set -eu
 dir=$(mktemp -d)
