@@ -65,6 +65,7 @@ const SIGN: u8 = 3;
 /// Begins a comment, a string or a quoted name on some database, or is a sign.
 const OTHER: u8 = 4;
 
+#[expect(clippy::cast_possible_truncation, reason = "it is below 256")]
 const KINDS: [u8; 256] = {
     let mut kinds = [SIGN; 256];
     let mut byte = 0;

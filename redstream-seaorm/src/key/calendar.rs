@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 /// A day of the Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "a day of the calendar has a day of the month")]
 pub(super) struct Day {
     pub(super) year: i32,
     pub(super) month: u8,

@@ -23,7 +23,7 @@ impl<'f> Texts<'f> {
         let mut hasher = DefaultHasher::new();
         (self.seed, self.drawn).hash(&mut hasher);
         self.drawn += 1;
-        (hasher.finish() % end as u64) as usize
+        usize::try_from(hasher.finish() % end as u64).unwrap()
     }
 
     pub(super) fn one_in(&mut self, n: usize) -> bool {
@@ -115,7 +115,7 @@ impl<'f> Texts<'f> {
             DbBackend::Postgres => gaps.extend(["/* a /* ' */ b */", " --' \r", "--\"\n", "--\n", " --x/*\r\n"]),
             // Some servers run some of these.
             DbBackend::MySql if is_rare => {
-                gaps.extend(["/*M! */", "/*M!100100 */", "/*!99999 ' */", "/*!50701 ; */", "/*!99999 /* ' */ ; */"])
+                gaps.extend(["/*M! */", "/*M!100100 */", "/*!99999 ' */", "/*!50701 ; */", "/*!99999 /* ' */ ; */"]);
             }
             DbBackend::MySql => gaps.extend([
                 " # it's\r\t\n",

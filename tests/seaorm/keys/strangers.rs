@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use redstream_seaorm::{CancellationToken, Indexer, MessageId, Streamed};
-use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
 use super::{Taken, chunk};
@@ -12,9 +11,9 @@ use crate::seaorm::world::{SOON, World};
 use crate::support::{TestDb, eventually};
 
 /// The errors of the dead letters that these payloads become.
-async fn errors<E: Streamed<Model: Sync>>(world: &World, payloads: &[Value]) -> Vec<String>
+async fn errors<E>(world: &World, payloads: &[Value]) -> Vec<String>
 where
-    E: EntityTrait,
+    E: Streamed<Model: Sync>,
 {
     let stream = world.redstream.stream(E::stream()).unwrap();
     for payload in payloads {

@@ -85,8 +85,8 @@ async fn indexed(world: &World) -> (usize, usize) {
     let indexer = Indexer::<price::Entity, _, _>::new(world.plain.clone(), Counted(counted.clone()));
     let consumer = world.redstream.stream(price::Entity::stream()).unwrap().consumer("search", indexer);
     while consumer.run_once().await.unwrap() != Progress::Idle {}
-    let counted = *counted.lock().unwrap();
-    counted
+    let found = counted.lock().unwrap();
+    *found
 }
 
 #[tokio::test]

@@ -42,7 +42,9 @@ on_each_database! {
             world.redstream.producer().queue(&StreamName::new("towns").unwrap(), &serde_json::json!({ "name": name })).await.unwrap();
         }
         let written = index(&world).await;
-        assert_eq!((written.upserts, written.deletes), (names(&[&stored(&test, "ab")]), names(&["xy"])));
+        // SQLite has the type and pads nothing.
+        let gone = if test.backend() == Backend::Sqlite { names(&["ab ", "xy"]) } else { names(&["xy"]) };
+        assert_eq!((written.upserts, written.deletes), (names(&[&stored(&test, "ab")]), gone));
     }
 
     async fn a_loaded_record_can_be_written_and_deleted_by_bulk_operations(test: TestDb) {

@@ -152,5 +152,6 @@ fn may_hold_with(text: &str) -> bool {
     let bytes = text.as_bytes();
     let Some(second) = bytes.get(1..) else { return false };
     let pairs = bytes.iter().zip(second);
+    #[expect(clippy::needless_bitwise_bool, reason = "without branches, the compiler compares many bytes at once")]
     pairs.fold(false, |found, (w, i)| found | ((w | 0x20 == b'w') & (i | 0x20 == b'i')))
 }

@@ -58,12 +58,16 @@ impl<'a> Reader<'a> {
             if known.is_empty() {
                 // `DELETE HISTORY FROM cities`
                 let all: Vec<Name<'a>> = references.iter().map(|reference| reference.name.clone()).collect();
-                all.into_iter().for_each(|name| self.write("DELETE", name));
+                for name in all {
+                    self.write("DELETE", name);
+                }
             }
             if known.is_empty() || target.0.is_some() {
                 self.write("DELETE", target);
             }
-            known.into_iter().for_each(|name| self.write("DELETE", name));
+            for name in known {
+                self.write("DELETE", name);
+            }
         }
     }
 
@@ -111,13 +115,6 @@ impl<'a> Reader<'a> {
 
     /// `[PARTITION (…)] [AS] alias`
     fn alias(&mut self) -> Option<Cow<'a, str>> {
-        let parens = self.parens;
-        if self.took("PARTITION") && self.took_sign(b'(') {
-            self.pass_parens_to(parens);
-        }
-        if self.took("AS") {
-            return self.next()?.name();
-        }
         const BEHIND: [&str; 18] = [
             "SET",
             "JOIN",
@@ -138,6 +135,13 @@ impl<'a> Reader<'a> {
             "FOR",
             "RETURNING",
         ];
+        let parens = self.parens;
+        if self.took("PARTITION") && self.took_sign(b'(') {
+            self.pass_parens_to(parens);
+        }
+        if self.took("AS") {
+            return self.next()?.name();
+        }
         let token = self.peek().filter(|token| !token.is_one_of(&BEHIND))?;
         let alias = token.name()?;
         self.held = None;

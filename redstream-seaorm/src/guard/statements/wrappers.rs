@@ -5,7 +5,7 @@ use sea_orm::DbBackend;
 use super::super::tokens::Token;
 use super::{Reader, read};
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// Common table expressions, each of which may write in PostgreSQL, and the statement they are for.
     pub(super) fn with(&mut self) {
         // `recursive` may be the name of the first.
@@ -178,11 +178,11 @@ impl<'a> Reader<'a> {
 
 /// Whether such a mode makes strings and names read otherwise, or may.
 fn changes_reading(text: &str, backend: DbBackend) -> bool {
+    const MODES: [&str; 7] = ["ansi", "backslash", "oracle", "mssql", "db2", "maxdb", "postgresql"];
     let text = text.to_ascii_lowercase();
     if backend == DbBackend::Postgres {
         return !["on", "true", "default"].iter().any(|value| text.trim_end_matches(['\'', ';', ' ']).ends_with(value));
     }
-    const MODES: [&str; 7] = ["ansi", "backslash", "oracle", "mssql", "db2", "maxdb", "postgresql"];
     // Dumps set it back so in the end.
     let text = text.replace("@old_sql_mode", "").replace("@@", "");
     MODES.iter().any(|mode| text.contains(mode)) || text.contains(|byte: char| byte == '@' || byte.is_ascii_digit())
