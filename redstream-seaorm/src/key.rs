@@ -3,6 +3,7 @@
 //! # Layout
 //! `write` makes JSON of a database value, `read` a key of JSON: it asks the entity which `kind` of value a column takes.
 
+#[cfg(any(feature = "with-chrono", feature = "with-time"))]
 mod calendar;
 #[cfg(feature = "with-chrono")]
 mod chrono;
