@@ -2,10 +2,12 @@ use sea_orm::DatabaseBackend::{self as DbBackend, MySql, Postgres, Sqlite};
 
 use super::{Control, control};
 
+#[expect(clippy::unnecessary_wraps, reason = "as `control` returns it")]
 fn explicit(words: &str) -> Option<Control> {
     Some(Control::Explicit(words.to_owned()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as `control` returns it")]
 fn implicit(words: &str) -> Option<Control> {
     Some(Control::Implicit(words.to_owned()))
 }
