@@ -1,4 +1,4 @@
-//! Statements that are allowed although nobody can tell what they write.
+//! Statements that are allowed although their text does not tell what they write.
 
 use sea_orm::ConnectionTrait;
 

@@ -25,7 +25,7 @@ pub(crate) struct Admission {
     tables: Vec<TableName>,
     /// Those that are written for the first time, on a database whose tables may take no part in transactions.
     unknown: Vec<String>,
-    /// Nobody can tell what it writes; told likewise.
+    /// Its text does not tell what it writes; told likewise.
     is_unread: bool,
     /// While it runs, no answer about views is kept.
     changing: Option<Changing>,

@@ -1,6 +1,6 @@
 //! Which hooks have been called before a write, as the hooks after it see them.
 //!
-//! The derive calls both. Whoever calls only the hook after the write, as some frameworks do, has insured nothing: the hook
+//! The derive calls both. Code that calls only the hook after the write, as some frameworks do, has insured nothing: the hook
 //! after the write then has to do all of it.
 
 use std::any::TypeId;

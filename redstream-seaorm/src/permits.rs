@@ -74,7 +74,7 @@ struct Waiting {
     open: Vec<TableName>,
     /// What these statements did with the tables: `INSERT`, `UPDATE`, …
     verbs: Vec<(TableName, &'static str)>,
-    /// Statements of which nobody can tell what they write, each allowed in its task.
+    /// Statements whose text does not tell what they write, each allowed in its task.
     unread: Vec<(Task, Instant)>,
 }
 
@@ -108,7 +108,7 @@ impl Permits {
         self.with(|waiting| waiting.open.push(table));
     }
 
-    /// The next statement of this task of which nobody can tell what it writes is answered for.
+    /// The next statement of this task whose text does not tell what it writes is answered for.
     pub(crate) fn give_unread(&self) {
         self.with(|waiting| {
             if waiting.unread.len() > MANY {
@@ -148,7 +148,7 @@ impl Permits {
         })
     }
 
-    /// Uses up the permission for a statement of which nobody can tell what it writes, if there is one. A bulk operation names the keys
+    /// Uses up the permission for a statement whose text does not tell what it writes, if there is one. A bulk operation names the keys
     /// of all that it writes, and so answers for these, too.
     pub(crate) fn take_unread(&self) -> bool {
         if self.is_empty() {

@@ -1,4 +1,4 @@
-//! A statement whose future is dropped before its error comes: nobody saw that it ended the transaction.
+//! A statement whose future is dropped before its error comes, so that the error is not seen.
 
 use std::future::pending;
 use std::sync::Arc;

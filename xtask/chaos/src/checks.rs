@@ -104,7 +104,7 @@ fn told(stage: &Stage, audit: &[Audited]) -> Found {
         let is_there = |value: &&String| committed.contains(value.as_str());
         let not_there = written.kept.iter().find(|value| written.error.is_none() && !is_there(value));
         let mut wrongly = written.dropped.iter().find(is_there);
-        // What was written before is committed or not; the error says that nobody knows.
+        // What was written before is committed or not; the error says that this is not known.
         // On MariaDB, which gives no row back, SeaORM reads it again after the commit: another writer may have deleted it.
         let unread = if stage.schedule.kind == Kind::MariaDb { UNREAD } else { ENDED };
         let unknown = written.error.as_ref().is_some_and(|error| error.contains(ENDED) || error.contains(unread));

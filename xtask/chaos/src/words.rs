@@ -74,7 +74,7 @@ pub(crate) struct Written {
     pub(crate) perhaps: Vec<String>,
     /// The values that were rolled back.
     pub(crate) dropped: Vec<String>,
-    /// The values of which nobody can tell.
+    /// The values whose outcome is not known.
     pub(crate) unknown: Vec<String>,
     pub(crate) error: Option<String>,
 }
