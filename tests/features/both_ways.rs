@@ -4,22 +4,35 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What the program prints, built with these features; in a directory of its own, so that nothing waits for another build.
-fn printed(features: &[&str]) -> String {
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("both-ways");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["run", "--quiet", "--locked", "--package", "redstream-features", "--bin", "keys"]).args(features);
-    let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target).output().unwrap();
+/// What the program prints.
+fn printed(program: &mut Command) -> String {
+    let output = program.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// The program built with those features, in a directory of its own, so that nothing waits for another build.
+fn with_others() -> Command {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("both-ways");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut run = Command::new(cargo);
+    run.args(["run", "--quiet", "--locked", "--package", "redstream-features", "--bin", "keys", "--features", "others"]);
+    run.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target);
+    run
+}
+
 #[test]
 fn features_of_other_crates_change_no_byte_and_no_shard() {
-    let plain = printed(&[]);
-    let others = printed(&["--features", "others"]);
-    assert_eq!(plain, others);
+    // Built with the tests, whose features are those of the workspace: none of the others.
+    let by_serde = printed(Command::new(env!("CARGO_BIN_EXE_keys")).arg("--serde"));
+    let by_serde_with_others = printed(with_others().args(["--", "--serde"]));
+    for (plain, others) in by_serde.lines().zip(by_serde_with_others.lines()) {
+        assert_ne!(plain, others, "a feature of the others is missing, or switched on in both");
+    }
+    assert_eq!(by_serde.lines().count(), 4, "a line for each feature");
+
+    let plain = printed(&mut Command::new(env!("CARGO_BIN_EXE_keys")));
+    assert_eq!(plain, printed(&mut with_others()));
     // As other versions of this crate send them, too.
     assert_eq!(plain, include_str!("keys.txt"));
 }

@@ -1,4 +1,4 @@
-//! Prints the payloads of a fixed list of keys, and the shards that they go to.
+//! Prints the payloads of a fixed list of keys, and the shards that they go to; with `--serde`, what the features change.
 
 use redstream_seaorm::{BoxError, Key, Streamed};
 use rust_decimal::Decimal;
@@ -62,8 +62,20 @@ fn print<E: Streamed>(key: &Key<E>) -> Result<(), BoxError> {
     Ok(())
 }
 
+/// What `Serialize` makes of a value, for each feature a line.
+fn print_by_serde(day: Date) -> Result<(), BoxError> {
+    println!("serde-float: {}", serde_json::to_string(&Decimal::ONE)?);
+    println!("arbitrary_precision: {}", serde_json::from_str::<serde_json::Value>("1.50")?);
+    println!("preserve_order: {}", serde_json::json!({ "b": 1, "a": 2 }));
+    println!("serde-human-readable: {}", serde_json::to_string(&day)?);
+    Ok(())
+}
+
 fn main() -> Result<(), BoxError> {
     let day = Date::from_calendar_date(2026, Month::February, 1)?;
+    if std::env::args().any(|argument| argument == "--serde") {
+        return print_by_serde(day);
+    }
     let noon = OffsetDateTime::UNIX_EPOCH + Duration::hours(12);
     for (zone, price) in [(1, "12345678901234567.89"), (2, "1.50"), (i64::MAX, "-0.0")] {
         print(&Key::<order::Entity>::new((zone, Decimal::from_str_exact(price)?, day, noon, 0.1)))?;
