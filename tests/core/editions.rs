@@ -76,6 +76,11 @@ async fn redis_7_0_in_both_protocols() {
 }
 
 #[tokio::test]
+async fn redis_8_2_in_both_protocols() {
+    on(RedisEdition::Redis8_2).await;
+}
+
+#[tokio::test]
 async fn redis_6_2_in_both_protocols() {
     on(RedisEdition::Redis6_2).await;
 }

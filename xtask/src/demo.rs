@@ -5,7 +5,7 @@ use crate::{
     interrupt,
 };
 use anyhow::{Context, Result};
-use redstream_servers::Redis;
+use redstream_servers::{Redis, RedisEdition, RedisOptions};
 use std::{
     path::Path,
     process::{Command, ExitCode},
@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// Take only so many cities [default: all 144,563]
     #[arg(long)]
     limit: Option<u32>,
-    /// The Redis to use [default: a private one]
+    /// The Redis to use [default: a private one, the newest to be had]
     #[arg(long)]
     redis_url: Option<String>,
     /// The primary database: SQLite, PostgreSQL or MariaDB [default: a temporary SQLite file]
@@ -69,7 +69,8 @@ pub(crate) fn succeeds(program: &Path, options: &Options) -> Result<bool> {
 
 /// Adds the demo's arguments to its command, and lets it run while its Redis does.
 fn with_redis<T>(demo: &mut Command, options: &Options, run: impl FnOnce(&mut Command) -> Result<T>) -> Result<T> {
-    let private = options.redis_url.is_none().then(Redis::start).transpose()?;
+    let newest = || RedisOptions::new().edition(RedisEdition::newest()?).start();
+    let private = options.redis_url.is_none().then(newest).transpose()?;
     let url = options.redis_url.clone().or_else(|| private.as_ref().map(Redis::url));
     for (name, value) in [
         ("--limit", options.limit.map(|limit| limit.to_string())),

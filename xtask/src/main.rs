@@ -37,7 +37,7 @@ enum Task {
     /// Measure every path beside its limit, and print the table
     Bench(bench::Options),
     /// Start the servers that the tests share, print their addresses, and wait for ctrl-C
-    Servers,
+    Servers(servers::Options),
 }
 
 fn main() -> ExitCode {
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Task::Model(options) => model::run(&options),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(options) => bench::run(&options),
-        Task::Servers => servers::run(),
+        Task::Servers(options) => servers::run(options),
     });
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -2,7 +2,7 @@
 
 use crate::interrupt;
 use anyhow::{Result, anyhow};
-use redstream_servers::{Client, MariaDb, Package, Postgres, Redis, ensure_installed};
+use redstream_servers::{Client, MariaDb, NEWEST, Package, Postgres, Redis, RedisEdition, RedisOptions, ensure_installed};
 use std::{
     process::ExitCode,
     thread::{self, ScopedJoinHandle},
@@ -14,12 +14,20 @@ pub(crate) struct Servers {
     redis: Redis,
     postgres: Postgres,
     mariadb: MariaDb,
+    newest: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct Options {
+    /// The newest servers to be had in place of the system's: Redis 8.2 and PostgreSQL 18, which are installed
+    #[arg(long)]
+    pub(crate) newest: bool,
 }
 
 impl Servers {
     /// Installs what is missing, the editions of Redis that single tests start and the clients of other languages included, and
     /// starts the three.
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(Options { newest }: Options) -> Result<Self> {
         // One after the other, so that two package managers never meet, nor their messages.
         for package in Package::ALL {
             ensure_installed(package)?;
@@ -31,16 +39,18 @@ impl Servers {
             interrupt::check()?;
         }
         thread::scope(|scope| {
-            let postgres = scope.spawn(Postgres::start);
+            let postgres = scope.spawn(if newest { Postgres::newest } else { Postgres::start });
             let mariadb = scope.spawn(MariaDb::start);
-            let redis = Redis::start()?;
-            Ok(Self { redis, postgres: joined(postgres)?, mariadb: joined(mariadb)? })
+            let edition = if newest { RedisEdition::newest()? } else { RedisEdition::System };
+            let redis = RedisOptions::new().edition(edition).start()?;
+            Ok(Self { redis, postgres: joined(postgres)?, mariadb: joined(mariadb)?, newest })
         })
     }
 
     /// The environment in which the tests find them.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 3] {
+    pub(crate) fn environment(&self) -> [(&'static str, String); 4] {
         [
+            (NEWEST, if self.newest { "yes".to_owned() } else { String::new() }),
             ("REDSTREAM_TEST_REDIS_URL", self.redis.url()),
             ("REDSTREAM_TEST_POSTGRES_URL", self.postgres.url("postgres")),
             ("REDSTREAM_TEST_MARIADB_URL", self.mariadb.url("mysql")),
@@ -54,8 +64,8 @@ impl Servers {
 }
 
 /// `cargo xtask servers`.
-pub(crate) fn run() -> Result<ExitCode> {
-    let servers = Servers::start()?;
+pub(crate) fn run(options: Options) -> Result<ExitCode> {
+    let servers = Servers::start(options)?;
     for (variable, url) in servers.environment() {
         println!("export {variable}={url}");
     }

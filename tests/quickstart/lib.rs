@@ -1,0 +1,1 @@
+//! Nothing: the README's quickstart is run by the test beside this.
