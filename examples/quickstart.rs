@@ -70,7 +70,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
 
     let mut changed = None;
     let stop = async { changed = timeout(Duration::from_secs(10), keys.recv()).await.ok().flatten() };
-    workers.run_until(stop).await?; // in production: tokio::signal::ctrl_c()
+    workers.run_until(stop).await?; // in production: run_until_signal()
     ensure!(changed == Some(json!({ "id": city.id })), "handled {changed:?} within ten seconds, not {}", city.id);
     Ok(())
 }

@@ -17,7 +17,7 @@ use redstream_seaorm::drop_in as sea_orm; // the one line
 
 use std::time::Duration;
 
-use redstream_seaorm::{CancellationToken, ConnectOptions, Indexer, Redstream, Supervisor};
+use redstream_seaorm::{CancellationToken, ConnectOptions, Indexer, Redstream, Supervisor, stop_signal};
 use sea_orm::{Database, DatabaseConnection};
 use sea_orm_migration::MigratorTrait as _;
 use tokio::net::TcpListener;
@@ -37,8 +37,9 @@ mod tests;
 async fn main() -> anyhow::Result<()> {
     let url = std::env::args().nth(1).or_else(|| std::env::var("REDIS_URL").ok());
     let listener = TcpListener::bind("127.0.0.1:8000").await?;
-    println!("listening at http://{}/posts until ctrl-C", listener.local_addr()?);
-    let stop = async { _ = tokio::signal::ctrl_c().await };
+    println!("listening at http://{}/posts until ctrl-C or SIGTERM", listener.local_addr()?);
+    let told = stop_signal()?;
+    let stop = async { _ = told.await };
     start(&url.unwrap_or_else(|| "redis://127.0.0.1/".to_owned()), listener, stop).await
 }
 

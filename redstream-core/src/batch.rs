@@ -30,6 +30,10 @@ impl Batch {
         Self { messages, version: Arc::new(OnceCell::new_with(issued)), versions }
     }
 
+    pub(crate) fn versions(&self) -> &Versions {
+        &self.versions
+    }
+
     /// The stream that was read.
     pub fn stream(&self) -> &StreamName {
         &self.versions.member().stream_name

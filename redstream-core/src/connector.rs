@@ -8,7 +8,9 @@ use redis::sentinel::{Sentinel, SentinelNodeConnectionInfo};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError, RedisResult};
 
 use crate::connection::Connection;
+use crate::keeper::Keeper;
 use crate::options::Place;
+use crate::outages::Outages;
 use crate::wire::{self, Wire};
 use crate::{ConnectOptions, Error, Result};
 
@@ -16,6 +18,8 @@ pub(crate) struct Connector {
     options: ConnectOptions,
     target: Target,
     address: String,
+    keeper: Keeper,
+    outages: Outages,
 }
 
 enum Target {
@@ -39,7 +43,7 @@ impl Connector {
     pub(crate) fn new(options: ConnectOptions) -> Result<Self> {
         options.check()?;
         let (target, address) = target(&options).map_err(Error::InvalidUrl)?;
-        Ok(Self { options, target, address })
+        Ok(Self { options, target, address, keeper: Keeper::default(), outages: Outages::default() })
     }
 
     pub(crate) fn options(&self) -> &ConnectOptions {
@@ -53,6 +57,16 @@ impl Connector {
 
     pub(crate) fn is_cluster(&self) -> bool {
         matches!(self.target, Target::Cluster(_))
+    }
+
+    /// The thread on which locks are renewed.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// What its workers fail with, told in few lines.
+    pub(crate) fn outages(&self) -> &Outages {
+        &self.outages
     }
 
     pub(crate) fn refused(&self, source: RedisError) -> Error {
@@ -71,18 +85,20 @@ impl Connector {
         self.bounded(open).await
     }
 
-    /// One for commands that answer at once, and one for commands that block in Redis for up to `block`. Both to the
-    /// same master. The second waits for its replies without end: who uses it bounds the wait.
+    /// One for commands that answer at once, driven by the [keeper](Keeper)'s thread, and one for commands that block in Redis for
+    /// up to `block`. Both to the same master. The second waits for its replies without end: who uses it bounds the wait.
     pub(crate) async fn open_pair(&self, block: Duration) -> RedisResult<(Connection, Connection)> {
         let open = async {
             let patience = Some(self.options.response_timeout);
             match self.route().await? {
                 Route::Server(client) => {
-                    tokio::try_join!(self.multiplexed(&client, patience), self.blocking(&client))
+                    let commands = self.keeper.open(self.multiplexed(&client, patience));
+                    tokio::try_join!(commands, self.blocking(&client))
                 }
                 // A cluster's connection cannot wait without end.
                 Route::Cluster(cluster) => {
-                    tokio::try_join!(self.cluster(cluster, patience), self.cluster(cluster, Some(block)))
+                    let commands = self.keeper.open(self.cluster(cluster, patience));
+                    tokio::try_join!(commands, self.cluster(cluster, Some(block)))
                 }
             }
         };

@@ -1,10 +1,16 @@
 //! The consumer: reads a stream in batches, has them handled, and commits how far it has come.
 
+mod blocking;
 mod failure;
+mod neglect;
+mod oversized;
 mod reading;
+mod record;
 mod run;
 
+use blocking::Blocked;
 pub use failure::OnPoison;
+use record::Identity;
 pub(crate) use run::panic_message;
 
 use std::sync::Arc;
@@ -19,6 +25,7 @@ use crate::names::check_consumer;
 use crate::options::positive;
 use crate::pulse::Pulse;
 use crate::registry::Member;
+use crate::scripts::BUDGET;
 use crate::version::Highest;
 use crate::worker::Worker;
 use crate::{Error, Handler, Message, Redstream, Result, Start, StreamName, tenure};
@@ -40,6 +47,7 @@ pub struct Consumer {
     stream: StreamName,
     name: String,
     handler: Arc<dyn Handler>,
+    identity: Identity,
     batch_size: usize,
     lock_ttl: Duration,
     start: Start,
@@ -47,6 +55,10 @@ pub struct Consumer {
     attempts: u32,
     on_poison: OnPoison,
     on_loss: Option<Arc<dyn Fn(Loss) + Send + Sync>>,
+    handler_timeout: Option<Duration>,
+    warn_neglect: Duration,
+    max_payload: usize,
+    blocked: Blocked,
     pulse: Pulse,
     highest: Highest,
     memory: Memory,
@@ -67,12 +79,21 @@ pub enum Progress {
 }
 
 impl Consumer {
-    pub(crate) fn new(redstream: Redstream, stream: StreamName, name: String, handler: Arc<dyn Handler>) -> Self {
+    /// `kind`: the handler's type.
+    pub(crate) fn new(
+        redstream: Redstream,
+        stream: StreamName,
+        name: String,
+        handler: Arc<dyn Handler>,
+        kind: &'static str,
+    ) -> Self {
+        let identity = handler.identity().map_or_else(|| Identity::derived(kind), Identity::given);
         Self {
             redstream,
             stream,
             name,
             handler,
+            identity,
             batch_size: 1000,
             lock_ttl: Duration::from_secs(5),
             start: Start::Earliest,
@@ -80,6 +101,10 @@ impl Consumer {
             attempts: 5,
             on_poison: OnPoison::DeadLetter,
             on_loss: None,
+            handler_timeout: None,
+            warn_neglect: Duration::from_secs(300),
+            max_payload: BUDGET,
+            blocked: Blocked::default(),
             pulse: Pulse::default(),
             highest: Highest::default(),
             memory: Memory::default(),
@@ -129,6 +154,37 @@ impl Consumer {
         self
     }
 
+    /// How long one call of the handler may take. Default: no bound; a handler that has not returned within the supervisor's
+    /// [`patience`](crate::Supervisor::patience), or five minutes without one, is then warned of in the log.
+    ///
+    /// A call that takes longer is dropped at its next `await`, and counts as a failure: the batch is tried again, as
+    /// [`attempts`](Self::attempts) says, and what it was doing may be done in part. Much longer than your slowest batch. It cannot
+    /// cut off a handler that blocks its thread: use `tokio::task::spawn_blocking` for work that blocks.
+    #[must_use]
+    pub fn handler_timeout(mut self, bound: Duration) -> Self {
+        self.handler_timeout = Some(bound);
+        self
+    }
+
+    /// The largest payload that is handled, in bytes. A message with a larger one is not parsed and not given to the handler: it goes
+    /// to the dead letters with the first 4 KiB of it, or with [`OnPoison::Stop`] the consumer stops there; with
+    /// [`OnPoison::Block`] the handler gets it all the same. Default: 16 MiB; a key takes some tens of bytes.
+    #[must_use]
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// How long delay messages may be overdue, or committed messages may stay with no trimmer at work, before a warning says that no
+    /// host runs a delayer or a trimmer of this stream; [`Health::neglected`](crate::Health::neglected) tells it as well. Looked at by
+    /// the host at work, every 30 seconds or as often as this. Default: 5 minutes. `Duration::MAX` switches it off, for a stream that is
+    /// trimmed by a job now and then.
+    #[must_use]
+    pub fn warn_neglect(mut self, after: Duration) -> Self {
+        self.warn_neglect = after;
+        self
+    }
+
     /// What happens to a message that fails for good while others succeed. Default:
     /// [`OnPoison::DeadLetter`].
     ///
@@ -140,9 +196,24 @@ impl Consumer {
         self
     }
 
+    /// What this consumer is: the application, and the datastore that it feeds, such as `shop, index books on search.internal`. It is
+    /// noted in Redis, and a consumer of the same name that says to be something else is refused with [`Error::OtherIdentity`]: two
+    /// applications that share a name on one Redis would take each other's changes away. The same text on all hosts, and in each
+    /// version of the application.
+    ///
+    /// Default: what the handler says by [`Handler::identity`]; else the name of the program and the type of its handler, by which
+    /// another one is not refused but warned of in the log, since both may change from one version to the next.
+    /// [`Stream::clear_identity`](crate::Stream::clear_identity) lets a consumer become something else.
+    #[must_use]
+    pub fn identity(mut self, identity: impl Into<String>) -> Self {
+        self.identity = Identity::given(identity.into());
+        self
+    }
+
     /// Called when the consumer notices that Redis lost messages or the consumer's place (after a flush, a restart from an
-    /// old file, a failover to a replica that lagged). Answer with a reindex. Default: only the log says so, as an
-    /// error.
+    /// old file, a failover to a replica that lagged), also if no worker lived meanwhile, and when Redis has no record of the
+    /// consumer, as when it is new ([`LossKind::NoRecord`](crate::LossKind::NoRecord)). Answer with a reindex. Default: only the log
+    /// says so, as an error.
     ///
     /// Called once for each loss, before the consumer goes on; keep it short, and leave the work to a task.
     #[must_use]
@@ -185,6 +256,8 @@ impl Worker for Consumer {
             return Err(Error::InvalidOption { option: "attempts", reason: "it is zero".to_owned() });
         }
         positive("backoff", self.backoff.0)?;
+        positive("warn_neglect", self.warn_neglect)?;
+        self.handler_timeout.map_or(Ok(()), |bound| positive("handler_timeout", bound))?;
         if self.backoff.1 < self.backoff.0 {
             let reason = "the longest pause is shorter than the first".to_owned();
             return Err(Error::InvalidOption { option: "backoff", reason });

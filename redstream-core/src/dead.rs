@@ -13,12 +13,30 @@ pub(crate) struct Dead {
     pub(crate) message: Message,
     pub(crate) error: String,
     pub(crate) attempts: u32,
+    /// The payload is too large to be kept whole.
+    pub(crate) is_oversized: bool,
+}
+
+/// How much of a payload that is too large is kept.
+const BEGINNING: usize = 4096;
+
+impl Dead {
+    /// The payload that is kept, and the length of the whole where that is only its beginning; else nothing.
+    pub(crate) fn kept(&self) -> (&[u8], String) {
+        let whole = self.message.raw();
+        if self.is_oversized && whole.len() > BEGINNING {
+            (&whole[..BEGINNING], whole.len().to_string())
+        } else {
+            (whole, String::new())
+        }
+    }
 }
 
 /// The dead letters of one consumer, from [`Stream::dead_letters`](crate::Stream::dead_letters).
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     redstream: Redstream,
+    consumer: Arc<str>,
     dead: Arc<str>,
     main: Arc<str>,
 }
@@ -31,8 +49,11 @@ pub struct DeadLetter {
     pub id: MessageId,
     /// The id of the message that failed.
     pub message_id: MessageId,
-    /// The payload, as it stood in Redis.
+    /// The payload, as it stood in Redis; only its first 4 KiB if it was larger than
+    /// [`max_payload`](crate::Consumer::max_payload) allowed.
     pub payload: Vec<u8>,
+    /// How many bytes the whole payload had.
+    pub payload_bytes: u64,
     /// What the handler said last.
     pub error: String,
     /// How often it was tried.
@@ -43,6 +64,7 @@ impl DeadLetters {
     pub(crate) fn new(redstream: &Redstream, stream: &StreamName, consumer: &str) -> Self {
         let keys = redstream.keys();
         Self {
+            consumer: consumer.into(),
             dead: keys.dead_letters(stream, consumer).into(),
             main: keys.stream(stream).into(),
             redstream: redstream.clone(),
@@ -72,17 +94,28 @@ impl DeadLetters {
         entries.into_iter().map(letter).collect()
     }
 
-    /// Puts one back into the stream as a new message, for all its consumers. Returns whether it was
+    /// Puts one back into the stream as a new message, for this consumer alone: the others have handled it. Returns whether it was
     /// still there.
+    ///
+    /// A consumer of the Ruby gem does not know that a message can be for one consumer alone, and handles it once more.
+    ///
+    /// # Errors
+    ///
+    /// With [`Error::PayloadCut`] if only the beginning of its payload was kept.
     pub async fn redrive(&self, id: MessageId) -> Result<bool> {
         let mut script = scripts::REDRIVE.prepare_invoke();
-        script.key(&*self.dead).key(&*self.main).arg(id.to_string());
-        self.redstream.link().script("redrive a dead letter", &script).await
+        script.key(&*self.dead).key(&*self.main).arg(id.to_string()).arg(&*self.consumer);
+        let redriven: i8 = self.redstream.link().script("redrive a dead letter", &script).await?;
+        if redriven < 0 {
+            return Err(Error::PayloadCut { letter: id });
+        }
+        Ok(redriven > 0)
     }
 
-    /// Puts all that are there now back into the stream. Returns how many.
+    /// Puts all that are there now back into the stream, but those of which only the beginning was kept. Returns how many.
     pub async fn redrive_all(&self) -> Result<u64> {
-        self.each(|letters, id| async move { letters.redrive(id).await }).await
+        let whole = |outcome| if matches!(outcome, Err(Error::PayloadCut { .. })) { Ok(false) } else { outcome };
+        self.each(|letters, id| async move { whole(letters.redrive(id).await) }).await
     }
 
     /// Drops one. Returns whether it was still there.
@@ -123,6 +156,10 @@ pub(crate) fn letter(id: &str, fields: &[Vec<u8>]) -> Option<DeadLetter> {
     Some(DeadLetter {
         id: id.parse().ok()?,
         message_id: text("message_id")?.parse().ok()?,
+        payload_bytes: match text("bytes") {
+            Some(bytes) => bytes.parse().ok()?,
+            None => field("payload")?.len() as u64,
+        },
         payload: field("payload")?.clone(),
         error: text("error")?,
         attempts: text("attempts")?.parse().ok()?,

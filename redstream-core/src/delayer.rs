@@ -110,6 +110,9 @@ impl Delayer {
         let mut script = scripts::DELAY.prepare_invoke();
         script.key(&ownership.keys.lock).key(&member.registry).key(&member.offset);
         script.key(&member.stream).key(self.redstream.keys().stream(&self.stream));
+        if !due.without.is_empty() {
+            script.key(&member.dead_letters);
+        }
         script.arg(&ownership.token).arg(millis(self.lock_ttl)).arg(NAME).arg(millis(self.delay));
         script.arg(due.last.to_string()).arg(due.without.len());
         for id in &due.without {
@@ -118,7 +121,7 @@ impl Delayer {
         for payload in &due.payloads {
             script.arg(payload);
         }
-        Move { script, due: due.count, queued: due.queued(), last: due.last }
+        Move { script, due: due.count, queued: due.queued(), dead: due.without, last: due.last }
     }
 
     /// Moves them; none where Redis does not find the last of them due. Looks at the clock in any case.
@@ -141,6 +144,14 @@ impl Delayer {
         if these.due > 0 && look.moved {
             ::metrics::counter!(metrics::DELAYED, "stream" => self.stream.to_string()).increment(these.due);
             tracing::debug!(stream = %self.stream, due = these.due, queued = these.queued, "delay messages re-queued");
+        }
+        if let (Some(first), true) = (these.dead.first(), look.moved) {
+            let labels = [("stream", self.stream.to_string()), ("consumer", NAME.to_owned())];
+            ::metrics::counter!(metrics::DEAD, &labels).increment(these.dead.len() as u64);
+            tracing::error!(
+                stream = %self.stream, first = %first, entries = these.dead.len(),
+                "delay messages without a field `payload`: they go to Stream::delayer_dead_letters, and the delayer goes on"
+            );
         }
         Ok(look)
     }
@@ -174,7 +185,7 @@ impl Delayer {
                 // It was made ready by an older time.
                 ready = self.a_move(guard, &batch, looked.now);
             }
-            self.pulse.progress(Condition::Working);
+            self.pulse.achieved();
         }
         Ok(looked.next)
     }
@@ -185,6 +196,8 @@ struct Move {
     script: ScriptInvocation<'static>,
     due: u64,
     queued: u64,
+    /// Those that cannot be moved.
+    dead: Vec<MessageId>,
     last: MessageId,
 }
 
@@ -230,7 +243,8 @@ impl Tenure for Delayer {
         loop {
             self.pulse.turn(Condition::Working);
             let next = self.move_all(session, guard, &mut ahead, shutdown).await?;
-            self.pulse.progress(Condition::Idle);
+            self.pulse.achieved();
+            self.pulse.turn(Condition::Idle);
             // One that comes later is not due before the whole delay has passed.
             let pause = next.unwrap_or(self.delay).min(self.delay).min(LONGEST_SLEEP);
             if !rest(pause, guard, shutdown).await? {

@@ -2,6 +2,7 @@
 
 use redis::{FromRedisValue, ParsingError, Value};
 
+use crate::message::CONSUMER;
 use crate::{Message, MessageId};
 
 /// The entries of the one stream that was asked for; none where the read timed out.
@@ -44,6 +45,13 @@ impl FromRedisValue for Flat {
         let mut messages = Vec::with_capacity(values.len() / 2);
         while let (Some(id), Some(payload)) = (values.next(), values.next()) {
             messages.push(match payload {
+                // With the only consumer it is for.
+                Value::Array(parts) => match <[Value; 2]>::try_from(parts) {
+                    Ok([Value::BulkString(payload), Value::BulkString(consumer)]) => {
+                        Message::new(message_id(id)?, Some(payload)).only_for(Some(&consumer))
+                    }
+                    _ => return Err("a payload and a consumer are text".into()),
+                },
                 Value::BulkString(payload) => Message::new(message_id(id)?, Some(payload)),
                 Value::Nil | Value::Boolean(false) => Message::new(message_id(id)?, None),
                 _ => return Err("a payload is text".into()),
@@ -62,15 +70,19 @@ fn message(entry: Value) -> Result<Message, ParsingError> {
         Value::Nil => return Ok(Message::new(id, None)),
         _ => return Err("the fields of an entry are an array".into()),
     };
+    let mut consumer = None;
     while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
-        if matches!(&field, Value::BulkString(name) if name == b"payload") {
-            return match value {
-                Value::BulkString(payload) => Ok(Message::new(id, Some(payload))),
-                _ => Err("the value of a field is text".into()),
-            };
+        let (Value::BulkString(name), Value::BulkString(value)) = (field, value) else {
+            return Err("the fields of an entry are text".into());
+        };
+        if name == b"payload" {
+            return Ok(Message::new(id, Some(value)).only_for(consumer.as_deref()));
+        }
+        if name == CONSUMER.as_bytes() {
+            consumer = Some(value);
         }
     }
-    Ok(Message::new(id, None))
+    Ok(Message::new(id, None).only_for(consumer.as_deref()))
 }
 
 fn message_id(value: Value) -> Result<MessageId, ParsingError> {

@@ -2,6 +2,7 @@
 
 mod passing;
 
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use redis::RedisError;
@@ -100,7 +101,7 @@ pub enum Error {
     },
 
     /// A reply that this version does not understand.
-    #[error("Redis answered the attempt to {attempt} with something unexpected: {reply}")]
+    #[error("Redis answered the attempt to {attempt} with something unexpected: {}", bounded(reply, SHORT))]
     UnexpectedReply {
         /// What was attempted, as an infinitive.
         attempt: String,
@@ -131,6 +132,33 @@ pub enum Error {
         stream: StreamName,
         /// The consumer.
         consumer: String,
+    },
+
+    /// The stream has no consumer of that name; a mistyped one, perhaps.
+    #[error("stream {stream} has no consumer {consumer}: {}", known_names(known))]
+    NoSuchConsumer {
+        /// The stream, or one of those that were asked about.
+        stream: StreamName,
+        /// The name given.
+        consumer: String,
+        /// The names that are registered with that stream.
+        known: Vec<String>,
+    },
+
+    /// Another application, or another datastore, runs a consumer of that name: the two would take each other's changes away.
+    #[error(
+        "consumer {consumer} of stream {stream} is run by {registered:?}, and this one is {own:?}: give each its own namespace or \
+         name; Stream::clear_identity lets it become something else"
+    )]
+    OtherIdentity {
+        /// The stream.
+        stream: StreamName,
+        /// The consumer.
+        consumer: String,
+        /// What this one is.
+        own: String,
+        /// What is on record.
+        registered: String,
     },
 
     /// The consumer is still at work, so it is not forgotten.
@@ -193,6 +221,15 @@ pub enum Error {
         within: Duration,
     },
 
+    /// Only the beginning of the dead letter's payload was kept, since it was larger than
+    /// [`max_payload`](crate::Consumer::max_payload) allowed: it cannot be put back. The message that failed is in the stream until it
+    /// is trimmed.
+    #[error("dead letter {letter} holds only the beginning of its payload: discard it, and write the change again")]
+    PayloadCut {
+        /// The dead letter.
+        letter: MessageId,
+    },
+
     /// The consumer gave up a message of the write: what it wrote is not in the datastore.
     #[error("consumer {consumer} of stream {stream} could not handle message {message}, a dead letter now: {error}")]
     DeadLettered {
@@ -228,6 +265,14 @@ pub enum Error {
         within: Duration,
     },
 
+    /// The signals by which a process is told to stop cannot be caught.
+    #[error("could not catch the signals that stop a process: give run_until another way to stop")]
+    Signal {
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+
     /// Workers were still busy when the grace period ended; what they had not committed comes again.
     #[error("{} did not stop within {grace:?}", workers.join(", "))]
     GraceExceeded {
@@ -238,14 +283,82 @@ pub enum Error {
     },
 }
 
-/// The error and its causes in one line.
+fn known_names(known: &[String]) -> String {
+    if known.is_empty() { "none is registered".to_owned() } else { format!("registered are {}", known.join(", ")) }
+}
+
+/// The longest text of an error with its causes, in bytes: errors can quote payloads, and those can be of any size.
+const LONGEST: usize = 4096;
+
+/// The longest quotation of a reply.
+const SHORT: usize = 256;
+
+/// The error and its causes in one line, up to a few KiB.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = Bounded::new(LONGEST);
+    // An error: there is no room for the rest.
+    let _cut = write_chain(&mut text, error);
+    text.finish()
+}
+
+fn write_chain(text: &mut Bounded, error: &dyn std::error::Error) -> fmt::Result {
+    write!(text, "{error}")?;
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        write!(text, ": {error}")?;
         cause = error.source();
     }
-    text
+    Ok(())
+}
+
+/// The text of a value, up to so many bytes.
+pub(crate) fn bounded(value: &(impl fmt::Display + ?Sized), longest: usize) -> String {
+    let mut text = Bounded::new(longest);
+    let _cut = write!(text, "{value}");
+    text.finish()
+}
+
+/// The error itself if its text is short, else one with the beginning of that text: what quotes a payload as a whole is dropped.
+pub(crate) fn shortened(error: BoxError) -> BoxError {
+    let mut text = Bounded::new(LONGEST);
+    if write_chain(&mut text, &*error).is_ok() { error } else { text.finish().into() }
+}
+
+/// The same for what JSON has to say.
+pub(crate) fn shortened_json(error: serde_json::Error) -> serde_json::Error {
+    let mut text = Bounded::new(SHORT);
+    if write!(text, "{error}").is_ok() { error } else { serde::de::Error::custom(text.finish()) }
+}
+
+/// Takes in so many bytes, and refuses the rest, so that no more of it is made.
+struct Bounded {
+    text: String,
+    left: usize,
+    is_cut: bool,
+}
+
+impl Bounded {
+    fn new(longest: usize) -> Self {
+        Self { text: String::new(), left: longest, is_cut: false }
+    }
+
+    fn finish(mut self) -> String {
+        if self.is_cut {
+            self.text.push('…');
+        }
+        self.text
+    }
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        if more.len() <= self.left {
+            self.left -= more.len();
+            self.text.push_str(more);
+            return Ok(());
+        }
+        self.text.push_str(&more[..more.floor_char_boundary(self.left)]);
+        (self.left, self.is_cut) = (0, true);
+        Err(fmt::Error)
+    }
 }

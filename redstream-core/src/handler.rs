@@ -31,6 +31,12 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// It is not cancelled on shutdown, which waits for it.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError>;
+
+    /// What it writes to, such as an index and its address: see [`Consumer::identity`](crate::Consumer::identity). Default: nothing
+    /// is said.
+    fn identity(&self) -> Option<String> {
+        None
+    }
 }
 
 #[async_trait]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::pulse::{Condition, Pulse};
+use crate::pulse::{Condition, Neglected, Pulse};
 
 /// A view of a running [`Supervisor`](crate::Supervisor), from [`Supervisor::health`](crate::Supervisor::health). Cheap to
 /// clone; hand it to the handlers of your probes.
@@ -36,18 +36,24 @@ pub struct WorkerHealth {
     pub since_progress: Duration,
     /// How often it was restarted after a panic or an error.
     pub restarts: u32,
+    /// Workers that its stream needs, and that no host runs, as this consumer saw lately. Empty on a standby.
+    pub neglected: Vec<Neglected>,
 }
 
 impl Health {
     /// Whether each worker gets on, or has nothing to do: for a liveness probe.
     ///
     /// One that is at work, or fails, without any progress for longer than
-    /// [`patience`](crate::Supervisor::patience) is not alive; nor is one that ended for good.
+    /// [`patience`](crate::Supervisor::patience) is not alive; nor is one that takes its lock and loses it again and again for as
+    /// long, and gets nothing done; nor is one that ended for good.
     pub fn is_live(&self) -> bool {
-        self.workers().iter().all(|worker| match worker.condition {
-            Condition::Idle | Condition::Standby => true,
+        self.workers.iter().all(|worker| match worker.pulse.condition() {
             Condition::Stopped => self.quiet.is_cancelled(),
-            Condition::Starting | Condition::Working | Condition::Failing => worker.since_progress < self.patience,
+            _ if worker.pulse.loses_for_too_long() => false,
+            Condition::Idle | Condition::Standby => true,
+            Condition::Starting | Condition::Working | Condition::Failing => {
+                worker.pulse.since_progress() < self.patience
+            }
         })
     }
 
@@ -65,8 +71,21 @@ impl Health {
             condition: worker.pulse.condition(),
             since_progress: worker.pulse.since_progress(),
             restarts: worker.restarts.load(Ordering::Relaxed),
+            neglected: worker.pulse.neglected(),
         };
         self.workers.iter().map(look).collect()
+    }
+
+    /// Delayers and trimmers that no host runs, though a stream of these consumers needs them; each once. Neither
+    /// [`is_live`](Self::is_live) nor [`is_ready`](Self::is_ready) goes by it, since to restart this process is no remedy: alert on it.
+    pub fn neglected(&self) -> Vec<Neglected> {
+        let mut all: Vec<Neglected> = Vec::new();
+        for one in self.workers.iter().flat_map(|worker| worker.pulse.neglected()) {
+            if !all.iter().any(|known| known.is_alike(&one)) {
+                all.push(one);
+            }
+        }
+        all
     }
 
     /// Has all workers finish what they have at hand, commit it, hand over, and take on nothing more. The supervisor runs

@@ -15,6 +15,11 @@
 //! | `redstream:hosts:trimmer:products` | sorted set, TTL | of a sharded stream: who runs the trimmer |
 //! | `redstream:gate:products.2` | string | of a sharded stream: there when generation 2 may be read |
 //!
+//! An entry of a stream has the field `payload`; one that is for a single consumer, a dead letter put back, has the field `consumer`
+//! before it. A note of the registry is a JSON object: `registered_at` and `placed`, `paused`, `rewinds`, `owner` (the token that
+//! took the lock last), `server` (the run id that the last owner worked with), `identity` and `identity_given`, and a delayer's
+//! `delay_ms`.
+//!
 //! On a Redis Cluster the stream's name is a hash tag, `{products}` and `{products}.delay`, so that all keys of a stream
 //! are in one slot. With a namespace, each begins with `NAMESPACE:redstream` in place of `redstream`.
 

@@ -2,10 +2,11 @@
 //!
 //! A lock is a key with the holder's random token and a TTL. The holder renews it at a third of that;
 //! releasing it wakes a standby at once, and the lock of a process that died falls free within the TTL.
-//! No such lock can keep a *paused* process from believing that it still holds it: what that one
-//! commits is refused, by the token.
+//! No such lock can keep a *paused* process from believing that it still holds it: if another one took the lock meanwhile, what it
+//! commits is refused, by the token. If no other did, the lock is still its own, and it goes on.
 
 mod guard;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,14 @@ pub(crate) enum Attempt {
     Acquired(LockGuard),
     /// For so long, unless it is renewed or released.
     Held(Duration),
+    Paused,
+}
+
+/// Why a lock cannot be had for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// Another one holds it.
+    Held,
     Paused,
 }
 
@@ -110,7 +119,7 @@ impl Lock {
         // Cancelling the wait can swallow a wake-up meant for another standby, which then looks
         // again by itself when the TTL it was told has passed.
         let over = CancellationToken::new();
-        let mut waiting = std::pin::pin!(self.stand_by(&session, &over, || ()));
+        let mut waiting = std::pin::pin!(self.stand_by(&session, &over, |_| ()));
         tokio::select! {
             biased;
             guard = &mut waiting => guard,
@@ -121,25 +130,25 @@ impl Lock {
         }
     }
 
-    /// Waits for the lock until `shutdown`; `None` then. Tells whenever it found that it has to wait.
+    /// Waits for the lock until `shutdown`; `None` then. Tells each time that it has to wait.
     pub(crate) async fn stand_by(
         &self,
         session: &Session,
         shutdown: &CancellationToken,
-        standing_by: impl Fn(),
+        standing_by: impl Fn(Waiting),
     ) -> Result<Option<LockGuard>> {
         while !shutdown.is_cancelled() {
             // Never cut off: a lock that was taken for nobody would stand until its TTL.
-            let pause = match self.attempt(session).await? {
+            let (waiting, pause) = match self.attempt(session).await? {
                 Attempt::Acquired(guard) => return Ok(Some(guard)),
-                Attempt::Held(remaining) => remaining.min(LONGEST_WAIT) + Duration::from_millis(5),
-                Attempt::Paused => Duration::from_secs(1),
+                Attempt::Held(remaining) => (Waiting::Held, remaining.min(LONGEST_WAIT) + Duration::from_millis(5)),
+                Attempt::Paused => (Waiting::Paused, Duration::from_secs(1)),
             };
-            standing_by();
+            standing_by(waiting);
             let mut pop = redis::cmd("BRPOP");
             pop.arg(&self.keys.notify).arg(pause.as_secs_f64());
-            let waiting = session.blocking::<Option<(String, String)>>("wait for a lock", &pop, pause);
-            let _woken = shutdown.run_until_cancelled(waiting).await.transpose()?;
+            let woken = session.blocking::<Option<(String, String)>>("wait for a lock", &pop, pause);
+            let _woken = shutdown.run_until_cancelled(woken).await.transpose()?;
         }
         Ok(None)
     }
@@ -178,7 +187,7 @@ impl Lock {
         }
         script.arg(&token).arg(millis(self.ttl));
         if let Some(member) = &self.keys.member {
-            script.arg(&member.name).arg(&member.note).arg(member.start.word());
+            script.arg(&member.name).arg(member.note_of_owner(&token)).arg(member.start.word());
         }
         let reply: Vec<String> = session.script(ATTEMPT, &script).await?;
         let words: Vec<&str> = reply.iter().map(String::as_str).collect();

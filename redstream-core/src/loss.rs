@@ -1,6 +1,10 @@
 //! Losses that only Redis can cause, and that a consumer notices when it takes up its work: after a flush, a restart
 //! from an old file, a failover to a replica that lagged.
 
+mod mark;
+
+pub(crate) use mark::Mark;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{MessageId, StreamName};
@@ -37,6 +41,18 @@ pub enum LossKind {
         /// What is stored now; the consumer goes on from here.
         stored: Option<MessageId>,
     },
+    /// Redis has no record of this consumer: it is new, or Redis lost all that it knew. What the consumer feeds lacks whatever was
+    /// written before it was registered, so it is to be indexed in either case.
+    NoRecord,
+    /// The consumer had worked before it was registered, so the registry was lost, or its entry there: trimming did not wait for
+    /// what was behind its offset meanwhile.
+    RegistryLost {
+        /// How far it had come.
+        offset: MessageId,
+    },
+    /// The server was started anew, or another one took over, since this consumer last worked, and it keeps no append-only file: what
+    /// was written after its last snapshot is gone. Whether there was anything nobody can tell.
+    ServerRestarted,
 }
 
 impl std::fmt::Display for Loss {
@@ -57,6 +73,20 @@ impl std::fmt::Display for Loss {
                     None => f.write_str("gone"),
                 }
             }
+            LossKind::NoRecord => write!(
+                f,
+                "there is no record of consumer {consumer} of stream {stream}: it is new, or Redis lost all that it knew"
+            ),
+            LossKind::RegistryLost { offset } => write!(
+                f,
+                "consumer {consumer} of stream {stream} was not registered any more: messages behind {offset}, its offset, may \
+                 have been trimmed"
+            ),
+            LossKind::ServerRestarted => write!(
+                f,
+                "Redis was restarted without an append-only file, or another server took over, since consumer {consumer} of stream \
+                 {stream} last worked: messages that came after the last snapshot are lost"
+            ),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::error::shortened_json;
 use crate::{DecodeError, MessageId, Payload, StreamName};
 
 /// A message to be written: which stream, and what payload.
@@ -27,12 +28,27 @@ impl NewMessage {
 pub struct Message {
     id: MessageId,
     payload: Option<Vec<u8>>,
+    /// The only consumer that it is for: a dead letter of that one, put back into the stream.
+    consumer: Option<Box<str>>,
 }
+
+/// The field that names the only consumer an entry is for. It stands before the payload, so that reading is no slower without it.
+pub(crate) const CONSUMER: &str = "consumer";
 
 impl Message {
     /// `payload`: the bytes of the field of that name, where the entry has one.
     pub(crate) fn new(id: MessageId, payload: Option<Vec<u8>>) -> Self {
-        Self { id, payload }
+        Self { id, payload, consumer: None }
+    }
+
+    /// For this consumer alone; where the name is none, for all.
+    pub(crate) fn only_for(mut self, consumer: Option<&[u8]>) -> Self {
+        self.consumer = consumer.and_then(|name| std::str::from_utf8(name).ok()).map(Into::into);
+        self
+    }
+
+    pub(crate) fn is_for(&self, consumer: &str) -> bool {
+        self.consumer.as_deref().is_none_or(|only| only == consumer)
     }
 
     /// The id that Redis gave it.
@@ -56,6 +72,7 @@ impl Message {
     /// does not fit `T`; the error names the message.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         let bytes = self.payload.as_deref().ok_or(DecodeError::Missing { id: self.id })?;
-        serde_json::from_slice(bytes).map_err(|source| DecodeError::Json { id: self.id, source })
+        serde_json::from_slice(bytes)
+            .map_err(|source| DecodeError::Json { id: self.id, source: shortened_json(source) })
     }
 }

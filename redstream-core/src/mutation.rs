@@ -132,8 +132,8 @@ mod on {
     pub(crate) fn script(text: &str) -> String {
         let (from, to) = match *ON {
             Some(UnfencedOffset) => (
-                "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end\nlocal note = registered(KEYS[3]",
-                "local note = registered(KEYS[3]",
+                "registered(KEYS[3], ARGV[3])\nif not owns(KEYS[1], note, ARGV[1], ARGV[2]) then return {'lost'} end",
+                "registered(KEYS[3], ARGV[3])",
             ),
             Some(ReleaseUnchecked) => ("if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n", ""),
             Some(StringIds) => {
@@ -144,7 +144,7 @@ mod on {
             }
             Some(TrimHighest) => ("before(offset, lowest)", "before(lowest, offset)"),
             Some(LocalClock) => ("if tonumber((parts(last))) + delay <= now then", "if true then"),
-            Some(DeadLetterLost) => ("for i = 6, #ARGV, 4 do", "for i = #ARGV + 1, #ARGV, 4 do"),
+            Some(DeadLetterLost) => ("for i = 6, #ARGV, 5 do", "for i = #ARGV + 1, #ARGV, 5 do"),
             _ => return text.to_owned(),
         };
         text.replace(from, to)

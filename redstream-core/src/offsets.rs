@@ -71,7 +71,8 @@ pub(crate) async fn commit(guard: &LockGuard, id: MessageId, floor: u64, dead: &
         .key(&member.dead_letters);
     script.arg(&ownership.token).arg(millis(ownership.ttl)).arg(&member.name).arg(id.to_string()).arg(floor);
     for letter in dead {
-        script.arg(letter.message.raw()).arg(letter.message.id().to_string()).arg(&letter.error).arg(letter.attempts);
+        let (payload, whole) = letter.kept();
+        script.arg(payload).arg(letter.message.id().to_string()).arg(&letter.error).arg(letter.attempts).arg(whole);
     }
     let reply: Vec<String> = ownership.session.script(ATTEMPT, &script).await?;
     let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::StreamName;
+
 /// What a worker is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,22 +29,110 @@ pub enum Condition {
 #[derive(Clone, Debug)]
 pub struct Pulse(Arc<Mutex<State>>);
 
-#[derive(Clone, Copy, Debug)]
+/// A worker that a stream needs and that no host runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Neglected {
+    /// The delayer: delay messages are overdue. A change whose main message was lost never comes.
+    Delayer {
+        /// The stream.
+        stream: StreamName,
+        /// For how long the oldest of them is.
+        overdue: Duration,
+    },
+    /// The trimmer: messages that were committed stay, and fill up Redis.
+    Trimmer {
+        /// The stream.
+        stream: StreamName,
+        /// How old the oldest of them is.
+        oldest: Duration,
+    },
+}
+
+impl Neglected {
+    /// Whether it is the same worker of the same stream.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Delayer { stream, .. }, Self::Delayer { stream: other, .. })
+            | (Self::Trimmer { stream, .. }, Self::Trimmer { stream: other, .. }) => stream == other,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct State {
     condition: Condition,
     progress: Instant,
+    /// How long the supervisor lets it be without progress.
+    patience: Duration,
+    losses: Option<Losses>,
+    neglected: Vec<Neglected>,
 }
+
+/// Times at which the worker lost what it held, with no work done in between.
+#[derive(Clone, Copy, Debug)]
+struct Losses {
+    first: Instant,
+    last: Instant,
+}
+
+/// Until a supervisor says otherwise.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State { condition: Condition::Starting, progress: Instant::now() })))
+        let progress = Instant::now();
+        let state =
+            State { condition: Condition::Starting, progress, patience: PATIENCE, losses: None, neglected: Vec::new() };
+        Self(Arc::new(Mutex::new(state)))
     }
 }
 
 impl Pulse {
     /// Something went forward, and this is what the worker is at now.
     pub fn progress(&self, condition: Condition) {
-        *self.state() = State { condition, progress: Instant::now() };
+        let mut state = self.state();
+        (state.condition, state.progress) = (condition, Instant::now());
+    }
+
+    /// Work was done and recorded, which no later owner of the lock has to repeat.
+    pub(crate) fn achieved(&self) {
+        let mut state = self.state();
+        (state.progress, state.losses) = (Instant::now(), None);
+    }
+
+    /// The worker had its lock and lost it, or the connection to work with.
+    pub(crate) fn lost(&self) {
+        let mut state = self.state();
+        let last = Instant::now();
+        let recent = state.losses.filter(|losses| last - losses.last <= state.patience);
+        state.losses = Some(Losses { first: recent.map_or(last, |losses| losses.first), last });
+    }
+
+    /// Whether it has taken and lost its lock again and again for longer than its patience, and got nothing done. Taking a lock is no
+    /// progress by itself: a worker that does nothing else is not alive.
+    pub(crate) fn loses_for_too_long(&self) -> bool {
+        let state = self.state();
+        let patience = state.patience;
+        state.losses.is_some_and(|Losses { first, last }| last - first > patience && last.elapsed() <= patience)
+    }
+
+    /// These workers of its stream are missing.
+    pub(crate) fn neglects(&self, neglected: Vec<Neglected>) {
+        self.state().neglected = neglected;
+    }
+
+    pub(crate) fn neglected(&self) -> Vec<Neglected> {
+        self.state().neglected.clone()
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        self.state().patience
+    }
+
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        self.state().patience = patience;
     }
 
     /// This is what the worker is at now; nothing went forward by it.
@@ -60,17 +150,26 @@ impl Pulse {
         self.state().progress.elapsed()
     }
 
+    /// Takes over the longest row of losses of its parts, and all that is missing of their streams.
+    pub(crate) fn troubles_of<'a>(&self, parts: impl Iterator<Item = &'a Self>) {
+        let parts: Vec<State> = parts.map(|part| part.state().clone()).collect();
+        let mut state = self.state();
+        state.losses = parts.iter().filter_map(|part| part.losses).max_by_key(|losses| losses.last - losses.first);
+        state.neglected = parts.into_iter().flat_map(|part| part.neglected).collect();
+    }
+
     /// Shows what the parts of a worker are at: those at work, without progress for as long as the slowest of them; failing
     /// where one of them fails.
     pub(crate) fn sum_up<'a>(&self, parts: impl Iterator<Item = &'a Self>) {
-        let parts: Vec<State> = parts.map(|part| *part.state()).collect();
+        let parts: Vec<State> = parts.map(|part| part.state().clone()).collect();
         let busy = |part: &&State| !matches!(part.condition, Condition::Idle | Condition::Standby);
         let Some(slowest) = parts.iter().filter(busy).min_by_key(|part| part.progress) else {
             return self.progress(if parts.is_empty() { Condition::Standby } else { Condition::Idle });
         };
         let failing = parts.iter().find(|part| part.condition == Condition::Failing);
         let condition = failing.map_or(Condition::Working, |part| part.condition);
-        *self.state() = State { condition, progress: slowest.progress };
+        let mut state = self.state();
+        (state.condition, state.progress) = (condition, slowest.progress);
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -72,6 +72,16 @@ impl Member {
         }
     }
 
+    /// The note of one who takes the lock with this token: 32 hex digits, which stand in JSON as they are.
+    pub(crate) fn note_of_owner(&self, token: &str) -> String {
+        let owner = format!(r#""owner":"{token}""#);
+        match self.note.strip_suffix('}') {
+            Some(open) if open.ends_with('{') => format!("{open}{owner}}}"),
+            Some(open) => format!("{open},{owner}}}"),
+            None => self.note.clone(),
+        }
+    }
+
     /// The script that registers it, ready to run.
     pub(crate) fn registration(&self) -> redis::ScriptInvocation<'static> {
         let mut script = crate::scripts::REGISTER.prepare_invoke();

@@ -40,4 +40,7 @@ script!(REWIND, "rewind.lua");
 script!(PAUSE, "pause.lua");
 script!(PAUSED, "paused.lua");
 script!(LAG, "lag.lua");
+script!(NEGLECT, "neglect.lua");
+script!(MARK, "mark.lua");
+script!(IDENTIFY, "identify.lua");
 script!(SHARD_HOSTS, "shard_hosts.lua");

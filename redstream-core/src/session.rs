@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
+use tokio::runtime::Handle;
 
 use crate::connection::Connection;
 use crate::connector::{Connector, within};
@@ -27,11 +28,13 @@ pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(6);
 pub(crate) struct Session {
     commands: Connection,
     blocking: Connection,
+    keeper: Handle,
 }
 
 impl Session {
     pub(crate) async fn open(connector: &Connector) -> Result<Self> {
         let refused = |source| connector.refused(source);
+        let keeper = connector.keeper().runtime().map_err(|error| refused(error.into()))?;
         let (mut commands, mut blocking) = connector.open_pair(LONGEST_BLOCK + WATCHDOG).await.map_err(refused)?;
         // A cluster's connection goes to whichever node has the key, so there is no one server to ask.
         if !connector.is_cluster() {
@@ -46,7 +49,12 @@ impl Session {
                 ))));
             }
         }
-        Ok(Self { commands, blocking })
+        Ok(Self { commands, blocking, keeper })
+    }
+
+    /// The runtime of the thread that drives the connection for commands, whatever the worker's own thread is at.
+    pub(crate) fn keeper(&self) -> &Handle {
+        &self.keeper
     }
 
     /// Runs a script on the connection for commands.

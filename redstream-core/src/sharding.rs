@@ -36,7 +36,7 @@ use crate::{
 ///     .with(products.consumer("search", async |batch: Batch| { println!("{} changes", batch.len()); Ok(()) }))
 ///     .with(products.delayer(Duration::from_secs(300)))
 ///     .with(products.trimmer())
-///     .run_until(tokio::signal::ctrl_c())
+///     .run_until_signal()
 ///     .await?;
 /// # Ok(()) }
 /// ```
@@ -128,12 +128,13 @@ impl Shards {
     /// A consumer of that name of every shard: one worker, which runs on each host as many shards as are its share.
     ///
     /// The shards share the handler, which is called for several of them at once.
-    pub fn consumer(&self, name: impl Into<String>, handler: impl Handler) -> Sharded<Consumer> {
+    pub fn consumer<H: Handler>(&self, name: impl Into<String>, handler: H) -> Sharded<Consumer> {
+        let kind = std::any::type_name::<H>();
         let (name, handler): (String, Arc<dyn Handler>) = (name.into(), Arc::new(handler));
         let hosts = self.redstream.keys().consumer_hosts(self.map.prefix(), &name);
         let title = format!("consumer {name} of {}", self.map.prefix());
         let consumers = self.sharded(&title, hosts, |stream| {
-            Consumer::new(self.redstream.clone(), stream.name().clone(), name.clone(), handler.clone())
+            Consumer::new(self.redstream.clone(), stream.name().clone(), name.clone(), handler.clone(), kind)
         });
         if self.map.number() == 1 { consumers } else { consumers.behind(self.gate()) }
     }

@@ -35,8 +35,9 @@ impl Stream {
     ///
     /// A name that is not usable (empty, with white space, braces or a colon, ending in `.notify`) is an
     /// error of whatever runs it, before anything starts.
-    pub fn consumer(&self, name: impl Into<String>, handler: impl Handler) -> Consumer {
-        Consumer::new(self.redstream.clone(), self.name.clone(), name.into(), Arc::new(handler))
+    pub fn consumer<H: Handler>(&self, name: impl Into<String>, handler: H) -> Consumer {
+        let kind = std::any::type_name::<H>();
+        Consumer::new(self.redstream.clone(), self.name.clone(), name.into(), Arc::new(handler), kind)
     }
 
     /// The worker that re-queues each delay message after `delay`, usually 5 minutes.
@@ -81,11 +82,12 @@ impl Stream {
         self.redstream.link().command("read the registry", &hkeys).await
     }
 
-    /// Retires a consumer: its place is dropped, and trimming no longer waits for it. Returns whether it
-    /// was known.
+    /// Retires a consumer: its place is dropped, and trimming no longer waits for it.
     ///
-    /// Errors with [`Error::StillRunning`] while its lock is held.
-    pub async fn forget(&self, consumer: &str) -> Result<bool> {
+    /// # Errors
+    ///
+    /// With [`Error::StillRunning`] while its lock is held, and with [`Error::NoSuchConsumer`] if there is none of that name.
+    pub async fn forget(&self, consumer: &str) -> Result<()> {
         let member = self.member(consumer)?;
         let mut script = scripts::FORGET.prepare_invoke();
         script.key(self.redstream.keys().consumer_lock(&self.name, consumer));
@@ -94,13 +96,37 @@ impl Stream {
         if known < 0 {
             return Err(Error::StillRunning { stream: self.name.clone(), consumer: consumer.to_owned() });
         }
-        Ok(known > 0)
+        if known == 0 {
+            return Err(self.no_such(consumer).await?);
+        }
+        Ok(())
+    }
+
+    /// What an operation on a consumer that is not there amounts to.
+    pub(crate) async fn no_such(&self, consumer: &str) -> Result<Error> {
+        let mut known = self.consumers().await?;
+        known.sort_unstable();
+        Ok(Error::NoSuchConsumer { stream: self.name.clone(), consumer: consumer.to_owned(), known })
+    }
+
+    /// Whether a consumer of that name is registered, or has at least a place, as one of the Ruby gem has.
+    pub(crate) async fn has(&self, consumer: &str) -> Result<bool> {
+        let mut hget = redis::cmd("HGET");
+        hget.arg(self.redstream.keys().registry(&self.name)).arg(consumer);
+        let note: Option<String> = self.redstream.link().command("read the registry", &hget).await?;
+        Ok(note.is_some() || self.offsets().get(consumer).await?.is_some())
     }
 
     /// The messages that `consumer` could not handle. Errors where the name is not usable.
     pub fn dead_letters(&self, consumer: &str) -> Result<DeadLetters> {
         check_consumer(consumer)?;
         Ok(DeadLetters::new(&self.redstream, &self.name, consumer))
+    }
+
+    /// The entries of the delay stream that the delayer could not move, since they have no field `payload`: nothing of ours writes such.
+    /// They can be looked at and discarded; to redrive them is of no use.
+    pub fn delayer_dead_letters(&self) -> DeadLetters {
+        DeadLetters::new(&self.redstream, &self.name.delayed(), crate::delayer::NAME)
     }
 
     /// How many main messages are in the stream, read or not.

@@ -1,5 +1,7 @@
 //! The supervisor: runs the workers from the application's `main`, and brings them home.
 
+mod signal;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -11,9 +13,10 @@ use crate::backoff::Pauses;
 use crate::consumer::panic_message;
 use crate::error::chain;
 use crate::health::{Health, Watched};
-use crate::pulse::Condition;
+use crate::pulse::{Condition, PATIENCE};
 use crate::worker::Worker;
 use crate::{Error, Result, metrics};
+pub use signal::stop_signal;
 
 /// A worker that ran this long before it failed starts with a short pause again.
 const STEADY: Duration = Duration::from_secs(60);
@@ -32,7 +35,7 @@ const STEADY: Duration = Duration::from_secs(60);
 ///     .with(cities.consumer("search", async |batch: Batch| { println!("{} changes", batch.len()); Ok(()) }))
 ///     .with(cities.delayer(Duration::from_secs(300)))
 ///     .with(cities.trimmer())
-///     .run_until(tokio::signal::ctrl_c())
+///     .run_until_signal()
 ///     .await?;
 /// # Ok(()) }
 /// ```
@@ -49,7 +52,7 @@ impl Default for Supervisor {
         Self {
             workers: Vec::new(),
             grace: Duration::from_secs(30),
-            patience: Duration::from_secs(300),
+            patience: PATIENCE,
             quiet: CancellationToken::new(),
             health: OnceLock::new(),
         }
@@ -79,9 +82,11 @@ impl Supervisor {
     }
 
     /// How long a worker may be at work, or fail, without progress before [`Health::is_live`] says that it is not alive.
-    /// Default: 5 minutes. Longer than your slowest batch.
+    /// Default: 5 minutes. Longer than your slowest batch. A handler that has not returned by then is warned of, with its stream, its
+    /// consumer and the first message of its batch, and again each time as much has passed.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
+        self.health = OnceLock::new();
         self.patience = patience;
         self
     }
@@ -89,10 +94,10 @@ impl Supervisor {
     /// A view of the workers' health, and the way to quieten them. Ask when all workers have been given: those that come
     /// later are not in it.
     pub fn health(&self) -> Health {
-        let watch = |worker: &Arc<dyn Worker>| Watched {
-            name: worker.name(),
-            pulse: worker.pulse().unwrap_or_default(),
-            restarts: AtomicU32::new(0),
+        let watch = |worker: &Arc<dyn Worker>| {
+            let pulse = worker.pulse().unwrap_or_default();
+            pulse.set_patience(self.patience);
+            Watched { name: worker.name(), pulse, restarts: AtomicU32::new(0) }
         };
         let health = || Health {
             workers: self.workers.iter().map(watch).collect(),
@@ -100,6 +105,25 @@ impl Supervisor {
             patience: self.patience,
         };
         self.health.get_or_init(health).clone()
+    }
+
+    /// Runs the workers until the process is told to stop by SIGTERM, which Kubernetes, systemd and Docker send, or by SIGINT, which is
+    /// ctrl-C (on Windows by ctrl-C); then stops as [`run_until`](Self::run_until) does. So standbys take over at once: after a
+    /// SIGTERM that is not caught they wait until the locks' TTL has passed.
+    ///
+    /// Let the orchestrator wait for longer than the [`grace`](Self::grace) before it kills: Kubernetes'
+    /// `terminationGracePeriodSeconds` is 30 seconds by default, as the grace is.
+    ///
+    /// # Errors
+    ///
+    /// As `run_until`, and with [`Error::Signal`] if the signals cannot be caught.
+    pub async fn run_until_signal(self) -> Result<()> {
+        let signal = stop_signal()?;
+        self.run_until(async {
+            let signal = signal.await;
+            tracing::info!(signal, "told to stop");
+        })
+        .await
     }
 
     /// Checks every worker, starts them all, and runs them until `stop` completes, whatever it returns; then

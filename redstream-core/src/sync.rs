@@ -1,13 +1,13 @@
 //! Waiting until a consumer has passed a write: read your own writes in the secondary datastore.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::dead::PAGE;
 use crate::names::check_consumer;
-use crate::{DeadLetters, Error, MessageId, NewMessage, OffsetStore, Payload, Redstream, Result, StreamName};
+use crate::{DeadLetters, Error, MessageId, NewMessage, OffsetStore, Payload, Redstream, Result, Stream, StreamName};
 
 /// The first and the longest pause between two looks at an offset.
 const LOOK: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
@@ -38,6 +38,18 @@ impl SyncToken {
         self.written.extend(other.written);
     }
 
+    /// The part that is about these streams: for a consumer that some of the written streams do not have.
+    #[must_use]
+    pub fn only(&self, is_wanted: impl Fn(&StreamName) -> bool) -> Self {
+        let wanted = self.written.iter().filter(|(message, _)| is_wanted(&message.stream));
+        Self { written: wanted.cloned().collect() }
+    }
+
+    /// The streams that were written, each once.
+    pub fn streams(&self) -> BTreeSet<&StreamName> {
+        self.written.iter().map(|(message, _)| &message.stream).collect()
+    }
+
     /// Whether there is nothing to wait for.
     pub fn is_empty(&self) -> bool {
         self.written.is_empty()
@@ -45,17 +57,22 @@ impl SyncToken {
 }
 
 impl Redstream {
-    /// Waits for up to `within` until `consumer` has committed all that the token stands for, on each stream it names.
+    /// Waits for up to `within` until `consumer` has committed all that the token stands for, on each stream that has a consumer of
+    /// that name. Streams that have none, such as that of a link between two rows, are not waited for.
     ///
-    /// Errors with [`Error::NotSynced`] where the bound passes, with [`Error::DeadLettered`] where the consumer has given
-    /// up one of the messages, and where Redis does not answer.
+    /// # Errors
+    ///
+    /// At once with [`Error::NoSuchConsumer`] if no stream of the token has a consumer of that name; with [`Error::NotSynced`] if
+    /// the bound passes; with [`Error::DeadLettered`] if the consumer has given up one of the messages; and if Redis does not
+    /// answer.
     ///
     /// When it returns, the datastore has what was written, or something newer, provided that it takes the
     /// batch's [version](crate::Batch::version); without versions a paused former owner may still overwrite it for a while.
     pub async fn wait_until_synced(&self, consumer: &str, token: &SyncToken, within: Duration) -> Result<()> {
         check_consumer(consumer)?;
         let deadline = Instant::now() + within;
-        for (stream, place) in self.places(token).await? {
+        let token = self.consumed_by(consumer, token).await?;
+        for (stream, place) in self.places(&token).await? {
             let offsets = OffsetStore::new(self.clone(), stream.clone());
             let mut pause = LOOK.0;
             loop {
@@ -73,6 +90,27 @@ impl Redstream {
             self.none_is_dead(&stream, consumer, &place).await?;
         }
         Ok(())
+    }
+
+    /// The part of the token that a consumer of that name comes to see.
+    async fn consumed_by(&self, consumer: &str, token: &SyncToken) -> Result<SyncToken> {
+        let (mut consumed, mut first) = (BTreeSet::new(), None);
+        for name in token.streams() {
+            let stream = Stream::new(self.clone(), name.clone());
+            if stream.has(consumer).await? {
+                consumed.insert(name);
+            } else {
+                first.get_or_insert(stream);
+            }
+        }
+        match first {
+            // Looked at once more: it may have registered just now.
+            Some(stream) if consumed.is_empty() && !stream.has(consumer).await? => {
+                Err(stream.no_such(consumer).await?)
+            }
+            Some(stream) if consumed.is_empty() => Ok(token.only(|name| name == stream.name())),
+            _ => Ok(token.only(|stream| consumed.contains(stream))),
+        }
     }
 
     /// For each stream the highest id, and what was written. Messages without an id are sent once more: they are committed,

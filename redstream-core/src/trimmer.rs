@@ -165,7 +165,8 @@ impl Tenure for Trimmer {
             self.pulse.turn(Condition::Working);
             let trimmed = self.sweep(session).await?;
             self.watch(session, &mut warned).await?;
-            self.pulse.progress(Condition::Idle);
+            self.pulse.achieved();
+            self.pulse.turn(Condition::Idle);
             self.report(&trimmed);
             if !rest(self.interval, guard, shutdown).await? {
                 return Ok(());

@@ -39,6 +39,10 @@ impl Versions {
         Self { ownership, member, highest }
     }
 
+    pub(crate) fn ownership(&self) -> &Arc<Ownership> {
+        &self.ownership
+    }
+
     pub(crate) fn member(&self) -> &Member {
         &self.member
     }

@@ -39,7 +39,7 @@ pub trait Entities: sealed::Sealed {
     ///     .with(cities.consumer("search", async |batch: Batch| Ok(println!("{} changed", batch.len()))))
     ///     .with(cities.delayer(Duration::from_secs(300)))
     ///     .with(cities.trimmer())
-    ///     .run_until(tokio::signal::ctrl_c())
+    ///     .run_until_signal()
     ///     .await?;
     /// # Ok(()) }
     /// ```

@@ -40,7 +40,7 @@
 //!     .with(cities.consumer("search", Indexer::new(db.clone(), SearchIndex)))
 //!     .with(cities.delayer(Duration::from_secs(300)))
 //!     .with(cities.trimmer())
-//!     .run_until(tokio::signal::ctrl_c())
+//!     .run_until_signal()
 //!     .await?;
 //! # Ok(()) }
 //! ```
@@ -142,7 +142,7 @@ pub use redstream_core as core;
 pub use redstream_core::{
     Batch, BoxError, CancellationToken, ConnectOptions, Consumer, DeadLetter, DeadLetters, Delayer, Handler,
     HandlerError, MessageId, OnPoison, Producer, Progress, Redstream, Start, Stream, StreamName, Supervisor, SyncToken,
-    Trimmed, Trimmer, Worker,
+    Trimmed, Trimmer, Worker, stop_signal,
 };
 pub use redstream_seaorm_macros::Streamed;
 pub use sink::{Changes, Sink};

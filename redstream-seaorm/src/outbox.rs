@@ -21,7 +21,7 @@
 //! let db = StreamedConnection::new(plain, redstream.producer()).insurance(Insurance::RedisElseOutbox);
 //!
 //! // Besides the workers of each stream:
-//! Supervisor::new().with(db.relay()).run_until(tokio::signal::ctrl_c()).await?;
+//! Supervisor::new().with(db.relay()).run_until_signal().await?;
 //! # Ok(()) }
 //! ```
 

@@ -134,6 +134,35 @@ async fn dead_letters_are_redriven_or_discarded_one_or_all() {
     stop(running).await;
 }
 
+/// Through each way of reading: `run` and `run_once` read by different commands.
+#[tokio::test]
+async fn a_redriven_message_is_for_its_consumer_alone() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let (picky, easy, late) = (Store::refusing([1]), Store::default(), Store::default());
+    add(&redstream, &products, 0..3).await;
+    let running = [start(products.consumer("picky", picky.clone())), start(products.consumer("easy", easy.clone()))];
+    products.register("late", redstream_core::Start::Earliest).await.unwrap();
+    products.consumer("late", late.clone()).run_once().await.unwrap();
+    let letters = products.dead_letters("picky").unwrap();
+    eventually(SOON, "the dead letter", async || letters.count().await.unwrap() == 1).await;
+    picky.poison.lock().unwrap().clear();
+    assert_eq!(letters.redrive_all().await.unwrap(), 1);
+    eventually(SOON, "what was redriven", async || picky.numbers() == [0, 1, 2]).await;
+    add(&redstream, &products, 3..4).await;
+    eventually(SOON, "the next message", async || easy.numbers() == [0, 1, 2, 3]).await;
+    for consumer in running {
+        stop(consumer).await;
+    }
+    products.consumer("late", late.clone()).run_once().await.unwrap();
+    for other in [easy, late] {
+        assert_eq!(*other.stored.lock().unwrap().get(&1).unwrap(), 1, "it was handled again");
+    }
+    for consumer in ["picky", "easy", "late"] {
+        assert_eq!(products.lag(consumer).await.unwrap(), 0, "{consumer} passed it");
+    }
+}
+
 #[tokio::test]
 async fn blocking_holds_the_offset_until_the_message_succeeds() {
     let redstream = redstream().await;
@@ -194,7 +223,8 @@ async fn a_dead_letter_and_its_commit_are_one() {
                 let outcome = store.handle(batch).await;
                 if store.calls() > 6 && !taken.swap(true, Ordering::SeqCst) {
                     let mut raw = raw_redis(&redis_url()).await;
-                    let () = redis::cmd("DEL").arg(lock.key()).query_async(&mut raw).await?;
+                    let taken = redis::cmd("SET").arg(lock.key()).arg("f".repeat(32)).arg("PX").arg(50).to_owned();
+                    taken.exec_async(&mut raw).await?;
                 }
                 outcome
             }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::SOON;
 use super::recorder::Recorder;
-use crate::support::{eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
+use crate::support::{Logs, eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -63,30 +63,6 @@ async fn a_payload_that_is_due_several_times_is_queued_once() {
     assert_eq!((products.len().await.unwrap(), products.delay_len().await.unwrap()), (2, 0));
 }
 
-#[tokio::test]
-async fn what_has_no_payload_is_moved_as_it_is() {
-    let namespace = namespace();
-    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
-    let mut raw = raw_redis(&redis_url()).await;
-    add_at(&namespace, 1, 0, "1").await;
-    let foreign = [("a", "1"), ("b", "2")];
-    let delayed = format!("{namespace}:redstream:stream:products.delay");
-    let _: String = redis::cmd("XADD").arg(&delayed).arg("1-1").arg(&foreign).query_async(&mut raw).await.unwrap();
-    add_at(&namespace, 2, 0, "2").await;
-
-    let moved = products.delayer(HOUR).run_once().await.unwrap().unwrap();
-
-    assert_eq!((moved.due, moved.queued, moved.next), (3, 3, None));
-    let main = format!("{namespace}:redstream:stream:products");
-    let entries: Vec<(String, Vec<(String, String)>)> =
-        redis::cmd("XRANGE").arg(main).arg("-").arg("+").query_async(&mut raw).await.unwrap();
-    let mut fields: Vec<_> = entries.into_iter().map(|(_, fields)| fields).collect();
-    fields.sort();
-    let payload = |payload: &str| vec![("payload".to_owned(), payload.to_owned())];
-    let foreign = foreign.map(|(field, value)| (field.to_owned(), value.to_owned())).to_vec();
-    assert_eq!(fields, [foreign, payload("1"), payload("2")]);
-}
-
 /// Runs it until nothing waits: then what was queued are the numbers from 0 to `count`, each once.
 async fn all_are_moved_in_order(products: &Stream, delayer: Delayer, count: u32) {
     let shutdown = CancellationToken::new();
@@ -100,6 +76,61 @@ async fn all_are_moved_in_order(products: &Stream, delayer: Delayer, count: u32)
     let seen = Recorder::default();
     products.consumer("search", seen.clone()).batch_size(10_000).run_once().await.unwrap();
     assert_eq!(seen.payloads(), (0..count).map(|n| json!(n)).collect::<Vec<_>>());
+}
+
+/// As many fields as Redis takes: a script cannot pass them all to one command.
+#[tokio::test]
+async fn what_has_no_payload_becomes_a_dead_letter_and_stops_nobody() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    let mut raw = raw_redis(&redis_url()).await;
+    add_at(&namespace, 1, 0, "1").await;
+    for (ms, pairs) in [(2, 1), (3, 4001)] {
+        let mut xadd = redis::cmd("XADD");
+        xadd.arg(format!("{namespace}:redstream:stream:products.delay")).arg(format!("{ms}-0"));
+        for pair in 0..pairs {
+            xadd.arg(format!("other{pair}")).arg("x".repeat(100));
+        }
+        let _: String = xadd.query_async(&mut raw).await.unwrap();
+    }
+    add_at(&namespace, 4, 0, "2").await;
+    let logs = Logs::capture();
+    let moved = products.delayer(Duration::from_millis(1)).run_once().await.unwrap().expect("the lock is free");
+    assert_eq!((moved.due, moved.queued), (4, 2));
+    assert!(logs.has(&["ERROR", "without a field `payload`", "products", "entries=2", "first=2-0"]), "{}", logs.text());
+
+    let seen = Recorder::default();
+    products.consumer("search", seen.clone()).run_once().await.unwrap();
+    assert_eq!(seen.payloads(), [json!(1), json!(2)]);
+    let letters = products.delayer_dead_letters();
+    let told = letters.list(MessageId::MIN, 10).await.unwrap();
+    assert_eq!(
+        told.iter().map(|letter| letter.message_id).collect::<Vec<_>>(),
+        [MessageId::new(2, 0), MessageId::new(3, 0)]
+    );
+    assert!(told[1].error.contains("4001 others: other0=xxx") && told[1].error.len() < 2000, "{}", told[1].error);
+    assert_eq!(letters.discard_all().await.unwrap(), 2);
+}
+
+/// Where the main stream is none, nothing of a move is left behind by it, however often it is tried.
+#[tokio::test]
+async fn a_move_that_fails_leaves_nothing_of_it_behind() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    let mut raw = raw_redis(&redis_url()).await;
+    let key = |stream: &str| format!("{namespace}:redstream:stream:{stream}");
+    add_at(&namespace, 1, 0, "1").await;
+    let xadd = redis::cmd("XADD").arg(key("products.delay")).arg("2-0").arg("other").arg("x").to_owned();
+    xadd.exec_async(&mut raw).await.unwrap();
+    redis::cmd("SET").arg(key("products")).arg("no stream").exec_async(&mut raw).await.unwrap();
+    let delayer = products.delayer(Duration::from_millis(1));
+    for _ in 0..3 {
+        delayer.run_once().await.unwrap_err();
+    }
+    assert_eq!(products.delayer_dead_letters().count().await.unwrap(), 0);
+    redis::cmd("DEL").arg(key("products")).exec_async(&mut raw).await.unwrap();
+    delayer.run_once().await.unwrap();
+    assert_eq!((products.len().await.unwrap(), products.delayer_dead_letters().count().await.unwrap()), (1, 1));
 }
 
 #[tokio::test]

@@ -11,6 +11,13 @@ use crate::support::{eventually, namespace, raw_redis, redis_url, redstream, red
 
 const TTL: Duration = Duration::from_secs(60);
 
+/// Another one holds the lock now.
+async fn give_away(lock: &str) {
+    let mut raw = raw_redis(&redis_url()).await;
+    let set = redis::cmd("SET").arg(lock).arg("f".repeat(32)).arg("PX").arg(60_000).to_owned();
+    let () = set.query_async(&mut raw).await.unwrap();
+}
+
 /// What expiry does, or an operator: the lock is nobody's.
 async fn take_away(lock: &str) {
     let mut raw = raw_redis(&redis_url()).await;
@@ -109,7 +116,7 @@ async fn a_holder_learns_that_it_lost_the_lock() {
     let products = products(&redstream().await);
     let lock = products.lock("search", Duration::from_millis(300)).unwrap();
     let guard = lock.try_acquire().await.unwrap().expect("free");
-    take_away(lock.key()).await;
+    give_away(lock.key()).await;
     tokio::time::timeout(SOON, guard.lost()).await.expect("the renewal finds out");
 }
 
@@ -159,7 +166,10 @@ async fn a_forgotten_consumer_commits_nothing() {
     assert!(matches!(error, Error::Forgotten { .. }), "{error}");
 
     guard.release().await.unwrap();
-    eventually(SOON, "the lock to be free", async || products.forget("search").await.is_ok()).await;
+    eventually(SOON, "the lock to be free", async || {
+        matches!(products.forget("search").await, Err(Error::NoSuchConsumer { .. }))
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ async fn consumers_tell_what_they_handled_and_what_they_could_not() {
             let lock = lock.clone();
             async move {
                 let mut raw = raw_redis(&redis_url()).await;
-                redis::cmd("DEL").arg(lock).exec_async(&mut raw).await?;
+                redis::cmd("SET").arg(lock).arg("f".repeat(32)).exec_async(&mut raw).await?;
                 Ok(())
             }
         }

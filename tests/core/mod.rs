@@ -1,5 +1,6 @@
 //! Tests of `redstream-core`, file by file as its source.
 
+mod blocked;
 mod bounds;
 mod cluster;
 mod connect;
@@ -12,12 +13,16 @@ mod editions;
 mod faults;
 mod health;
 mod hostile;
+mod identity;
 mod lock;
+mod log_fields;
 mod loss;
 mod message;
 mod metrics;
+mod neglect;
 mod operate;
 mod outage;
+mod oversized;
 mod producer;
 mod properties;
 mod proxy;

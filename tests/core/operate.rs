@@ -59,7 +59,7 @@ async fn a_paused_consumer_rests_until_it_is_resumed() {
     assert!(matches!(products.lock("search", SOON).unwrap().try_acquire().await, Err(Error::Paused { .. })));
     assert_eq!(seen.len(), 3);
 
-    assert!(products.resume("search").await.unwrap());
+    products.resume("search").await.unwrap();
     eventually(SOON, "the rest", async || seen.len() == 6).await;
     assert!(!products.is_paused("search").await.unwrap());
     running.stop().await;
@@ -97,12 +97,32 @@ async fn a_batch_at_hand_when_the_pause_comes_is_not_committed() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_cannot_be_paused() {
+async fn what_is_not_there_is_refused_by_its_name_and_changes_nothing() {
     let products = redstream().await.stream("products").unwrap();
-    assert!(!products.pause("search", SOON).await.unwrap());
-    assert!(!products.resume("search").await.unwrap());
-    assert!(!products.is_paused("search").await.unwrap());
-    assert!(products.consumers().await.unwrap().is_empty());
+    products.register("search", Start::Earliest).await.unwrap();
+    for outcome in [
+        products.pause("serach", SOON).await.map(drop),
+        products.resume("serach").await,
+        products.rewind("serach", Start::Earliest).await.map(drop),
+        products.forget("serach").await,
+    ] {
+        let error = outcome.unwrap_err();
+        assert!(matches!(&error, Error::NoSuchConsumer { known, .. } if known == &["search"]), "{error:?}");
+        assert_eq!(error.to_string(), "stream products has no consumer serach: registered are search");
+    }
+    assert!(!products.is_paused("serach").await.unwrap());
+    assert_eq!(products.consumers().await.unwrap(), ["search"], "none was registered by the way");
+}
+
+#[tokio::test]
+async fn a_consumer_of_the_ruby_gem_which_has_a_place_and_no_entry_can_be_forgotten() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    let mut raw = raw_redis(&redis_url()).await;
+    let offset = format!("{namespace}:redstream:offset:products:search");
+    let () = redis::cmd("SET").arg(offset).arg("5-0").query_async(&mut raw).await.unwrap();
+    products.forget("search").await.unwrap();
+    assert_eq!(products.offsets().get("search").await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -219,6 +239,9 @@ async fn a_writer_waits_until_the_consumer_has_passed_its_write() {
     let redstream = redstream().await;
     let (products, orders) = (redstream.stream("products").unwrap(), redstream.stream("orders").unwrap());
     let seen = Recorder::default();
+    for stream in [&products, &orders] {
+        stream.register("search", Start::Earliest).await.unwrap();
+    }
     let running = [start(products.consumer("search", seen.clone())), start(orders.consumer("search", seen.clone()))];
     let mut token = SyncToken::new();
     for stream in [&products, &orders] {
@@ -244,6 +267,7 @@ async fn a_writer_waits_until_the_consumer_has_passed_its_write() {
 async fn a_wait_for_a_consumer_that_does_not_come_ends_with_where_it_stands() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();
+    products.register("search", Start::Earliest).await.unwrap();
     let id = redstream.producer().queue(products.name(), &1).await.unwrap();
     let mut token = SyncToken::new();
     token.add(message(&products, 1), Some(id));
@@ -278,6 +302,7 @@ async fn a_dead_letter_of_the_write_is_no_success() {
         let numbers = batch.payloads::<i64>().collect::<Result<Vec<_>, _>>()?;
         if numbers.contains(&1) { Err("not this one".into()) } else { Ok(()) }
     };
+    products.register("search", Start::Earliest).await.unwrap();
     let running = start(products.consumer("search", handler).attempts(1));
     add(&redstream, &products, 0..1).await;
     let id = redstream.producer().queue(products.name(), &1).await.unwrap();
@@ -291,5 +316,39 @@ async fn a_dead_letter_of_the_write_is_no_success() {
     let error = redstream.wait_until_synced("search", &token(1, id), SOON).await.unwrap_err();
     assert!(matches!(&error, Error::DeadLettered { message, .. } if *message == id), "{error}");
     assert!(error.to_string().contains("not this one"), "{error}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_wait_for_a_mistyped_consumer_ends_at_once_and_sends_nothing() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    products.register("search", Start::Earliest).await.unwrap();
+    let mut token = SyncToken::new();
+    token.add(message(&products, 1), None);
+    let waited = tokio::time::timeout(SOON, redstream.wait_until_synced("serach", &token, SOON * 60));
+    let error = waited.await.expect("at once").unwrap_err();
+    assert!(matches!(&error, Error::NoSuchConsumer { consumer, .. } if consumer == "serach"), "{error:?}");
+    assert!(products.is_empty().await.unwrap());
+}
+
+/// A book and its link to a category, say: the search has no consumer of the links.
+#[tokio::test]
+async fn streams_without_a_consumer_of_that_name_are_not_waited_for() {
+    let redstream = redstream().await;
+    let (books, links) = (redstream.stream("books").unwrap(), redstream.stream("links").unwrap());
+    books.register("search", Start::Earliest).await.unwrap();
+    let running = start(books.consumer("search", Recorder::default()));
+    let mut token = SyncToken::new();
+    for stream in [&books, &links] {
+        let id = redstream.producer().queue(stream.name(), &7).await.unwrap();
+        token.add(message(stream, 7), Some(id));
+    }
+    redstream.wait_until_synced("search", &token, SOON).await.unwrap();
+
+    let only = token.only(|stream| stream == links.name());
+    assert_eq!(only.streams().into_iter().collect::<Vec<_>>(), [links.name()]);
+    let error = redstream.wait_until_synced("search", &only, SOON).await.unwrap_err();
+    assert!(matches!(&error, Error::NoSuchConsumer { stream, .. } if stream == links.name()), "{error:?}");
     running.stop().await;
 }

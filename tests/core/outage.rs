@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use redstream_core::{ConnectOptions, Redstream, Supervisor};
+use redstream_core::{Condition, ConnectOptions, Redstream, Start, Supervisor};
 use serde_json::json;
 
 use super::SOON;
 use super::recorder::Recorder;
-use crate::support::{eventually, private_redis};
+use crate::support::{Logs, eventually, private_redis, redstream};
+
+/// How many lines of at least the level WARN there are.
+fn warnings(logs: &Logs) -> usize {
+    logs.text().lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).count()
+}
 
 /// Longer than any pause between two attempts to connect.
 const BACK: Duration = Duration::from_secs(40);
@@ -82,4 +87,65 @@ async fn shutdown_is_prompt_while_redis_is_away() {
         server.kill().unwrap();
     };
     tokio::time::timeout(BACK, supervisor.run_until(away)).await.expect("it stops").unwrap();
+}
+
+#[tokio::test]
+async fn an_outage_under_many_workers_is_told_at_its_begin_and_at_its_end() {
+    let mut server = private_redis().await;
+    let redstream = Redstream::connect(server.url()).await.unwrap();
+    let products = redstream.stream("products").unwrap();
+    let pauses = (Duration::from_millis(10), Duration::from_millis(20));
+    let mut supervisor = Supervisor::new().with(products.trimmer()).with(products.delayer(Duration::from_secs(60)));
+    for number in 0..10 {
+        let consumer = products.consumer(format!("search-{number}"), Recorder::default());
+        supervisor = supervisor.with(consumer.backoff(pauses.0, pauses.1));
+    }
+    let shards = redstream.shards("orders", 3).unwrap();
+    let supervisor = supervisor.with(shards.consumer("search", Recorder::default()));
+    let health = supervisor.health();
+    let mut logs = None;
+    let story = async {
+        eventually(BACK, "all to be connected", async || health.is_ready()).await;
+        let during = logs.insert(Logs::capture());
+        server.kill().unwrap();
+        eventually(BACK, "all to fail several times", async || {
+            let failed = during.text().matches("cannot work for now").count();
+            failed > 100 && health.workers().iter().all(|worker| worker.condition == Condition::Failing)
+        })
+        .await;
+        assert_eq!(warnings(during), 1, "{}", during.text());
+        assert!(during.has(&["WARN", "Redis cannot be worked with", "error="]));
+        server.restart().unwrap();
+        eventually(BACK, "all to be connected again", async || health.is_ready()).await;
+        eventually(BACK, "the end to be told", async || during.has(&["WARN", "Redis answers again", "attempts="]))
+            .await;
+        assert_eq!(warnings(during), 2, "{}", during.text());
+    };
+    supervisor.run_until(story).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_standby_says_once_that_it_stands_by() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    products.register("search", Start::Earliest).await.unwrap();
+    let owner =
+        products.lock("search", Duration::from_millis(200)).unwrap().try_acquire().await.unwrap().expect("free");
+    let supervisor = Supervisor::new().with(products.consumer("search", Recorder::default()));
+    let (health, logs) = (supervisor.health(), Logs::capture());
+    let since = || health.workers()[0].since_progress;
+    let story = async {
+        eventually(SOON, "it to stand by", async || health.workers()[0].condition == Condition::Standby).await;
+        let (mut looks, mut before) = (0, since());
+        eventually(SOON, "it to look again", async || {
+            looks += usize::from(since() < before);
+            before = since();
+            looks >= 3
+        })
+        .await;
+        let told = logs.text().matches("standing by").count();
+        assert_eq!(told, 1, "{}", logs.text());
+    };
+    supervisor.run_until(story).await.unwrap();
+    drop(owner);
 }

@@ -176,3 +176,39 @@ async fn a_forgotten_consumer_is_not_restarted() {
     supervisor.run_until(forgotten).await.unwrap();
     assert!(products.consumers().await.unwrap().is_empty(), "it did not register again");
 }
+
+/// As Kubernetes and systemd do with SIGTERM, and a terminal with SIGINT.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_stops_it_with_grace_and_hands_over() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let minute = Duration::from_secs(60);
+    for (place, signal) in ["TERM", "INT"].into_iter().enumerate() {
+        let begun = Arc::new(Notify::new());
+        let handler = {
+            let begun = begun.clone();
+            move |_: Batch| {
+                let begun = begun.clone();
+                async move {
+                    begun.notify_one();
+                    Ok(())
+                }
+            }
+        };
+        let supervisor = Supervisor::new().with(products.consumer("search", handler).lock_ttl(minute));
+        redstream.producer().queue(products.name(), &place).await.unwrap();
+        let logs = Logs::capture();
+        let running = tokio::spawn(supervisor.run_until_signal());
+        begun.notified().await;
+        let process = std::process::id().to_string();
+        let sent = tokio::process::Command::new("kill").args([&format!("-{signal}"), &process]).status().await.unwrap();
+        assert!(sent.success());
+        tokio::time::timeout(SOON, running).await.expect("it stops").unwrap().unwrap();
+        assert!(logs.has(&["told to stop", &format!("SIG{signal}")]), "{}", logs.text());
+        assert_eq!(products.lag("search").await.unwrap(), 0, "what was at hand is committed");
+        let free = products.lock("search", minute).unwrap().try_acquire().await.unwrap();
+        assert!(free.is_some(), "the lock is free, though its TTL is a minute");
+        free.unwrap().release().await.unwrap();
+    }
+}

@@ -2,6 +2,7 @@
 //! lock, its writes by their version. Each story is told twice: as the rules have it, and with a rule left out, which
 //! shows that the harm is real and that the rule is what prevents it.
 
+mod expired;
 mod late;
 mod operators;
 mod two_masters;

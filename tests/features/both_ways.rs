@@ -16,7 +16,17 @@ fn with_others() -> Command {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("both-ways");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut run = Command::new(cargo);
-    run.args(["run", "--quiet", "--locked", "--package", "redstream-features", "--bin", "keys", "--features", "others"]);
+    run.args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "redstream-features",
+        "--bin",
+        "keys",
+        "--features",
+        "others",
+    ]);
     run.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target);
     run
 }

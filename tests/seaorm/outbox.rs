@@ -197,6 +197,7 @@ on_each_database! {
         with_key(100, "Rome").insert(&txn).await.unwrap();
         let token = txn.commit_with_token().await.unwrap();
         let consumer = world.cities().consumer("search", async |_| Ok(()));
+        world.cities().register("search", redstream_seaorm::Start::Earliest).await.unwrap();
         let (waited, ()) = tokio::join!(world.redstream.wait_until_synced("search", &token, SOON), async {
             world.announced(&ids([100])).await;
             consumer.run_once().await.unwrap();

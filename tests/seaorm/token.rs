@@ -27,6 +27,7 @@ on_each_database! {
         let names = Names::default();
         let cities = world.redstream.stream("cities").unwrap();
         let indexer = Indexer::new(world.db.clone(), names.clone());
+        cities.register("search", redstream_seaorm::Start::Earliest).await.unwrap();
         let story = async {
             let txn = world.db.begin().await.unwrap();
             let inner = txn.begin().await.unwrap();

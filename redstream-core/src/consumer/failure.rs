@@ -137,11 +137,11 @@ impl<'a> Struggle<'a> {
         let (error, attempts) = (chain(&**error), self.tries_of(message.id()));
         ::metrics::counter!(metrics::DEAD, &consumer.labels()).increment(1);
         tracing::error!(
-            stream = %consumer.stream, consumer = consumer.name, message = %message.id(), error, attempts,
+            stream = %consumer.stream, consumer = consumer.name, message_id = %message.id(), error, attempts,
             "message cannot be handled: it goes to the dead letters, and the consumer goes on"
         );
         cross("consumer: set aside");
-        self.dead.push(Dead { message, error, attempts });
+        self.dead.push(Dead { message, error, attempts, is_oversized: false });
     }
 
     fn tries_of(&self, id: MessageId) -> u32 {

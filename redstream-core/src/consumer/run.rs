@@ -12,14 +12,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use self::committing::{Committing, Done};
+use super::blocking::{timed, within};
 use super::failure::{Arena, Failure, Struggle};
 use super::reading::Reading;
 use super::{Consumer, Progress};
 use crate::chaos::cross;
 use crate::dead::Dead;
+use crate::error::shortened;
 use crate::handler::Failed;
 use crate::lock::{Lock, LockGuard};
-use crate::loss::Loss;
 use crate::mutation::{
     self,
     Mutation::{CommitBeforeHandling, VersionEarly},
@@ -53,15 +54,25 @@ impl Tenure for Consumer {
         &self.pulse
     }
 
+    async fn introduce(&self, session: &Session) -> Result<()> {
+        self.identify(session).await
+    }
+
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Progress> {
         let member = Arc::new(self.member());
-        self.notice_loss(guard);
+        self.introduce(session).await?;
+        self.notice_loss(session, guard, &member).await?;
         let messages = read_now(session, &member.stream, self.batch_size, BUDGET, guard.found().cursor()).await?;
         if messages.is_empty() {
             return Ok(Progress::Idle);
         }
-        let batch = Batch::new(messages.into(), self.versions(guard, &member), None);
-        if let Err(failure) = self.handle(batch.clone()).await {
+        let messages: Arc<[Message]> = messages.into();
+        let own = self.own(&messages);
+        let (fitting, dead) = self.set_aside(&own)?;
+        let batch = Batch::new(fitting, self.versions(guard, &member), None);
+        if !batch.is_empty()
+            && let Err(failure) = self.handle(batch.clone()).await
+        {
             return Err(Error::Handler {
                 stream: self.stream.clone(),
                 consumer: self.name.clone(),
@@ -70,13 +81,14 @@ impl Tenure for Consumer {
                 source: failure.source,
             });
         }
-        self.commit(guard, &Done::of(batch.messages(), Vec::new())).await?;
-        Ok(Progress::Handled(batch.len()))
+        self.commit(guard, &Done::of(&messages, &own, dead)).await?;
+        Ok(Progress::Handled(own.len()))
     }
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
-        self.notice_loss(guard);
+        self.notice_loss(session, guard, &member).await?;
+        let _watch = self.watch_neighbours(session, &member);
         let mut reading = Reading::new(session, &member.stream, self.batch_size, guard.found().cursor());
         let mut issued = None;
         let mut committing = Committing::new(self, guard);
@@ -89,19 +101,20 @@ impl Tenure for Consumer {
             };
             cross("consumer: read");
             self.pulse.progress(Condition::Working);
-            let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = messages.len());
+            let own = self.own(&messages);
+            let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = own.len());
             let versions = self.versions(guard, &member);
             let arena = Arena { consumer: self, session, guard, shutdown, versions: &versions };
             if mutation::is(CommitBeforeHandling) {
-                self.commit(guard, &Done::of(&messages, Vec::new())).await?;
+                self.commit(guard, &Done::of(&messages, &own, Vec::new())).await?;
             }
-            let work = mutation::cut(arena.carry(&messages, issued.take()), shutdown);
+            let work = mutation::cut(arena.carry(&own, issued.take()), shutdown);
             // Boxed: with what a failure goes through, it is a large future.
             let work = Box::pin(work.instrument(span));
             let (dead, committed) = reading.while_working(committing.beside_work(work)).await;
             committed?;
             let Some(dead) = dead? else { return committing.done().await };
-            let done = Done::of(&messages, dead);
+            let done = Done::of(&messages, &own, dead);
             // A version that the commit issues is sound for the next batch only if that one has arrived
             // by now; an earlier version than its arrival could be older than the rows a rival reads.
             let arrived = reading.is_ahead();
@@ -120,11 +133,17 @@ impl Arena<'_> {
     /// Has the messages handled, whatever it takes, and returns those that had to be given up. `None`: told to stop
     /// before all was done.
     async fn carry(self, messages: &Arc<[Message]>, issued: Option<u64>) -> Result<Option<Vec<Dead>>> {
-        let batch = Batch::new(messages.clone(), self.versions.clone(), issued);
-        match self.consumer.handle(batch).await {
-            Ok(()) => Ok(Some(Vec::new())),
-            Err(failure) => Struggle::new(self, messages).fight(failure).await,
+        let (fitting, mut dead) = self.consumer.set_aside(messages)?;
+        if fitting.is_empty() {
+            return Ok(Some(dead));
         }
+        let batch = Batch::new(fitting.clone(), self.versions.clone(), issued);
+        let Err(failure) = self.consumer.handle(batch).await else { return Ok(Some(dead)) };
+        let given_up = Struggle::new(self, &fitting).fight(failure).await?;
+        Ok(given_up.map(|given_up| {
+            dead.extend(given_up);
+            dead
+        }))
     }
 }
 
@@ -133,27 +152,45 @@ impl Consumer {
     pub(super) async fn handle(&self, batch: Batch) -> Result<(), Failure> {
         let canary = batch.messages().last().cloned();
         let begun = Instant::now();
+        let ownership = batch.versions().ownership().clone();
+        let calling = ownership.work.begin(batch.first_id(), self.pulse.patience());
         // A handler is the application's code: its panic is a failure of this batch, not of the worker.
         cross("consumer: handling");
-        let outcome = AssertUnwindSafe(mutation::handle(&*self.handler, batch)).catch_unwind().await;
+        let call = AssertUnwindSafe(mutation::handle(&*self.handler, batch)).catch_unwind();
+        let (outcome, blocked) = timed(within(self.handler_timeout, call)).await;
         cross("consumer: handled");
+        drop(calling);
+        self.tell_of_blocking(blocked);
         ::metrics::histogram!(metrics::BATCH_SECONDS, &self.labels()).record(begun.elapsed());
         let failure = match outcome {
-            Ok(Ok(())) => {
+            Some(Ok(Ok(()))) => {
                 *self.canary.lock().await = canary;
                 return Ok(());
             }
-            Ok(Err(error)) => {
+            Some(Ok(Err(error))) => {
                 let (source, failed) = error.into_parts();
                 Failure { source, failed }
             }
-            Err(panic) => {
+            Some(Err(panic)) => {
                 let source = format!("the handler panicked: {}", panic_message(&*panic)).into();
+                Failure { source, failed: Failed::Unknown }
+            }
+            None => {
+                let bound = self.handler_timeout.unwrap_or_default();
+                let source = format!("the handler did not return within {bound:?}, its handler_timeout").into();
                 Failure { source, failed: Failed::Unknown }
             }
         };
         ::metrics::counter!(metrics::HANDLER_FAILURES, &self.labels()).increment(1);
-        Err(failure)
+        Err(Failure { source: shortened(failure.source), ..failure })
+    }
+
+    /// Those that are for this consumer: all but other consumers' dead letters that were put back.
+    fn own(&self, messages: &Arc<[Message]>) -> Arc<[Message]> {
+        if messages.iter().all(|message| message.is_for(&self.name)) {
+            return messages.clone();
+        }
+        messages.iter().filter(|message| message.is_for(&self.name)).cloned().collect()
     }
 
     /// Returns the version that came with it.
@@ -163,21 +200,9 @@ impl Consumer {
         cross("consumer: committed");
         self.highest.saw(committed.version);
         self.memory.committed(*last, guard.found().rewinds);
+        self.pulse.achieved();
         ::metrics::counter!(metrics::HANDLED, &self.labels()).increment(*messages);
         Ok(committed.version)
-    }
-
-    fn notice_loss(&self, guard: &LockGuard) {
-        let Some(kind) = self.memory.compare(guard.found()) else { return };
-        let loss = Loss { stream: self.stream.clone(), consumer: self.name.clone(), kind };
-        ::metrics::counter!(metrics::LOSSES, &self.labels()).increment(1);
-        tracing::error!(
-            stream = %self.stream, consumer = self.name, %loss,
-            "Redis lost messages, or a consumer's place: changes may never come; reindex what this consumer feeds"
-        );
-        if let Some(on_loss) = &self.on_loss {
-            on_loss(loss);
-        }
     }
 
     fn versions(&self, guard: &LockGuard, member: &Arc<Member>) -> Versions {

@@ -13,7 +13,7 @@ pub(super) struct Due<'a> {
     pub(super) last: MessageId,
     /// What is to be queued, each once. A field beside the payload, which no writer of ours adds, does not go along.
     pub(super) payloads: Vec<&'a [u8]>,
-    /// Those without a payload, which are queued as they are: whoever wrote them may know why.
+    /// Those without a payload, which become dead letters: nothing of ours writes such.
     pub(super) without: Vec<MessageId>,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Due<'a> {
 
     /// Messages added for them.
     pub(super) fn queued(&self) -> u64 {
-        (self.payloads.len() + self.without.len()) as u64
+        self.payloads.len() as u64
     }
 }
 
@@ -58,10 +58,10 @@ mod tests {
     }
 
     #[test]
-    fn an_equal_payload_goes_once_and_none_as_it_is() {
+    fn an_equal_payload_goes_once_and_an_entry_without_goes_aside() {
         let batch = [message(1, 0, Some("a")), message(1, 1, None), message(1, 2, Some("a")), message(1, 3, None)];
         let due = Due::of(&batch, 1, 0);
-        assert_eq!((due.count, due.queued()), (4, 3));
+        assert_eq!((due.count, due.queued()), (4, 1));
         assert_eq!(due.payloads, [b"a"]);
         assert_eq!(due.without, [batch[1].id(), batch[3].id()]);
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::instrument::WithSubscriber;
 
+use super::work::Work;
 use super::{Lock, LockKeys, millis};
 use crate::chaos::cross;
 use crate::link::Link;
@@ -33,6 +35,8 @@ pub(crate) struct Ownership {
     pub(crate) session: Session,
     pub(crate) token: String,
     pub(crate) ttl: Duration,
+    /// What the owner's handler is at.
+    pub(crate) work: Work,
     link: Link,
     lost: CancellationToken,
     reason: OnceLock<Loss>,
@@ -56,11 +60,14 @@ impl LockGuard {
             session,
             token,
             ttl: lock.ttl,
+            work: Work::default(),
             link: lock.redstream.link().clone(),
             lost: CancellationToken::new(),
             reason: OnceLock::new(),
         });
-        let renewal = AbortOnDropHandle::new(tokio::spawn(renew(ownership.clone())));
+        // On a thread of its own: a handler may block the one that this runs on.
+        let renewal = ownership.session.keeper().spawn(renew(ownership.clone()).with_current_subscriber());
+        let renewal = AbortOnDropHandle::new(renewal);
         Self { ownership, found, released: AtomicBool::new(false), _renewal: renewal }
     }
 
@@ -129,6 +136,9 @@ impl Ownership {
         cross("lock: releasing");
         let mut script = scripts::RELEASE.prepare_invoke();
         script.key(&self.keys.lock).key(&self.keys.notify).arg(&self.token).arg(millis(self.ttl));
+        if let Some(member) = &self.keys.member {
+            script.key(&member.registry).arg(&member.name);
+        }
         let _released: u8 = self.link.script("release a lock", &script).await?;
         Ok(())
     }
@@ -168,6 +178,12 @@ impl Ownership {
             (Loss::Paused, Some(member)) => {
                 Error::Paused { stream: member.stream_name.clone(), consumer: member.name.clone() }
             }
+            (Loss::Unknown, _) => {
+                let broke =
+                    "the connection that renews it broke: its TTL frees it, unless this worker takes it again before";
+                let source = std::io::Error::new(std::io::ErrorKind::ConnectionReset, broke).into();
+                Error::Redis { attempt: format!("keep the lock {}", self.keys.lock), source }
+            }
             _ => Error::LockLost { lock: self.keys.lock.clone() },
         }
     }
@@ -176,6 +192,7 @@ impl Ownership {
 async fn renew(ownership: Arc<Ownership>) {
     loop {
         tokio::time::sleep(ownership.ttl / 3).await;
+        ownership.work.look(ownership.keys.member.as_ref());
         cross("lock: renewing");
         let mut script = scripts::RENEW.prepare_invoke();
         script.key(&ownership.keys.lock);
@@ -195,7 +212,8 @@ async fn renew(ownership: Arc<Ownership>) {
                 return;
             }
             Err(error) => {
-                tracing::warn!(
+                // The worker tells what becomes of its session, together with all others of its process.
+                tracing::debug!(
                     lock = ownership.keys.lock,
                     error = &error as &dyn std::error::Error,
                     "lock not renewed: the session is given up"

@@ -1,11 +1,12 @@
 -- Moves delay messages that were read, and are due, to their main stream. They are always the oldest, so trimming removes
 -- exactly them. What was read goes back as arguments: for Redis that is half the work of reading it here, entry by entry.
--- KEYS: lock, registry, offset, X.delay, X
+-- An entry without a payload becomes a dead letter, with the beginning of what it holds.
+-- KEYS: lock, registry, offset, X.delay, X [, dead letters]   (the last: if there is an entry without a payload)
 -- ARGV: token, ttl_ms, name, delay_ms, id of the last one to move, how many entries have no payload, their ids, payloads
 -- -> {'moved', 1 or 0 where the last one is not due, now_ms, ms until the next is due or -1}
 --    | {'lost'} | {'forgotten'} | {'paused'}
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end
 local note = registered(KEYS[2], ARGV[3])
+if not owns(KEYS[1], note, ARGV[1], ARGV[2]) then return {'lost'} end
 if not note then return {'forgotten'} end
 if note.paused then return {'paused'} end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -15,9 +16,17 @@ if tonumber((parts(last))) + delay <= now then
   moved = 1
   -- Local, since they are looked up for every message.
   local payloads, call, main, arguments = 7 + tonumber(ARGV[6]), redis.call, KEYS[5], ARGV
+  call('XLEN', main) -- fails if it is no stream, before anything is added
   for i = 7, payloads - 1 do
-    local entry = call('XRANGE', KEYS[4], arguments[i], arguments[i])[1]
-    if entry then call('XADD', main, '*', unpack(entry[2])) end
+    local entry, holds = call('XRANGE', KEYS[4], arguments[i], arguments[i])[1], {}
+    local fields = entry and entry[2] or {}
+    for f = 1, math.min(#fields, 16), 2 do
+      holds[#holds + 1] = string.sub(fields[f], 1, 64) .. '=' .. string.sub(fields[f + 1], 1, 64)
+    end
+    if entry then
+      call('XADD', KEYS[6], '*', 'payload', '', 'message_id', arguments[i], 'error', 'the delay message has no field `payload`, but '
+        .. math.floor(#fields / 2) .. ' others: ' .. table.concat(holds, ', '), 'attempts', '1')
+    end
   end
   for i = payloads, #arguments do call('XADD', main, '*', 'payload', arguments[i]) end
   if last ~= '0-0' then

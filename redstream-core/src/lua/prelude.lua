@@ -77,6 +77,17 @@ local function registered(registry, name)
   return {}
 end
 
+-- Whether the caller holds the lock. One that has expired and that nobody took since is taken again: a process that was
+-- paused, or that could not reach Redis for a while, need not do its work twice for that. `note` is the consumer's, which names
+-- the last one who took the lock; a rewind and a release clear that name.
+local function owns(lock, note, token, ttl)
+  local holder = redis.call('GET', lock)
+  if holder then return holder == token end
+  if not note or note.paused or note.owner ~= token then return false end
+  redis.call('SET', lock, token, 'PX', ttl)
+  return true
+end
+
 -- The next version: microseconds of this server's clock, above the stored one and above `floor`.
 local function next_version(key, floor)
   local version = math.max(now_us(), tonumber(redis.call('GET', key) or '0') + 1, tonumber(floor))
@@ -90,7 +101,10 @@ local function register(registry, offset, stream, name, note, start)
   local known = registered(registry, name)
   local merged = known or {}
   for field, value in pairs(cjson.decode(note)) do merged[field] = value end
-  if not known then merged.registered_at = math.floor(now_us() / 1000) end
+  if not known then
+    merged.registered_at = math.floor(now_us() / 1000)
+    merged.placed = start ~= '-' or nil -- its offset is no sign that it has worked
+  end
   redis.call('HSET', registry, name, cjson.encode(merged))
   if known or start == '-' then return not known end
   if start == '$' then start = last_generated(stream) end

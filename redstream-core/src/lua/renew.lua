@@ -2,9 +2,9 @@
 -- KEYS: lock [, registry]
 -- ARGV: token, ttl_ms [, name]
 -- -> 'renewed' | 'lost' | 'forgotten' | 'paused'
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lost' end
+local note = KEYS[2] and registered(KEYS[2], ARGV[3])
+if not owns(KEYS[1], note, ARGV[1], ARGV[2]) then return 'lost' end
 if KEYS[2] then
-  local note = registered(KEYS[2], ARGV[3])
   if not note then return 'forgotten' end
   if note.paused then return 'paused' end
 end

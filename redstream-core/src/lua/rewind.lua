@@ -1,17 +1,18 @@
 -- Moves a consumer's place, also backwards, and takes the lock away, so that the running owner's next commit
 -- is refused. The version key stays: what is handled again has greater versions.
 -- KEYS: lock, lock.notify, registry, offset, stream
--- ARGV: name, note, start ('-' earliest, '$' latest, or an id), notify_ttl_ms
--- -> the new offset
-register(KEYS[3], KEYS[4], KEYS[5], ARGV[1], ARGV[2], '-')
+-- ARGV: name, start ('-' earliest, '$' latest, or an id), notify_ttl_ms
+-- -> the new offset | false: no such consumer
 local note = registered(KEYS[3], ARGV[1])
+if not note then return false end
 note.rewinds = (note.rewinds or 0) + 1
+note.owner = nil
 redis.call('HSET', KEYS[3], ARGV[1], cjson.encode(note))
-local offset = ARGV[3]
+local offset = ARGV[2]
 if offset == '-' then offset = '0-0' end
 if offset == '$' then offset = last_generated(KEYS[5]) end
 redis.call('SET', KEYS[4], offset)
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('RPUSH', KEYS[2], '1')
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
 return offset

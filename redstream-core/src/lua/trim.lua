@@ -17,14 +17,17 @@ end
 local names = redis.call('HKEYS', KEYS[2])
 local same = #names == registry_size
 for i = 1, #names do same = same and given[names[i]] == 'r' end
-if not same then return {'registry', unpack(names)} end
+if not same then
+  table.insert(names, 1, 'registry') -- as a table: unpack has a limit
+  return names
+end
 
 local last, lowest = last_generated(KEYS[1]), nil
 for i = 2, #ARGV do
   local name, offset = string.sub(ARGV[i], 2), redis.call('GET', KEYS[i + 1])
   if not offset then return {'waiting', name} end
   if not parts(offset) then
-    return redis.error_reply('ERR the offset at ' .. KEYS[i + 1] .. ' is not a message id: ' .. offset)
+    return redis.error_reply('ERR the offset at ' .. KEYS[i + 1] .. ' is not a message id: ' .. string.sub(offset, 1, 64))
   end
   if before(last, offset) then return {'beyond', name, offset, last} end
   if not lowest or before(offset, lowest) then lowest = offset end

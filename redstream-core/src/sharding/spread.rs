@@ -15,10 +15,11 @@ use super::generation::is_open;
 use super::hosts::Host;
 use super::worker::Sharded;
 use crate::lock::{Attempt, Lock, LockGuard};
+use crate::outages::Outages;
 use crate::pulse::{Condition, Pulse};
 use crate::session::Session;
 use crate::tenure::Tenure;
-use crate::{Redstream, Result};
+use crate::{Error, Redstream, Result};
 
 /// The share of one host, while it runs.
 pub(super) struct Spread<W> {
@@ -67,17 +68,18 @@ impl<W: Tenure + Clone> Spread<W> {
         while !shutdown.is_cancelled() {
             // A round is never cut off, since that could leave a lock taken and nobody at work; each of its steps is
             // bounded.
-            let pause = match self.round(shutdown).await {
+            let round = self.round(shutdown).await;
+            if round.is_ok() {
+                self.outages().recovered(&self.title);
+            }
+            let pause = match round {
                 // Where this host took its turn others may take theirs, and then there may be more to take.
                 Ok(true) => self.round / 8,
                 Ok(false) => self.round,
                 Err(error) if error.may_pass() => {
+                    // Shards stay where they are until the next round.
                     self.pulse.turn(Condition::Failing);
-                    tracing::warn!(
-                        worker = self.title,
-                        error = &error as &dyn std::error::Error,
-                        "cannot see what the other hosts do: shards stay where they are until the next round"
-                    );
+                    self.outages().failed(&self.title, &error, self.round);
                     self.round
                 }
                 Err(error) => return Err(error),
@@ -105,6 +107,7 @@ impl<W: Tenure + Clone> Spread<W> {
             }
             took |= self.take(shard, &mut spare, shutdown).await?;
         }
+        self.pulse.troubles_of(self.workers.iter().map(Tenure::own_pulse));
         self.pulse.sum_up(self.held.keys().map(|shard| self.workers[*shard].own_pulse()));
         Ok(took)
     }
@@ -149,7 +152,9 @@ impl<W: Tenure + Clone> Spread<W> {
         match self.locks[shard].attempt_with(&session, self.host.token()).await? {
             Attempt::Acquired(guard) => {
                 let stop = shutdown.child_token();
-                self.workers[shard].own_pulse().progress(Condition::Idle);
+                let pulse = self.workers[shard].own_pulse();
+                pulse.set_patience(self.pulse.patience());
+                pulse.progress(Condition::Idle);
                 self.held.insert(shard, stop.clone());
                 self.tasks.spawn(work(shard, self.workers[shard].clone(), session, guard, stop));
                 Ok(true)
@@ -185,15 +190,27 @@ impl<W: Tenure + Clone> Spread<W> {
         self.held.remove(&shard);
         match outcome {
             Err(error) if error.may_pass() => {
-                tracing::warn!(
-                    worker = self.workers[shard].name(),
-                    error = &error as &dyn std::error::Error,
-                    "session ended: whichever host takes the shard next goes on from what is stored"
-                );
+                self.workers[shard].own_pulse().lost();
+                let worker = self.workers[shard].name();
+                if let Error::LockLost { .. } | Error::Paused { .. } = error {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(
+                        worker,
+                        error,
+                        "lock lost: whichever host takes the shard next goes on from what is stored"
+                    );
+                } else {
+                    // Whichever host takes the shard next goes on from what is stored; this one looks in the next round.
+                    self.outages().failed(&self.title, &error, self.round);
+                }
                 Ok(())
             }
             other => other,
         }
+    }
+
+    fn outages(&self) -> &Outages {
+        self.redstream.link().connector().outages()
     }
 
     async fn bring_home(&mut self) {
@@ -204,6 +221,7 @@ impl<W: Tenure + Clone> Spread<W> {
                 tracing::error!(worker = self.title, error, "a shard's worker failed while all were stopping");
             }
         }
+        self.outages().recovered(&self.title);
         if let Err(error) = self.host.leave(&self.redstream, &self.hosts).await {
             let error = &error as &dyn std::error::Error;
             tracing::debug!(worker = self.title, error, "the other hosts will notice later that this one is gone");
@@ -220,7 +238,10 @@ async fn work<W: Tenure>(
     stop: CancellationToken,
 ) -> (usize, Result<()>) {
     tracing::info!(worker = worker.name(), offset = ?guard.found().offset, "lock taken: at work");
-    let outcome = worker.work(&session, &guard, &stop).await;
+    let outcome = match worker.introduce(&session).await {
+        Ok(()) => worker.work(&session, &guard, &stop).await,
+        refused => refused,
+    };
     let released = guard.release().await;
     (shard, outcome.and(released))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::keys::Keys;
 use crate::lock::millis;
-use crate::{MessageId, Result, Start, Stream, scripts};
+use crate::{Error, MessageId, Result, Start, Stream, scripts};
 
 /// How long a wake-up waits for a standby that is just about to wait.
 const NOTIFY_TTL: Duration = Duration::from_secs(5);
@@ -18,12 +18,13 @@ impl Stream {
     /// its lock.
     ///
     /// A batch at hand when the pause comes is handled to its end, but not committed: it comes again. Paused
-    /// consumers stay so over restarts, until [`resume`](Self::resume). Errors where the name is not usable; `false` at once
-    /// where there is no such consumer.
+    /// consumers stay so over restarts, until [`resume`](Self::resume).
+    ///
+    /// # Errors
+    ///
+    /// With [`Error::NoSuchConsumer`] if none of that name is registered.
     pub async fn pause(&self, consumer: &str, within: Duration) -> Result<bool> {
-        if !self.flag(consumer, "1").await? {
-            return Ok(false);
-        }
+        self.flag(consumer, "1").await?;
         let deadline = tokio::time::Instant::now() + within;
         while self.state(consumer).await?.1 {
             if tokio::time::Instant::now() >= deadline {
@@ -34,8 +35,12 @@ impl Stream {
         Ok(true)
     }
 
-    /// Lets a paused consumer work again, at once. Returns whether there is such a consumer.
-    pub async fn resume(&self, consumer: &str) -> Result<bool> {
+    /// Lets a paused consumer work again, at once.
+    ///
+    /// # Errors
+    ///
+    /// With [`Error::NoSuchConsumer`] if none of that name is registered.
+    pub async fn resume(&self, consumer: &str) -> Result<()> {
         self.flag(consumer, "0").await
     }
 
@@ -50,15 +55,34 @@ impl Stream {
     /// The one exception to offsets moving forward only: it takes the lock away from whoever works, whose commit is
     /// then refused. Messages that were trimmed do not come back: give the trimmer a
     /// [retention](crate::Trimmer::keep) if you want to rewind. Returns the new offset.
+    ///
+    /// # Errors
+    ///
+    /// With [`Error::NoSuchConsumer`] if none of that name is registered; [`register`](Self::register) it first if it has never run.
     pub async fn rewind(&self, consumer: &str, to: Start) -> Result<MessageId> {
         const ATTEMPT: &str = "rewind a consumer";
         let member = self.member(consumer)?;
         let lock = self.redstream.keys().consumer_lock(&self.name, consumer);
         let mut script = scripts::REWIND.prepare_invoke();
         script.key(&lock).key(Keys::notify(&lock)).key(&member.registry).key(&member.offset).key(&member.stream);
-        script.arg(consumer).arg(&member.note).arg(to.word()).arg(millis(NOTIFY_TTL));
-        let offset: String = self.redstream.link().script(ATTEMPT, &script).await?;
-        offset.parse().map_err(|_| crate::Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: offset })
+        script.arg(consumer).arg(to.word()).arg(millis(NOTIFY_TTL));
+        let offset: Option<String> = self.redstream.link().script(ATTEMPT, &script).await?;
+        let Some(offset) = offset else { return Err(self.no_such(consumer).await?) };
+        offset.parse().map_err(|_| Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: offset })
+    }
+
+    /// Forgets what runs a consumer, so that it can be something else from now on: see
+    /// [`Consumer::identity`](crate::Consumer::identity).
+    ///
+    /// # Errors
+    ///
+    /// With [`Error::NoSuchConsumer`] if none of that name is registered.
+    pub async fn clear_identity(&self, consumer: &str) -> Result<()> {
+        let member = self.member(consumer)?;
+        let mut script = scripts::IDENTIFY.prepare_invoke();
+        script.key(&member.registry).arg(consumer).arg("").arg("0");
+        let known: Option<Vec<String>> = self.redstream.link().script("clear what runs a consumer", &script).await?;
+        if known.is_some() { Ok(()) } else { Err(self.no_such(consumer).await?) }
     }
 
     /// The delay of this stream's delayer, as it published it when it last started; `None` where none ever ran. A
@@ -70,13 +94,14 @@ impl Stream {
         Ok(note.as_deref().and_then(delay_of_note))
     }
 
-    async fn flag(&self, consumer: &str, word: &str) -> Result<bool> {
+    async fn flag(&self, consumer: &str, word: &str) -> Result<()> {
         let member = self.member(consumer)?;
         let lock = self.redstream.keys().consumer_lock(&self.name, consumer);
         let mut script = scripts::PAUSE.prepare_invoke();
         script.key(&member.registry).key(Keys::notify(&lock));
         script.arg(consumer).arg(word).arg(millis(NOTIFY_TTL));
-        self.redstream.link().script("pause or resume a consumer", &script).await
+        let known: bool = self.redstream.link().script("pause or resume a consumer", &script).await?;
+        if known { Ok(()) } else { Err(self.no_such(consumer).await?) }
     }
 
     /// Paused, and held.

@@ -6,6 +6,7 @@
 use redis::RedisResult;
 
 use super::token::{Token, malformed};
+use crate::message::CONSUMER;
 use crate::{Message, MessageId};
 
 /// How deep each part lies in `[[stream, [[id, [field, value, …]], …]]]`.
@@ -26,11 +27,24 @@ pub(super) struct News {
     open: Vec<usize>,
     id: Option<MessageId>,
     payload: Option<Vec<u8>>,
-    /// The value that comes next is the payload.
-    is_payload: bool,
+    /// The only consumer that the entry is for.
+    consumer: Option<Vec<u8>>,
+    /// What the value that comes next is.
+    next: Next,
     /// Bytes that there is room for.
     room: usize,
 }
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Next {
+    #[default]
+    Other,
+    Payload,
+    Consumer,
+}
+
+/// The longest name that a consumer can have.
+const LONGEST_NAME: usize = 255;
 
 impl News {
     pub(super) fn within(budget: usize) -> Self {
@@ -49,7 +63,9 @@ impl News {
             | (depth::STREAM, Token::Array(_))
             | (depth::NAME_AND_ENTRIES, Token::Text(_)) => {}
             (depth::NAME_AND_ENTRIES, Token::Array(entries)) => self.messages.reserve(entries.min(1024)),
-            (depth::ENTRY, Token::Array(2)) => (self.id, self.payload, self.is_payload) = (None, None, false),
+            (depth::ENTRY, Token::Array(2)) => {
+                (self.id, self.payload, self.consumer, self.next) = (None, None, None, Next::Other);
+            }
             (depth::ID_AND_FIELDS, Token::Text(id)) => {
                 let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
                 self.id = Some(id.ok_or_else(|| malformed("the id of an entry is not an id"))?);
@@ -64,9 +80,17 @@ impl News {
     fn field(&mut self, text: &[u8]) {
         let is_value = self.open.last().is_some_and(|left| left % 2 == 1);
         if !is_value {
-            self.is_payload = self.payload.is_none() && text == b"payload";
-        } else if self.is_payload && self.room > 0 {
-            self.payload = Some(text.to_vec());
+            self.next = match text {
+                b"payload" if self.payload.is_none() => Next::Payload,
+                name if name == CONSUMER.as_bytes() => Next::Consumer,
+                _ => Next::Other,
+            };
+        } else if self.room > 0 {
+            match self.next {
+                Next::Payload => self.payload = Some(text.to_vec()),
+                Next::Consumer if text.len() <= LONGEST_NAME => self.consumer = Some(text.to_vec()),
+                Next::Consumer | Next::Other => {}
+            }
         }
     }
 
@@ -94,7 +118,7 @@ impl News {
         if self.room > 0 {
             let payload = self.payload.take();
             self.room = self.room.saturating_sub(payload.as_ref().map_or(0, Vec::len));
-            self.messages.push(Message::new(id, payload));
+            self.messages.push(Message::new(id, payload).only_for(self.consumer.take().as_deref()));
         }
         Ok(())
     }
@@ -131,6 +155,15 @@ mod tests {
         ]);
         let messages = read(&bytes, 1000).unwrap();
         assert_eq!(messages, [message("1-1", Some("a")), message("1-2", Some("b")), message("1-3", None)]);
+    }
+
+    #[test]
+    fn an_entry_can_be_for_one_consumer_alone() {
+        let bytes = reply(&[("1-1", &["consumer", "search", "payload", "a"]), ("1-2", &["payload", "b"])]);
+        let messages = read(&bytes, 1000).unwrap();
+        assert_eq!(messages[0], message("1-1", Some("a")).only_for(Some(b"search")));
+        assert!(messages[0].is_for("search") && !messages[0].is_for("cache"));
+        assert!(messages[1].is_for("search") && messages[1].is_for("cache"));
     }
 
     #[test]

@@ -56,7 +56,7 @@ async fn a_replica_that_lagged_and_became_master_is_a_loss_that_is_told_and_not_
     })
     .await;
     let told: Vec<LossKind> = losses.lock().unwrap().iter().map(|loss| loss.kind).collect();
-    assert_eq!(told, [LossKind::OffsetWentBack { committed, stored: Some(stored) }]);
+    assert_eq!(told, [LossKind::NoRecord, LossKind::OffsetWentBack { committed, stored: Some(stored) },]);
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }

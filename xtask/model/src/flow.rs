@@ -27,6 +27,8 @@ pub(crate) enum Rule {
     /// It also tests that the offset moves forward. Without the first test that alone is what keeps it from going back; here
     /// both are taken out.
     CommitIsFenced,
+    /// A lock that has expired is taken again only by the one who took it last.
+    OnlyTheLastTakesAgain,
     /// The release tests who owns the lock.
     ReleaseTestsOwner,
     /// The trimmer goes by the offset, and not by what is newest.
@@ -284,6 +286,7 @@ impl Ruled for Flow {
         (Rule::CommitAfterHandling, AT_REST),
         (Rule::CommitTestsOwner, "law 5: the owner alone moves them"),
         (Rule::CommitIsFenced, "law 5: offsets move forward only"),
+        (Rule::OnlyTheLastTakesAgain, "law 5: the owner alone moves them"),
         (Rule::ReleaseTestsOwner, "law 5: nobody gives back another's lock"),
         (Rule::TrimByOffset, "law 6: what is trimmed was committed"),
         (Rule::SinkTestsVersion, AT_REST),

@@ -14,6 +14,8 @@ pub(crate) enum Rule {
     TrimWaitsForFirstCommit,
     /// A rewind takes the lock away (counterexample 10).
     RewindTakesLock,
+    /// It also clears who took the lock last, so that an owner whose lock expired cannot take it again.
+    RewindClearsOwner,
     /// The script that takes the lock tests the pause (counterexample 11).
     AcquireTestsPause,
     /// The commit tests the pause.
@@ -34,13 +36,15 @@ impl Registry {
     }
 }
 
-/// A consumer of one host. Its lock does not expire here; that is the flow's.
+/// A consumer of one host. That another one takes over its expired lock is the flow's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Consumer {
     registered: bool,
     offset: Option<u8>,
     stage: Stage,
     holds_lock: bool,
+    /// It took the lock last, by the registry, and may take it again if it has expired.
+    took_last: bool,
     /// Messages it must handle, one bit each: those that were there or came since it registered, or since it was rewound.
     owed: u8,
 }
@@ -75,6 +79,8 @@ pub(crate) struct State {
     at_rest: bool,
     rewinds: u8,
     pauses: u8,
+    /// How often the first consumer's lock may expire.
+    expiries: u8,
     // What must never have happened.
     trimmed_owed: bool,
     skipped: bool,
@@ -96,6 +102,7 @@ pub(crate) enum Step {
     Commit(usize),
     /// `release.lua`
     Release(usize),
+    LockExpires,
     TrimmerReads,
     /// `trim.lua`
     Trim,
@@ -115,7 +122,14 @@ impl Model for Registry {
     type Action = Step;
 
     fn init_states(&self) -> Vec<State> {
-        let consumer = Consumer { registered: false, offset: None, stage: Stage::Out, holds_lock: false, owed: 0 };
+        let consumer = Consumer {
+            registered: false,
+            offset: None,
+            stage: Stage::Out,
+            holds_lock: false,
+            took_last: false,
+            owed: 0,
+        };
         vec![State {
             last: 0,
             trimmed: 0,
@@ -125,6 +139,7 @@ impl Model for Registry {
             at_rest: false,
             rewinds: 1,
             pauses: 1,
+            expiries: 1,
             trimmed_owed: false,
             skipped: false,
             worked_in_pause: false,
@@ -143,6 +158,9 @@ impl Model for Registry {
         let first = state.consumers[0];
         if first.registered && state.rewinds > 0 {
             steps.push(Step::Rewind);
+        }
+        if first.holds_lock && state.expiries > 0 {
+            steps.push(Step::LockExpires);
         }
         if first.registered && !state.paused && state.pauses > 0 {
             steps.push(Step::Pause);
@@ -171,7 +189,7 @@ impl Model for Registry {
             Step::AskForPause => state.consumers[0].stage = Stage::Unpaused,
             Step::Acquire(index) => {
                 let consumer = &mut state.consumers[index];
-                consumer.holds_lock = true;
+                (consumer.holds_lock, consumer.took_last) = (true, true);
                 consumer.stage = Stage::Idle { read: consumer.offset.unwrap_or(0) };
             }
             Step::Handle(index) => {
@@ -187,8 +205,15 @@ impl Model for Registry {
             }
             Step::Commit(index) => self.commit(&mut state, index),
             Step::Release(index) => {
-                state.consumers[index].holds_lock = false;
-                state.consumers[index].stage = Stage::Out;
+                let consumer = &mut state.consumers[index];
+                if consumer.holds_lock {
+                    (consumer.holds_lock, consumer.took_last) = (false, false);
+                }
+                consumer.stage = Stage::Out;
+            }
+            Step::LockExpires => {
+                state.expiries -= 1;
+                state.consumers[0].holds_lock = false;
             }
             Step::TrimmerReads => state.plan = Some(self.plan(&state)),
             Step::Trim => self.trim(&mut state),
@@ -200,6 +225,9 @@ impl Model for Registry {
                 first.owed = (trimmed + 1..=last).map(bit).sum();
                 if self.keeps(Rule::RewindTakesLock) {
                     first.holds_lock = false;
+                }
+                if self.keeps(Rule::RewindClearsOwner) {
+                    first.took_last = false;
                 }
             }
             Step::Pause => {
@@ -261,6 +289,8 @@ impl Registry {
         let paused = index == 0 && state.paused && self.keeps(Rule::CommitTestsPause);
         let consumer = &mut state.consumers[index];
         let Stage::Handled { read } = consumer.stage else { return };
+        // An expired lock that nobody took since is taken again.
+        consumer.holds_lock |= consumer.took_last && !paused;
         if !consumer.holds_lock || paused {
             consumer.holds_lock = false;
             consumer.stage = Stage::Out;
@@ -324,11 +354,13 @@ fn bit(id: u8) -> u8 {
 impl Ruled for Registry {
     type Rule = Rule;
     const NAME: &'static str = "registry";
-    const BOUNDS: &'static str = "3 messages, 2 consumers that come at any moment, 1 trimmer, 1 rewind, 1 pause";
+    const BOUNDS: &'static str =
+        "3 messages, 2 consumers that come at any moment, 1 trimmer, 1 rewind, 1 pause, 1 expiry of a lock";
     const RULES: &'static [(Rule, &'static str)] = &[
         (Rule::TrimComparesRegistry, LAW_6),
         (Rule::TrimWaitsForFirstCommit, LAW_6),
         (Rule::RewindTakesLock, "law 5: no offset passes a message that was not handled, after a rewind either"),
+        (Rule::RewindClearsOwner, "law 5: no offset passes a message that was not handled, after a rewind either"),
         (Rule::AcquireTestsPause, "a pause that is complete stays so"),
         (Rule::CommitTestsPause, "nobody commits in a pause"),
         (Rule::LatestInScript, LAW_6),

@@ -78,7 +78,8 @@ impl Struggle<'_> {
         let mut xrevrange = redis::cmd("XREVRANGE");
         xrevrange.arg(&self.arena.versions.member().stream).arg("+").arg("-").arg("COUNT").arg(NEWEST);
         let Range(newest) = self.arena.session.command("look for a message to try", &xrevrange).await?;
-        Ok(newest.into_iter().filter(|message| !self.pending.contains(message)).collect())
+        let name = &self.arena.consumer.name;
+        Ok(newest.into_iter().filter(|message| message.is_for(name) && !self.pending.contains(message)).collect())
     }
 
     fn mend(&mut self) {

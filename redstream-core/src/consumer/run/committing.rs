@@ -25,9 +25,10 @@ pub(super) struct Done {
 }
 
 impl Done {
-    pub(super) fn of(messages: &[Message], dead: Vec<Dead>) -> Self {
-        let last = messages.last().map_or(MessageId::MIN, Message::id);
-        Self { last, messages: messages.len() as u64, dead }
+    /// `read`: all that came; `own`: those of them that were for this consumer.
+    pub(super) fn of(read: &[Message], own: &[Message], dead: Vec<Dead>) -> Self {
+        let last = read.last().map_or(MessageId::MIN, Message::id);
+        Self { last, messages: own.len() as u64, dead }
     }
 
     fn and(mut self, later: Self) -> Self {

@@ -72,6 +72,9 @@ pub(super) fn hosts_steps(state: &State, h: usize, steps: &mut Vec<Step>) {
 impl Flow {
     pub(super) fn host_acts(&self, state: &mut State, h: usize, step: &Step) {
         let host = state.hosts[h];
+        if matches!(step, Step::Touch(_) | Step::Commit(_)) && self.takes_again(state, host) {
+            state.owner = host.token();
+        }
         let owns = host.token().is_some() && host.token() == state.owner;
         state.hosts[h] = match (step, host) {
             (Step::Acquire(_), _) => {
@@ -83,7 +86,7 @@ impl Flow {
                 Host::Arrived { token, read: state.last }
             }
             (Step::ReadStream(_), Host::Idle { token, .. }) => {
-                self.commit(state, owns, state.last);
+                self.commit(state, token, state.last);
                 Host::Arrived { token, read: state.last }
             }
             (Step::Touch(_), Host::Arrived { token, read }) if owns => {
@@ -103,7 +106,7 @@ impl Flow {
                 }
             }
             (Step::Commit(_), Host::Handled { token, read }) => {
-                if self.keeps(Rule::CommitAfterHandling) && !self.commit(state, owns, read) {
+                if self.keeps(Rule::CommitAfterHandling) && !self.commit(state, token, read) {
                     Host::Out
                 } else {
                     Host::Idle { token, read }
@@ -126,14 +129,22 @@ impl Flow {
         };
     }
 
+    /// Whether the host's lock has expired and nobody took it since: then its next script takes it again.
+    fn takes_again(&self, state: &State, host: Host) -> bool {
+        let last = |token| token == state.tokens || !self.keeps(Rule::OnlyTheLastTakesAgain);
+        state.owner.is_none() && host.token().is_some_and(last)
+    }
+
     /// `commit.lua`: whether the caller is the owner, and so goes on.
-    fn commit(&self, state: &mut State, owns: bool, id: u8) -> bool {
+    fn commit(&self, state: &mut State, token: u8, id: u8) -> bool {
+        let owns = state.owner == Some(token);
         let fenced = self.keeps(Rule::CommitIsFenced);
         if !owns && fenced && self.keeps(Rule::CommitTestsOwner) {
             return false;
         }
         if id > state.offset || !fenced {
-            state.other_committed |= !owns;
+            // Also one that was followed by another, and took the lock again all the same.
+            state.other_committed |= !owns || token != state.tokens;
             state.offset_went_back |= id < state.offset;
             state.offset = id;
         }

@@ -1,0 +1,92 @@
+//! What is on record of a consumer when it takes up its work: what runs it, and whether Redis lost anything meanwhile.
+
+use super::Consumer;
+use crate::lock::LockGuard;
+use crate::loss::{Loss, LossKind, Mark};
+use crate::registry::Member;
+use crate::session::Session;
+use crate::{Error, Result, metrics, scripts};
+
+/// What runs a consumer: an application and what it writes to.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    text: String,
+    /// By the application; else it was derived.
+    is_given: bool,
+}
+
+impl Identity {
+    pub(super) fn given(text: String) -> Self {
+        Self { text, is_given: true }
+    }
+
+    /// The name of the program, and the type of its handler.
+    pub(super) fn derived(handler: &str) -> Self {
+        let program = std::env::current_exe().ok();
+        let program =
+            program.as_deref().and_then(|path| path.file_stem()).map(|name| name.to_string_lossy().into_owned());
+        Self { text: format!("{} with {handler}", program.as_deref().unwrap_or("a program")), is_given: false }
+    }
+}
+
+impl Consumer {
+    /// Notes what runs this consumer. Warns if something else was noted; errors if both were given by their applications.
+    pub(super) async fn identify(&self, session: &Session) -> Result<()> {
+        let member = self.member();
+        let mut script = scripts::IDENTIFY.prepare_invoke();
+        script.key(&member.registry).arg(&self.name).arg(&self.identity.text).arg(u8::from(self.identity.is_given));
+        let before: Option<Vec<String>> = session.script("note what runs a consumer", &script).await?;
+        let Some([registered, refused]) = before.as_deref() else { return Ok(()) };
+        let own = &self.identity.text;
+        if refused == "1" {
+            return Err(Error::OtherIdentity {
+                stream: self.stream.clone(),
+                consumer: self.name.clone(),
+                own: own.clone(),
+                registered: registered.clone(),
+            });
+        }
+        tracing::warn!(
+            stream = %self.stream, consumer = self.name, own, registered,
+            "this consumer was run by something else before: if two applications share its name, each takes changes away from the \
+             other; give each its own namespace, or set Consumer::identity to be sure"
+        );
+        Ok(())
+    }
+
+    /// Tells a loss, whether this process remembers what was there before or only the marks in Redis do.
+    pub(super) async fn notice_loss(&self, session: &Session, guard: &LockGuard, member: &Member) -> Result<()> {
+        let mark = Mark::read(session, member).await?;
+        let found = guard.found();
+        match self.memory.compare(found).or_else(|| mark.compare(found)) {
+            Some(kind) => self.tell_loss(kind),
+            None if mark.is_of_another_run() => tracing::info!(
+                stream = %self.stream, consumer = self.name,
+                "Redis was restarted, or another server took over, since this consumer last worked; with its append-only file nothing \
+                 is lost, unless an older backup was restored: then reindex what this consumer feeds"
+            ),
+            None => {}
+        }
+        // After it was told: a process that dies in between leaves it to the next one.
+        mark.note(session, member).await
+    }
+
+    fn tell_loss(&self, kind: LossKind) {
+        let loss = Loss { stream: self.stream.clone(), consumer: self.name.clone(), kind };
+        if kind == LossKind::NoRecord {
+            tracing::warn!(
+                stream = %self.stream, consumer = self.name, %loss,
+                "what was written before now is not in what this consumer feeds: index it once"
+            );
+        } else {
+            ::metrics::counter!(metrics::LOSSES, &self.labels()).increment(1);
+            tracing::error!(
+                stream = %self.stream, consumer = self.name, %loss,
+                "Redis lost messages, or a consumer's place: changes may never come; reindex what this consumer feeds"
+            );
+        }
+        if let Some(on_loss) = &self.on_loss {
+            on_loss(loss);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! A delayer or a trimmer that no host runs is noticed by the consumer at work.
+
+use std::time::Duration;
+
+use redstream_core::{Neglected, Supervisor};
+
+use super::SOON;
+use super::recorder::Recorder;
+use crate::support::{Logs, eventually, namespace, raw_redis, redis_url, redstream_at};
+
+#[tokio::test]
+async fn a_stream_without_its_delayer_and_its_trimmer_is_told_and_shown_until_they_run() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    let mut raw = raw_redis(&redis_url()).await;
+    // Of long ago.
+    for stream in ["products", "products.delay"] {
+        let key = format!("{namespace}:redstream:stream:{stream}");
+        let xadd = redis::cmd("XADD").arg(key).arg("1000-0").arg("payload").arg("1").to_owned();
+        xadd.exec_async(&mut raw).await.unwrap();
+    }
+    let logs = Logs::capture();
+    let consumer = products.consumer("search", Recorder::default()).warn_neglect(Duration::from_millis(100));
+    let supervisor = Supervisor::new().with(consumer);
+    let health = supervisor.health();
+    let story = async {
+        eventually(SOON, "both to be missed", async || health.neglected().len() == 2).await;
+        let day = Duration::from_secs(86400);
+        for one in health.neglected() {
+            match one {
+                Neglected::Delayer { stream, overdue: age } | Neglected::Trimmer { stream, oldest: age } => {
+                    assert!(stream == *products.name() && age > day, "{stream}: {age:?}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(health.workers()[0].neglected, health.neglected());
+        assert!(health.is_live() && health.is_ready(), "to restart this process is no remedy");
+        assert!(logs.has(&["WARN", "delay messages are overdue", "products", "overdue="]), "{}", logs.text());
+        assert!(logs.has(&["WARN", "no trimmer is at work", "products", "age="]), "{}", logs.text());
+
+        let others = Supervisor::new().with(products.delayer(Duration::from_secs(60))).with(products.trimmer());
+        let found = async {
+            eventually(SOON, "none to be missed", async || health.neglected().is_empty()).await;
+            eventually(SOON, "that to be told", async || logs.has(&["INFO", "has its delayer and its trimmer again"]))
+                .await;
+        };
+        others.run_until(found).await.unwrap();
+        assert_eq!(logs.text().matches("are overdue").count(), 1, "told once: {}", logs.text());
+    };
+    supervisor.run_until(story).await.unwrap();
+}
