@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use crate::lock::Lock;
 use crate::loss::{Loss, Memory};
 use crate::names::check_consumer;
-use crate::options::positive;
+use crate::options::bounded;
 use crate::pulse::Pulse;
 use crate::registry::Member;
+use crate::source::Portion;
 use crate::version::Highest;
 use crate::worker::Worker;
 use crate::{Error, Handler, Message, Redstream, Result, Start, StreamName, tenure};
@@ -50,6 +51,7 @@ pub struct Consumer {
     pulse: Pulse,
     highest: Highest,
     memory: Memory,
+    portion: Portion,
     /// A message that was handled well: where others fail, it tells whether the datastore answers.
     canary: Arc<tokio::sync::Mutex<Option<Message>>>,
 }
@@ -83,6 +85,7 @@ impl Consumer {
             pulse: Pulse::default(),
             highest: Highest::default(),
             memory: Memory::default(),
+            portion: Portion::default(),
             canary: Arc::default(),
         }
     }
@@ -184,7 +187,8 @@ impl Worker for Consumer {
         if self.attempts == 0 {
             return Err(Error::InvalidOption { option: "attempts", reason: "it is zero".to_owned() });
         }
-        positive("backoff", self.backoff.0)?;
+        bounded("backoff", self.backoff.0)?;
+        bounded("backoff", self.backoff.1)?;
         if self.backoff.1 < self.backoff.0 {
             let reason = "the longest pause is shorter than the first".to_owned();
             return Err(Error::InvalidOption { option: "backoff", reason });

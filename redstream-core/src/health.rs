@@ -42,10 +42,11 @@ impl Health {
     /// Whether each worker gets on, or has nothing to do: for a liveness probe.
     ///
     /// One that is at work, or fails, without any progress for longer than
-    /// [`patience`](crate::Supervisor::patience) is not alive; nor is one that ended for good.
+    /// [`patience`](crate::Supervisor::patience) is not alive; nor is one that ended for good. One that Redis
+    /// [refuses](Condition::Refused) is alive: a restart would not make room in a Redis that is full.
     pub fn is_live(&self) -> bool {
         self.workers().iter().all(|worker| match worker.condition {
-            Condition::Idle | Condition::Standby => true,
+            Condition::Idle | Condition::Standby | Condition::Refused => true,
             Condition::Stopped => self.quiet.is_cancelled(),
             Condition::Starting | Condition::Working | Condition::Failing => worker.since_progress < self.patience,
         })

@@ -45,7 +45,7 @@ pub(crate) async fn once<W: Tenure>(worker: &W) -> Result<Option<W::Turn>> {
     let lock = worker.lock();
     let guard = match lock.attempt(&session).await? {
         Attempt::Acquired(guard) => guard,
-        Attempt::Held(_) => return Ok(None),
+        Attempt::Held { .. } => return Ok(None),
         Attempt::Paused => return Err(lock.paused()),
     };
     let outcome = worker.turn(&session, &guard).await;
@@ -65,13 +65,17 @@ pub(crate) async fn serve<W: Tenure>(worker: &W, shutdown: &CancellationToken) -
             return Err(error);
         }
         let pause = pauses.pause();
-        worker.own_pulse().turn(Condition::Failing);
-        tracing::warn!(
-            worker = worker.name(),
-            error = &error as &dyn std::error::Error,
-            ?pause,
-            "session ended: opening a new one after the pause, and going on from what is stored"
-        );
+        worker.own_pulse().failed(&error);
+        if error.is_unconnected() {
+            tracing::debug!(worker = worker.name(), error = &error as &dyn std::error::Error, ?pause, "not connected");
+        } else {
+            tracing::warn!(
+                worker = worker.name(),
+                error = &error as &dyn std::error::Error,
+                ?pause,
+                "session ended: opening a new one after the pause, and going on from what is stored"
+            );
+        }
         shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
     }
     Ok(())

@@ -1,17 +1,21 @@
 //! Tests of `redstream-core`, file by file as its source.
 
 mod bounds;
+mod clock;
 mod cluster;
 mod connect;
 mod connections;
 mod consumer;
+mod cut_off;
 mod dead_letters;
 mod delayer;
 mod durability;
 mod editions;
 mod faults;
+mod full;
 mod health;
 mod hostile;
+mod lazy;
 mod lock;
 mod loss;
 mod message;
@@ -22,12 +26,15 @@ mod producer;
 mod properties;
 mod proxy;
 pub(crate) mod recorder;
+mod refused;
 mod replies;
 mod restless;
+mod rights;
 mod ruby;
 mod secrets;
 mod sentinel;
 mod sharding;
+mod starts;
 mod supervisor;
 mod tls;
 mod trimmer;

@@ -31,7 +31,7 @@ use crate::session::Session;
 use crate::source::read_now;
 use crate::tenure::Tenure;
 use crate::version::Versions;
-use crate::{Batch, Error, Message, Redstream, Result, metrics, offsets};
+use crate::{Batch, Error, Message, MessageId, Redstream, Result, metrics, offsets};
 
 #[async_trait]
 impl Tenure for Consumer {
@@ -56,7 +56,7 @@ impl Tenure for Consumer {
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Progress> {
         let member = Arc::new(self.member());
         self.notice_loss(guard);
-        let messages = read_now(session, &member.stream, self.batch_size, BUDGET, guard.found().cursor()).await?;
+        let messages = self.read_now(session, &member, guard.found().cursor()).await?;
         if messages.is_empty() {
             return Ok(Progress::Idle);
         }
@@ -77,7 +77,7 @@ impl Tenure for Consumer {
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
         self.notice_loss(guard);
-        let mut reading = Reading::new(session, &member.stream, self.batch_size, guard.found().cursor());
+        let mut reading = Reading::new(session, &member.stream, self.batch_size, &self.portion, guard.found().cursor());
         let mut issued = None;
         let mut committing = Committing::new(self, guard);
         loop {
@@ -129,6 +129,10 @@ impl Arena<'_> {
 }
 
 impl Consumer {
+    async fn read_now(&self, session: &Session, member: &Member, after: MessageId) -> Result<Vec<Message>> {
+        read_now(session, &member.stream, self.batch_size, BUDGET, &self.portion, after).await
+    }
+
     /// One call of the handler.
     pub(super) async fn handle(&self, batch: Batch) -> Result<(), Failure> {
         let canary = batch.messages().last().cloned();

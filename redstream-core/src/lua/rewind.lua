@@ -7,9 +7,7 @@ register(KEYS[3], KEYS[4], KEYS[5], ARGV[1], ARGV[2], '-')
 local note = registered(KEYS[3], ARGV[1])
 note.rewinds = (note.rewinds or 0) + 1
 redis.call('HSET', KEYS[3], ARGV[1], cjson.encode(note))
-local offset = ARGV[3]
-if offset == '-' then offset = '0-0' end
-if offset == '$' then offset = last_generated(KEYS[5]) end
+local offset = place(KEYS[5], ARGV[3]) or '0-0'
 redis.call('SET', KEYS[4], offset)
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('RPUSH', KEYS[2], '1')

@@ -72,12 +72,16 @@ impl<W: Tenure + Clone> Spread<W> {
                 Ok(true) => self.round / 8,
                 Ok(false) => self.round,
                 Err(error) if error.may_pass() => {
-                    self.pulse.turn(Condition::Failing);
-                    tracing::warn!(
-                        worker = self.title,
-                        error = &error as &dyn std::error::Error,
-                        "cannot see what the other hosts do: shards stay where they are until the next round"
-                    );
+                    self.pulse.failed(&error);
+                    if error.is_unconnected() {
+                        tracing::debug!(worker = self.title, error = &error as &dyn std::error::Error, "not connected");
+                    } else {
+                        tracing::warn!(
+                            worker = self.title,
+                            error = &error as &dyn std::error::Error,
+                            "cannot see what the other hosts do: shards stay where they are until the next round"
+                        );
+                    }
                     self.round
                 }
                 Err(error) => return Err(error),
@@ -154,7 +158,7 @@ impl<W: Tenure + Clone> Spread<W> {
                 self.tasks.spawn(work(shard, self.workers[shard].clone(), session, guard, stop));
                 Ok(true)
             }
-            Attempt::Held(_) | Attempt::Paused => {
+            Attempt::Held { .. } | Attempt::Paused => {
                 *spare = Some(session);
                 Ok(false)
             }
