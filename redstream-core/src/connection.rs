@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
-use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 
 use crate::wire::Wire;
@@ -45,7 +45,17 @@ impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
             Self::Single(connection) => connection.req_packed_command(cmd),
-            Self::Cluster(connection) => connection.req_packed_command(cmd),
+            Self::Cluster(connection) => Box::pin(async move {
+                match connection.req_packed_command(cmd).await {
+                    Err(error) if is_ask(&error) => {
+                        let mut pipeline = Pipeline::with_capacity(1);
+                        pipeline.add_command(cmd.clone());
+                        let answer = asking(connection, &pipeline, &error).await?.pop();
+                        answer.unwrap_or(Value::Nil).extract_error()
+                    }
+                    answer => answer,
+                }
+            }),
             Self::Wire(wire) => Box::pin(async move { wire.lock().await.req_packed_command(cmd).await }),
         }
     }
@@ -58,7 +68,12 @@ impl ConnectionLike for Connection {
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
             Self::Single(connection) => connection.req_packed_commands(pipeline, offset, count),
-            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(connection) => Box::pin(async move {
+                match connection.req_packed_commands(pipeline, offset, count).await {
+                    Err(error) if is_ask(&error) => asking(connection, pipeline, &error).await,
+                    answers => answers,
+                }
+            }),
             Self::Wire(wire) => {
                 Box::pin(async move { wire.lock().await.req_packed_commands(pipeline, offset, count).await })
             }
@@ -73,6 +88,28 @@ impl ConnectionLike for Connection {
             Self::Wire(_) => 0,
         }
     }
+}
+
+fn is_ask(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::Ask)
+}
+
+/// Sends commands to the node that a slot is being moved to. The client would do so by itself if it might send commands again,
+/// which it may not, since it would do that after a lost reply, too.
+async fn asking(connection: &mut ClusterConnection, commands: &Pipeline, ask: &RedisError) -> RedisResult<Vec<Value>> {
+    let node = ask.redirect_node().and_then(|(node, _)| node.rsplit_once(':'));
+    let Some((host, port)) = node.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?))) else {
+        return Err(ask.clone());
+    };
+    let mut pipeline = Pipeline::with_capacity(commands.len() * 2);
+    for command in commands.cmd_iter() {
+        pipeline.cmd("ASKING");
+        pipeline.add_command(command.clone());
+    }
+    let count = pipeline.len();
+    let to = SingleNodeRoutingInfo::ByAddress { host, port };
+    let answers = connection.route_pipeline(pipeline, 0, count, to).await?;
+    Ok(answers.into_iter().skip(1).step_by(2).collect())
 }
 
 impl std::fmt::Debug for Connection {

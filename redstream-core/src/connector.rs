@@ -7,12 +7,21 @@ use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::sentinel::{Sentinel, SentinelNodeConnectionInfo};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError, RedisResult};
 
+use tokio::sync::{OnceCell, Semaphore};
+
 use crate::connection::Connection;
+use crate::durability::Risk;
 use crate::keeper::Keeper;
+use crate::nodes::Node;
 use crate::options::Place;
 use crate::outages::Outages;
+use crate::server::Verdict;
 use crate::wire::{self, Wire};
 use crate::{ConnectOptions, Error, Result};
+
+/// How many workers of one handle connect at once. Thousands that start together would come faster than a server accepts, and
+/// each that is turned away comes again.
+const AT_ONCE: usize = 32;
 
 pub(crate) struct Connector {
     options: ConnectOptions,
@@ -20,6 +29,9 @@ pub(crate) struct Connector {
     address: String,
     keeper: Keeper,
     outages: Outages,
+    /// What was found out about the servers; nothing before one of them has answered.
+    risks: OnceCell<Vec<Risk>>,
+    connecting: Semaphore,
 }
 
 enum Target {
@@ -33,6 +45,14 @@ enum Target {
     Cluster(ClusterClient),
 }
 
+/// Why nothing was found out about the servers.
+enum Unknown {
+    /// An error.
+    For(Error),
+    /// One of them refuses to answer for now.
+    Yet,
+}
+
 /// Where a connection goes.
 enum Route<'a> {
     Server(Box<Client>),
@@ -43,7 +63,37 @@ impl Connector {
     pub(crate) fn new(options: ConnectOptions) -> Result<Self> {
         options.check()?;
         let (target, address) = target(&options).map_err(Error::InvalidUrl)?;
-        Ok(Self { options, target, address, keeper: Keeper::default(), outages: Outages::default() })
+        let (risks, connecting) = (OnceCell::new(), Semaphore::new(AT_ONCE));
+        let (keeper, outages) = (Keeper::default(), Outages::default());
+        Ok(Self { options, target, address, keeper, outages, risks, connecting })
+    }
+
+    /// Looks at the servers, unless that was done before: warns of settings with which they can lose messages.
+    ///
+    /// Errors if one of them cannot be of use.
+    pub(crate) async fn inspect(&self, connection: &mut Connection) -> Result<()> {
+        let look = async {
+            let (mut risks, mut known) = (Vec::new(), true);
+            for mut node in Node::all(self, connection).await.map_err(Unknown::For)? {
+                known &= node.verdict().map_err(Unknown::For)? == Verdict::Fit;
+                for risk in node.risks {
+                    tracing::warn!(address = node.address, "Redis can lose messages: {risk}");
+                    if !risks.contains(&risk) {
+                        risks.push(risk);
+                    }
+                }
+            }
+            if known { Ok(risks) } else { Err(Unknown::Yet) }
+        };
+        match self.risks.get_or_try_init(|| look).await {
+            Err(Unknown::For(error)) => Err(error),
+            Ok(_) | Err(Unknown::Yet) => Ok(()),
+        }
+    }
+
+    /// The settings with which the servers can lose messages, as far as they were found out.
+    pub(crate) fn risks(&self) -> &[Risk] {
+        self.risks.get().map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn options(&self) -> &ConnectOptions {
@@ -87,7 +137,11 @@ impl Connector {
 
     /// One for commands that answer at once, driven by the [keeper](Keeper)'s thread, and one for commands that block in Redis for
     /// up to `block`. Both to the same master. The second waits for its replies without end: who uses it bounds the wait.
+    ///
+    /// 32 at once at the most; others wait for their turn.
     pub(crate) async fn open_pair(&self, block: Duration) -> RedisResult<(Connection, Connection)> {
+        // It is never closed.
+        let _turn = self.connecting.acquire().await;
         let open = async {
             let patience = Some(self.options.response_timeout);
             match self.route().await? {

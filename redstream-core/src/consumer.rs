@@ -22,10 +22,11 @@ use tokio_util::sync::CancellationToken;
 use crate::lock::Lock;
 use crate::loss::{Loss, Memory};
 use crate::names::check_consumer;
-use crate::options::positive;
+use crate::options::bounded;
 use crate::pulse::Pulse;
 use crate::registry::Member;
 use crate::scripts::BUDGET;
+use crate::source::Portion;
 use crate::version::Highest;
 use crate::worker::Worker;
 use crate::{Error, Handler, Message, Redstream, Result, Start, StreamName, tenure};
@@ -62,6 +63,7 @@ pub struct Consumer {
     pulse: Pulse,
     highest: Highest,
     memory: Memory,
+    portion: Portion,
     /// A message that was handled well: where others fail, it tells whether the datastore answers.
     canary: Arc<tokio::sync::Mutex<Option<Message>>>,
 }
@@ -108,6 +110,7 @@ impl Consumer {
             pulse: Pulse::default(),
             highest: Highest::default(),
             memory: Memory::default(),
+            portion: Portion::default(),
             canary: Arc::default(),
         }
     }
@@ -255,9 +258,10 @@ impl Worker for Consumer {
         if self.attempts == 0 {
             return Err(Error::InvalidOption { option: "attempts", reason: "it is zero".to_owned() });
         }
-        positive("backoff", self.backoff.0)?;
-        positive("warn_neglect", self.warn_neglect)?;
-        self.handler_timeout.map_or(Ok(()), |bound| positive("handler_timeout", bound))?;
+        bounded("backoff", self.backoff.0)?;
+        bounded("backoff", self.backoff.1)?;
+        bounded("warn_neglect", self.warn_neglect)?;
+        self.handler_timeout.map_or(Ok(()), |bound| bounded("handler_timeout", bound))?;
         if self.backoff.1 < self.backoff.0 {
             let reason = "the longest pause is shorter than the first".to_owned();
             return Err(Error::InvalidOption { option: "backoff", reason });

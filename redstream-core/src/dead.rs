@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::entries::MOST;
+use crate::error::is_broken;
 use crate::{Error, Message, MessageId, Redstream, Result, StreamName, scripts};
 
 /// How many are looked at at once: 16 MiB where each is one.
@@ -82,8 +84,11 @@ impl DeadLetters {
     /// [`MessageId::MIN`].
     pub async fn list(&self, after: MessageId, limit: usize) -> Result<Vec<DeadLetter>> {
         const ATTEMPT: &str = "list dead letters";
+        if after == MessageId::MAX {
+            return Ok(Vec::new());
+        }
         let mut xrange = redis::cmd("XRANGE");
-        xrange.arg(&*self.dead).arg(format!("({after}")).arg("+").arg("COUNT").arg(limit);
+        xrange.arg(&*self.dead).arg(format!("({after}")).arg("+").arg("COUNT").arg(limit.min(MOST));
         let entries: Vec<(String, Vec<Vec<u8>>)> = self.redstream.link().command(ATTEMPT, &xrange).await?;
         let letter = |(id, fields): (String, Vec<Vec<u8>>)| {
             letter(&id, &fields).ok_or_else(|| Error::UnexpectedReply {
@@ -130,15 +135,25 @@ impl DeadLetters {
         self.each(|letters, id| async move { letters.discard(id).await }).await
     }
 
+    /// [`list`](Self::list), of half as many if the connection breaks: Redis may not send so much.
+    pub(crate) async fn page(&self, after: MessageId, limit: &mut usize) -> Result<Vec<DeadLetter>> {
+        loop {
+            match self.list(after, *limit).await {
+                Err(Error::GaveUp { source: Some(source), .. }) if *limit > 1 && is_broken(&source) => *limit /= 2,
+                page => return page,
+            }
+        }
+    }
+
     /// Those that are added meanwhile are left for the next time, so this ends.
     async fn each<F, Fut>(&self, verb: F) -> Result<u64>
     where
         F: Fn(Self, MessageId) -> Fut,
         Fut: Future<Output = Result<bool>>,
     {
-        let (mut done, mut after, mut left) = (0, MessageId::MIN, self.count().await?);
+        let (mut done, mut after, mut left, mut limit) = (0, MessageId::MIN, self.count().await?, PAGE);
         while left > 0 {
-            let page = self.list(after, PAGE).await?;
+            let page = self.page(after, &mut limit).await?;
             let Some(last) = page.last() else { break };
             after = last.id;
             left = left.saturating_sub(page.len() as u64);

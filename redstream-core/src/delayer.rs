@@ -5,6 +5,7 @@
 //! read while it runs: those that wait are the stream's oldest, and stay so whoever adds to it.
 
 mod ahead;
+mod clock;
 mod due;
 
 use std::time::Duration;
@@ -14,17 +15,18 @@ use redis::ScriptInvocation;
 use tokio_util::sync::CancellationToken;
 
 use self::ahead::Ahead;
+use self::clock::Clock;
 use self::due::Due;
 use crate::chaos::{cross, local_ms};
 use crate::consumer::check_batch_size;
 use crate::lock::{Lock, LockGuard, millis};
 use crate::mutation::{self, Mutation::LocalClock};
-use crate::options::positive;
+use crate::options::bounded;
 use crate::pulse::{Condition, Pulse};
 use crate::registry::Member;
 use crate::scripts;
 use crate::session::Session;
-use crate::source::{Source, read_now};
+use crate::source::{Portion, Source, read_now};
 use crate::tenure::{self, Tenure, rest};
 use crate::worker::Worker;
 use crate::{Error, Message, MessageId, Redstream, Result, StreamName, metrics};
@@ -51,6 +53,7 @@ pub struct Delayer {
     batch_size: usize,
     lock_ttl: Duration,
     pulse: Pulse,
+    portion: Portion,
 }
 
 /// What one [`run_once`](Delayer::run_once) did.
@@ -66,7 +69,16 @@ pub struct Moved {
 
 impl Delayer {
     pub(crate) fn new(redstream: Redstream, stream: StreamName, delay: Duration) -> Self {
-        Self { redstream, stream, delay, batch_size: 1000, lock_ttl: Duration::from_secs(5), pulse: Pulse::default() }
+        let lock_ttl = Duration::from_secs(5);
+        Self {
+            redstream,
+            stream,
+            delay,
+            batch_size: 1000,
+            lock_ttl,
+            pulse: Pulse::default(),
+            portion: Portion::default(),
+        }
     }
 
     /// How many messages are moved at once at the most: Redis does nothing else meanwhile. Default: 1000,
@@ -165,9 +177,11 @@ impl Delayer {
         session: &Session,
         guard: &LockGuard,
         ahead: &mut Ahead,
+        clock: &mut Clock,
         shutdown: &CancellationToken,
     ) -> Result<Option<Duration>> {
         let mut looked = self.carry_out(session, guard, &self.a_move(guard, &[], 0)).await?;
+        self.watch(session, clock, &looked).await?;
         let mut batch = ahead.batch(MessageId::MIN).await?;
         let mut ready = self.a_move(guard, &batch, looked.now);
         while ready.due > 0 && looked.moved && !shutdown.is_cancelled() {
@@ -230,7 +244,7 @@ impl Tenure for Delayer {
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Moved> {
         let stream = self.member().stream;
         let looked = self.carry_out(session, guard, &self.a_move(guard, &[], 0)).await?;
-        let batch = read_now(session, &stream, self.batch_size, BUDGET, MessageId::MIN).await?;
+        let batch = read_now(session, &stream, self.batch_size, BUDGET, &self.portion, MessageId::MIN).await?;
         let these = self.a_move(guard, &batch, looked.now);
         let Look { moved, next, .. } = self.carry_out(session, guard, &these).await?;
         let (due, queued) = if moved { (these.due, these.queued) } else { (0, 0) };
@@ -238,11 +252,11 @@ impl Tenure for Delayer {
     }
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
-        let source = Source::new(session.clone(), &self.member().stream, self.batch_size, BUDGET);
-        let mut ahead = Ahead::new(source);
+        let source = Source::new(session.clone(), &self.member().stream, self.batch_size, BUDGET, &self.portion);
+        let (mut ahead, mut clock) = (Ahead::new(source), Clock::default());
         loop {
             self.pulse.turn(Condition::Working);
-            let next = self.move_all(session, guard, &mut ahead, shutdown).await?;
+            let next = self.move_all(session, guard, &mut ahead, &mut clock, shutdown).await?;
             self.pulse.achieved();
             self.pulse.turn(Condition::Idle);
             // One that comes later is not due before the whole delay has passed.
@@ -261,7 +275,7 @@ impl Worker for Delayer {
     }
 
     fn check(&self) -> Result<()> {
-        positive("delay", self.delay)?;
+        bounded("delay", self.delay)?;
         check_batch_size(self.batch_size)?;
         Lock::check_ttl(self.lock_ttl)
     }

@@ -5,6 +5,10 @@ use redis::{FromRedisValue, ParsingError, Value};
 use crate::message::CONSUMER;
 use crate::{Message, MessageId};
 
+/// The greatest `COUNT` that Redis takes.
+#[allow(clippy::cast_possible_truncation, reason = "where it is truncated, no number is greater")]
+pub(crate) const MOST: usize = i64::MAX as usize;
+
 /// The entries of the one stream that was asked for; none where the read timed out.
 #[derive(Debug)]
 pub(crate) struct Entries(pub(crate) Vec<Message>);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::RedisError;
 
-pub(crate) use passing::{code, is_cut_off, is_transient};
+pub(crate) use passing::{code, is_broken, is_cut_off, is_transient};
 
 use crate::{MessageId, PayloadError, StreamName};
 
@@ -46,6 +46,24 @@ pub enum Error {
         /// What the server calls itself.
         version: String,
     },
+
+    /// What answers there does not speak as Redis does.
+    #[error("what answers at {address} is no Redis: it answered the attempt to {attempt} with {reply}")]
+    NotRedis {
+        /// Host and port, without credentials.
+        address: String,
+        /// What was attempted, as an infinitive.
+        attempt: String,
+        /// What came, shortened.
+        reply: String,
+    },
+
+    /// A URL asks for TLS, and this crate was built without it.
+    #[error(
+        "the URL asks for TLS (rediss://), and redstream-core was built without its feature `tls`: \
+         redstream-core = {{ features = [\"tls\"] }}, or the feature of the same name of redstream-seaorm"
+    )]
+    TlsNotBuiltIn,
 
     /// A name that would produce an ambiguous or illegible key.
     #[error("{what} {name:?} is not usable: {reason}")]
@@ -98,6 +116,20 @@ pub enum Error {
         /// The last failure; none where Redis never answered at all.
         #[source]
         source: Option<RedisError>,
+    },
+
+    /// The hash slot of these keys is being moved from one node of the Cluster to another, or its move was never finished.
+    /// What is there works on; what is not, such as a lock that is free, cannot be made there.
+    #[error(
+        "Redis could not {attempt}: the hash slot is open, since a move of it to another node is under way or was \
+         abandoned. Finish it (`redis-cli --cluster fix`); CLUSTER MIGRATESLOTS of Valkey 9 moves slots without opening them"
+    )]
+    SlotOpen {
+        /// What was attempted, as an infinitive.
+        attempt: String,
+        /// What Redis said.
+        #[source]
+        source: RedisError,
     },
 
     /// A reply that this version does not understand.
@@ -281,6 +313,17 @@ pub enum Error {
         /// The grace period.
         grace: Duration,
     },
+}
+
+impl Error {
+    /// Redis, or the connection to it, failed so.
+    pub(crate) fn redis(attempt: &str, source: RedisError) -> Self {
+        let attempt = attempt.to_owned();
+        match code(&source) {
+            Some("TRYAGAIN") => Self::SlotOpen { attempt, source },
+            _ => Self::Redis { attempt, source },
+        }
+    }
 }
 
 fn known_names(known: &[String]) -> String {

@@ -30,12 +30,13 @@ pub fn reply(bytes: &[u8]) {
     let _ = redis::from_redis_value::<Option<u64>>(value);
 }
 
-/// The answer to `INFO`, and a setting.
+/// The answer to `INFO`, and the settings.
 pub fn info(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (info, appendfsync) = text.split_once('\0').unwrap_or((&text, ""));
-    let _ = server::Server::from_info(info).check_version("an address");
-    let _ = durability::risks(info, appendfsync);
+    let _ = server::Server::from_info(info).title();
+    let settings = ["appendfsync", "no-appendfsync-on-rewrite"].map(|name| (name.to_owned(), appendfsync.to_owned()));
+    let _ = durability::risks(info, &settings.into());
 }
 
 /// A consumer's note in the registry.

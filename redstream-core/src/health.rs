@@ -45,9 +45,11 @@ impl Health {
     ///
     /// One that is at work, or fails, without any progress for longer than
     /// [`patience`](crate::Supervisor::patience) is not alive; nor is one that takes its lock and loses it again and again for as
-    /// long, and gets nothing done; nor is one that ended for good.
+    /// long, and gets nothing done; nor is one that ended for good. One that Redis [refuses](Condition::Refused) is alive: a
+    /// restart would not make room in a Redis that is full.
     pub fn is_live(&self) -> bool {
         self.workers.iter().all(|worker| match worker.pulse.condition() {
+            Condition::Refused => true,
             Condition::Stopped => self.quiet.is_cancelled(),
             _ if worker.pulse.loses_for_too_long() => false,
             Condition::Idle | Condition::Standby => true,

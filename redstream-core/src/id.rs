@@ -26,6 +26,9 @@ impl MessageId {
     /// `0-0`: before every message.
     pub const MIN: Self = Self { ms: 0, seq: 0 };
 
+    /// The greatest id: no message comes after it.
+    pub const MAX: Self = Self { ms: u64::MAX, seq: u64::MAX };
+
     /// The id `ms-seq`.
     pub const fn new(ms: u64, seq: u64) -> Self {
         Self { ms, seq }

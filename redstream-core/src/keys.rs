@@ -5,8 +5,8 @@
 //! | `redstream:stream:products` | stream | main messages |
 //! | `redstream:stream:products.delay` | stream | delay messages |
 //! | `redstream:offset:products:CONSUMER` | string | id of the last message CONSUMER committed |
-//! | `redstream:lock:consumer:products:CONSUMER` | string, TTL | the holder's token |
-//! | `redstream:lock:trimmer:products` | string, TTL | the holder's token |
+//! | `redstream:lock:consumer:products:CONSUMER` | string, TTL | the holder's token, a slash, and the TTL it asks for in ms |
+//! | `redstream:lock:trimmer:products` | string, TTL | the holder's token, a slash, and the TTL it asks for in ms |
 //! | `LOCK.notify` | list, TTL | one element pushed on release: it wakes a standby |
 //! | `redstream:consumers:products` | hash | registry: CONSUMER to a JSON note |
 //! | `redstream:version:products:CONSUMER` | string | the last version issued |

@@ -29,9 +29,10 @@ struct Slot {
 }
 
 impl Link {
-    pub(crate) fn new(connector: Arc<Connector>, connection: Connection) -> Self {
+    /// Without a connection it connects when one is needed.
+    pub(crate) fn new(connector: Arc<Connector>, connection: Option<Connection>) -> Self {
         let slot = Slot::default();
-        *slot.current.lock().unwrap_or_else(PoisonError::into_inner) = (0, Some(connection));
+        *slot.current.lock().unwrap_or_else(PoisonError::into_inner) = (0, connection);
         Self { connector, slot: Arc::new(slot), own: Own::default() }
     }
 
@@ -66,8 +67,12 @@ impl Link {
             tokio::time::timeout(bound.saturating_sub(begun.elapsed()), self.persist(command, &mut last)).await;
         match outcome {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(source)) => Err(Error::Redis { attempt: attempt.to_owned(), source }),
-            Err(_) => Err(Error::GaveUp { attempt: attempt.to_owned(), after: bound, source: last }),
+            Ok(Err(Refusal::Command(source))) => Err(Error::redis(attempt, source)),
+            Ok(Err(Refusal::Server(error))) => Err(error),
+            Err(_) => match last {
+                Some(source) if code(&source) == Some("TRYAGAIN") => Err(Error::redis(attempt, source)),
+                source => Err(Error::GaveUp { attempt: attempt.to_owned(), after: bound, source }),
+            },
         }
     }
 
@@ -98,7 +103,7 @@ impl Link {
         self.run(attempt, |mut connection| async move { script.invoke_async(&mut connection).await }).await
     }
 
-    async fn persist<T, F, Fut>(&self, command: F, last: &mut Option<RedisError>) -> RedisResult<T>
+    async fn persist<T, F, Fut>(&self, command: F, last: &mut Option<RedisError>) -> Result<T, Refusal>
     where
         F: Fn(Connection) -> Fut,
         Fut: Future<Output = RedisResult<T>>,
@@ -115,10 +120,11 @@ impl Link {
                         error
                     }
                 },
-                Err(error) => error,
+                Err(Refusal::Command(error)) => error,
+                Err(refusal) => return Err(refusal),
             };
             if !is_transient(&error) {
-                return Err(error);
+                return Err(Refusal::Command(error));
             }
             *last = Some(error);
             // The iterator has no end; a fixed pause would do as well.
@@ -126,7 +132,7 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> RedisResult<(u64, Connection)> {
+    async fn connection(&self) -> Result<(u64, Connection), Refusal> {
         if let Some(connection) = self.current() {
             return Ok(connection);
         }
@@ -134,7 +140,11 @@ impl Link {
         if let Some(connection) = self.current() {
             return Ok(connection);
         }
-        let connection = self.connector.open().await?;
+        let mut connection = self.connector.open().await.map_err(Refusal::Command)?;
+        self.connector.inspect(&mut connection).await.map_err(|error| match error {
+            Error::Connect { source, .. } => Refusal::Command(source),
+            error => Refusal::Server(error),
+        })?;
         let mut current = self.slot.current.lock().unwrap_or_else(PoisonError::into_inner);
         current.0 += 1;
         current.1 = Some(connection.clone());
@@ -152,6 +162,14 @@ impl Link {
             current.1 = None;
         }
     }
+}
+
+/// Why a call ends without having succeeded.
+enum Refusal {
+    /// The command, or the attempt to connect, failed.
+    Command(RedisError),
+    /// The server can be of no use.
+    Server(Error),
 }
 
 /// A reply that timed out leaves the connection's fate open, and a server that turned read-only has

@@ -18,7 +18,7 @@ pub(crate) use guard::Ownership;
 
 use crate::keys::Keys;
 use crate::loss::Found;
-use crate::options::positive;
+use crate::options::bounded;
 use crate::registry::Member;
 use crate::session::Session;
 use crate::{Error, MessageId, Redstream, Result, StreamName, scripts};
@@ -48,8 +48,12 @@ pub(crate) struct LockKeys {
 /// What became of an attempt to take the lock.
 pub(crate) enum Attempt {
     Acquired(LockGuard),
-    /// For so long, unless it is renewed or released.
-    Held(Duration),
+    Held {
+        /// For so long, unless it is renewed or released.
+        remaining: Duration,
+        /// Whether a release can be waited for. Not in a Cluster's slot that is open.
+        can_wait: bool,
+    },
     Paused,
 }
 
@@ -78,7 +82,7 @@ impl Lock {
 
     /// Refuses a TTL that renewal could not keep up with.
     pub(crate) fn check_ttl(ttl: Duration) -> Result<()> {
-        positive("lock_ttl", ttl)?;
+        bounded("lock_ttl", ttl)?;
         if ttl < Duration::from_millis(100) {
             return Err(Error::InvalidOption {
                 option: "lock_ttl",
@@ -101,7 +105,7 @@ impl Lock {
         let session = Session::open(self.redstream.link().connector()).await?;
         match self.attempt(&session).await? {
             Attempt::Acquired(guard) => Ok(Some(guard)),
-            Attempt::Held(_) => Ok(None),
+            Attempt::Held { .. } => Ok(None),
             Attempt::Paused => Err(self.paused()),
         }
     }
@@ -139,12 +143,18 @@ impl Lock {
     ) -> Result<Option<LockGuard>> {
         while !shutdown.is_cancelled() {
             // Never cut off: a lock that was taken for nobody would stand until its TTL.
-            let (waiting, pause) = match self.attempt(session).await? {
+            let (waiting, pause, can_wait) = match self.attempt(session).await? {
                 Attempt::Acquired(guard) => return Ok(Some(guard)),
-                Attempt::Held(remaining) => (Waiting::Held, remaining.min(LONGEST_WAIT) + Duration::from_millis(5)),
-                Attempt::Paused => (Waiting::Paused, Duration::from_secs(1)),
+                Attempt::Held { remaining, can_wait } => {
+                    (Waiting::Held, remaining.min(LONGEST_WAIT) + Duration::from_millis(5), can_wait)
+                }
+                Attempt::Paused => (Waiting::Paused, Duration::from_secs(1), true),
             };
             standing_by(waiting);
+            if !can_wait {
+                shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
+                continue;
+            }
             let mut pop = redis::cmd("BRPOP");
             pop.arg(&self.keys.notify).arg(pause.as_secs_f64());
             let woken = session.blocking::<Option<(String, String)>>("wait for a lock", &pop, pause);
@@ -155,10 +165,16 @@ impl Lock {
 
     /// Makes a consumer known while it stands by, so that trimming waits for it from now on.
     pub(crate) async fn register(&self, session: &Session) -> Result<()> {
-        if let Some(member) = &self.keys.member {
-            let _newly: u8 = session.script("register a consumer", &member.registration()).await?;
+        let Some(member) = &self.keys.member else { return Ok(()) };
+        match session.script::<u8>("register a consumer", &member.registration()).await {
+            Err(error @ Error::SlotOpen { .. }) => {
+                let mut hget = redis::cmd("HGET");
+                hget.arg(&member.registry).arg(&member.name);
+                let known: Option<String> = session.command("look for a consumer", &hget).await?;
+                known.map(drop).ok_or(error)
+            }
+            registered => registered.map(drop),
         }
-        Ok(())
     }
 
     /// The same without a session, on the shared connection.
@@ -177,8 +193,27 @@ impl Lock {
         self.attempt_with(session, uuid::Uuid::new_v4().simple().to_string()).await
     }
 
-    /// `token`: 32 hex digits that nobody else has.
+    /// `token`: 32 hex digits that nobody else has. What is stored ends with the TTL, so that a standby can tell a lock that
+    /// outlives it.
     pub(crate) async fn attempt_with(&self, session: &Session, token: String) -> Result<Attempt> {
+        let token = format!("{token}/{}", millis(self.ttl));
+        match self.script(session, token).await {
+            Err(error @ Error::SlotOpen { .. }) => self.held_in_an_open_slot(session).await.ok_or(error),
+            outcome => outcome,
+        }
+    }
+
+    /// In a slot that is open the script cannot run, since it names keys that need not exist. A lock that is held can be looked
+    /// at; one that is free cannot be taken.
+    async fn held_in_an_open_slot(&self, session: &Session) -> Option<Attempt> {
+        let mut pttl = redis::cmd("PTTL");
+        pttl.arg(&self.keys.lock);
+        let remaining: i64 = session.command("look at a lock", &pttl).await.ok()?;
+        let remaining = Duration::from_millis(u64::try_from(remaining).ok()?);
+        Some(Attempt::Held { remaining, can_wait: false })
+    }
+
+    async fn script(&self, session: &Session, token: String) -> Result<Attempt> {
         const ATTEMPT: &str = "take a lock";
         let mut script = scripts::ACQUIRE.prepare_invoke();
         script.key(&self.keys.lock).key(&self.keys.notify);
@@ -197,13 +232,26 @@ impl Lock {
                 let found = Found { offset: self.id(offset)?, last: self.id(last)?.unwrap_or_default(), rewinds };
                 Ok(Attempt::Acquired(LockGuard::new(self, session.clone(), token, found)))
             }
-            ["held", remaining] => {
+            ["held", remaining, cut] => {
                 // A lock without TTL (-1) is not one of ours; look again later.
                 let remaining = remaining.parse().map_or(LONGEST_WAIT, Duration::from_millis);
-                Ok(Attempt::Held(remaining))
+                self.tell_of_a_step(cut.parse().map_or(Duration::ZERO, Duration::from_millis));
+                Ok(Attempt::Held { remaining, can_wait: true })
             }
             ["paused"] => Ok(Attempt::Paused),
             _ => Err(Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") }),
+        }
+    }
+
+    /// The lock would have stood for so much longer than its holder asked for.
+    fn tell_of_a_step(&self, cut: Duration) {
+        // Clocks are corrected by a little all the time.
+        if cut > Duration::from_secs(1) {
+            tracing::warn!(
+                lock = self.keys.lock, by = ?cut,
+                "Redis's clock went back: a lock would have outlived its TTL by that, and was cut to it. A holder that lives \
+                 keeps it"
+            );
         }
     }
 

@@ -72,8 +72,11 @@ pub(crate) fn check_consumer(name: &str) -> Result<()> {
     reason.map_or(Ok(()), |reason| Err(invalid("consumer name", name, reason)))
 }
 
+/// A namespace stands in the pattern of an access rule, `~NAMESPACE:redstream:*`, so it must not be a pattern itself.
 pub(crate) fn check_namespace(name: &str) -> Result<()> {
-    illegible(name).map_or(Ok(()), |reason| Err(invalid("namespace", name, reason)))
+    let pattern = "in an access rule of Redis, one of * ? [ ] \\ stands for other keys";
+    let reason = illegible(name).or_else(|| name.contains(['*', '?', '[', ']', '\\']).then_some(pattern));
+    reason.map_or(Ok(()), |reason| Err(invalid("namespace", name, reason)))
 }
 
 fn illegible(name: &str) -> Option<&'static str> {

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use redis::RedisResult;
+use redis::{RedisResult, Value};
 
 use crate::Result;
 use crate::connection::Connection;
 use crate::connector::Connector;
-use crate::durability::{self, Risk};
-use crate::server::{Server, unless_forbidden};
+use crate::durability::{self, Risk, Settings};
+use crate::server::{self, Server, Verdict, unless_forbidden};
 
 /// One server.
 pub(crate) struct Node {
@@ -17,6 +17,7 @@ pub(crate) struct Node {
     /// The settings with which it can lose messages.
     pub(crate) risks: Vec<Risk>,
     server: Server,
+    probed: Option<RedisResult<Value>>,
 }
 
 impl Node {
@@ -36,26 +37,33 @@ impl Node {
         }
     }
 
-    /// Errors where the server is too old to be of use.
-    pub(crate) fn check_version(&self) -> Result<()> {
-        self.server.check_version(&self.address)
+    /// Errors if the server cannot be of use: it is too old, or no Redis.
+    pub(crate) fn verdict(&mut self) -> Result<Verdict> {
+        self.probed
+            .take()
+            .map_or(Ok(Verdict::NotYetKnown), |answer| server::verdict(answer, &self.server, &self.address))
     }
 }
 
 async fn ask(address: &str, connection: &mut Connection) -> RedisResult<Vec<Node>> {
+    let mut probed: HashMap<_, _> = connection.ask_each(&server::probe()).await?.into_iter().collect();
     let mut settings = HashMap::new();
     let mut get = redis::cmd("CONFIG");
-    for (node, answer) in connection.ask_each(get.arg("GET").arg("appendfsync")).await? {
-        let answer = answer.and_then(|answer| Ok(redis::from_redis_value::<(String, String)>(answer)?));
-        settings.insert(node, answer.unwrap_or_default().1);
+    // One pattern, since Redis before 7 takes no more.
+    for (node, answer) in connection.ask_each(get.arg("GET").arg("*appendfsync*")).await? {
+        let answer = answer.and_then(|answer| Ok(redis::from_redis_value::<Settings>(answer)?));
+        settings.insert(node, answer.unwrap_or_default());
     }
     let mut nodes = Vec::new();
     for (node, answer) in connection.ask_each(&redis::cmd("INFO")).await? {
-        let info = unless_forbidden(answer.and_then(|answer| Ok(redis::from_redis_value::<String>(answer)?)))?;
-        let appendfsync = settings.get(&node).map_or("", String::as_str);
+        // What answers with anything else than text is told apart by the probe.
+        let info =
+            unless_forbidden(answer.map(|answer| redis::from_redis_value::<String>(answer).unwrap_or_default()))?;
+        let settings = settings.remove(&node).unwrap_or_default();
         nodes.push(Node {
+            probed: probed.remove(&node),
             address: node.unwrap_or_else(|| address.to_owned()),
-            risks: durability::risks(&info, appendfsync),
+            risks: durability::risks(&info, &settings),
             server: Server::from_info(&info),
         });
     }

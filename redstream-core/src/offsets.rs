@@ -63,12 +63,10 @@ pub(crate) async fn commit(guard: &LockGuard, id: MessageId, floor: u64, dead: &
         return Err(Error::InvalidOption { option: "guard", reason: "a trimmer's lock has no offset".to_owned() });
     };
     let mut script = scripts::COMMIT.prepare_invoke();
-    script
-        .key(&ownership.keys.lock)
-        .key(&member.offset)
-        .key(&member.registry)
-        .key(&member.version)
-        .key(&member.dead_letters);
+    script.key(&ownership.keys.lock).key(&member.offset).key(&member.registry).key(&member.version);
+    if !dead.is_empty() {
+        script.key(&member.dead_letters);
+    }
     script.arg(&ownership.token).arg(millis(ownership.ttl)).arg(&member.name).arg(id.to_string()).arg(floor);
     for letter in dead {
         let (payload, whole) = letter.kept();

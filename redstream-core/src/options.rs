@@ -1,5 +1,7 @@
 //! How to reach Redis, and how long to wait for it.
 
+mod url;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -23,9 +25,10 @@ pub struct ConnectOptions {
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
     pub(crate) give_up_after: Duration,
+    pub(crate) lazy: bool,
 }
 
-/// Where Redis is.
+/// Where Redis is. What its URLs must not say is in [`url`].
 #[derive(Clone)]
 pub(crate) enum Place {
     Single(String),
@@ -34,7 +37,8 @@ pub(crate) enum Place {
 }
 
 impl ConnectOptions {
-    /// One server: `redis://[user:password@]host[:port][/db]`. Add `?protocol=resp3` for RESP3.
+    /// One server: `redis://[user:password@]host[:port][/db]`. Add `?protocol=resp3` for RESP3. Write a `#`, `/`, `?` or `@` of a
+    /// password as `%23`, `%2F`, `%3F` or `%40`.
     pub fn new(url: impl Into<String>) -> Self {
         Self::at(Place::Single(url.into()))
     }
@@ -47,7 +51,7 @@ impl ConnectOptions {
         Self::at(Place::Sentinel { urls, master: master.into(), node: "redis://any/".to_owned() })
     }
 
-    /// A Redis Cluster, by one or more of its nodes. Each stream's name is then a hash tag, as in
+    /// A Redis Cluster, by one or more of its nodes, whose URLs name no database: a Cluster has one. Each stream's name is then a hash tag, as in
     /// `redstream:stream:{products}`, so that all keys of one stream are in one slot.
     pub fn cluster(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::at(Place::Cluster(urls.into_iter().map(Into::into).collect()))
@@ -72,11 +76,13 @@ impl ConnectOptions {
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
             give_up_after: Duration::from_secs(3),
+            lazy: false,
         }
     }
 
     /// Put every key under `NAMESPACE:redstream`, so that several applications share one Redis.
-    /// Default: none, keys begin with `redstream`.
+    /// Default: none, keys begin with `redstream`. Not usable: white space, braces, and what the pattern of an access rule
+    /// gives a meaning to (`*`, `?`, `[`, `]` and `\`).
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
@@ -116,6 +122,21 @@ impl ConnectOptions {
         self
     }
 
+    /// Lets [`connect`](crate::Redstream::connect) return though Redis cannot be reached, so that an application that is
+    /// deployed during an outage comes up. Default: off, so that a host name that is misspelled fails the deployment and is
+    /// not waited for.
+    ///
+    /// One attempt is made all the same. What only waiting can mend (nothing answers, Redis is loading) is logged as a
+    /// warning; a refusal (a wrong password, a server that is too old) is an error as ever. Until Redis answers, workers wait
+    /// and [`Health::is_ready`](crate::Health::is_ready) is false; each call of a producer fails after
+    /// [`give_up_after`](Self::give_up_after), and a connection with an outbox writes to that. What is otherwise found out when
+    /// connecting, the version and the [risks](crate::Redstream::risks), is found out with the first connection that succeeds.
+    #[must_use]
+    pub fn lazy(mut self) -> Self {
+        self.lazy = true;
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         self.namespace.as_deref().map_or(Ok(()), check_namespace)?;
         for (option, value) in [
@@ -123,8 +144,9 @@ impl ConnectOptions {
             ("response_timeout", self.response_timeout),
             ("give_up_after", self.give_up_after),
         ] {
-            positive(option, value)?;
+            bounded(option, value)?;
         }
+        self.place.check()?;
         #[cfg(feature = "tls")]
         if self.root_certificate.is_some() && matches!(self.place, Place::Sentinel { .. }) {
             let reason = "with Sentinels the authorities of the system vouch: add it to those".to_owned();
@@ -132,6 +154,25 @@ impl ConnectOptions {
         }
         Ok(())
     }
+}
+
+/// The longest duration that is taken: ten years, which every clock that it is added to has room for.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// Refuses a duration of zero, and one that is too long for Redis, which adds milliseconds to its clock.
+pub(crate) fn bounded(option: &'static str, value: Duration) -> Result<()> {
+    positive(option, value)?;
+    if value > LONGEST {
+        let reason = format!("{value:?} is longer than ten years, more than Redis can count");
+        return Err(Error::InvalidOption { option, reason });
+    }
+    Ok(())
+}
+
+/// When a wait is over that begins now; in ten years at the latest, since an [`Instant`](tokio::time::Instant) cannot be put off
+/// for ever.
+pub(crate) fn deadline(within: Duration) -> tokio::time::Instant {
+    tokio::time::Instant::now() + within.min(LONGEST)
 }
 
 /// Refuses a duration of zero, with which nothing could ever finish.

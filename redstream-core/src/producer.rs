@@ -17,6 +17,7 @@ use crate::acknowledged::Acknowledged;
 use crate::chaos::cross;
 use crate::link::Link;
 use crate::lock::millis;
+use crate::options::bounded;
 use crate::{Error, MessageId, NewMessage, Payload, Redstream, Result, StreamName, metrics};
 
 /// Messages a pipeline: where throughput levels off.
@@ -210,6 +211,7 @@ impl Producer {
         }
         let confirmation = self.confirmation.filter(|_| kind == Kind::Delay);
         if let Some(Confirmation { replicas, within }) = confirmation {
+            bounded("confirmed_by", within)?;
             if self.link().connector().is_cluster() {
                 let reason = "a cluster has no connection on which to wait for replicas: set min-replicas-to-write";
                 return Err(Error::InvalidOption { option: "confirmed_by", reason: reason.to_owned() });

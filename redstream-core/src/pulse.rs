@@ -19,6 +19,9 @@ pub enum Condition {
     Working,
     /// Its last attempt failed, and it will try again.
     Failing,
+    /// Redis answers and takes no writes for now: it is full, or misses its replicas. The worker goes on once that is over, and
+    /// not sooner for being restarted; so it is alive, and not ready.
+    Refused,
     /// It ended, and is not started again.
     Stopped,
 }
@@ -140,6 +143,11 @@ impl Pulse {
         self.state().condition = condition;
     }
 
+    /// The worker's attempt failed so, and it will try again.
+    pub(crate) fn failed(&self, error: &crate::Error) {
+        self.turn(if error.is_refused_for_now() { Condition::Refused } else { Condition::Failing });
+    }
+
     /// What the worker is at.
     pub fn condition(&self) -> Condition {
         self.state().condition
@@ -166,8 +174,9 @@ impl Pulse {
         let Some(slowest) = parts.iter().filter(busy).min_by_key(|part| part.progress) else {
             return self.progress(if parts.is_empty() { Condition::Standby } else { Condition::Idle });
         };
-        let failing = parts.iter().find(|part| part.condition == Condition::Failing);
-        let condition = failing.map_or(Condition::Working, |part| part.condition);
+        let stopped_by = [Condition::Failing, Condition::Refused];
+        let stopped_by = stopped_by.into_iter().find(|condition| parts.iter().any(|part| part.condition == *condition));
+        let condition = stopped_by.unwrap_or(Condition::Working);
         let mut state = self.state();
         (state.condition, state.progress) = (condition, slowest.progress);
     }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::durability::Risk;
 use crate::keys::Keys;
 use crate::link::Link;
-use crate::nodes::Node;
 use crate::{ConnectOptions, Producer, Result, Stream, StreamName};
 
 /// A connected Redis: gives producers and streams. Cheap to clone; clones share their connections.
@@ -15,32 +15,34 @@ use crate::{ConnectOptions, Producer, Result, Stream, StreamName};
 pub struct Redstream {
     link: Link,
     keys: Keys,
-    risks: Arc<[Risk]>,
 }
 
 impl Redstream {
     /// Connects, and checks that the server, or each master of a cluster, is recent enough. Settings with which it can lose
     /// messages are logged as warnings; [`risks`](Self::risks) tells them too.
     ///
-    /// Errors at once where the URL is malformed, nothing answers within
-    /// [`connect_timeout`](ConnectOptions::connect_timeout), or a server is older than Redis 6.2.
+    /// # Errors
+    ///
+    /// At once, if an option or the URL cannot work, if nothing answers within
+    /// [`connect_timeout`](ConnectOptions::connect_timeout), if what answers is no Redis, or one older than 6.2. With
+    /// [`lazy`](ConnectOptions::lazy) a Redis that does not answer is no error.
     pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self> {
         let options = options.into();
         let namespace = options.namespace.clone();
-        let connector = Connector::new(options)?;
+        let connector = Arc::new(Connector::new(options)?);
         let keys = Keys::new(namespace.as_deref(), connector.is_cluster());
-        let mut connection = connector.open().await.map_err(|e| connector.refused(e))?;
-        let mut risks = Vec::new();
-        for node in Node::all(&connector, &mut connection).await? {
-            node.check_version()?;
-            for risk in node.risks {
-                tracing::warn!(address = node.address, "Redis can lose messages: {risk}");
-                if !risks.contains(&risk) {
-                    risks.push(risk);
-                }
+        let connection = match first(&connector).await {
+            Err(error) if connector.options().lazy && error.is_transient() => {
+                tracing::warn!(
+                    address = connector.address(),
+                    error = &error as &dyn std::error::Error,
+                    "Redis does not answer: started without it, and connects when it is back"
+                );
+                None
             }
-        }
-        Ok(Self { link: Link::new(Arc::new(connector), connection), keys, risks: risks.into() })
+            connection => Some(connection?),
+        };
+        Ok(Self { link: Link::new(connector, connection), keys })
     }
 
     /// Writes messages: hand it to your connection of the primary database.
@@ -55,9 +57,10 @@ impl Redstream {
         Ok(Stream::new(self.clone(), StreamName::new(name)?))
     }
 
-    /// The settings with which this server, or some master of a cluster, can lose messages, as found when connecting. Each once.
+    /// The settings with which this server, or some master of a cluster, can lose messages, as found when first connecting. Each
+    /// once; none before that.
     pub fn risks(&self) -> &[Risk] {
-        &self.risks
+        self.link.connector().risks()
     }
 
     pub(crate) fn link(&self) -> &Link {
@@ -67,6 +70,13 @@ impl Redstream {
     pub(crate) fn keys(&self) -> &Keys {
         &self.keys
     }
+}
+
+/// The first connection, after a look at what it leads to.
+async fn first(connector: &Connector) -> Result<Connection> {
+    let mut connection = connector.open().await.map_err(|error| connector.refused(error))?;
+    connector.inspect(&mut connection).await?;
+    Ok(connection)
 }
 
 /// Without credentials.

@@ -1,14 +1,12 @@
-//! What a server says of itself.
+//! What a server says of itself, and what it can do.
 
-use redis::RedisResult;
 use redis::aio::ConnectionLike;
+use redis::{Cmd, RedisError, RedisResult, Value};
 
+use crate::error::code;
 use crate::{Error, Result};
 
-/// What a server must be able to do: `XTRIM MINID` came with this version.
-const OLDEST: (u32, u32) = (6, 2);
-
-/// Empty where the user may not ask.
+/// Empty if the user may not ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Server {
     version: String,
@@ -28,24 +26,62 @@ impl Server {
         Self { version: field("redis_version"), run_id: field("run_id") }
     }
 
-    /// Errors with [`Error::UnsupportedServer`] where the server is too old to be of use.
-    pub(crate) fn check_version(&self, address: &str) -> Result<()> {
-        let mut parts = self.version.split('.').map(|part| part.parse::<u32>().ok());
-        match (parts.next().flatten(), parts.next().flatten()) {
-            (Some(major), Some(minor)) if (major, minor) < OLDEST => {
-                Err(Error::UnsupportedServer { address: address.to_owned(), version: self.version.clone() })
-            }
-            _ => Ok(()),
-        }
+    /// What an error calls it.
+    pub(crate) fn title(&self) -> String {
+        if self.version.is_empty() { "of an unknown version".to_owned() } else { self.version.clone() }
     }
 }
 
-/// The answer, or an empty one where the user may not ask.
+/// What the server is sent to find out whether it is a Redis, and whether it knows what came with 6.2: `XTRIM MINID`, without
+/// which nothing can be trimmed. What is tried is another command of 6.2, since it takes no key and changes nothing. The version
+/// is not looked at: Valkey 9.1 says that it is Redis 7.2.4.
+pub(crate) fn probe() -> Cmd {
+    const PROBE: &str = "return {ARGV[1], redis.pcall('XAUTOCLAIM').err}";
+    let mut eval = redis::cmd("EVAL");
+    eval.arg(PROBE).arg(0).arg(SIGN);
+    eval
+}
+
+/// Comes back only from a server that ran the script.
+const SIGN: &str = "redstream";
+
+/// What is known of a server by its answer to the [`probe`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It can do what is needed, or the user may not ask.
+    Fit,
+    /// It refused for now: while it loads, for example.
+    NotYetKnown,
+}
+
+/// Errors if it is no Redis, or one that is too old.
+pub(crate) fn verdict(answer: RedisResult<Value>, server: &Server, address: &str) -> Result<Verdict> {
+    let answer = match answer.and_then(Value::extract_error) {
+        Ok(answer) => answer,
+        Err(error) if is_forbidden(&error) => return Ok(Verdict::Fit),
+        Err(error) if crate::error::is_transient(&error) || code(&error).is_some() => return Ok(Verdict::NotYetKnown),
+        Err(source) => return Err(Error::Connect { address: address.to_owned(), source }),
+    };
+    let shown = || format!("{answer:?}").chars().take(64).collect();
+    match redis::from_redis_value_ref::<(String, String)>(&answer) {
+        Ok((sign, refusal)) if sign == SIGN && refusal.contains("nknown Redis command") => {
+            Err(Error::UnsupportedServer { address: address.to_owned(), version: server.title() })
+        }
+        Ok((sign, _)) if sign == SIGN => Ok(Verdict::Fit),
+        _ => Err(Error::NotRedis { address: address.to_owned(), attempt: "run a script".to_owned(), reply: shown() }),
+    }
+}
+
+/// The answer, or an empty one if the user may not ask.
 pub(crate) fn unless_forbidden<T: Default>(answer: RedisResult<T>) -> RedisResult<T> {
     match answer {
-        Err(error) if error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoPerm) => Ok(T::default()),
+        Err(error) if is_forbidden(&error) => Ok(T::default()),
         answer => answer,
     }
+}
+
+fn is_forbidden(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoPerm)
 }
 
 /// A field of the answer to `INFO`.

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use crate::connection::Connection;
 use crate::connector::{Connector, within};
 use crate::entries::Entries;
+use crate::error::code;
 use crate::server::Server;
 use crate::{Error, Message, Result};
 
@@ -23,6 +24,9 @@ const BULK: Duration = Duration::from_secs(2);
 
 /// The longest that a worker has Redis block.
 pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(6);
+
+/// How long a script waits for the keys of a slot of a Cluster to arrive at one node. Well below the TTL of a lock.
+const HALF_MOVED: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub(crate) struct Session {
@@ -36,12 +40,12 @@ impl Session {
         let refused = |source| connector.refused(source);
         let keeper = connector.keeper().runtime().map_err(|error| refused(error.into()))?;
         let (mut commands, mut blocking) = connector.open_pair(LONGEST_BLOCK + WATCHDOG).await.map_err(refused)?;
+        connector.inspect(&mut commands).await?;
         // A cluster's connection goes to whichever node has the key, so there is no one server to ask.
         if !connector.is_cluster() {
             let bound = connector.options().response_timeout;
             let both = tokio::try_join!(Server::of(&mut commands), within(bound, Server::of(&mut blocking)));
             let (server, other) = both.map_err(refused)?;
-            server.check_version(connector.address())?;
             if server.run_id != other.run_id {
                 return Err(refused(RedisError::from(std::io::Error::new(
                     std::io::ErrorKind::ConnectionReset,
@@ -59,7 +63,16 @@ impl Session {
 
     /// Runs a script on the connection for commands.
     pub(crate) async fn script<T: FromRedisValue>(&self, attempt: &str, script: &ScriptInvocation<'_>) -> Result<T> {
-        script.invoke_async(&mut self.commands.clone()).await.map_err(|source| failed(attempt, source))
+        let begun = tokio::time::Instant::now();
+        loop {
+            match script.invoke_async(&mut self.commands.clone()).await {
+                // Of the keys some are here and some at another node: for a moment, unless the move was abandoned.
+                Err(source) if code(&source) == Some("TRYAGAIN") && begun.elapsed() < HALF_MOVED => {
+                    tokio::time::sleep(HALF_MOVED / 20).await;
+                }
+                outcome => return outcome.map_err(|source| failed(attempt, source)),
+            }
+        }
     }
 
     /// Runs a command that answers at once.
@@ -114,5 +127,5 @@ impl Session {
 }
 
 fn failed(attempt: &str, source: RedisError) -> Error {
-    Error::Redis { attempt: attempt.to_owned(), source }
+    Error::redis(attempt, source)
 }

@@ -1,5 +1,6 @@
 //! Where batches come from: as many messages at once as the user allows, and never more bytes than there is room for.
 
+mod portion;
 mod straight;
 mod weighed;
 
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use redis::Cmd;
 
+pub(crate) use self::portion::Portion;
 use self::straight::Straight;
 use self::weighed::Weighed;
 use crate::session::Session;
@@ -29,9 +31,10 @@ pub(crate) async fn read_now(
     stream: &str,
     most: usize,
     budget: usize,
+    portion: &Portion,
     after: MessageId,
 ) -> Result<Vec<Message>> {
-    Weighed::new(session.clone(), stream, most, budget).read_now(after).await
+    Weighed::new(session.clone(), stream, most, budget, portion.clone()).read_now(after).await
 }
 
 /// Reads one stream through one session.
@@ -42,12 +45,14 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
-    pub(crate) fn new(session: Session, stream: &str, most: usize, budget: usize) -> Self {
+    /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes; of fewer messages where the
+    /// connection broke before.
+    pub(crate) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: &Portion) -> Self {
+        let portion = portion.clone();
         if session.has_wire() {
-            Self::Straight(Straight::new(session, stream, most, budget))
+            Self::Straight(Straight::new(session, stream, most, budget, portion))
         } else {
-            Self::Weighed(Weighed::new(session, stream, most, budget))
+            Self::Weighed(Weighed::new(session, stream, most, budget, portion))
         }
     }
 

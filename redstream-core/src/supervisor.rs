@@ -13,6 +13,7 @@ use crate::backoff::Pauses;
 use crate::consumer::panic_message;
 use crate::error::chain;
 use crate::health::{Health, Watched};
+use crate::options::deadline;
 use crate::pulse::{Condition, PATIENCE};
 use crate::worker::Worker;
 use crate::{Error, Result, metrics};
@@ -152,7 +153,7 @@ impl Supervisor {
         tracing::info!(workers = kept.len(), grace = ?self.grace, "stopping: workers finish what they have begun");
         shutdown.cancel();
 
-        let deadline = tokio::time::Instant::now() + self.grace;
+        let deadline = deadline(self.grace);
         let mut late = Vec::new();
         for worker in &mut kept {
             if tokio::time::timeout_at(deadline, &mut worker.task).await.is_err() {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::dead::PAGE;
 use crate::names::check_consumer;
+use crate::options::deadline;
 use crate::{DeadLetters, Error, MessageId, NewMessage, OffsetStore, Payload, Redstream, Result, Stream, StreamName};
 
 /// The first and the longest pause between two looks at an offset.
@@ -70,7 +71,7 @@ impl Redstream {
     /// batch's [version](crate::Batch::version); without versions a paused former owner may still overwrite it for a while.
     pub async fn wait_until_synced(&self, consumer: &str, token: &SyncToken, within: Duration) -> Result<()> {
         check_consumer(consumer)?;
-        let deadline = Instant::now() + within;
+        let deadline = deadline(within);
         let token = self.consumed_by(consumer, token).await?;
         for (stream, place) in self.places(&token).await? {
             let offsets = OffsetStore::new(self.clone(), stream.clone());
@@ -131,9 +132,9 @@ impl Redstream {
 
     async fn none_is_dead(&self, stream: &StreamName, consumer: &str, place: &Place) -> Result<()> {
         let letters = DeadLetters::new(self, stream, consumer);
-        let mut after = MessageId::MIN;
+        let (mut after, mut limit) = (MessageId::MIN, PAGE);
         loop {
-            let page = letters.list(after, PAGE).await?;
+            let page = letters.page(after, &mut limit).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.id;
             let mine = |payload: &[u8]| place.payloads.iter().any(|own| own.as_str().as_bytes() == payload);

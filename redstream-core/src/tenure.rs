@@ -52,7 +52,7 @@ pub(crate) async fn once<W: Tenure>(worker: &W) -> Result<Option<W::Turn>> {
     let lock = worker.lock();
     let guard = match lock.attempt(&session).await? {
         Attempt::Acquired(guard) => guard,
-        Attempt::Held(_) => return Ok(None),
+        Attempt::Held { .. } => return Ok(None),
         Attempt::Paused => return Err(lock.paused()),
     };
     let outcome = worker.turn(&session, &guard).await;
@@ -80,7 +80,7 @@ async fn tenures<W: Tenure>(worker: &W, outages: &Outages, shutdown: &Cancellati
             return Err(error);
         }
         let pause = pauses.pause();
-        worker.own_pulse().turn(Condition::Failing);
+        worker.own_pulse().failed(&error);
         if let Error::LockLost { .. } | Error::Paused { .. } = error {
             // Of this worker alone.
             tracing::warn!(

@@ -2,8 +2,9 @@
 
 mod found_out;
 mod lost_replies;
-mod nodes;
+pub(super) mod nodes;
 mod outages;
+mod slots;
 
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use serde_json::json;
 
 use self::nodes::{AGREED, Cluster};
 use super::SOON;
-use super::editions::{ALLOWED, story};
+use super::editions::story;
 use super::recorder::Recorder;
-use crate::support::{eventually, raw_redis};
+use crate::support::eventually;
 
 fn message(redstream: &Redstream, stream: &str, id: i64) -> NewMessage {
     let stream = redstream.stream(stream).unwrap();
@@ -185,19 +186,9 @@ async fn shards_are_in_several_slots_and_one_worker_runs_them_all() {
 }
 
 #[tokio::test]
-async fn every_command_works_in_both_protocols_and_for_a_user_who_may_do_only_what_is_needed() {
+async fn every_command_works_in_both_protocols() {
     let cluster = Cluster::start().await;
     story(cluster.options()).await;
-    for node in &cluster.nodes {
-        let mut acl = redis::cmd("ACL");
-        let allowed = ALLOWED.split_whitespace().chain(["+cluster|slots"]);
-        acl.arg("SETUSER").arg("app").arg("on").arg(">secret").arg(allowed.collect::<Vec<_>>());
-        acl.exec_async(&mut raw_redis(&node.url()).await).await.unwrap();
-    }
-    let urls = |user: &str, rest: &str| {
-        let urls = cluster.nodes.iter().map(|node| node.url().replace("redis://", &format!("redis://{user}")) + rest);
-        ConnectOptions::cluster(urls.collect::<Vec<_>>()).namespace("shop")
-    };
-    story(urls("app:secret@", "")).await;
-    story(urls("", "?protocol=resp3").namespace("resp3")).await;
+    let urls = cluster.nodes.iter().map(|node| node.url() + "?protocol=resp3");
+    story(ConnectOptions::cluster(urls).namespace("resp3")).await;
 }

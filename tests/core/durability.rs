@@ -30,6 +30,13 @@ async fn a_lazy_fsync_is_warned_of_and_a_strict_one_is_not() {
     let redstream = Redstream::connect(lazy.url()).await.unwrap();
     assert_eq!(redstream.risks(), [Risk::LazyFsync { appendfsync: "everysec".to_owned() }]);
 
+    let arguments = ["--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "yes"];
+    let unsynced = server(&arguments, false).await;
+    let logs = Logs::capture();
+    let redstream = Redstream::connect(unsynced.url()).await.unwrap();
+    assert_eq!(redstream.risks(), [Risk::NoFsyncOnRewrite], "appendfsync always does not help");
+    assert!(logs.has(&["WARN", "no-appendfsync-on-rewrite"]), "{}", logs.text());
+
     let strict = server(&["--appendonly", "yes", "--appendfsync", "always"], false).await;
     assert!(Redstream::connect(strict.url()).await.unwrap().risks().is_empty());
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::SOON;
 use super::recorder::Recorder;
-use crate::support::{eventually, raw_redis};
+use crate::support::eventually;
 
 /// Every script and command once.
 pub(super) async fn story(options: ConnectOptions) {
@@ -88,28 +88,4 @@ async fn redis_6_2_in_both_protocols() {
 #[tokio::test]
 async fn valkey_9_in_both_protocols() {
     on(RedisEdition::Valkey).await;
-}
-
-/// What a user needs to be allowed, and nothing besides.
-pub(super) const ALLOWED: &str = "~shop:redstream:* -@all +xadd +xread +xrange +xrevrange +xlen +xdel +xtrim +xinfo|stream +get +set +del \
-                       +exists +pexpire +pttl +brpop +rpush +hget +hset +hdel +hkeys +eval +evalsha +script|load +time +ping +hello";
-
-#[tokio::test]
-async fn a_user_who_may_do_only_what_is_needed() {
-    let server = tokio::task::spawn_blocking(|| RedisOptions::new().start()).await.unwrap().unwrap();
-    let mut raw = raw_redis(&server.url()).await;
-    let mut acl = redis::cmd("ACL");
-    acl.arg("SETUSER").arg("app").arg("on").arg(">secret").arg(ALLOWED.split_whitespace().collect::<Vec<_>>());
-    let () = acl.query_async(&mut raw).await.unwrap();
-    let url = server.url().replace("redis://", "redis://app:secret@");
-    story(ConnectOptions::new(&url).namespace("shop")).await;
-
-    let error = Redstream::connect(url.replace("secret", "wrong")).await.unwrap_err();
-    assert!(matches!(error, Error::Connect { .. }), "{error:?}");
-    assert!(!format!("{error:?}").contains("wrong@"), "{error:?}");
-
-    let elsewhere = Redstream::connect(url).await.unwrap();
-    let error = elsewhere.producer().queue(elsewhere.stream("products").unwrap().name(), &1).await.unwrap_err();
-    assert!(matches!(error, Error::Redis { .. }) && !error.is_transient(), "{error:?}");
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("no permissions"), "{error:?}");
 }

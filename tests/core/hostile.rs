@@ -56,6 +56,29 @@ async fn liar(reply: String) -> (String, AbortOnDropHandle<()>) {
     (url, AbortOnDropHandle::new(lying))
 }
 
+/// A server that answers every command with the same bytes.
+async fn yes_man(reply: &'static str) -> (String, AbortOnDropHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    let agreeing = tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                while let Ok(read @ 1..) = client.read(&mut request).await {
+                    // A command is an array, whose head begins a line.
+                    let lines = request[..read].split(|byte| *byte == b'\n');
+                    let is_head = |line: &&[u8]| matches!(line, [b'*', digit, ..] if digit.is_ascii_digit());
+                    let commands = lines.filter(is_head).count();
+                    if client.write_all(reply.repeat(commands).as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (url, AbortOnDropHandle::new(agreeing))
+}
+
 async fn connect_to(reply: impl Into<String>) -> Error {
     let (url, _lying) = liar(reply.into()).await;
     let bound = Duration::from_millis(500);
@@ -153,4 +176,49 @@ fn workers(products: &Stream, seen: &Recorder) -> Supervisor {
         .with(products.consumer("search", seen.clone()).lock_ttl(ttl).backoff(pause, pause * 10))
         .with(products.delayer(Duration::from_millis(100)).lock_ttl(ttl))
         .with(products.trimmer().interval(pause).lock_ttl(ttl))
+}
+
+#[tokio::test]
+async fn a_server_that_says_ok_to_everything_is_no_redis() {
+    for reply in ["+OK\r\n", "$2\r\nOK\r\n", ":1\r\n", "*0\r\n"] {
+        let (url, _agreeing) = yes_man(reply).await;
+        let error = Redstream::connect(ConnectOptions::new(url).lazy()).await.unwrap_err();
+        assert!(matches!(error, Error::NotRedis { .. }), "{reply:?}: {error:?}");
+        assert!(error.to_string().contains("no Redis"), "{error}");
+    }
+}
+
+/// What a server sends for ever, once it has been asked anything.
+const ENDLESS: [&str; 6] =
+    ["*1\r\n", "+OK", "$3\r\nabc\r\n", "*2\r\n$3\r\nabc\r\n", "%1\r\n+a\r\n", "*9999999\r\n:1\r\n"];
+
+async fn endless(reply: &'static str) -> (String, AbortOnDropHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    let sending = tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut request, chunk) = ([0; 4096], reply.repeat(10_000));
+                if client.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    while client.write_all(chunk.as_bytes()).await.is_ok() {}
+                }
+            });
+        }
+    });
+    (url, AbortOnDropHandle::new(sending))
+}
+
+#[tokio::test]
+async fn a_reply_without_end_keeps_to_the_timeout() {
+    for reply in ENDLESS {
+        let bound = Duration::from_millis(300);
+        for rest in ["", "?protocol=resp3", "1"] {
+            let (url, _sending) = endless(reply).await;
+            let options = ConnectOptions::new(format!("{url}{rest}"));
+            let options = options.connect_timeout(bound).response_timeout(bound).give_up_after(bound);
+            let begun = std::time::Instant::now();
+            let error = Redstream::connect(options).await.unwrap_err();
+            assert!(begun.elapsed() < Duration::from_secs(5), "{reply:?} {rest}: {:?}, {error:?}", begun.elapsed());
+        }
+    }
 }

@@ -47,7 +47,7 @@ impl Liar {
     }
 }
 
-/// Tells the truth to what belongs to connecting: `CLIENT SETINFO`, `CONFIG`, `INFO`.
+/// Tells the truth to what belongs to connecting: `CLIENT SETINFO`, `CONFIG`, `INFO`, and the script that is tried.
 async fn lie_to(mut socket: TcpStream, lies: Arc<Mutex<Vec<String>>>, told: Arc<AtomicUsize>) -> std::io::Result<()> {
     const INFO: &str = "redis_version:7.0.0\r\nrun_id:1\r\naof_enabled:1\r\n";
     let mut buffer = vec![0; 1 << 16];
@@ -60,11 +60,14 @@ async fn lie_to(mut socket: TcpStream, lies: Arc<Mutex<Vec<String>>>, told: Arc<
         let info = format!("${}\r\n{INFO}\r\n", INFO.len()).into_bytes();
         let mut answer = Vec::new();
         // Several commands can come at once.
-        for command in sent.split('*').skip(1) {
+        let parts = sent.split('*').filter(|part| part.starts_with(|first: char| first.is_ascii_digit()));
+        for command in parts {
             let known = if command.contains("SETINFO") {
                 Some(b"+OK\r\n".to_vec())
             } else if command.contains("CONFIG") {
                 Some(b"*0\r\n".to_vec())
+            } else if command.contains("\nEVAL\r") {
+                Some(b"*2\r\n$9\r\nredstream\r\n$5\r\nknown\r\n".to_vec())
             } else if command.contains("\nINFO") {
                 Some(info.clone())
             } else {

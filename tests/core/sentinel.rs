@@ -14,7 +14,7 @@ use crate::support::{eventually, raw_redis};
 /// Longer than the Sentinels take for a failover.
 const FAILED_OVER: Duration = Duration::from_secs(60);
 
-struct Group {
+pub(super) struct Group {
     master: Redis,
     _replica: Redis,
     sentinels: Vec<Redis>,
@@ -22,7 +22,7 @@ struct Group {
 
 impl Group {
     /// A master with a password, a replica in step, and three Sentinels that agree on them.
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let group = tokio::task::spawn_blocking(|| {
             let member = || {
                 let options = RedisOptions::new().append_only(true);
@@ -62,6 +62,15 @@ impl Group {
             .await;
         }
         group
+    }
+
+    /// Of the first master, by its default user.
+    pub(super) fn url_of_master(&self) -> String {
+        self.master.url().replace("redis://", "redis://:secret@")
+    }
+
+    pub(super) fn sentinels(&self) -> &[Redis] {
+        &self.sentinels
     }
 
     fn options(&self) -> ConnectOptions {

@@ -51,6 +51,27 @@ async fn relayed(relay: &Relay<DatabaseConnection>) {
 }
 
 on_each_database! {
+    async fn an_application_that_starts_without_redis_writes_to_the_outbox_and_the_relay_brings_it_later(db: TestDb) {
+        let mut server = private_redis().await;
+        server.kill().unwrap();
+        let mut world = with_outbox(World::lazily_at(&db, &server.url()).await, Insurance::RedisElseOutbox).await;
+        world.db = world.db.outbox_after(Duration::from_millis(200));
+        let oslo = named("Oslo").insert(&world.db).await.unwrap();
+        let txn = world.db.begin().await.unwrap();
+        let rome = named("Rome").insert(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+        assert_eq!(rows(&world).await, ids([oslo.id, rome.id]));
+        server.restart().unwrap();
+        let relay = world.db.relay();
+        eventually(SOON, "the relay to reach Redis", async || relay.run_once().await.is_ok_and(|moved| moved > 0)).await;
+        eventually(SOON, "both changes", async || world.main().await == ids([oslo.id, rome.id])).await;
+        eventually(SOON, "a save that Redis insures", async || {
+            named("Bern").insert(&world.db).await.unwrap();
+            !world.delay().await.is_empty()
+        })
+        .await;
+    }
+
     async fn a_commit_writes_rows_and_no_message_and_the_relay_brings_them(db: TestDb) {
         let world = insured_by(Insurance::Outbox, &db).await;
         let existing = world.existing(100, "Rom").await;

@@ -47,6 +47,11 @@ impl World {
         Self::with(db, url, |options| options).await
     }
 
+    /// On a Redis that need not answer yet.
+    pub(crate) async fn lazily_at(db: &TestDb, url: &str) -> Self {
+        Self::with(db, url, |options| options.give_up_after(GIVE_UP).lazy()).await
+    }
+
     async fn with(db: &TestDb, url: &str, set: impl FnOnce(ConnectOptions) -> ConnectOptions) -> Self {
         let namespace = namespace();
         let redstream = Redstream::connect(set(ConnectOptions::new(url).namespace(&namespace))).await.unwrap();

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::scripts::BUDGET;
 use crate::session::Session;
-use crate::source::Source;
+use crate::source::{Portion, Source};
 use crate::{Message, MessageId, Result};
 
 /// A batch, and the source as the read left it.
@@ -23,8 +23,8 @@ pub(super) struct Reading {
 
 impl Reading {
     /// In batches of up to `most` messages.
-    pub(super) fn new(session: &Session, stream: &str, most: usize, after: MessageId) -> Self {
-        let source = Source::new(session.clone(), stream, most, BUDGET);
+    pub(super) fn new(session: &Session, stream: &str, most: usize, portion: &Portion, after: MessageId) -> Self {
+        let source = Source::new(session.clone(), stream, most, BUDGET, portion);
         Self { source, cursor: after, under_way: None, ahead: None }
     }
 

@@ -32,7 +32,7 @@ use crate::session::Session;
 use crate::source::read_now;
 use crate::tenure::Tenure;
 use crate::version::Versions;
-use crate::{Batch, Error, Message, Redstream, Result, metrics, offsets};
+use crate::{Batch, Error, Message, MessageId, Redstream, Result, metrics, offsets};
 
 #[async_trait]
 impl Tenure for Consumer {
@@ -62,7 +62,7 @@ impl Tenure for Consumer {
         let member = Arc::new(self.member());
         self.introduce(session).await?;
         self.notice_loss(session, guard, &member).await?;
-        let messages = read_now(session, &member.stream, self.batch_size, BUDGET, guard.found().cursor()).await?;
+        let messages = self.read_now(session, &member, guard.found().cursor()).await?;
         if messages.is_empty() {
             return Ok(Progress::Idle);
         }
@@ -89,7 +89,7 @@ impl Tenure for Consumer {
         let member = Arc::new(self.member());
         self.notice_loss(session, guard, &member).await?;
         let _watch = self.watch_neighbours(session, &member);
-        let mut reading = Reading::new(session, &member.stream, self.batch_size, guard.found().cursor());
+        let mut reading = Reading::new(session, &member.stream, self.batch_size, &self.portion, guard.found().cursor());
         let mut issued = None;
         let mut committing = Committing::new(self, guard);
         loop {
@@ -148,6 +148,10 @@ impl Arena<'_> {
 }
 
 impl Consumer {
+    async fn read_now(&self, session: &Session, member: &Member, after: MessageId) -> Result<Vec<Message>> {
+        read_now(session, &member.stream, self.batch_size, BUDGET, &self.portion, after).await
+    }
+
     /// One call of the handler.
     pub(super) async fn handle(&self, batch: Batch) -> Result<(), Failure> {
         let canary = batch.messages().last().cloned();

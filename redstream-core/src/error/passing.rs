@@ -11,7 +11,11 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Connect { source, .. } | Self::Redis { source, .. } => is_transient(source),
-            Self::GaveUp { .. } | Self::LockLost { .. } | Self::Paused { .. } | Self::NotReplicated { .. } => true,
+            Self::GaveUp { .. }
+            | Self::LockLost { .. }
+            | Self::Paused { .. }
+            | Self::NotReplicated { .. }
+            | Self::SlotOpen { .. } => true,
             _ => false,
         }
     }
@@ -19,11 +23,16 @@ impl Error {
     /// Whether a worker should wait for better times: whatever is transient, and a server that answers but takes
     /// no writes for now. A caller is told of the latter at once; a worker has nothing better to do.
     pub(crate) fn may_pass(&self) -> bool {
-        let refused_for_now = match self {
+        self.is_refused_for_now() || self.is_transient()
+    }
+
+    /// Whether Redis answered and takes no writes for now: nothing that this process does, or its restart, would change that.
+    pub(crate) fn is_refused_for_now(&self) -> bool {
+        match self {
             Self::Redis { source, .. } => matches!(code(source), Some("OOM" | "NOREPLICAS" | "MISCONF")),
+            Self::SlotOpen { .. } => true,
             _ => false,
-        };
-        refused_for_now || self.is_transient()
+        }
     }
 }
 
@@ -35,6 +44,7 @@ pub(crate) fn is_transient(error: &RedisError) -> bool {
         || error.is_timeout()
         || error.is_connection_dropped()
         || is_cut_off(error)
+        || is_full_of_clients(error)
         // A blocked read of a master that became a replica; a server that is busy with a script; and
         // what kinds do not show where Redis 6.2 refused a script.
         || matches!(code(error), Some("UNBLOCKED" | "BUSY" | "READONLY" | "MASTERDOWN"))
@@ -58,6 +68,16 @@ pub(crate) fn is_transient(error: &RedisError) -> bool {
 /// Whether the connection broke in the middle of a reply, which the client reports as one it cannot parse.
 pub(crate) fn is_cut_off(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::Parse && error.detail().is_some_and(|detail| detail.contains("end of input"))
+}
+
+/// Whether the other end closed the connection, or it broke.
+pub(crate) fn is_broken(error: &RedisError) -> bool {
+    error.is_connection_dropped() || is_cut_off(error)
+}
+
+/// Whether the server has as many clients as `maxclients` allows.
+fn is_full_of_clients(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.contains("max number of clients"))
 }
 
 /// The word with which a server refused. Redis 6.2 wraps it where a script was refused: `ERR Error running script

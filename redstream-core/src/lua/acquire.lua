@@ -2,11 +2,19 @@
 -- KEYS: lock, lock.notify [, registry, offset, stream]   (the last three: a consumer's lock)
 -- ARGV: token, ttl_ms [, name, note, start]
 -- -> {'acquired', offset or '', id of the stream's last message, how often the consumer was rewound}
---    | {'held', ms until it expires} | {'paused'}
+--    | {'held', ms until it expires, ms by which that was cut} | {'paused'}
 -- An offset beyond the stream's last message is set back to that one: the messages between are lost, and those that
 -- get their ids next must not be skipped as well. The reply tells the offset as it was.
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return {'held', redis.call('PTTL', KEYS[1])} end
+if holder and holder ~= ARGV[1] then
+  -- A token ends with the TTL that its holder asks for. A lock that has more left than that outlived a step of the clock
+  -- into the past, and would stand for as long as that step was. It gets what a renewal would give it: a holder that lives
+  -- renews it in time, and a dead one's falls free.
+  local remaining, given = redis.call('PTTL', KEYS[1]), tonumber(string.match(holder, '/(%d+)$'))
+  if not given or remaining <= given then return {'held', remaining, 0} end
+  redis.call('PEXPIRE', KEYS[1], given)
+  return {'held', given, remaining - given}
+end
 local offset, last, rewinds = '', '0-0', 0
 if KEYS[3] then
   local note = registered(KEYS[3], ARGV[3])
@@ -16,6 +24,7 @@ if KEYS[3] then
   rewinds = note and note.rewinds or 0
   if offset ~= '' and parts(offset) and before(last, offset) then redis.call('SET', KEYS[4], last) end
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+-- First what takes no memory: a full Redis refuses the script else.
 redis.call('DEL', KEYS[2])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return {'acquired', offset, last, rewinds}

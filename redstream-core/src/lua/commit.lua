@@ -1,6 +1,7 @@
 -- Stores the owner's offset where it is newer, keeps the lock, and issues a version.
 -- Dead letters are written by the same script, so that no message is both skipped and forgotten.
--- KEYS: lock, offset, registry, version, dead letters
+-- KEYS: lock, offset, registry, version [, dead letters]   (the last one only with dead letters: in a slot of a Cluster that
+--       is being moved, a script that names a key which does not exist is refused)
 -- ARGV: token, ttl_ms, name, id, floor (above every version this process has seen),
 --       then for each dead letter: payload, message_id, error, attempts, length of the whole payload ('' if this is all)
 -- -> {'stored', version} | {'not newer', version} | {'lost'} | {'forgotten'} | {'paused'}

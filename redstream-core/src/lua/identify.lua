@@ -8,6 +8,7 @@ local before, given = note.identity, ARGV[3] == '1'
 local other = before and before ~= ARGV[2]
 if ARGV[2] ~= '' and other and note.identity_given and given then return {before, '1'} end
 if before ~= ARGV[2] or (note.identity_given or false) ~= given then
+  pass_when_full(KEYS[1])
   note.identity, note.identity_given = ARGV[2] ~= '' and ARGV[2] or nil, given or nil
   redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(note))
 end

@@ -11,6 +11,7 @@ local function says(section, field)
 end
 local before = note.server or ''
 if ARGV[2] ~= '' and before ~= ARGV[2] and note.registered_at then
+  pass_when_full(KEYS[1])
   note.server = ARGV[2]
   redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(note))
 end

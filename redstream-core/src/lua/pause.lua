@@ -2,6 +2,7 @@
 -- KEYS: registry, lock.notify
 -- ARGV: name, '1' pause or '0' resume, notify_ttl_ms
 -- -> 1 done, 0 no such consumer
+pass_when_full(KEYS[1])
 local note = registered(KEYS[1], ARGV[1])
 if not note then return 0 end
 note.paused = ARGV[2] == '1' or nil

@@ -16,26 +16,50 @@ local function before(a, b)
   return shorter(a_ms, b_ms) or (a_ms == b_ms and shorter(a_seq, b_seq))
 end
 
--- The id right after this one, counting in decimal digits.
-local function after(id)
-  local ms, seq = parts(id)
-  local head, nines = string.match(seq, '^(%d-)(9*)$')
+local GREATEST = '18446744073709551615'
+
+-- The number right after this one, counting in decimal digits.
+local function successor(number)
+  local head, nines = string.match(number, '^(%d-)(9*)$')
   if head == '' then
     head = '1'
   else
     head = string.sub(head, 1, -2) .. string.format('%d', tonumber(string.sub(head, -1)) + 1)
   end
-  return ms .. '-' .. head .. string.rep('0', #nines)
+  return head .. string.rep('0', #nines)
 end
 
--- The id of the last message ever added, '0-0' where the stream does not exist.
+-- The id right after this one. Behind the last of a millisecond comes the first of the next; behind the very last there is
+-- none, and it stands for itself.
+local function after(id)
+  local ms, seq = parts(id)
+  if seq ~= GREATEST then return ms .. '-' .. successor(seq) end
+  if ms ~= GREATEST then return successor(ms) .. '-0' end
+  return id
+end
+
+-- Whether no id can come after this one: Redis refuses to read behind it.
+local function is_greatest(id)
+  local ms, seq = parts(id)
+  return ms == GREATEST and seq == GREATEST
+end
+
+-- A Redis that has reached `maxmemory` refuses a script if its first write may take memory, and lets all of it pass if that
+-- one may not. What keeps consumers at work, or frees memory, must pass: so each script begins with a write that is never
+-- refused. This is one that does nothing, since no consumer's name is empty.
+local function pass_when_full(registry)
+  redis.call('HDEL', registry, '')
+end
+
+-- The id of the last message ever added, '0-0' if the stream does not exist. Any other failure is one: an id that is read
+-- too low would set consumers back to the stream's beginning.
 local function last_generated(stream)
-  local info = redis.pcall('XINFO', 'STREAM', stream)
-  if info.err then return '0-0' end
+  if redis.call('EXISTS', stream) == 0 then return '0-0' end
+  local info = redis.call('XINFO', 'STREAM', stream)
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then return info[i + 1] end
   end
-  return '0-0'
+  error('XINFO STREAM tells no last-generated-id')
 end
 
 -- Calls `visit(id, fields)` for each entry behind `last`, up to `most` of them; no further once their
@@ -45,6 +69,7 @@ end
 local function each_entry(stream, last, most, budget, visit)
   local LONGEST = 256
   local step, count, largest = 16, 0, 1
+  if is_greatest(last) then return 0, last, true end
   while count < most do
     step = math.min(step, most - count)
     local entries = redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', step)
@@ -84,6 +109,7 @@ local function owns(lock, note, token, ttl)
   local holder = redis.call('GET', lock)
   if holder then return holder == token end
   if not note or note.paused or note.owner ~= token then return false end
+  redis.call('DEL', lock) -- for a full Redis: a script whose first write can take no memory passes
   redis.call('SET', lock, token, 'PX', ttl)
   return true
 end
@@ -95,9 +121,19 @@ local function next_version(key, floor)
   return string.format('%.0f', version)
 end
 
--- Puts the name in the registry, or adds the note's fields to what stands there. A new name that
--- starts at '$' or at an id gets that offset here, so that no message slips in between; '-' gets none.
+-- The offset of a consumer that begins at `start`: nil for '-', the earliest message; the stream's last id for '$' and for
+-- an id that no message has yet, since an offset beyond the stream's end stands for lost messages.
+local function place(stream, start)
+  if start == '-' then return nil end
+  local last = last_generated(stream)
+  if start == '$' or before(last, start) then return last end
+  return start
+end
+
+-- Puts the name in the registry, or adds the note's fields to what stands there. A new name gets its offset here, so that no
+-- message slips in between.
 local function register(registry, offset, stream, name, note, start)
+  pass_when_full(registry)
   local known = registered(registry, name)
   local merged = known or {}
   for field, value in pairs(cjson.decode(note)) do merged[field] = value end
@@ -106,8 +142,8 @@ local function register(registry, offset, stream, name, note, start)
     merged.placed = start ~= '-' or nil -- its offset is no sign that it has worked
   end
   redis.call('HSET', registry, name, cjson.encode(merged))
-  if known or start == '-' then return not known end
-  if start == '$' then start = last_generated(stream) end
-  redis.call('SET', offset, start, 'NX')
+  if known then return false end
+  local at = place(stream, start)
+  if at then redis.call('SET', offset, at, 'NX') end
   return true
 end

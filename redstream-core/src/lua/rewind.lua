@@ -5,12 +5,11 @@
 -- -> the new offset | false: no such consumer
 local note = registered(KEYS[3], ARGV[1])
 if not note then return false end
+pass_when_full(KEYS[3])
 note.rewinds = (note.rewinds or 0) + 1
 note.owner = nil
 redis.call('HSET', KEYS[3], ARGV[1], cjson.encode(note))
-local offset = ARGV[2]
-if offset == '-' then offset = '0-0' end
-if offset == '$' then offset = last_generated(KEYS[5]) end
+local offset = place(KEYS[5], ARGV[2]) or '0-0'
 redis.call('SET', KEYS[4], offset)
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('RPUSH', KEYS[2], '1')

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Shards;
+use crate::options::deadline;
 use crate::{Error, MessageId, Redstream, Result, Stream, StreamName};
 
 /// The first and the longest pause between two looks at the old generation.
@@ -47,7 +48,7 @@ impl Shards {
         if old.name() != self.name() || old.map.number() >= self.map.number() {
             return Err(refused("only an earlier generation of the same stream can be taken over"));
         }
-        let deadline = Instant::now() + within;
+        let deadline = deadline(within);
         let mut pause = LOOK.0;
         while !is_open(&self.redstream, &self.gate()).await? {
             match old.left().await? {

@@ -78,7 +78,7 @@ impl<W: Tenure + Clone> Spread<W> {
                 Ok(false) => self.round,
                 Err(error) if error.may_pass() => {
                     // Shards stay where they are until the next round.
-                    self.pulse.turn(Condition::Failing);
+                    self.pulse.failed(&error);
                     self.outages().failed(&self.title, &error, self.round);
                     self.round
                 }
@@ -159,7 +159,7 @@ impl<W: Tenure + Clone> Spread<W> {
                 self.tasks.spawn(work(shard, self.workers[shard].clone(), session, guard, stop));
                 Ok(true)
             }
-            Attempt::Held(_) | Attempt::Paused => {
+            Attempt::Held { .. } | Attempt::Paused => {
                 *spare = Some(session);
                 Ok(false)
             }

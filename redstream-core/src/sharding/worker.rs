@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::spread::Spread;
 use crate::Result;
-use crate::options::positive;
+use crate::options::bounded;
 use crate::pulse::Pulse;
 use crate::tenure::Tenure;
 use crate::worker::Worker;
@@ -70,7 +70,7 @@ impl<W: Tenure + Clone> Worker for Sharded<W> {
 
     fn check(&self) -> Result<()> {
         if let Some(round) = self.round {
-            positive("round", round)?;
+            bounded("round", round)?;
         }
         self.shards.iter().try_for_each(Worker::check)
     }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ATTEMPT, BLOCK, NEWS, xread};
+use super::{ATTEMPT, BLOCK, NEWS, Portion, xread};
 use crate::session::Session;
 use crate::{Message, MessageId, Result};
 
@@ -22,12 +22,13 @@ pub(crate) struct Straight {
     count: usize,
     /// More may be there than the last read brought.
     more: bool,
+    portion: Portion,
 }
 
 impl Straight {
     /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
-    pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize) -> Self {
-        Self { session, stream: stream.into(), most, budget, count: NEWS.min(most), more: true }
+    pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: Portion) -> Self {
+        Self { session, stream: stream.into(), most, budget, count: NEWS.min(most), more: true, portion }
     }
 
     pub(super) fn may_have_more(&self) -> bool {
@@ -45,10 +46,13 @@ impl Straight {
     }
 
     async fn news(&mut self, after: MessageId, block: Option<Duration>) -> Result<Vec<Message>> {
-        let xread = xread(&self.stream, self.count, after, block);
-        let batch = self.session.news(ATTEMPT, &xread, block.unwrap_or_default(), self.budget).await?;
-        self.more = batch.len() >= self.count || bytes(&batch) >= self.budget;
-        self.count = next_count(self.count, self.most, self.budget, &batch);
+        let count = self.portion.of(self.count);
+        let xread = xread(&self.stream, count, after, block);
+        let read = self.session.news(ATTEMPT, &xread, block.unwrap_or_default(), self.budget).await;
+        let batch = read.inspect_err(|error| self.portion.failed(&self.stream, count, error))?;
+        self.portion.went_well(count, batch.len());
+        self.more = batch.len() >= count || bytes(&batch) >= self.budget;
+        self.count = next_count(count, self.most, self.budget, &batch);
         Ok(batch)
     }
 }

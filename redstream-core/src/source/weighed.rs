@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::{ATTEMPT, BLOCK, NEWS, xread};
-use crate::entries::{Entries, Flat, Range};
+use super::{ATTEMPT, BLOCK, NEWS, Portion, xread};
+use crate::entries::{Entries, Flat, MOST, Range};
 use crate::scripts;
 use crate::session::Session;
 use crate::{Message, MessageId, Result};
@@ -29,13 +29,14 @@ pub(crate) struct Weighed {
     /// Up to here no batch can come to the budget.
     light_up_to: MessageId,
     ask_in: usize,
+    portion: Portion,
 }
 
 impl Weighed {
     /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
-    pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize) -> Self {
+    pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: Portion) -> Self {
         let (news, light_up_to) = (NEWS.min(most), MessageId::MIN);
-        Self { session, stream: stream.into(), most, budget, more: true, news, light_up_to, ask_in: 1 }
+        Self { session, stream: stream.into(), most, budget, more: true, news, light_up_to, ask_in: 1, portion }
     }
 
     pub(super) fn may_have_more(&self) -> bool {
@@ -50,8 +51,9 @@ impl Weighed {
                 return Ok(batch);
             }
         }
-        let batch = self.wait(after).await?;
-        self.more = batch.len() == self.news;
+        let news = self.portion.of(self.news);
+        let batch = self.noted(news, self.wait(news, after).await)?;
+        self.more = batch.len() == news;
         let largest = batch.iter().map(|message| message.raw().len()).max().unwrap_or_default();
         self.news = (self.budget / largest.max(1)).clamp(1, NEWS).min(self.most);
         Ok(batch)
@@ -59,23 +61,34 @@ impl Weighed {
 
     /// What is behind `after` now, without waiting.
     pub(super) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
-        let batch = if after < self.light_up_to { self.plain(after).await? } else { self.weighed(after).await? };
-        if batch.len() == self.most {
+        let most = self.portion.of(self.most);
+        let read =
+            if after < self.light_up_to { self.plain(most, after).await } else { self.weighed(most, after).await };
+        let batch = self.noted(most, read)?;
+        if batch.len() == most {
             self.look_ahead(&batch).await?;
         }
         Ok(batch)
     }
 
-    async fn plain(&self, after: MessageId) -> Result<Vec<Message>> {
+    fn noted(&self, count: usize, read: Result<Vec<Message>>) -> Result<Vec<Message>> {
+        match &read {
+            Ok(batch) => self.portion.went_well(count, batch.len()),
+            Err(error) => self.portion.failed(&self.stream, count, error),
+        }
+        read
+    }
+
+    async fn plain(&self, most: usize, after: MessageId) -> Result<Vec<Message>> {
         let mut xrange = redis::cmd("XRANGE");
         xrange.arg(&*self.stream).arg(format!("({after}")).arg(self.light_up_to.to_string());
-        let Range(batch) = self.session.bulk(ATTEMPT, xrange.arg("COUNT").arg(self.most)).await?;
+        let Range(batch) = self.session.bulk(ATTEMPT, xrange.arg("COUNT").arg(most.min(MOST))).await?;
         Ok(batch)
     }
 
-    async fn weighed(&self, after: MessageId) -> Result<Vec<Message>> {
+    async fn weighed(&self, most: usize, after: MessageId) -> Result<Vec<Message>> {
         let mut script = scripts::READ.prepare_invoke();
-        script.key(&*self.stream).arg(after.to_string()).arg(self.most).arg(self.budget);
+        script.key(&*self.stream).arg(after.to_string()).arg(most).arg(self.budget);
         let Flat(batch) = self.session.bulk_script(ATTEMPT, &script).await?;
         Ok(batch)
     }
@@ -94,8 +107,8 @@ impl Weighed {
         Ok(())
     }
 
-    async fn wait(&self, after: MessageId) -> Result<Vec<Message>> {
-        let xread = xread(&self.stream, self.news, after, Some(BLOCK));
+    async fn wait(&self, news: usize, after: MessageId) -> Result<Vec<Message>> {
+        let xread = xread(&self.stream, news, after, Some(BLOCK));
         let Entries(batch) = self.session.blocking(ATTEMPT, &xread, BLOCK).await?;
         Ok(batch)
     }

@@ -1,6 +1,6 @@
 //! A look at the messages in a stream, which changes nothing: for tests, and for curious operators.
 
-use crate::entries::Range;
+use crate::entries::{MOST, Range};
 use crate::{Message, MessageId, Result, Stream};
 
 impl Stream {
@@ -20,8 +20,11 @@ impl Stream {
     }
 
     async fn range(&self, key: String, after: MessageId, limit: usize) -> Result<Vec<Message>> {
+        if after == MessageId::MAX {
+            return Ok(Vec::new());
+        }
         let mut xrange = redis::cmd("XRANGE");
-        xrange.arg(key).arg(format!("({after}")).arg("+").arg("COUNT").arg(limit);
+        xrange.arg(key).arg(format!("({after}")).arg("+").arg("COUNT").arg(limit.min(MOST));
         let Range(messages) = self.redstream.link().command("look at the messages of a stream", &xrange).await?;
         Ok(messages)
     }

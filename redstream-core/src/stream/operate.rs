@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::keys::Keys;
 use crate::lock::millis;
+use crate::options::deadline;
 use crate::{Error, MessageId, Result, Start, Stream, scripts};
 
 /// How long a wake-up waits for a standby that is just about to wait.
@@ -25,7 +26,7 @@ impl Stream {
     /// With [`Error::NoSuchConsumer`] if none of that name is registered.
     pub async fn pause(&self, consumer: &str, within: Duration) -> Result<bool> {
         self.flag(consumer, "1").await?;
-        let deadline = tokio::time::Instant::now() + within;
+        let deadline = deadline(within);
         while self.state(consumer).await?.1 {
             if tokio::time::Instant::now() >= deadline {
                 return Ok(false);
