@@ -57,6 +57,7 @@ mod handler;
 mod health;
 mod id;
 mod keys;
+mod known;
 mod link;
 mod lock;
 mod loss;
@@ -98,6 +99,8 @@ pub use error::{BoxError, Error, Result};
 pub use handler::{Handler, HandlerError};
 pub use health::{Health, WorkerHealth};
 pub use id::{InvalidMessageId, MessageId};
+#[doc(hidden)]
+pub use known::WrittenStreams;
 pub use lock::{Lock, LockGuard};
 pub use loss::{Loss, LossKind};
 pub use message::{Message, NewMessage};

@@ -38,6 +38,15 @@ impl SyncToken {
         self.written.extend(other.written);
     }
 
+    /// What of this was written to streams that `wanted` accepts, to wait for some of a transaction's writes only.
+    ///
+    /// For one entity's, the adapter has `token.of::<book::Entity>()`.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&StreamName) -> bool) -> Self {
+        let written = self.written.iter().filter(|(message, _)| wanted(&message.stream)).cloned().collect();
+        Self { written }
+    }
+
     /// Whether there is nothing to wait for.
     pub fn is_empty(&self) -> bool {
         self.written.is_empty()

@@ -18,6 +18,7 @@ use super::{Consumer, Progress};
 use crate::chaos::cross;
 use crate::dead::Dead;
 use crate::handler::Failed;
+use crate::known::warn_if_unwritten;
 use crate::lock::{Lock, LockGuard};
 use crate::loss::Loss;
 use crate::mutation::{
@@ -31,7 +32,7 @@ use crate::session::Session;
 use crate::source::read_now;
 use crate::tenure::Tenure;
 use crate::version::Versions;
-use crate::{Batch, Error, Message, Redstream, Result, metrics, offsets};
+use crate::{Batch, Error, Message, MessageId, Redstream, Result, metrics, offsets};
 
 #[async_trait]
 impl Tenure for Consumer {
@@ -77,6 +78,9 @@ impl Tenure for Consumer {
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
         self.notice_loss(guard);
+        if guard.found().last == MessageId::MIN {
+            warn_if_unwritten(&self.stream, &self.name);
+        }
         let mut reading = Reading::new(session, &member.stream, self.batch_size, guard.found().cursor());
         let mut issued = None;
         let mut committing = Committing::new(self, guard);
