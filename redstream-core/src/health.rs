@@ -36,6 +36,9 @@ pub struct WorkerHealth {
     pub since_progress: Duration,
     /// How often it was restarted after a panic or an error.
     pub restarts: u32,
+    /// How much of its work it cannot do, and passes over: see [`Pulse::set_aside`](crate::Pulse::set_aside). It takes part in neither
+    /// probe: a restart would mend nothing.
+    pub set_aside: u64,
 }
 
 impl Health {
@@ -65,6 +68,7 @@ impl Health {
             condition: worker.pulse.condition(),
             since_progress: worker.pulse.since_progress(),
             restarts: worker.restarts.load(Ordering::Relaxed),
+            set_aside: worker.pulse.set_aside(),
         };
         self.workers.iter().map(look).collect()
     }
