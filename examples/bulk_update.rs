@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use async_trait::async_trait;
 use redstream_seaorm::{
-    Bulk, BulkExt as _, CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Redstream, Sink, Streamed,
-    StreamedConnection, Supervisor,
+    Bulk, BulkExt as _, CancellationToken, Changes, ConnectOptions, Entities as _, HandlerError, Indexer, Redstream,
+    Sink, Streamed, StreamedConnection, Supervisor,
 };
 use sea_orm::{ConnectionTrait as _, Database, IntoActiveModel as _, Schema, entity::prelude::*, sea_query::Expr};
 
@@ -65,7 +65,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
     let db = StreamedConnection::new(sqlite.clone(), redstream.producer());
 
     let (cache, stop) = (Cache::default(), CancellationToken::new());
-    let cities = redstream.stream("cities")?;
+    let cities = redstream.of::<Entity>()?;
     let workers = Supervisor::new()
         .with(cities.consumer("cache", Indexer::new(sqlite, cache.clone())))
         .with(cities.delayer(Duration::from_secs(300)))

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::bail;
 use async_trait::async_trait;
 use redstream_seaorm::{
-    CancellationToken, Cascade, Changes, ConnectOptions, HandlerError, Indexer, Key, Redstream, Sink,
+    CancellationToken, Cascade, Changes, ConnectOptions, Entities as _, HandlerError, Indexer, Key, Redstream, Sink,
     StreamedConnection, Supervisor, find_by_keys,
 };
 use sea_orm::{
@@ -181,7 +181,7 @@ async fn run(url: &str) -> anyhow::Result<()> {
     let db = StreamedConnection::new(sqlite.clone(), redstream.producer());
 
     let (documents, stop) = (Documents::default(), CancellationToken::new());
-    let (authors, books) = (redstream.stream("authors")?, redstream.stream("books")?);
+    let (authors, books) = (redstream.of::<author::Entity>()?, redstream.of::<book::Entity>()?);
     // A changed author is read by two consumers: one writes the author's document, one has the books' written anew.
     let cascade = Cascade::<author::Entity, book::Entity, _>::new(sqlite.clone(), redstream.producer());
     let author_documents = Indexer::with_loader(sqlite.clone(), authors_with_titles, documents.clone());

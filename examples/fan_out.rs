@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::bail;
 use async_trait::async_trait;
 use redstream_seaorm::{
-    BoxError, CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Redstream, Sink, Streamed,
-    StreamedConnection, Supervisor,
+    BoxError, CancellationToken, Changes, ConnectOptions, Entities as _, HandlerError, Indexer, Redstream, Sink,
+    Streamed, StreamedConnection, Supervisor,
 };
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait as _, Database, DatabaseConnection, IntoActiveModel as _, ModelTrait as _,
@@ -112,7 +112,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
 
     // One stream, two consumers: each has its own offset, its own lock, its own retries.
     let stop = CancellationToken::new();
-    let cities = redstream.stream("cities")?;
+    let cities = redstream.of::<Entity>()?;
     let workers = Supervisor::new()
         .with(cities.consumer("cache", Indexer::new(primary.clone(), cache.clone())))
         .with(cities.consumer("reports", Indexer::new(primary.clone(), reports.clone())))

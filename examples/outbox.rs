@@ -16,8 +16,8 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use async_trait::async_trait;
 use redstream_seaorm::{
-    CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Insurance, Redstream, Sink, Streamed,
-    StreamedConnection, Supervisor, outbox,
+    CancellationToken, Changes, ConnectOptions, Entities as _, HandlerError, Indexer, Insurance, Redstream, Sink,
+    Streamed, StreamedConnection, Supervisor, outbox,
 };
 use redstream_servers::RedisOptions;
 use sea_orm::{
@@ -84,7 +84,7 @@ async fn story() -> anyhow::Result<()> {
     let db = StreamedConnection::new(sqlite.clone(), redstream.producer()).insurance(Insurance::RedisElseOutbox);
 
     let (cache, stop) = (Cache::default(), CancellationToken::new());
-    let cities = redstream.stream("cities")?;
+    let cities = redstream.of::<Entity>()?;
     let workers = Supervisor::new()
         .with(cities.consumer("cache", Indexer::new(sqlite.clone(), cache.clone())))
         .with(cities.delayer(Duration::from_secs(300)))

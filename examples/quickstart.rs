@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use redstream_seaorm::{Batch, ConnectOptions, Redstream, Streamed, StreamedConnection, Supervisor};
+use redstream_seaorm::{Batch, ConnectOptions, Entities as _, Redstream, Streamed, StreamedConnection, Supervisor};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, Database, Schema, TransactionTrait as _, entity::prelude::*};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -62,7 +62,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
             Ok(())
         }
     };
-    let cities = redstream.stream("cities")?;
+    let cities = redstream.of::<Entity>()?;
     let workers = Supervisor::new()
         .with(cities.consumer("printer", handler))
         .with(cities.delayer(Duration::from_secs(300)))

@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::bail;
 use async_trait::async_trait;
 use redstream_seaorm::{
-    CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Redstream, Sink, Streamed, StreamedConnection,
-    Supervisor,
+    CancellationToken, Changes, ConnectOptions, Entities as _, HandlerError, Indexer, Redstream, Sink, Streamed,
+    StreamedConnection, Supervisor,
 };
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait as _, Database, IntoActiveModel as _, ModelTrait as _, Schema,
@@ -111,7 +111,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
     let index = Cities::create(documents.path())?;
 
     let stop = CancellationToken::new();
-    let cities = redstream.stream("cities")?;
+    let cities = redstream.of::<Entity>()?;
     let workers = Supervisor::new()
         .with(cities.consumer("search", Indexer::new(sqlite.clone(), index.clone())))
         .with(cities.delayer(Duration::from_secs(300)))

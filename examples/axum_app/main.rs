@@ -17,7 +17,7 @@ use redstream_seaorm::drop_in as sea_orm; // the one line
 
 use std::time::Duration;
 
-use redstream_seaorm::{CancellationToken, ConnectOptions, Indexer, Redstream, Supervisor, stop_signal};
+use redstream_seaorm::{CancellationToken, ConnectOptions, Entities as _, Indexer, Redstream, Supervisor, stop_signal};
 use sea_orm::{Database, DatabaseConnection};
 use sea_orm_migration::MigratorTrait as _;
 use tokio::net::TcpListener;
@@ -56,7 +56,7 @@ async fn start(
     Migrator::up(db.inner(), None).await?;
 
     let (index, stopped) = (search::Index::default(), CancellationToken::new());
-    let posts = redstream.stream("posts")?;
+    let posts = redstream.of::<entity::Entity>()?;
     let workers = Supervisor::new()
         .with(posts.consumer("search", Indexer::new(db.clone(), index.clone())))
         .with(posts.delayer(Duration::from_secs(300)))

@@ -38,6 +38,9 @@ pub struct WorkerHealth {
     pub restarts: u32,
     /// Workers that its stream needs, and that no host runs, as this consumer saw lately. Empty on a standby.
     pub neglected: Vec<Neglected>,
+    /// How much of its work it cannot do, and passes over: see [`Pulse::set_aside`](crate::Pulse::set_aside). It takes part in neither
+    /// probe: a restart would mend nothing.
+    pub set_aside: u64,
 }
 
 impl Health {
@@ -74,6 +77,7 @@ impl Health {
             since_progress: worker.pulse.since_progress(),
             restarts: worker.restarts.load(Ordering::Relaxed),
             neglected: worker.pulse.neglected(),
+            set_aside: worker.pulse.set_aside(),
         };
         self.workers.iter().map(look).collect()
     }

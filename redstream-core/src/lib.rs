@@ -58,6 +58,7 @@ mod health;
 mod id;
 mod keeper;
 mod keys;
+mod known;
 mod link;
 mod lock;
 mod loss;
@@ -100,6 +101,8 @@ pub use error::{BoxError, Error, Result};
 pub use handler::{Handler, HandlerError};
 pub use health::{Health, WorkerHealth};
 pub use id::{InvalidMessageId, MessageId};
+#[doc(hidden)]
+pub use known::WrittenStreams;
 pub use lock::{Lock, LockGuard};
 pub use loss::{Loss, LossKind};
 pub use message::{Message, NewMessage};

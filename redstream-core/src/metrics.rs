@@ -6,6 +6,7 @@
 //! | `redstream_main_messages_failed_total` | counter | `stream` | main messages not written after a commit: their delay messages bring them |
 //! | `redstream_bypasses_total` | counter | `table` | statements that wrote a streamed table and went round the hooks |
 //! | `redstream_messages_relayed_total` | counter | `stream` | changes moved from the outbox to their stream |
+//! | `redstream_outbox_set_aside` | gauge | | rows of the outbox that its relay cannot move, and passes over |
 //! | `redstream_messages_handled_total` | counter | `stream`, `consumer` | messages handled and committed |
 //! | `redstream_batch_seconds` | histogram | `stream`, `consumer` | time in the handler, a batch |
 //! | `redstream_handler_failures_total` | counter | `stream`, `consumer` | batches that failed and come again |
@@ -27,6 +28,8 @@ pub const MAIN_FAILED: &str = "redstream_main_messages_failed_total";
 pub const BYPASSES: &str = "redstream_bypasses_total";
 /// Changes moved from the outbox to their stream.
 pub const RELAYED: &str = "redstream_messages_relayed_total";
+/// Rows of the outbox that its relay cannot move, and passes over.
+pub const OUTBOX_SET_ASIDE: &str = "redstream_outbox_set_aside";
 /// Messages handled and committed.
 pub const HANDLED: &str = "redstream_messages_handled_total";
 /// Time in the handler, a batch, in seconds.

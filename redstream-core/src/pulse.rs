@@ -1,5 +1,6 @@
 //! How a worker shows that it is alive, to whoever asks.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ pub enum Condition {
 ///
 /// A [`Worker`](crate::Worker) of your own may keep one and hand it out by [`Worker::pulse`](crate::Worker::pulse).
 #[derive(Clone, Debug)]
-pub struct Pulse(Arc<Mutex<State>>);
+pub struct Pulse(Arc<Mutex<State>>, Arc<AtomicU64>);
 
 /// A worker that a stream needs and that no host runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl Default for Pulse {
         let progress = Instant::now();
         let state =
             State { condition: Condition::Starting, progress, patience: PATIENCE, losses: None, neglected: Vec::new() };
-        Self(Arc::new(Mutex::new(state)))
+        Self(Arc::new(Mutex::new(state)), Arc::default())
     }
 }
 
@@ -151,6 +152,17 @@ impl Pulse {
     /// What the worker is at.
     pub fn condition(&self) -> Condition {
         self.state().condition
+    }
+
+    /// How much of its work the worker cannot do, and passes over: for a relay, rows of the outbox that are no messages or whose stream
+    /// Redis refuses.
+    pub fn set_aside(&self) -> u64 {
+        self.1.load(Relaxed)
+    }
+
+    /// So much of its work the worker cannot do now.
+    pub fn set_set_aside(&self, pieces: u64) {
+        self.1.store(pieces, Relaxed);
     }
 
     /// How long ago something last went forward.

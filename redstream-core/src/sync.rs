@@ -39,11 +39,13 @@ impl SyncToken {
         self.written.extend(other.written);
     }
 
-    /// The part that is about these streams: for a consumer that some of the written streams do not have.
+    /// What of this was written to streams that `wanted` accepts, to wait for some of a transaction's writes only.
+    ///
+    /// For one entity's, the adapter has `token.of::<book::Entity>()`.
     #[must_use]
-    pub fn only(&self, is_wanted: impl Fn(&StreamName) -> bool) -> Self {
-        let wanted = self.written.iter().filter(|(message, _)| is_wanted(&message.stream));
-        Self { written: wanted.cloned().collect() }
+    pub fn only(&self, wanted: impl Fn(&StreamName) -> bool) -> Self {
+        let written = self.written.iter().filter(|(message, _)| wanted(&message.stream)).cloned().collect();
+        Self { written }
     }
 
     /// The streams that were written, each once.

@@ -32,9 +32,9 @@ use crate::chaos::cross;
 use crate::hooks::tracked;
 use crate::probe::Tracked;
 use crate::scope::Scope;
-use crate::streamed::{messages, table};
+use crate::streamed::{self, table};
 use crate::table_name::TableName;
-use crate::{Error, Key, Streamed};
+use crate::{Error, Key, Streamed, parents};
 
 /// `producer.bulk(…)`: the classic form of a bulk operation.
 ///
@@ -52,6 +52,8 @@ pub trait BulkExt: sealed::Sealed {
     ///
     /// Where the database may have other keys than the records say (see [`Streamed::has_exact_key`]), the keys of their rows are read
     /// before and after `write`, and these are announced.
+    ///
+    /// The [parents](Streamed::parents) that the records have before `write` and those that they have after it are announced, too.
     ///
     /// A row that `write` gives another primary key has two keys to name, which [`bulk_keys`](Self::bulk_keys) can: the old
     /// one, under which it is gone, and the new one.
@@ -196,8 +198,10 @@ where
     F: AsyncFnOnce(&T) -> Result<R, X>,
     X: From<DbErr>,
 {
-    let named = Named::insure(transaction, scope, keys).await?;
+    follow_parents(transaction, scope, &keys).await?;
+    let named = Named::insure(transaction, scope, keys.clone()).await?;
     let value = write(transaction).await?;
+    follow_parents(transaction, scope, &keys).await?;
     named.announce(transaction, scope).await?;
     Ok(value)
 }
@@ -230,6 +234,21 @@ fn follow(scope: &Scope, messages: Vec<NewMessage>) -> Result<(), Error> {
     scope.insure(messages.iter().cloned())?;
     scope.announce_later(messages);
     cross("bulk: followed");
+    Ok(())
+}
+
+/// The messages of these keys; none if the entity has no stream.
+fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, Error> {
+    if E::HAS_STREAM { streamed::messages(keys) } else { Ok(Vec::new()) }
+}
+
+/// Insures the parents of the rows of these keys, and has the commit announce them. To be called before a statement, which may
+/// remove or move the rows, and after it.
+async fn follow_parents<E: Streamed>(db: &impl ConnectionTrait, scope: &Scope, keys: &[Key<E>]) -> Result<(), DbErr> {
+    if parents::are_known::<E>() {
+        let parents = parents::of_keys(db, keys).await?;
+        follow(scope, parents.into_iter().collect())?;
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 pub(crate) use self::relation::{columns_of, is_the_key};
 use crate::keyset::{keys_a_statement, keys_of, next_keys};
+use crate::meant::Meant;
 use crate::naming::{Decoder, Named};
 use crate::streamed::messages;
 use crate::{Key, KeyOf, Streamed};
@@ -58,13 +59,13 @@ type Children<P, Ch> = Arc<dyn Fn(&[Key<P>]) -> Select<Ch> + Send + Sync>;
 /// #         #[sea_orm(belongs_to, from = "author_id", to = "id")] pub author: HasOne<super::author::Entity>,
 /// #     }
 /// # }
-/// use redstream_seaorm::{Cascade, Redstream, Sink};
+/// use redstream_seaorm::{Cascade, Entities, Redstream, Sink};
 ///
 /// # fn example(
 /// #     redstream: Redstream, primary: sea_orm::DatabaseConnection,
 /// # ) -> Result<(), Box<dyn std::error::Error>> {
 /// let books = Cascade::<author::Entity, book::Entity, _>::new(primary, redstream.producer());
-/// let consumer = redstream.stream("authors")?.consumer("books-of-authors", books);
+/// let consumer = redstream.of::<author::Entity>()?.consumer("books-of-authors", books);
 /// # Ok(()) }
 /// ```
 ///
@@ -74,7 +75,8 @@ type Children<P, Ch> = Arc<dyn Fn(&[Key<P>]) -> Select<Ch> + Send + Sync>;
 ///   authors, each message begets another for ever. Cascade one way, and have the writer
 ///   [touch](crate::hooks::touch) the other side.
 /// - **It knows the children of now.** A child that left its parent is no child of it any more: where the *parent's* document
-///   holds something of its children, the writer names both parents, the old and the new: [`touch_parents`](crate::hooks::touch_parents) does.
+///   holds something of its children, the writer names both parents, the old and the new: the child's
+///   [`parents`](Streamed::parents) do.
 /// - **It does not see what the database deletes by itself.** Rows that go with `ON DELETE CASCADE` go without a message:
 ///   delete them yourself, before the parent.
 pub struct Cascade<P, Ch: EntityTrait, C> {
@@ -83,6 +85,7 @@ pub struct Cascade<P, Ch: EntityTrait, C> {
     children: Children<P, Ch>,
     page_size: u64,
     decoder: Decoder<P>,
+    meant: Meant,
 }
 
 impl<P, Ch, C> Cascade<P, Ch, C>
@@ -146,7 +149,8 @@ where
     }
 
     fn build(primary: C, producer: Producer, children: Children<P, Ch>) -> Self {
-        Self { primary, producer, children, page_size: PAGE_SIZE, decoder: Decoder::columns() }
+        let (decoder, meant) = (Decoder::columns(), Meant::of::<P>());
+        Self { primary, producer, children, page_size: PAGE_SIZE, decoder, meant }
     }
 }
 
@@ -175,6 +179,7 @@ where
 {
     /// A payload that holds no key of `P` becomes a dead letter.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
+        self.meant.compare(&batch);
         let named = Named::in_batch(&batch, &self.decoder)?;
         let mut queued = 0;
         for parents in named.keys().chunks(keys_a_statement::<P>()) {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redstream_core::{
-    CancellationToken, Consumer, Delayer, Handler, Pulse, Redstream, Result, Sharded, Shards, Stream, Trimmer, Worker,
+    CancellationToken, Consumer, Delayer, Error, Handler, Pulse, Redstream, Result, Sharded, Shards, Stream, Trimmer,
+    Worker,
 };
 
 use crate::Streamed;
-use crate::streamed::{named_by_attribute, stream_name};
+use crate::streamed::{named_by_attribute, stream_name, table};
 
 /// `redstream.of::<city::Entity>()`: the stream of an entity, and its workers.
 ///
@@ -17,8 +18,8 @@ pub trait Entities: sealed::Sealed {
     /// The stream that the entity's messages go to, or its shards: as [`Streamed::stream`], [`Streamed::shards`] and
     /// [`Streamed::generation`] say. So writers and workers cannot differ.
     ///
-    /// Errors where the name is not usable, and where the number of shards or the generation is zero; does not talk to
-    /// Redis.
+    /// Errors where the name is not usable, where the number of shards or the generation is zero, and if the entity is streamed
+    /// for its parents only; does not talk to Redis.
     ///
     /// ```no_run
     /// # mod city {
@@ -48,6 +49,10 @@ pub trait Entities: sealed::Sealed {
 
 impl Entities for Redstream {
     fn of<E: Streamed>(&self) -> Result<EntityStream> {
+        if !E::HAS_STREAM {
+            let reason = format!("`{}` is streamed for its parents only: read the parents' streams", table::<E>());
+            return Err(Error::InvalidOption { option: "parents_only", reason });
+        }
         Ok(match E::shards() {
             None => EntityStream::Whole(self.stream(stream_name::<E>()?)?),
             Some(count) => {

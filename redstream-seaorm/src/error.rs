@@ -133,6 +133,26 @@ pub enum Error {
         source: redstream_core::BoxError,
     },
 
+    /// The entity announces its parents alone, by `#[streamed(parents_only)]`.
+    #[error(
+        "`{table}` is streamed for its parents only, and has no stream: announce the parents, or leave `parents_only` out"
+    )]
+    NoStream {
+        /// The table.
+        table: String,
+    },
+
+    /// A hook after a write was called without the hook before it, which would have announced the parents: those that the row had
+    /// are not known any more.
+    #[error(
+        "the hook after a write of `{table}` was called without the hook before it, which announces the row's parents: call both \
+         hooks of a save or delete"
+    )]
+    HookMissed {
+        /// The table.
+        table: String,
+    },
+
     /// The producer writes to another Redis than the connection.
     #[error(
         "this producer and the connection's do not belong to one Redstream handle: the change would be insured elsewhere"

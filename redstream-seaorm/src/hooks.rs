@@ -35,6 +35,7 @@ use crate::context::Context;
 use crate::delays::InsuredBy;
 use crate::key::is_zero;
 use crate::mutation::{self, Mutation::UntrackedSilent};
+use crate::parents::{announce_parents, leads_to_parent};
 use crate::permits::{Followed, Left, Permits, Promise};
 use crate::probe::{self, Tracked};
 use crate::scope::Scope;
@@ -62,6 +63,14 @@ where
     let key = model.get_primary_key_value().filter(|key| !(insert && replaced::<A::Entity, C>(key, db)));
     tracked.calls().note::<A::Entity>(kind, key.clone());
     if change == Change::None {
+        return Ok(());
+    }
+    if change == Change::Announced {
+        announce_parents(model, db, insert).await?;
+    }
+    if !A::Entity::HAS_STREAM {
+        let known = key.map(message::<A::Entity>).transpose()?;
+        announce_statement::<A::Entity>(&tracked, known, Promise::Kept);
         return Ok(());
     }
     let followed = key.map(|key| followed::<A::Entity>(key, kind, db.get_database_backend())).transpose()?;
@@ -130,12 +139,28 @@ where
     let kind = if insert { WriteKind::Insert } else { WriteKind::Update };
     let key = model.get_primary_key_value();
     let called = tracked.calls().take::<E>(kind, &key);
+    if !E::HAS_STREAM {
+        return finish_without_stream::<E>(&tracked, called, key);
+    }
     let is_done = called == Called::ForThisKey && !insert;
     if is_done && tracked.permits().is_none_or(Permits::is_empty) {
         // Announced before it, and its statement was seen.
         return Ok(());
     }
     finish::<E>(&tracked, called, kind, key, db).await
+}
+
+/// After a write of a row that announces its parents alone: they were announced by the hook before it, which must have been
+/// called.
+fn finish_without_stream<E: Streamed>(tracked: &Tracked, called: Called, key: ValueTuple) -> Result<(), DbErr> {
+    if called == Called::Never {
+        return Err(Error::HookMissed { table: table::<E>() }.into());
+    }
+    let message = message::<E>(key)?;
+    if let Some(permits) = tracked.permits() {
+        permits.withdraw(&TableName::of::<E>(), &message);
+    }
+    Ok(())
 }
 
 /// Does what is left to do after a write of the row of this key.
@@ -198,6 +223,12 @@ where
     // Without a key SeaORM refuses the delete itself.
     let Some(key) = model.get_primary_key_value() else { return Ok(()) };
     tracked.calls().note::<A::Entity>(WriteKind::Delete, Some(key.clone()));
+    announce_parents(model, db, false).await?;
+    if !A::Entity::HAS_STREAM {
+        let known = Some(message::<A::Entity>(key)?);
+        announce_statement::<A::Entity>(&tracked, known, Promise::Kept);
+        return Ok(());
+    }
     let followed = followed::<A::Entity>(key, WriteKind::Delete, db.get_database_backend())?;
     let known = Some(followed.message.clone());
     let promise = follow(followed, &tracked, db).await?;
@@ -215,6 +246,9 @@ where
     let Some(key) = model.get_primary_key_value() else { return Ok(()) };
     let tracked = tracked::<A::Entity, C>(db)?;
     let called = tracked.calls().take::<A::Entity>(WriteKind::Delete, &key);
+    if !A::Entity::HAS_STREAM {
+        return finish_without_stream::<A::Entity>(&tracked, called, key);
+    }
     finish::<A::Entity>(&tracked, called, WriteKind::Delete, key, db).await
 }
 
@@ -271,7 +305,7 @@ impl Change {
         for column in <A::Entity as EntityTrait>::Column::iter() {
             let of_key = <A::Entity as EntityTrait>::PrimaryKey::from_column(column).is_some();
             if !of_key && model.get(column).is_set() {
-                if A::Entity::is_watched(&column) {
+                if A::Entity::is_watched(&column) || leads_to_parent::<A::Entity>(&column) {
                     return Self::Announced;
                 }
                 change = Self::Silent;

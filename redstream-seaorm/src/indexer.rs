@@ -9,6 +9,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::Value as Json;
 
 use crate::chaos::cross;
+use crate::meant::Meant;
 use crate::missing::{Missing, Sorted};
 use crate::naming::{Decoder, Named};
 use crate::{Changes, Failures, Key, KeyOf, Loader, Rows, Sink, Streamed};
@@ -60,6 +61,7 @@ pub struct Indexer<E, C, S, L = Rows> {
     loader: L,
     sink: S,
     decoder: Decoder<E>,
+    meant: Meant,
 }
 
 impl<E, C, S> Indexer<E, C, S>
@@ -85,7 +87,7 @@ where
 {
     /// Has `loader` read from `primary`, writes what it returns to `sink`. `primary` as in [`new`](Self::new).
     pub fn with_loader(primary: C, loader: L, sink: S) -> Self {
-        Self { primary, loader, sink, decoder: Decoder::columns() }
+        Self { primary, loader, sink, decoder: Decoder::columns(), meant: Meant::of::<E>() }
     }
 }
 
@@ -133,6 +135,7 @@ where
 {
     /// A payload that holds no key of `E` is a [`DecodeError`](redstream_core::DecodeError), and so becomes a dead letter.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
+        self.meant.compare(&batch);
         let mut named = Named::in_batch(&batch, &self.decoder)?;
         // Before the first row is read, so that the rows are at least as new as it says.
         let mut version = batch.version().await?;

@@ -12,6 +12,7 @@ mod decimal;
 mod error;
 mod kind;
 mod read;
+mod serde;
 #[cfg(all(
     test,
     feature = "with-bigdecimal",
@@ -40,7 +41,7 @@ pub(crate) use read::KeyReader;
 pub(crate) use zero::is_zero;
 
 use crate::keyset::is_one_of;
-use crate::streamed::message;
+use crate::streamed::{message, table};
 use crate::{Error, Streamed};
 use write::write;
 
@@ -139,8 +140,11 @@ impl<E: EntityTrait> Key<E> {
 impl<E: Streamed> Key<E> {
     /// The message that announces a change of this row: its stream, or its shard, and its payload.
     ///
-    /// Errors as a save of the row would: with a key that has no form in messages.
+    /// Errors as a save of the row would, with a key that has no form in messages; and if the entity has no stream.
     pub fn message(&self) -> Result<NewMessage, Error> {
+        if !E::HAS_STREAM {
+            return Err(Error::NoStream { table: table::<E>() });
+        }
         message::<E>(self.values.clone())
     }
 }

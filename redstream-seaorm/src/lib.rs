@@ -19,7 +19,7 @@
 //! # pub enum Relation {}
 //! # }
 //! # use std::time::Duration;
-//! # use redstream_seaorm::{Changes, HandlerError, Indexer, Redstream, Sink, StreamedConnection, Supervisor};
+//! # use redstream_seaorm::{Changes, Entities, HandlerError, Indexer, Redstream, Sink, StreamedConnection, Supervisor};
 //! # use sea_orm::{ActiveModelTrait, Database, Set, TransactionTrait};
 //! # struct SearchIndex;
 //! # #[async_trait::async_trait]
@@ -35,7 +35,7 @@
 //! city.insert(&txn).await?;    // sends the delay message
 //! txn.commit().await?;         // waits for its acknowledgement, commits, sends the main message
 //!
-//! let cities = redstream.stream("cities")?;
+//! let cities = redstream.of::<city::Entity>()?;
 //! Supervisor::new()
 //!     .with(cities.consumer("search", Indexer::new(db.clone(), SearchIndex)))
 //!     .with(cities.delayer(Duration::from_secs(300)))
@@ -69,6 +69,7 @@ mod ambient;
 mod answer;
 mod aside;
 mod attended;
+mod batch;
 mod beside;
 mod bulk;
 mod called;
@@ -103,6 +104,7 @@ mod key;
 mod keyset;
 mod level;
 mod loader;
+mod meant;
 mod messages;
 mod missing;
 mod mutation;
@@ -120,11 +122,13 @@ mod stored_key;
 mod streamed;
 mod table_name;
 pub mod testing;
+mod token;
 mod touch;
 mod transaction;
 mod transactional;
 mod unkeyed;
 
+pub use batch::BatchExt;
 pub use bulk::{Bulk, BulkError, BulkExt};
 pub use cascade::Cascade;
 pub use connection::StreamedConnection;
@@ -138,6 +142,7 @@ pub use insurance::Insurance;
 pub use key::{Key, KeyError, KeyOf};
 pub use loader::{Loader, Rows, find_by_keys};
 pub use outbox::Relay;
+pub use parents::Parent;
 pub use redstream_core as core;
 pub use redstream_core::{
     Batch, BoxError, CancellationToken, ConnectOptions, Consumer, DeadLetter, DeadLetters, Delayer, Handler,
@@ -147,6 +152,7 @@ pub use redstream_core::{
 pub use redstream_seaorm_macros::Streamed;
 pub use sink::{Changes, Sink};
 pub use streamed::Streamed;
+pub use token::TokenExt;
 pub use touch::Touch;
 pub use transaction::StreamedTransaction;
 pub use transactional::SaveInTransaction;
@@ -155,8 +161,10 @@ pub use transactional::SaveInTransaction;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::guard::{StreamedEntity, tables_written, written};
+    pub use crate::streamed::written_streams;
     pub use ::async_trait::async_trait;
     pub use ::inventory;
+    pub use ::redstream_core::WrittenStreams;
     pub use ::sea_orm::{ActiveModelBehavior, ConnectionTrait, DbErr, EntityName};
     pub use ::serde_json::Value as Json;
 }

@@ -1,7 +1,12 @@
 //! A child that is saved, moved or deleted, and the documents of its parents.
 
+mod announced;
+
 use std::collections::HashSet;
 use std::iter;
+
+pub use self::announced::Parent;
+pub(crate) use self::announced::{announce_parents, are_known, leads_to_parent, of_keys, of_models};
 
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait, QueryFilter, QuerySelect, Related, Value,
@@ -16,6 +21,9 @@ use crate::{Key, Streamed};
 
 /// [Touches](touch) the parents `P` of a child that is about to be saved or deleted, for documents of the parents that hold
 /// something of their children: the parent it had until now, and the one it is going to have.
+///
+/// `#[streamed(parents(author::Entity))]` does the same without a line of code; this is for those who choose the parents
+/// themselves.
 ///
 /// A message carries a key and no values, so once a child has moved nobody could tell where from. Call it first in the
 /// child's `before_save`, and in `before_delete` with `insert` false; the derive leaves these to you with

@@ -8,7 +8,7 @@ use sea_orm::sea_query::ValueTuple;
 use serde_json::Value as Json;
 
 use crate::table_name::TableName;
-use crate::{Error, Key, KeyError};
+use crate::{Error, Key, KeyError, Parent};
 
 /// An entity whose changes are streamed; `#[derive(Streamed)]` on its model implements it.
 ///
@@ -22,6 +22,12 @@ pub trait Streamed: EntityTrait {
     ///
     /// Default: false, which is right for every implementation.
     const PAYLOAD_IS_KEY: bool = false;
+
+    /// Whether the entity has a stream of its own. `#[streamed(parents(…), parents_only)]` says that it has not: its writes
+    /// announce its [`parents`](Self::parents) alone.
+    ///
+    /// Default: true.
+    const HAS_STREAM: bool = true;
 
     /// The stream's name. Default: the table's, or `SCHEMA.TABLE` if the entity names a schema.
     ///
@@ -63,6 +69,18 @@ pub trait Streamed: EntityTrait {
         false
     }
 
+    /// The parents whose documents hold something of a row of this entity, so that a write of the row announces them: the ones
+    /// that it had before it, and the ones that it has after it. `#[streamed(parents(author::Entity))]` says so. Default: none.
+    ///
+    /// Saves, deletes, [`Bulk`](crate::Bulk) and [`producer.bulk`](crate::BulkExt::bulk) all do so. For that they read the rows that
+    /// they update or delete, and lock them where the database can. A save or delete must be in a transaction; elsewhere it
+    /// errors before the write.
+    ///
+    /// A column that leads to a parent is always [watched](Self::is_watched).
+    fn parents() -> Vec<Parent<Self>> {
+        Vec::new()
+    }
+
     /// Whether an update that sets this column is announced. Default: every one is. An update that sets no watched
     /// column is neither insured nor announced; inserts and deletes always are.
     fn is_watched(column: &Self::Column) -> bool {
@@ -77,8 +95,11 @@ pub(crate) fn message<E: Streamed>(key: ValueTuple) -> Result<NewMessage, Error>
     make().map_err(|source| Error::Message { table: table::<E>(), source })
 }
 
-/// The messages of several.
+/// The messages of several. Errors if the entity has no stream.
 pub(crate) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, Error> {
+    if !E::HAS_STREAM {
+        return Err(Error::NoStream { table: table::<E>() });
+    }
     let make = || -> Result<_, BoxError> {
         let address = Address::of::<E>()?;
         keys.iter().map(|key| Ok(address.message(payload(key)?))).collect()
@@ -125,6 +146,19 @@ impl Address {
             Self::Shards(shards) => shards.message(payload),
         }
     }
+}
+
+/// The streams that an entity's messages go to: one, or each of its shards.
+pub(crate) fn streams_of<E: Streamed>() -> Result<Vec<StreamName>, BoxError> {
+    Ok(match Address::of::<E>()? {
+        Address::Stream(stream) => vec![stream],
+        Address::Shards(shards) => shards.names().collect(),
+    })
+}
+
+/// The same for the list of what the program writes, in which a name that no save can use has no place.
+pub fn written_streams<E: Streamed>() -> Vec<StreamName> {
+    if E::HAS_STREAM { streams_of::<E>().unwrap_or_default() } else { Vec::new() }
 }
 
 /// The name of an entity's stream.

@@ -26,7 +26,7 @@
 //! #     async fn write(&self, _: Changes<city::Entity>) -> Result<(), HandlerError> { Ok(()) }
 //! # }
 //! use redstream_seaorm::testing::{self, Capture, assert_nothing_streamed, assert_streamed, run_until_idle};
-//! use redstream_seaorm::{Indexer, SaveInTransaction, StreamedConnection};
+//! use redstream_seaorm::{Entities, Indexer, SaveInTransaction, StreamedConnection};
 //! use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, Schema, Set, TransactionTrait};
 //!
 //! # /*
@@ -49,7 +49,7 @@
 //!     assert_streamed!(capture, [&ulm]);
 //!
 //!     let index = SearchIndex::new();
-//!     let indexer = redstream.stream("cities")?.consumer("search", Indexer::new(db, index.clone()));
+//!     let indexer = redstream.of::<city::Entity>()?.consumer("search", Indexer::new(db, index.clone()));
 //!     run_until_idle(&[&indexer]).await?;
 //!     assert_eq!(index.names(), ["Ulm"]);
 //!     Ok(())
@@ -65,7 +65,7 @@ use std::time::Duration;
 
 use redstream_core::{ConnectOptions, Delayer, Redstream, Stream};
 
-pub use self::capture::{Capture, Expected};
+pub use self::capture::{Capture, CaptureError, Expected};
 pub use self::difference::Difference;
 pub use self::inline::{Inline, Ran, Unfinished, run_until_idle};
 #[doc(inline)]

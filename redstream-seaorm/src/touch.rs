@@ -42,27 +42,33 @@ where
     // Made here and not in the future, which then is `Send` whatever the keys come from.
     let messages = messages(&keys.into_iter().collect::<Vec<_>>());
     let tracked = tracked::<E, C>(db);
-    async move {
-        let (tracked, messages) = (tracked?, messages?);
-        match tracked {
-            Tracked::Autocommit(context) if context.settings.insurance == Insurance::Outbox => {
-                outbox::write(db, &messages).await?;
-                context.leave_to_relays(&messages);
-            }
-            Tracked::Autocommit(context) => queue(&context.producer, &messages).await?,
-            Tracked::Transaction(scope) => {
-                scope.insure(messages.iter().cloned())?;
-                scope.announce_later(messages);
-            }
-            Tracked::Ambient(ambient) => {
-                for message in messages {
-                    ambient.insure(&message).await?;
-                    ambient.announce_later(message);
-                }
+    async move { announce(db, &tracked?, messages?).await }
+}
+
+/// Announces these messages: after the commit, in a transaction.
+pub(crate) async fn announce(
+    db: &impl ConnectionTrait,
+    tracked: &Tracked,
+    messages: Vec<NewMessage>,
+) -> Result<(), DbErr> {
+    match tracked {
+        Tracked::Autocommit(context) if context.settings.insurance == Insurance::Outbox => {
+            outbox::write(db, &messages).await?;
+            context.leave_to_relays(&messages);
+        }
+        Tracked::Autocommit(context) => queue(&context.producer, &messages).await?,
+        Tracked::Transaction(scope) => {
+            scope.insure(messages.iter().cloned())?;
+            scope.announce_later(messages);
+        }
+        Tracked::Ambient(ambient) => {
+            for message in messages {
+                ambient.insure(&message).await?;
+                ambient.announce_later(message);
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 async fn queue(producer: &redstream_core::Producer, messages: &[NewMessage]) -> Result<(), Error> {

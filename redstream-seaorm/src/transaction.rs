@@ -208,6 +208,9 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     /// # Ok(()) }
     /// ```
     ///
+    /// A transaction that wrote several entities names all their streams; a consumer that reads one of them is waited for by
+    /// [`written.of::<book::Entity>()`](crate::TokenExt::of).
+    ///
     /// A savepoint has nothing to wait for: its token is empty, and the outer commit's holds its writes.
     ///
     /// Waits for the main messages, whatever [`announce_in_background`](crate::StreamedConnection::announce_in_background) says:

@@ -1,6 +1,6 @@
 //! The derive: names, payloads, keys of every shape, hooks of one's own, and SeaORM's nested models.
 
-mod entities;
+pub(crate) mod entities;
 mod shards;
 mod watch;
 

@@ -2,6 +2,7 @@
 
 mod outage;
 mod relays;
+mod set_aside;
 
 use std::time::{Duration, Instant};
 

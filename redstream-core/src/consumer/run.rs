@@ -20,6 +20,7 @@ use crate::chaos::cross;
 use crate::dead::Dead;
 use crate::error::shortened;
 use crate::handler::Failed;
+use crate::known::warn_if_unwritten;
 use crate::lock::{Lock, LockGuard};
 use crate::mutation::{
     self,
@@ -88,6 +89,9 @@ impl Tenure for Consumer {
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
         self.notice_loss(session, guard, &member).await?;
+        if guard.found().last == MessageId::MIN {
+            warn_if_unwritten(&self.stream, &self.name);
+        }
         let _watch = self.watch_neighbours(session, &member);
         let mut reading = Reading::new(session, &member.stream, self.batch_size, &self.portion, guard.found().cursor());
         let mut issued = None;

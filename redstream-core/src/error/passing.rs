@@ -20,6 +20,16 @@ impl Error {
         }
     }
 
+    /// Whether Redis answered and refused, for a reason that lies in what was asked: the key holds something else, or the user has not
+    /// the right. Waiting does not help, and what concerns other keys may well go on.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let Self::Redis { source, .. } = self else { return false };
+        let errors = source.clone().into_server_errors();
+        let is_one = |code: &str| matches!(code, "WRONGTYPE" | "NOPERM" | "ERR");
+        errors.is_some_and(|errors| !errors.is_empty() && errors.iter().all(|(_, error)| is_one(error.code())))
+    }
+
     /// Whether a worker should wait for better times: whatever is transient, and a server that answers but takes
     /// no writes for now. A caller is told of the latter at once; a worker has nothing better to do.
     pub(crate) fn may_pass(&self) -> bool {

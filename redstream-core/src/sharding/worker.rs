@@ -50,6 +50,11 @@ impl<W> Sharded<W> {
         self
     }
 
+    /// The worker of each shard, by number.
+    pub fn shards(&self) -> &[W] {
+        &self.shards
+    }
+
     /// The time between two rounds, of which each is up to a quarter shorter or longer by chance. A host counts as dead
     /// after two rounds without one. Default: half the TTL of the locks, so 2.5 seconds.
     ///

@@ -1,6 +1,8 @@
 //! What `#[streamed(…)]` says.
 
+use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
+use syn::spanned::Spanned;
 use syn::{DeriveInput, Expr, ExprLit, Ident, Lit, LitInt, LitStr, Path, Token, punctuated::Punctuated};
 
 #[derive(Default)]
@@ -12,6 +14,8 @@ pub(crate) struct Attribute {
     pub(crate) watch: Option<Vec<Ident>>,
     pub(crate) manual: bool,
     pub(crate) exact_key: bool,
+    pub(crate) parents: Option<Vec<Path>>,
+    pub(crate) parents_only: Option<Span>,
 }
 
 impl Attribute {
@@ -21,11 +25,28 @@ impl Attribute {
         for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("streamed")) {
             attr.parse_nested_meta(|meta| attribute.add(&meta))?;
         }
+        attribute.check_parents()?;
         match &attribute.generation {
             Some(generation) if attribute.shards.is_none() => {
                 Err(syn::Error::new(generation.span(), "a generation is one of shards: say `shards = number`, too"))
             }
             _ => Ok(attribute),
+        }
+    }
+
+    fn check_parents(&self) -> syn::Result<()> {
+        let Some(only) = self.parents_only else { return Ok(()) };
+        if self.parents.is_none() {
+            return Err(syn::Error::new(only, "say which parents, too: `parents(path::Entity, …)`"));
+        }
+        let of_the_stream = [
+            self.stream.as_ref().map(LitStr::span),
+            self.shards.as_ref().map(LitInt::span),
+            self.payload.as_ref().map(Spanned::span),
+        ];
+        match of_the_stream.into_iter().flatten().next() {
+            Some(span) => Err(syn::Error::new(span, "with `parents_only` the entity has no stream of its own")),
+            None => Ok(()),
         }
     }
 
@@ -45,9 +66,14 @@ impl Attribute {
                 self.exact_key = true;
                 Ok(())
             }
+            "parents" => once(meta, &mut self.parents, paths),
+            "parents_only" => {
+                self.parents_only = Some(meta.path.span());
+                Ok(())
+            }
             _ => Err(meta.error(
                 "expected `stream = \"name\"`, `shards = number`, `generation = number`, `payload = path`, \
-                 `watch(field, …)`, `exact_key` or `manual`",
+                 `watch(field, …)`, `parents(path::Entity, …)`, `parents_only`, `exact_key` or `manual`",
             )),
         }
     }
@@ -92,6 +118,20 @@ fn number(meta: &ParseNestedMeta<'_>, least: &str) -> syn::Result<LitInt> {
         return Err(syn::Error::new(number.span(), least));
     }
     Ok(number)
+}
+
+/// `(super::author::Entity)`.
+fn paths(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<Path>> {
+    if !meta.input.peek(syn::token::Paren) {
+        return Err(meta.error("expected `parents(path::Entity, …)`"));
+    }
+    let paths;
+    syn::parenthesized!(paths in meta.input);
+    let paths: Vec<Path> = Punctuated::<Path, Token![,]>::parse_terminated(&paths)?.into_iter().collect();
+    if paths.is_empty() {
+        return Err(meta.error("name the parents' entities"));
+    }
+    Ok(paths)
 }
 
 /// `(name, price)`.

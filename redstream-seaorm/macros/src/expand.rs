@@ -90,14 +90,32 @@ fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
             }
         }
     });
+    let has_stream = attribute.parents_only.map(|_| {
+        quote!(
+            const HAS_STREAM: bool = false;
+        )
+    });
+    let parents = attribute.parents.as_ref().map(|parents| {
+        let each = parents.iter().map(|parent| {
+            // An entity that is not related is then an error at its name.
+            quote_spanned!(parent.span()=> ::redstream_seaorm::Parent::of::<#parent>())
+        });
+        quote! {
+            fn parents() -> ::std::vec::Vec<::redstream_seaorm::Parent<Self>> {
+                ::std::vec![#(#each),*]
+            }
+        }
+    });
     quote! {
         impl ::redstream_seaorm::Streamed for Entity {
             #payload_is_key
+            #has_stream
             #stream
             #shards
             #generation
             #payload
             #is_watched
+            #parents
             #exact_key
         }
     }
@@ -137,11 +155,13 @@ fn behavior() -> TokenStream {
     }
 }
 
-/// Tells the guard of the table.
+/// Tells the guard of the table, and consumers of the streams.
 fn registration() -> TokenStream {
     quote! {
         const _: () = {
-            use ::redstream_seaorm::__private::{EntityName, StreamedEntity, inventory};
+            use ::redstream_seaorm::__private::{
+                EntityName, StreamedEntity, WrittenStreams, inventory, written_streams,
+            };
             use ::std::option::Option;
             use ::std::string::String;
 
@@ -151,6 +171,7 @@ fn registration() -> TokenStream {
             }
 
             inventory::submit!(StreamedEntity(table));
+            inventory::submit!(WrittenStreams(written_streams::<Entity>));
         };
     }
 }

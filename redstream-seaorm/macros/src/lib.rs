@@ -23,6 +23,11 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `exact_key`: the database stores and compares every key exactly as Rust does, so that none need be read back: for text
 ///   keys of a binary collation, and decimals or times of the column's own scale, which no trigger changes. Default: only
 ///   integers, booleans, UUIDs, bytes and dates are exact; see `Streamed::has_exact_key`.
+/// - `parents(super::author::Entity, …)`: the documents of these parents hold something of this entity's rows, so each write
+///   of a row announces the parents that it had and those that it has; see `Streamed::parents`. Needs SeaORM's
+///   `Related` to each, and saves in a transaction. Default: none.
+/// - `parents_only`, with `parents`: the entity has no stream of its own, and so needs no consumer, delayer or trimmer: its writes
+///   announce its parents alone.
 /// - `manual`: leaves `ActiveModelBehavior` to you; call the functions of `redstream_seaorm::hooks` in yours.
 ///
 /// Derive it beside `DeriveEntityModel`, in the entity's module, and drop the empty

@@ -6,11 +6,11 @@ use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, TransactionTrait,
 use super::page::{kept, key_chunks, page};
 use super::returning::{Returned, Row, gives_back, returning};
 use super::update::Update;
-use super::{Bulk, BulkError, begin, finish, follow, messages};
+use super::{Bulk, BulkError, begin, finish, follow, follow_parents, messages};
 use crate::keyset::is_one_of;
 use crate::scope::Scope;
 use crate::streamed::table;
-use crate::{Key, Streamed};
+use crate::{Key, Streamed, parents};
 
 impl<E: Streamed> Bulk<E> {
     /// Updates the rows by one statement in one transaction, and gives them back as they are now. All are held at once.
@@ -73,8 +73,19 @@ impl<E: Streamed> Bulk<E> {
     }
 
     async fn delete<T: ConnectionTrait>(&self, transaction: &T, scope: &Scope) -> Result<Vec<Row<E>>, DbErr> {
-        let delete = E::delete_many().filter(self.condition.clone()).into_query();
-        let rows = returning(transaction, delete).await?;
+        if !parents::are_known::<E>() {
+            let delete = E::delete_many().filter(self.condition.clone()).into_query();
+            let rows = returning(transaction, delete).await?;
+            follow_rows(scope, &rows)?;
+            return Ok(rows);
+        }
+        // Found and locked first: a row that is gone does not tell its parents.
+        let keys: Vec<Key<E>> = page(transaction, self.condition.clone(), None, None).await?;
+        follow_parents(transaction, scope, &keys).await?;
+        let mut rows = Vec::with_capacity(keys.len());
+        for keys in key_chunks(&keys) {
+            rows.extend(returning(transaction, E::delete_many().filter(is_one_of(keys)).into_query()).await?);
+        }
         follow_rows(scope, &rows)?;
         Ok(rows)
     }
@@ -90,7 +101,7 @@ impl<E: Streamed> Bulk<E> {
             return Err(BulkError::RenamedKeys { table: table::<E>() }.into());
         }
         let (transaction, scope) = begin::<E, D>(db).await?;
-        let outcome = if update.renames {
+        let outcome = if update.renames || (update.is_announced && parents::are_known::<E>()) {
             self.rename(&transaction, &scope, update).await
         } else {
             self.update(&transaction, &scope, update).await
@@ -112,13 +123,14 @@ impl<E: Streamed> Bulk<E> {
         Ok(rows)
     }
 
-    /// The old keys are found first, the new ones come back.
+    /// The old keys, and the old parents, are found first, the new ones come back.
     async fn rename<R, T>(&self, transaction: &T, scope: &Scope, update: &Update<E>) -> Result<Vec<R>, DbErr>
     where
         R: Returned<Entity = E>,
         T: ConnectionTrait,
     {
         let old: Vec<Key<E>> = page(transaction, self.condition.clone(), None, None).await?;
+        follow_parents(transaction, scope, &old).await?;
         follow(scope, messages(&old)?)?;
         let mut rows = Vec::with_capacity(old.len());
         for old in key_chunks(&old) {
@@ -136,6 +148,7 @@ where
 {
     let keys = rows.iter().map(R::key).collect();
     let keys = kept(transaction, keys).await?;
+    follow_parents(transaction, scope, &keys).await?;
     Ok(follow(scope, messages(&keys)?)?)
 }
 

@@ -7,9 +7,9 @@ use super::conflict::Conflict;
 use super::returning::{Row, gives_back};
 use super::rows::{insert_all, insert_batch};
 use super::{Bulk, BulkError, begin, finish};
-use crate::Streamed;
 use crate::hooks::tracked;
 use crate::streamed::table;
+use crate::{Streamed, parents};
 
 impl<E: Streamed> Bulk<E> {
     /// Inserts these rows. Returns how many.
@@ -83,6 +83,9 @@ impl<E: Streamed> Bulk<E> {
         I: IntoIterator<Item = M>,
     {
         let conflict = Conflict::new::<E>(on_conflict, db)?;
+        if !conflict.does_nothing && !conflict.is_in_key && parents::are_known::<E>() {
+            return Err(BulkError::UnknownParents { table: table::<E>() }.into());
+        }
         self.insert(db, models, Some(&conflict)).await
     }
 

@@ -11,11 +11,11 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryTrait, Tran
 use super::page::{are_exact, kept, key_chunks, page, stored_as};
 use super::returning::{Returning, gives_back, returning};
 use super::update::Update;
-use super::{BulkError, begin, finish, follow, messages};
+use super::{BulkError, begin, finish, follow, follow_parents, messages};
 use crate::keyset::{from_to, is_one_of};
 use crate::scope::Scope;
 use crate::streamed::table;
-use crate::{Key, Streamed};
+use crate::{Key, Streamed, parents};
 
 const BATCH_SIZE: u64 = 1000;
 
@@ -32,6 +32,9 @@ const BATCH_SIZE: u64 = 1000;
 ///
 /// Each row that meets the filter is written once, also where the update makes the filter false. A row that
 /// another transaction adds, or brings into the filter, meanwhile may be visited or not; whichever is written is announced.
+///
+/// Rows of an entity with [parents](Streamed::parents) announce these as saves do: the ones that they had, and the ones that they
+/// have. The rows of a batch are read for that, before it and (updates) after it.
 ///
 /// An update that sets no [watched](Streamed::is_watched) column is made, and neither insured nor announced.
 ///
@@ -199,7 +202,7 @@ impl<E: Streamed> Bulk<E> {
             let rows = transaction.execute(&range()).await?.rows_affected();
             return Ok((keys, rows));
         }
-        if gives_back::<S>(transaction) {
+        if gives_back::<S>(transaction) && !parents::are_known::<E>() {
             // The statement goes out first: what the database takes for it is time enough for the messages.
             let following = async { follow(scope, messages(&keys)?) };
             let (written, followed) = tokio::join!(returning::<Key<E>, _>(transaction, range()), following);
@@ -212,6 +215,7 @@ impl<E: Streamed> Bulk<E> {
             follow(scope, messages(&others(&written, &keys))?)?;
             return Ok((keys, rows));
         }
+        follow_parents(transaction, scope, &keys).await?;
         follow(scope, messages(&keys)?)?;
         let mut rows = 0;
         for keys in key_chunks(&keys) {
@@ -221,6 +225,9 @@ impl<E: Streamed> Bulk<E> {
                 let written = written.ok_or_else(|| BulkError::RewrittenKeys { table: table::<E>() })?;
                 follow(scope, messages(&others(&written, keys))?)?;
             }
+        }
+        if S::KEEPS_ROWS {
+            follow_parents(transaction, scope, &keys).await?;
         }
         Ok((keys, rows))
     }

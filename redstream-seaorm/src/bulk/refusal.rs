@@ -104,6 +104,16 @@ pub enum BulkError {
         table: String,
     },
 
+    /// The row that is updated on a conflict may have had another parent than the model's.
+    #[error(
+        "this upsert into `{table}` can update a row of another key than the model's, whose parents are not known: make the primary \
+         key the conflict's target, or look the keys up and name them with `producer.bulk_keys(&db, keys, …)`"
+    )]
+    UnknownParents {
+        /// The table.
+        table: String,
+    },
+
     /// The row that is updated on a conflict gets a new key, and nobody could tell its old one.
     #[error(
         "this upsert sets a column of the primary key of `{table}` on a conflict, which could give another row a new key: \

@@ -11,10 +11,10 @@ use sea_orm::{
 use super::conflict::Conflict;
 use super::page::{are_exact, kept, present, stored_as};
 use super::returning::{Returned, Row, gives_back, returning};
-use super::{BulkError, follow, messages};
+use super::{BulkError, follow, follow_parents, messages};
 use crate::scope::Scope;
 use crate::streamed::table;
-use crate::{Key, KeyOf, Streamed};
+use crate::{Key, KeyOf, Streamed, parents};
 
 /// How many values one statement holds: below every database's limit of parameters, of which SQLite's is the lowest.
 const VALUES_A_STATEMENT: usize = 30_000;
@@ -45,6 +45,10 @@ where
     let mut rows = 0;
     for models in statements::<E>(keyed) {
         let keys = keys::<E>(&models);
+        follow(scope, parents::of_models::<E>(&models)?.into_iter().collect())?;
+        if updates {
+            follow_parents(transaction, scope, &keys).await?;
+        }
         let written = models.len() as u64;
         let insertion = insertion::<E>(models, conflict);
         rows += match conflict {
@@ -78,6 +82,7 @@ where
         };
     }
     for models in statements::<E>(unkeyed) {
+        follow(scope, parents::of_models::<E>(&models)?.into_iter().collect())?;
         if gives_back {
             let insertion = insertion::<E>(models, conflict);
             rows += insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?.len() as u64;
@@ -105,6 +110,7 @@ where
     let (keyed, unkeyed) = by_key::<E>(models, transaction.get_database_backend());
     let mut rows = Vec::new();
     for models in statements::<E>(keyed).chain(statements::<E>(unkeyed)) {
+        follow(scope, parents::of_models::<E>(&models)?.into_iter().collect())?;
         rows.extend(insert_and_follow::<Row<E>, _>(transaction, scope, insertion::<E>(models, None)).await?);
     }
     Ok(rows)

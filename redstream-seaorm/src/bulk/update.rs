@@ -6,6 +6,7 @@ use sea_orm::{DbErr, EntityTrait, IdenStatic, Iterable, QueryFilter, QueryTrait,
 use super::BulkError;
 use crate::Streamed;
 use crate::keyset::key_columns;
+use crate::parents::leads_to_parent;
 use crate::streamed::table;
 
 pub(super) struct Update<E: EntityTrait> {
@@ -26,7 +27,8 @@ impl<E: Streamed> Update<E> {
         }
         let column = |name: &String| E::Column::iter().find(|column| column.as_str() == name);
         // A column that the entity does not know may be anybody's.
-        let is_watched = |name: &String| column(name).is_none_or(|column| E::is_watched(&column));
+        let is_watched =
+            |name: &String| column(name).is_none_or(|column| E::is_watched(&column) || leads_to_parent::<E>(&column));
         let of_key = |name: &String| key_columns::<E>().any(|column| column == name);
         let renames = names.iter().any(of_key);
         Ok(Self { query, is_announced: renames || names.iter().any(is_watched), renames })

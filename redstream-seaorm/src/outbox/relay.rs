@@ -1,20 +1,25 @@
 //! The relay: moves the rows of the outbox to Redis.
+//!
+//! # Layout
+//! `rows` is the SQL; `sweep` remembers what cannot be moved, so that it does not hold up the rest.
+
+mod rows;
+mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redstream_core::{CancellationToken, Condition, NewMessage, Payload, Producer, Pulse, StreamName, Worker, metrics};
-use sea_orm::sea_query::{DeleteStatement, ExprTrait, LockBehavior, LockType, Order, SelectStatement};
+use redstream_core::{CancellationToken, Condition, NewMessage, Producer, Pulse, StreamName, Worker, metrics};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, QueryResult, Statement, TransactionSession,
-    TransactionTrait, sea_query::Expr,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, TransactionSession, TransactionTrait,
 };
 use tokio::sync::Notify;
 
-use super::{ID, PAYLOAD, STREAM, TABLE};
+use self::rows::{Row, count, delete, last_id, select};
+use self::sweep::Sweep;
 use crate::StreamedConnection;
 use crate::chaos::cross;
 use crate::mutation::{self, Mutation::RelayDeletesFirst};
@@ -29,6 +34,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// dies in between, the rows are still there, and their messages come again, which does no harm. Rows are not found by an id
 /// that only grows, since a transaction with a smaller one may commit later.
 ///
+/// Rows that cannot be moved are passed over, stay in the table, and hold up no others: rows that are no messages (an unusable
+/// stream's name, a payload that is not JSON), and those of a stream that Redis refuses (its key holds something else, the
+/// user may not write it). They are tried again from time to time: mend or delete them. An error tells their number and an
+/// example, at most once a minute; so do [`set_aside`](Self::set_aside), the health of this worker and the gauge
+/// `redstream_outbox_set_aside`.
+///
 /// Several relays share the work on PostgreSQL, MariaDB 10.6 and later, and `MySQL` 8: each skips the rows that another has
 /// taken. SQLite cannot lock rows: there run one, or have messages come twice.
 pub struct Relay<C = DatabaseConnection> {
@@ -39,8 +50,8 @@ pub struct Relay<C = DatabaseConnection> {
     batch_size: u64,
     interval: Duration,
     pulse: Pulse,
-    /// Rows that are no messages, and that are left alone.
-    unusable: Mutex<BTreeSet<i64>>,
+    /// What cannot be moved.
+    sweep: Mutex<Sweep>,
 }
 
 impl<C: Clone> StreamedConnection<C> {
@@ -56,7 +67,7 @@ impl<C: Clone> StreamedConnection<C> {
             batch_size: 1000,
             interval: Duration::from_secs(1),
             pulse: Pulse::default(),
-            unusable: Mutex::default(),
+            sweep: Mutex::default(),
         }
     }
 }
@@ -67,6 +78,11 @@ impl<C> Relay<C> {
     pub fn batch_size(mut self, rows: u64) -> Self {
         self.batch_size = Ord::max(rows, 1);
         self
+    }
+
+    /// How many rows the last sweep over the table could not move, and so passed over.
+    pub fn set_aside(&self) -> u64 {
+        self.pulse.set_aside()
     }
 
     /// How often it looks for rows of other processes. Default: a second.
@@ -81,32 +97,123 @@ impl<C> Relay<C>
 where
     C: ConnectionTrait + TransactionTrait,
 {
-    /// Moves one batch. Returns how many rows it took; zero where none is left, or others are at work on them.
+    /// Moves one batch. Returns how many rows it took, those included that it had to pass over; zero where none is left, or
+    /// others are at work on them.
     ///
-    /// Errors where the database or Redis does not take its part; the rows concerned are then still there.
+    /// Errors where the database does not take its part, and if Redis takes none of the batch for a reason that may pass; the rows
+    /// concerned are then still there.
     pub async fn run_once(&self) -> Result<u64, RelayError> {
-        if self.primary.get_database_backend() == DbBackend::Sqlite {
-            // A transaction would lock out all writers while Redis is waited for.
-            let rows = self.rows(&self.primary).await?;
-            cross("relay: selected");
-            lose(&self.primary, &rows).await?;
-            let (moved, outcome) = self.add(&rows).await;
-            cross("relay: added");
-            delete(&self.primary, &moved).await?;
-            cross("relay: deleted");
-            return outcome.map(|()| rows.len() as u64);
+        let taken = self.next_batch().await?;
+        if taken > 0 || !self.sweep().restart_at_once() {
+            return Ok(taken);
         }
-        // With a stricter level MariaDB would also lock the gap behind the last row, and so hold up every commit.
-        let transaction = self.primary.begin_with_config(Some(IsolationLevel::ReadCommitted), None).await?;
-        let rows = self.rows(&transaction).await?;
+        // Nothing waits but what failed: it is tried again.
+        self.next_batch().await
+    }
+
+    async fn next_batch(&self) -> Result<u64, RelayError> {
+        self.sweep().begin();
+        let batch = if self.primary.get_database_backend() == DbBackend::Sqlite {
+            // A transaction would lock out all writers while Redis is waited for.
+            self.carry(&self.primary).await?
+        } else {
+            // With a stricter level MariaDB would also lock the gap behind the last row, and so hold up every commit.
+            let transaction = self.primary.begin_with_config(Some(IsolationLevel::ReadCommitted), None).await?;
+            let batch = self.carry(&transaction).await?;
+            transaction.commit().await?;
+            batch
+        };
+        cross("relay: deleted");
+        self.account(&batch).await?;
+        match batch.failed {
+            Some(error) if batch.moved == 0 => Err(RelayError::Redis(error)),
+            Some(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "rows of redstream_outbox of some streams not moved: they are tried again");
+                Ok(batch.taken)
+            }
+            None => Ok(batch.taken),
+        }
+    }
+
+    /// Reads rows, adds their messages, and deletes those that Redis acknowledged.
+    async fn carry<D: ConnectionTrait>(&self, db: &D) -> Result<Moved, RelayError> {
+        let (after, refused) = self.sweep().place();
+        let rows = select(db, after, &refused, self.batch_size).await?;
         cross("relay: selected");
         lose(&self.primary, &rows).await?;
-        let (moved, outcome) = self.add(&rows).await;
+        let (ids, mut batch) = self.add(&rows).await;
+        batch.last_read = rows.last().map(|row| row.id);
+        batch.is_last = (rows.len() as u64) < self.batch_size;
         cross("relay: added");
-        delete(&transaction, &moved).await?;
-        transaction.commit().await?;
-        cross("relay: deleted");
-        outcome.map(|()| rows.len() as u64)
+        delete(db, &ids).await?;
+        Ok(batch)
+    }
+
+    /// Adds the rows' messages, stream by stream, so that what Redis has against one does not hold up the others.
+    /// Returns which rows are done.
+    async fn add(&self, rows: &[Row]) -> (Vec<i64>, Moved) {
+        let mut batch = Moved { taken: rows.len() as u64, ..Moved::default() };
+        let mut by_stream: BTreeMap<StreamName, Vec<(i64, NewMessage)>> = BTreeMap::new();
+        for row in rows {
+            match row.message() {
+                Ok(message) => by_stream.entry(message.stream.clone()).or_default().push((row.id, message)),
+                Err(error) => {
+                    batch.last_left = batch.last_left.max(Some(row.id));
+                    self.sweep().left(1, || format!("row {}: {error}", row.id));
+                }
+            }
+        }
+        let mut moved = Vec::with_capacity(rows.len());
+        for (stream, rows) in by_stream {
+            let (ids, messages): (Vec<i64>, Vec<NewMessage>) = rows.into_iter().unzip();
+            if self.sweep().is_refused(&stream) {
+                // One of more streams than the statement names.
+                batch.last_left = batch.last_left.max(ids.last().copied());
+                self.sweep().left(ids.len() as u64, || format!("rows of stream {stream}"));
+                continue;
+            }
+            let mut known = BTreeSet::new();
+            // A key that changed several times is read once.
+            let each_once: Vec<_> =
+                messages.into_iter().filter(|message| known.insert(message.payload.as_str().to_owned())).collect();
+            match self.producer.queue_all(&each_once).await {
+                Ok(_) => {
+                    let labels = [("stream", stream.to_string())];
+                    ::metrics::counter!(metrics::RELAYED, &labels).increment(ids.len() as u64);
+                    moved.extend(ids);
+                }
+                Err(error) => {
+                    self.sweep().refused(stream, &error);
+                    if !error.is_refusal() {
+                        batch.failed.get_or_insert(error);
+                    }
+                }
+            }
+        }
+        batch.moved = moved.len() as u64;
+        (moved, batch)
+    }
+
+    /// What the batch means for the sweep, and whether it was the last one of it.
+    async fn account(&self, batch: &Moved) -> Result<(), DbErr> {
+        if let Some(last_left) = batch.last_left {
+            self.sweep().pass_over(last_left);
+        }
+        if self.sweep().wants_its_end() {
+            let newest = last_id(&self.primary).await?;
+            self.sweep().ends_at(newest);
+        }
+        if !self.sweep().is_at_its_end(batch.last_read, batch.is_last) {
+            return Ok(());
+        }
+        let refused = self.sweep().refusals();
+        let of_refused = if refused.is_empty() { 0 } else { count(&self.primary, &refused).await? };
+        let left = self.sweep().end(of_refused);
+        self.pulse.set_set_aside(left);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        ::metrics::gauge!(metrics::OUTBOX_SET_ASIDE).set(left as f64);
+        Ok(())
     }
 
     /// Moves rows until `shutdown`. Lives through failures of the database and of Redis.
@@ -140,58 +247,29 @@ where
             }
         }
     }
+}
 
-    /// The next rows, locked where the database can.
-    async fn rows<D: ConnectionTrait>(&self, db: &D) -> Result<Vec<Row>, DbErr> {
-        let mut select = SelectStatement::new();
-        select.columns([ID, STREAM, PAYLOAD]).from(TABLE);
-        select.order_by(ID, Order::Asc).limit(self.batch_size);
-        select.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-        let unusable = self.unusable.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if !unusable.is_empty() {
-            select.and_where(Expr::col(ID).is_not_in(unusable));
-        }
-        db.query_all(&select).await?.iter().map(Row::read).collect()
+impl<C> Relay<C> {
+    fn sweep(&self) -> MutexGuard<'_, Sweep> {
+        self.sweep.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Adds the rows' messages, stream by stream, so that what Redis has against one does not hold up the others.
-    /// Returns which rows are done, and the first error.
-    async fn add(&self, rows: &[Row]) -> (Vec<i64>, Result<(), RelayError>) {
-        let mut by_stream: BTreeMap<StreamName, Vec<(i64, NewMessage)>> = BTreeMap::new();
-        for row in rows {
-            match row.message() {
-                Ok(message) => by_stream.entry(message.stream.clone()).or_default().push((row.id, message)),
-                Err(error) => self.leave_alone(row, &error),
-            }
-        }
-        let (mut moved, mut outcome) = (Vec::with_capacity(rows.len()), Ok(()));
-        for (stream, rows) in by_stream {
-            let (ids, messages): (Vec<i64>, Vec<NewMessage>) = rows.into_iter().unzip();
-            let mut known = BTreeSet::new();
-            // A key that changed several times is read once.
-            let each_once: Vec<_> =
-                messages.into_iter().filter(|message| known.insert(message.payload.as_str().to_owned())).collect();
-            match self.producer.queue_all(&each_once).await {
-                Ok(_) => {
-                    let labels = [("stream", stream.to_string())];
-                    ::metrics::counter!(metrics::RELAYED, &labels).increment(ids.len() as u64);
-                    moved.extend(ids);
-                }
-                Err(error) => outcome = outcome.and(Err(RelayError::Redis(error))),
-            }
-        }
-        (moved, outcome)
-    }
-
-    fn leave_alone(&self, row: &Row, error: &redstream_core::BoxError) {
-        self.unusable.lock().unwrap_or_else(PoisonError::into_inner).insert(row.id);
-        tracing::error!(
-            id = row.id,
-            stream = row.stream,
-            error = &**error as &dyn std::error::Error,
-            "a row of redstream_outbox is no message, and is left alone: mend or delete it"
-        );
-    }
+/// What became of one batch.
+#[derive(Debug, Default)]
+struct Moved {
+    /// How many rows were read.
+    taken: u64,
+    /// How many of them are in Redis, and deleted.
+    moved: u64,
+    /// The last row that is left, and that the next statement would find again.
+    last_left: Option<i64>,
+    /// The last row that was read.
+    last_read: Option<i64>,
+    /// There are no more rows behind these.
+    is_last: bool,
+    /// The first failure that may pass.
+    failed: Option<redstream_core::Error>,
 }
 
 /// A defect: the rows go before their messages are acknowledged.
@@ -200,40 +278,6 @@ async fn lose<D: ConnectionTrait>(db: &D, rows: &[Row]) -> Result<(), DbErr> {
         return Ok(());
     }
     delete(db, &rows.iter().map(|row| row.id).collect::<Vec<_>>()).await
-}
-
-async fn delete<D: ConnectionTrait>(db: &D, ids: &[i64]) -> Result<(), DbErr> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let backend = db.get_database_backend();
-    if backend == DbBackend::MySql {
-        // Given a list it may scan the table instead, and would wait for rows of other relays, which wait for these. So each
-        // row is joined by its key.
-        let keys = ids.iter().map(|id| format!("SELECT {id} AS {ID}")).collect::<Vec<_>>().join(" UNION ALL ");
-        let sql = format!("DELETE o FROM ({keys}) AS moved STRAIGHT_JOIN {TABLE} AS o ON o.{ID} = moved.{ID}");
-        return db.execute_raw(Statement::from_string(backend, sql)).await.map(drop);
-    }
-    let mut delete = DeleteStatement::new();
-    delete.from_table(TABLE).and_where(Expr::col(ID).is_in(ids.iter().copied()));
-    db.execute(&delete).await.map(drop)
-}
-
-#[derive(Debug)]
-struct Row {
-    id: i64,
-    stream: String,
-    payload: String,
-}
-
-impl Row {
-    fn read(row: &QueryResult) -> Result<Self, DbErr> {
-        Ok(Self { id: row.try_get("", ID)?, stream: row.try_get("", STREAM)?, payload: row.try_get("", PAYLOAD)? })
-    }
-
-    fn message(&self) -> Result<NewMessage, redstream_core::BoxError> {
-        Ok(NewMessage::new(StreamName::new(&self.stream)?, Payload::from_json(self.payload.as_str())?))
-    }
 }
 
 /// Why rows of the outbox were not moved. They are still there.

@@ -1,12 +1,12 @@
 //! What was written to a stream since a test began to look.
 
-use redstream_core::{BoxError, Message, MessageId, Redstream, Shards, Stream};
+use redstream_core::{DecodeError, Message, MessageId, Redstream, Shards, Stream};
 use sea_orm::ModelTrait;
 use serde_json::Value as Json;
 
 use super::Difference;
 use crate::streamed::message;
-use crate::{Key, Streamed};
+use crate::{Entities, Error, Key, Streamed};
 
 /// How many messages are read at once.
 const PAGE: usize = 1000;
@@ -31,10 +31,7 @@ struct Captured {
 impl Capture {
     /// Of an entity's stream, or of all its shards, from now on.
     pub async fn of<E: Streamed>(redstream: &Redstream) -> redstream_core::Result<Self> {
-        match E::shards() {
-            None => Self::start(&redstream.stream(E::stream())?).await,
-            Some(count) => Self::shards(&redstream.shards(E::stream(), count)?.generation(E::generation())?).await,
-        }
+        Self::each(redstream.of::<E>()?.streams()).await
     }
 
     /// Of a stream, from now on.
@@ -66,7 +63,7 @@ impl Capture {
     }
 
     /// The payloads of the main messages, in the order of the stream.
-    pub async fn main(&self) -> Result<Vec<Json>, BoxError> {
+    pub async fn main(&self) -> Result<Vec<Json>, CaptureError> {
         let mut payloads = Vec::new();
         for Captured { stream, main, .. } in &self.streams {
             payloads.extend(all(*main, async |after| stream.messages(after, PAGE).await).await?);
@@ -75,7 +72,7 @@ impl Capture {
     }
 
     /// The payloads of the delay messages, in the order of the stream.
-    pub async fn delayed(&self) -> Result<Vec<Json>, BoxError> {
+    pub async fn delayed(&self) -> Result<Vec<Json>, CaptureError> {
         let mut payloads = Vec::new();
         for Captured { stream, delay, .. } in &self.streams {
             payloads.extend(all(*delay, async |after| stream.delay_messages(after, PAGE).await).await?);
@@ -84,12 +81,12 @@ impl Capture {
     }
 
     /// What [`assert_streamed!`](super::assert_streamed) panics with, as a value; `None` where the main messages are these.
-    pub async fn streamed(&self, expected: Vec<Json>) -> Result<Option<Difference>, BoxError> {
+    pub async fn streamed(&self, expected: Vec<Json>) -> Result<Option<Difference>, CaptureError> {
         Ok(Difference::between(self.title("main messages"), expected, self.main().await?))
     }
 
     /// What [`assert_insured!`](super::assert_insured) panics with, as a value; `None` where the delay messages are these.
-    pub async fn insured(&self, expected: Vec<Json>) -> Result<Option<Difference>, BoxError> {
+    pub async fn insured(&self, expected: Vec<Json>) -> Result<Option<Difference>, CaptureError> {
         Ok(Difference::between(self.title("delay messages"), expected, self.delayed().await?))
     }
 
@@ -102,7 +99,7 @@ impl Capture {
 async fn all(
     mut after: MessageId,
     page: impl AsyncFn(MessageId) -> redstream_core::Result<Vec<Message>>,
-) -> Result<Vec<Json>, BoxError> {
+) -> Result<Vec<Json>, CaptureError> {
     let mut payloads = Vec::new();
     loop {
         let messages = page(after).await?;
@@ -114,20 +111,42 @@ async fn all(
     }
 }
 
+/// Why it is not known what was streamed. As an error type of its own, `?` turns it into `anyhow::Error`, `Box<dyn Error>`
+/// and the like.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaptureError {
+    /// Redis did not answer, or refused.
+    #[error("the messages of a stream could not be read")]
+    Redis(#[from] redstream_core::Error),
+
+    /// A message in the stream is no JSON.
+    #[error("a message of the stream could not be read")]
+    Payload(#[from] DecodeError),
+
+    /// What the test expects has no message.
+    #[error("what is expected has no message")]
+    Expected(#[from] Error),
+
+    /// The message of what the test expects is no JSON.
+    #[error("the message of what is expected could not be read")]
+    Json(#[from] serde_json::Error),
+}
+
 /// What a test expects to be streamed: a row, a [`Key`], or a payload as JSON.
 pub trait Expected {
     /// The payload.
-    fn payload(self) -> Result<Json, BoxError>;
+    fn payload(self) -> Result<Json, CaptureError>;
 }
 
 impl Expected for Json {
-    fn payload(self) -> Result<Json, BoxError> {
+    fn payload(self) -> Result<Json, CaptureError> {
         Ok(self)
     }
 }
 
 impl<E: Streamed> Expected for Key<E> {
-    fn payload(self) -> Result<Json, BoxError> {
+    fn payload(self) -> Result<Json, CaptureError> {
         Ok(serde_json::from_str(message::<E>(self.values().clone())?.payload.as_str())?)
     }
 }
@@ -136,7 +155,7 @@ impl<M> Expected for &M
 where
     M: ModelTrait<Entity: Streamed>,
 {
-    fn payload(self) -> Result<Json, BoxError> {
+    fn payload(self) -> Result<Json, CaptureError> {
         Key::of(self).payload()
     }
 }
@@ -197,7 +216,7 @@ macro_rules! __compare {
     };
     ($capture:expr, $what:ident, expected: $payloads:expr) => {{
         // A macro and no function, so that the panic names the test's own line.
-        let payloads: ::std::result::Result<::std::vec::Vec<_>, $crate::BoxError> =
+        let payloads: ::std::result::Result<::std::vec::Vec<_>, $crate::testing::CaptureError> =
             ::std::iter::Iterator::collect(::std::iter::IntoIterator::into_iter($payloads));
         let outcome = match payloads {
             ::std::result::Result::Ok(payloads) => $capture.$what(payloads).await,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redstream_core::{BoxError, Consumer, Delayer, Progress, Trimmed, Trimmer, Worker};
+use redstream_core::{BoxError, Consumer, Delayer, Progress, Sharded, Trimmed, Trimmer, Worker};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use crate::Relay;
+use crate::{EntityWorker, Relay};
 
 /// How often all workers may have their turn before it is said that they never come to rest.
 const ROUNDS: usize = 1000;
@@ -14,7 +14,8 @@ const ROUNDS: usize = 1000;
 /// A delay message that is due so soon is waited for.
 const SOON: Duration = Duration::from_millis(10);
 
-/// A worker that can take one turn: consumers, delayers, relays, trimmers, and workers of your own.
+/// A worker that can take one turn: consumers, delayers, relays, trimmers, those of [`EntityStream`](crate::EntityStream) and of
+/// shards, and workers of your own.
 #[async_trait]
 pub trait Inline: Sync {
     /// For errors, such as `consumer search of cities`.
@@ -153,5 +154,47 @@ impl Inline for Trimmer {
 
     async fn turn(&self) -> Result<Option<usize>, BoxError> {
         Ok((self.run_once().await? != Trimmed::Standby).then_some(0))
+    }
+}
+
+/// One turn of each shard's worker, whether the gate of their generation is open or not.
+#[async_trait]
+impl<W> Inline for Sharded<W>
+where
+    W: Inline + Send,
+    Self: Worker,
+{
+    fn title(&self) -> String {
+        Worker::name(self)
+    }
+
+    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+        let mut messages = 0;
+        for shard in self.shards() {
+            let Some(handled) = shard.turn().await? else { return Ok(None) };
+            messages += handled;
+        }
+        Ok(Some(messages))
+    }
+}
+
+#[async_trait]
+impl<W> Inline for EntityWorker<W>
+where
+    W: Inline + Send,
+    Sharded<W>: Inline,
+{
+    fn title(&self) -> String {
+        match self {
+            Self::Whole(worker) => worker.title(),
+            Self::Sharded(workers) => workers.title(),
+        }
+    }
+
+    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+        match self {
+            Self::Whole(worker) => worker.turn().await,
+            Self::Sharded(workers) => workers.turn().await,
+        }
     }
 }

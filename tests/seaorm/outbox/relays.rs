@@ -92,7 +92,8 @@ on_each_database! {
         let relay = world.db.relay().batch_size(1);
         relayed(&relay).await;
         assert_eq!(world.main().await, ids([100]));
-        assert!(logs.has(&["ERROR", "no message, and is left alone", "a b"]), "{}", logs.text());
+        assert_eq!(relay.set_aside(), 2);
+        assert!(logs.has(&["ERROR", "cannot be moved and are set aside", "rows=2"]), "{}", logs.text());
     }
 
     async fn a_relay_that_runs_brings_what_others_and_what_this_process_commits(db: TestDb) {

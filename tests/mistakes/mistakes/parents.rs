@@ -1,0 +1,67 @@
+//! Parents that are none, and what goes with a stream alone.
+
+mod no_parents {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "cities")]
+    #[streamed(parents_only)]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+}
+
+mod a_stream {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "cities")]
+    #[streamed(parents(super::no_parents::Entity), parents_only, stream = "towns")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+}
+
+mod an_empty_list {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "cities")]
+    #[streamed(parents())]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+}
+
+mod not_related {
+    use redstream_seaorm::Streamed;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    #[sea_orm(table_name = "cities")]
+    #[streamed(parents(super::a_stream::Entity))]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+}
+
+fn main() {}
