@@ -162,7 +162,8 @@ impl Consumer {
     ///
     /// A call that takes longer is dropped at its next `await`, and counts as a failure: the batch is tried again, as
     /// [`attempts`](Self::attempts) says, and what it was doing may be done in part. Much longer than your slowest batch. It cannot
-    /// cut off a handler that blocks its thread: use `tokio::task::spawn_blocking` for work that blocks.
+    /// cut off a handler that blocks its thread, so that one loses its lock a TTL later, and another host takes over: use
+    /// `tokio::task::spawn_blocking` for work that blocks.
     #[must_use]
     pub fn handler_timeout(mut self, bound: Duration) -> Self {
         self.handler_timeout = Some(bound);

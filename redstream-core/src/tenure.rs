@@ -109,7 +109,7 @@ impl StandsBy {
         }
         match waiting {
             Waiting::Held => {
-                tracing::info!(worker, "standing by: another host is at work, and this one takes over from it")
+                tracing::info!(worker, "standing by: another host is at work, and this one takes over from it");
             }
             Waiting::Paused => tracing::info!(worker, "paused: waits until it is resumed"),
         }

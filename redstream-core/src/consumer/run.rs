@@ -161,7 +161,7 @@ impl Consumer {
         let canary = batch.messages().last().cloned();
         let begun = Instant::now();
         let ownership = batch.versions().ownership().clone();
-        let calling = ownership.work.begin(batch.first_id(), self.pulse.patience());
+        let calling = ownership.work.begin(batch.first_id(), self.pulse.patience(), self.handler_timeout);
         // A handler is the application's code: its panic is a failure of this batch, not of the worker.
         cross("consumer: handling");
         let call = AssertUnwindSafe(mutation::handle(&*self.handler, batch)).catch_unwind();

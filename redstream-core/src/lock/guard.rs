@@ -193,6 +193,14 @@ async fn renew(ownership: Arc<Ownership>) {
     loop {
         tokio::time::sleep(ownership.ttl / 3).await;
         ownership.work.look(ownership.keys.member.as_ref());
+        if ownership.work.is_stuck(ownership.ttl) {
+            tracing::error!(
+                lock = ownership.keys.lock,
+                "the handler has outlasted its handler_timeout and blocks its thread: its lock is given up, and another host takes over \
+                 when the TTL has passed"
+            );
+            return ownership.give_up(Loss::Lost);
+        }
         cross("lock: renewing");
         let mut script = scripts::RENEW.prepare_invoke();
         script.key(&ownership.keys.lock);

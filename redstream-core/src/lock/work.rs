@@ -15,6 +15,8 @@ struct Call {
     first: MessageId,
     begun: Instant,
     patience: Duration,
+    /// The handler's timeout, which cannot cut off one that blocks its thread.
+    bound: Option<Duration>,
     /// How many times it was warned of: once in each `patience`.
     warned: u32,
 }
@@ -22,9 +24,15 @@ struct Call {
 impl Work {
     /// The handler was called with a batch that begins with this message; after `patience` it should have returned.
     /// The call ends when the guard is dropped.
-    pub(crate) fn begin(&self, first: MessageId, patience: Duration) -> Calling<'_> {
-        *self.call() = Some(Call { first, begun: Instant::now(), patience, warned: 0 });
+    pub(crate) fn begin(&self, first: MessageId, patience: Duration, bound: Option<Duration>) -> Calling<'_> {
+        *self.call() = Some(Call { first, begun: Instant::now(), patience, bound, warned: 0 });
         Calling(self)
+    }
+
+    /// Whether a call has outlasted its timeout by so much that it blocks its thread, which may be for ever.
+    pub(super) fn is_stuck(&self, ttl: Duration) -> bool {
+        let call = self.call();
+        call.as_ref().is_some_and(|call| call.bound.is_some_and(|bound| call.begun.elapsed() > bound + ttl))
     }
 
     /// Warns of a call that lasts for too long.

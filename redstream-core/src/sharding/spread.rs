@@ -21,6 +21,16 @@ use crate::session::Session;
 use crate::tenure::Tenure;
 use crate::{Error, Redstream, Result};
 
+/// How much later than a lock lapses it is looked at.
+const JUST_AFTER: Duration = Duration::from_millis(20);
+
+/// What came of one round.
+struct Round {
+    took: bool,
+    /// When something falls free that a host left behind which seems to be gone.
+    changes_in: Option<Duration>,
+}
+
 /// The share of one host, while it runs.
 pub(super) struct Spread<W> {
     title: String,
@@ -74,30 +84,30 @@ impl<W: Tenure + Clone> Spread<W> {
             }
             let pause = match round {
                 // Where this host took its turn others may take theirs, and then there may be more to take.
-                Ok(true) => self.round / 8,
-                Ok(false) => self.round,
+                Ok(Round { took: true, .. }) => jittered(self.round / 8),
+                // A moment later, so that Redis sees it as free.
+                Ok(Round { changes_in: Some(soon), .. }) => (soon + JUST_AFTER).min(jittered(self.round)),
+                Ok(Round { .. }) => jittered(self.round),
                 Err(error) if error.may_pass() => {
                     // Shards stay where they are until the next round.
                     self.pulse.failed(&error);
                     self.outages().failed(&self.title, &error, self.round);
-                    self.round
+                    jittered(self.round)
                 }
                 Err(error) => return Err(error),
             };
-            self.work_until(Instant::now() + jittered(pause), shutdown).await?;
+            self.work_until(Instant::now() + pause, shutdown).await?;
         }
         Ok(())
     }
 
-    /// One round: shows that this host lives, then gives up a shard, or takes some. Whether it took one.
-    async fn round(&mut self, shutdown: &CancellationToken) -> Result<bool> {
+    /// One round: shows that this host lives, then gives up shards, or takes some.
+    async fn round(&mut self, shutdown: &CancellationToken) -> Result<Round> {
         self.register().await?;
         let begun = Instant::now();
         // Two rounds are one TTL: about when the shards of a dead host fall free, and not much later.
         let view = self.host.look(&self.redstream, &self.hosts, self.round * 2, &self.locks).await?;
-        if view.must_release(self.held.len()) {
-            self.release_one();
-        }
+        self.release(view.surplus(self.held.values().filter(|stop| !stop.is_cancelled()).count()));
         let closed = self.is_gate_closed().await?;
         let (mut spare, mut took) = (None, false);
         for shard in rotated(view.free.clone()) {
@@ -109,7 +119,7 @@ impl<W: Tenure + Clone> Spread<W> {
         }
         self.pulse.troubles_of(self.workers.iter().map(Tenure::own_pulse));
         self.pulse.sum_up(self.held.keys().map(|shard| self.workers[*shard].own_pulse()));
-        Ok(took)
+        Ok(Round { took, changes_in: view.changes_in })
     }
 
     async fn is_gate_closed(&mut self) -> Result<bool> {
@@ -132,12 +142,9 @@ impl<W: Tenure + Clone> Spread<W> {
         Ok(())
     }
 
-    /// Finishes and commits the batch of one shard, then gives it back; one at a time.
-    fn release_one(&mut self) {
-        if self.held.values().any(CancellationToken::is_cancelled) {
-            return;
-        }
-        if let Some((shard, stop)) = self.held.last_key_value() {
+    /// Has so many shards finish and commit their batches; then they are given back.
+    fn release(&self, surplus: usize) {
+        for (shard, stop) in self.held.iter().rev().filter(|(_, stop)| !stop.is_cancelled()).take(surplus) {
             tracing::info!(worker = self.workers[*shard].name(), "another host has less to do: shard given up");
             stop.cancel();
         }

@@ -17,9 +17,11 @@ use crate::worker::Worker;
 /// worker, made by [`Shards`](crate::Shards). Run it on every host.
 ///
 /// The hosts share the shards out evenly: soon after one comes or goes, none holds two more than another.
-/// They agree in *rounds*: in each, a host shows that it lives, looks who holds what, takes shards that are free while
-/// no other host holds fewer, and gives one up where another holds two fewer. It finishes and commits its batch
-/// first, so nothing is handled twice for that.
+/// They agree in *rounds*: in each, a host shows that it lives, looks who holds what, takes shards that are free up to its share,
+/// and beyond it while no other host holds fewer, and gives up at once what it has beyond its share where another holds two fewer. It
+/// finishes and commits its batches first, so nothing is handled twice for that. With the usual TTL of 5 seconds hosts are even within
+/// 10 seconds of a start or a join, unless batches take longer, and the shards of a host that died are with others a second after their
+/// locks' TTL.
 ///
 /// Where one shard's worker fails for good (a poisonous message and [`OnPoison::Stop`](crate::OnPoison::Stop), a consumer
 /// that was forgotten), those of all shards stop on this host.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use redstream_core::{CancellationToken, Handler, Shards, Supervisor};
+use redstream_core::{CancellationToken, Consumer, Handler, Sharded, Shards, Supervisor};
 use tokio::task::JoinHandle;
 
 use crate::support::{raw_redis, redis_url, redstream_at};
@@ -72,15 +72,24 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn start(namespace: &str, shards: u32, handler: impl Handler) -> Self {
+        Self::with(namespace, shards, handler, |consumer| {
+            consumer.each(|consumer| consumer.lock_ttl(Duration::from_secs(1))).round(Duration::from_millis(200))
+        })
+    }
+
+    /// With other options.
+    pub(super) fn with(
+        namespace: &str,
+        shards: u32,
+        handler: impl Handler,
+        options: impl FnOnce(Sharded<Consumer>) -> Sharded<Consumer> + Send + 'static,
+    ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (namespace, stop) = (namespace.to_owned(), CancellationToken::new());
         let stopped = stop.clone();
         let running = runtime.spawn(async move {
             let shards = redstream_at(&redis_url(), &namespace).await.shards("products", shards).unwrap();
-            let consumer = shards
-                .consumer("search", handler)
-                .each(|consumer| consumer.batch_size(10).lock_ttl(Duration::from_secs(1)))
-                .round(Duration::from_millis(200));
+            let consumer = options(shards.consumer("search", handler).each(|consumer| consumer.batch_size(10)));
             Supervisor::new().with(consumer).run_until(stopped.cancelled_owned()).await.unwrap();
         });
         Self { runtime: Some(runtime), running: Some(running), stop }

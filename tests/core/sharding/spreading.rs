@@ -111,3 +111,32 @@ async fn no_host_is_left_without_work() {
     let _third = seen.host(&namespace, &shards);
     eventually(BOUND, "one for the third", async || hosts.loads().await == [1, 1, 2]).await;
 }
+
+/// With the usual options: a TTL of 5 seconds.
+#[tokio::test]
+async fn many_shards_move_at_once() {
+    const EVEN: Duration = Duration::from_secs(10);
+    // The TTL and a second; the rest is for a busy machine.
+    const OWNED: Duration = Duration::from_millis(6000 + 1500);
+    let namespace = namespace();
+    let redstream = redstream_at(&redis_url(), &namespace).await;
+    let shards = redstream.shards("products", 64).unwrap();
+    let hosts = Hosts::of(&shards);
+    let host = || Host::with(&namespace, 64, async |_: Batch| Ok(()), |consumer| consumer);
+
+    let mut running: Vec<Host> = (0..3).map(|_| host()).collect();
+    eventually(EVEN, "three hosts with 21 or 22 each", async || hosts.loads().await == [21, 21, 22]).await;
+    running.push(host());
+    eventually(EVEN, "four hosts with 16 each", async || hosts.loads().await == [16; 4]).await;
+
+    drop(running.pop());
+    eventually(OWNED, "all shards with the three that live", async || {
+        let loads = hosts.loads().await;
+        loads.len() == 3 && loads.iter().sum::<usize>() == 64
+    })
+    .await;
+    eventually(EVEN, "three hosts with 21 or 22 each again", async || hosts.loads().await == [21, 21, 22]).await;
+    for host in running {
+        host.stop().await;
+    }
+}

@@ -11,6 +11,7 @@ mod failover;
 mod flow;
 mod registry;
 mod reshard;
+mod spread;
 mod versions;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         check::report::<registry::Registry>(traces),
         check::report::<failover::Failover>(traces),
         check::report::<reshard::Reshard>(traces),
+        check::report::<spread::Spread>(traces),
     ];
     if reports.into_iter().all(|holds| holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
