@@ -15,9 +15,10 @@ pub enum Start {
     Earliest,
     /// After the last message at the moment of registration: only what comes from then on.
     Latest,
-    /// After the message with this id.
+    /// After the message with this id; after the last message if that one has a lesser id.
     After(MessageId),
-    /// With the first message that was added at this time or later, by the clock of Redis.
+    /// With the first message that was added at this time or later, by the clock of Redis. If there is none yet, as
+    /// [`Latest`](Self::Latest): a time in the future is not waited for.
     At(SystemTime),
 }
 

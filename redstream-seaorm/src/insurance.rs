@@ -22,6 +22,8 @@ pub enum Insurance {
     /// Delay messages in Redis, and rows of the outbox while Redis does not answer: an outage neither stops the primary
     /// database from being written nor loses a change.
     ///
+    /// An application that is to start during an outage, too, connects [lazily](redstream_core::ConnectOptions::lazy).
+    ///
     /// A commit gives Redis [`outbox_after`](crate::StreamedConnection::outbox_after) to answer. As long as the outage
     /// lasts, one commit a second asks again, and the others go to the table at once. Needs the table and a relay, too.
     RedisElseOutbox,

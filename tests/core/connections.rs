@@ -1,15 +1,21 @@
 //! The connections of our own: wherever Redis is, and whatever becomes of a call, each gets its own answer.
 
 use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redstream_core::{CancellationToken, ConnectOptions, MessageId, NewMessage, Payload, Redstream, Stream};
+use redis::aio::MultiplexedConnection;
+use redstream_core::{
+    CancellationToken, Condition, ConnectOptions, MessageId, NewMessage, Payload, Redstream, Stream, Supervisor,
+};
 use redstream_servers::{Redis, RedisOptions};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 
 use super::SOON;
 use super::recorder::Recorder;
-use crate::support::{eventually, private_redis, raw_redis, redstream};
+use crate::support::{Logs, eventually, private_redis, raw_redis, redstream};
 
 fn message(stream: &Stream, payload: &Value) -> NewMessage {
     NewMessage::new(stream.name().clone(), Payload::encode(payload).unwrap())
@@ -139,4 +145,76 @@ async fn many_at_once_and_one_alone_get_their_own_answers() {
     let seen = Recorder::default();
     products.consumer("search", seen.clone()).run_once().await.unwrap();
     assert_eq!(seen.ids().into_iter().zip(seen.payloads()).collect::<Vec<_>>(), expected);
+}
+
+/// More workers than Redis has room for: two connections each.
+#[tokio::test]
+async fn workers_that_find_no_room_are_not_live_and_are_told_of_in_few_lines() {
+    const WORKERS: usize = 40;
+    let server = private_redis().await;
+    let mut raw = raw_redis(&server.url()).await;
+    let set = async |raw: &mut MultiplexedConnection, clients: usize| {
+        redis::cmd("CONFIG").arg("SET").arg("maxclients").arg(clients).exec_async(raw).await.unwrap();
+    };
+    let redstream = Redstream::connect(server.url()).await.unwrap();
+    set(&mut raw, 30).await;
+    let logs = Logs::capture();
+    let mut supervisor = Supervisor::new().patience(Duration::from_millis(500));
+    for n in 0..WORKERS {
+        let stream = redstream.stream(format!("products-{n}")).unwrap();
+        supervisor = supervisor.with(stream.consumer("search", Recorder::default()));
+    }
+    let health = supervisor.health();
+    let story = async {
+        let at_work = async || health.workers().iter().filter(|worker| worker.condition == Condition::Idle).count();
+        eventually(SOON, "some to be at work", async || at_work().await >= 10).await;
+        eventually(SOON, "others not to be live", async || !health.is_live()).await;
+        assert!(!health.is_ready() && at_work().await < WORKERS);
+        let text = logs.text();
+        let told = text.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).count();
+        assert!(told <= 5, "{told} lines: {text}");
+        set(&mut raw, 1000).await;
+        eventually(SOON, "room for all", async || health.is_ready() && health.is_live()).await;
+        let list: String = redis::cmd("CLIENT").arg("LIST").query_async(&mut raw).await.unwrap();
+        let clients = list.lines().count();
+        // Two each; two of the handle, of which the second is opened by who writes alone; and ours.
+        assert!((2 * WORKERS..=2 * WORKERS + 3).contains(&clients), "{clients}");
+    };
+    supervisor.run_until(story).await.unwrap();
+}
+
+/// A server that accepts, and never answers, is not overrun by hundreds of workers that start at once.
+#[tokio::test]
+async fn few_workers_connect_at_once() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    let (now, most, all) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let accepting = tokio::spawn({
+        let (now, most, all) = (now.clone(), most.clone(), all.clone());
+        async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                all.fetch_add(1, Ordering::SeqCst);
+                let now = now.clone();
+                tokio::spawn(async move {
+                    while client.read(&mut [0; 1024]).await.is_ok_and(|read| read > 0) {}
+                    now.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        }
+    });
+    let _accepting = tokio_util::task::AbortOnDropHandle::new(accepting);
+    let options = ConnectOptions::new(url).connect_timeout(Duration::from_millis(200)).lazy();
+    let redstream = Redstream::connect(options).await.unwrap();
+    let mut supervisor = Supervisor::new();
+    for n in 0..200 {
+        supervisor = supervisor.with(redstream.stream(format!("products-{n}")).unwrap().trimmer());
+    }
+    // Two connections each.
+    let all_came = eventually(SOON * 3, "all to have tried", async || all.load(Ordering::SeqCst) >= 400);
+    supervisor.run_until(all_came).await.unwrap();
+    let most = most.load(Ordering::SeqCst);
+    // 32 workers, and those of the turn before whose connections are not closed yet.
+    assert!(most <= 4 * 32, "{most} at once");
 }

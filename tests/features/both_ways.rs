@@ -11,8 +11,8 @@ fn printed(program: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The program built with those features, in a directory of its own, so that nothing waits for another build.
-fn with_others() -> Command {
+/// A program built with those features and no others, in a directory of its own, so that nothing waits for another build.
+fn with_others(program: &str) -> Command {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("both-ways");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut run = Command::new(cargo);
@@ -22,10 +22,10 @@ fn with_others() -> Command {
         "--locked",
         "--package",
         "redstream-features",
-        "--bin",
-        "keys",
         "--features",
         "others",
+        "--bin",
+        program,
     ]);
     run.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target);
     run
@@ -35,14 +35,21 @@ fn with_others() -> Command {
 fn features_of_other_crates_change_no_byte_and_no_shard() {
     // Built with the tests, whose features are those of the workspace: none of the others.
     let by_serde = printed(Command::new(env!("CARGO_BIN_EXE_keys")).arg("--serde"));
-    let by_serde_with_others = printed(with_others().args(["--", "--serde"]));
+    let by_serde_with_others = printed(with_others("keys").args(["--", "--serde"]));
     for (plain, others) in by_serde.lines().zip(by_serde_with_others.lines()) {
         assert_ne!(plain, others, "a feature of the others is missing, or switched on in both");
     }
     assert_eq!(by_serde.lines().count(), 4, "a line for each feature");
 
     let plain = printed(&mut Command::new(env!("CARGO_BIN_EXE_keys")));
-    assert_eq!(plain, printed(&mut with_others()));
+    assert_eq!(plain, printed(&mut with_others("keys")));
     // As other versions of this crate send them, too.
     assert_eq!(plain, include_str!("keys.txt"));
+}
+
+#[test]
+fn a_url_that_asks_for_tls_names_the_feature_that_is_missing() {
+    let told = printed(&mut with_others("tls"));
+    assert!(told.contains("rediss://") && told.contains("feature `tls`") && told.contains("redstream-core"), "{told}");
+    assert!(!told.contains("secret"), "{told}");
 }
