@@ -8,7 +8,7 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, Statement, TransactionTrait};
 use super::super::city::with_key;
 use super::super::world::{SOON, World, ids};
 use super::{insured_by, relayed};
-use crate::support::{Backend, Logs, TestDb, eventually, raw_redis, redis_url};
+use crate::support::{Backend, Logs, eventually, raw_redis, redis_url};
 
 /// So many rows whose streams have unusable names, each another one.
 async fn add_unusable(world: &World, backend: Backend, rows: u32) {
