@@ -87,9 +87,9 @@ impl Tenure for Consumer {
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
-        self.notice_loss(session, guard, &member).await?;
-        let _watch = self.watch_neighbours(session, &member);
         let mut reading = Reading::new(session, &member.stream, self.batch_size, guard.found().cursor());
+        reading.while_working(self.notice_loss(session, guard, &member)).await?;
+        let _watch = self.watch_neighbours(session, &member);
         let mut issued = None;
         let mut committing = Committing::new(self, guard);
         loop {
