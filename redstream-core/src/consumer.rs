@@ -7,11 +7,12 @@ mod oversized;
 mod reading;
 mod record;
 mod run;
+mod told;
 
-use blocking::Blocked;
 pub use failure::OnPoison;
 use record::Identity;
 pub(crate) use run::panic_message;
+pub(crate) use told::Told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +60,7 @@ pub struct Consumer {
     handler_timeout: Option<Duration>,
     warn_neglect: Duration,
     max_payload: usize,
-    blocked: Blocked,
+    told: Told,
     pulse: Pulse,
     highest: Highest,
     memory: Memory,
@@ -106,7 +107,7 @@ impl Consumer {
             handler_timeout: None,
             warn_neglect: Duration::from_secs(300),
             max_payload: BUDGET,
-            blocked: Blocked::default(),
+            told: Told::default(),
             pulse: Pulse::default(),
             highest: Highest::default(),
             memory: Memory::default(),
@@ -240,6 +241,11 @@ impl Consumer {
     /// cannot work, a consumer that was forgotten, a server that is too old.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<()> {
         tenure::serve(self, &shutdown).await
+    }
+
+    /// One of several that tell their warnings together.
+    pub(crate) fn together(self, told: &Told) -> Self {
+        Self { told: told.clone(), ..self }
     }
 
     fn member(&self) -> Member {

@@ -103,6 +103,7 @@ impl Lock {
     pub async fn try_acquire(&self) -> Result<Option<LockGuard>> {
         Lock::check_ttl(self.ttl)?;
         let session = Session::open(self.redstream.link().connector()).await?;
+        self.tell_if_new(&session).await?;
         match self.attempt(&session).await? {
             Attempt::Acquired(guard) => Ok(Some(guard)),
             Attempt::Held { .. } => Ok(None),
@@ -120,6 +121,7 @@ impl Lock {
     pub async fn acquire_within(&self, bound: Duration) -> Result<Option<LockGuard>> {
         Lock::check_ttl(self.ttl)?;
         let session = Session::open(self.redstream.link().connector()).await?;
+        self.tell_if_new(&session).await?;
         // Cancelling the wait can swallow a wake-up meant for another standby, which then looks
         // again by itself when the TTL it was told has passed.
         let over = CancellationToken::new();
@@ -132,6 +134,18 @@ impl Lock {
                 waiting.await
             }
         }
+    }
+
+    /// A lock that is taken by hand is that of a consumer that is there, usually: a mistyped name would keep the wrong one away.
+    async fn tell_if_new(&self, session: &Session) -> Result<()> {
+        let Some(member) = &self.keys.member else { return Ok(()) };
+        if session.script("register a consumer", &member.registration()).await? {
+            tracing::warn!(
+                stream = %member.stream_name, consumer = member.name,
+                "the lock of a consumer that was not registered: it is now, and trimming waits for it; forget it if the name is mistyped"
+            );
+        }
+        Ok(())
     }
 
     /// Waits for the lock until `shutdown`; `None` then. Tells each time that it has to wait.

@@ -51,7 +51,7 @@ pub enum LossKind {
         offset: MessageId,
     },
     /// The server was started anew, or another one took over, since this consumer last worked, and it keeps no append-only file: what
-    /// was written after its last snapshot is gone. Whether there was anything nobody can tell.
+    /// was written after its last snapshot is gone. Nothing in Redis tells whether there was anything.
     ServerRestarted,
 }
 

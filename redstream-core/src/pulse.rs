@@ -54,6 +54,11 @@ pub enum Neglected {
 }
 
 impl Neglected {
+    /// Whether it is this one: `delayer` or `trimmer`.
+    pub(crate) fn is_of(&self, worker: &str) -> bool {
+        worker == if matches!(self, Self::Delayer { .. }) { "delayer" } else { "trimmer" }
+    }
+
     /// Whether it is the same worker of the same stream.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
         match (self, other) {

@@ -19,6 +19,7 @@ use serde::Serialize;
 pub use map::ShardMap;
 pub use worker::Sharded;
 
+use crate::consumer::Told;
 use crate::{
     Consumer, Delayer, Error, Handler, MessageId, NewMessage, Payload, Redstream, Result, Stream, StreamName, Trimmer,
     delayer,
@@ -133,8 +134,10 @@ impl Shards {
         let (name, handler): (String, Arc<dyn Handler>) = (name.into(), Arc::new(handler));
         let hosts = self.redstream.keys().consumer_hosts(self.map.prefix(), &name);
         let title = format!("consumer {name} of {}", self.map.prefix());
+        let told = Told::default();
         let consumers = self.sharded(&title, hosts, |stream| {
-            Consumer::new(self.redstream.clone(), stream.name().clone(), name.clone(), handler.clone(), kind)
+            let stream = stream.name().clone();
+            Consumer::new(self.redstream.clone(), stream, name.clone(), handler.clone(), kind).together(&told)
         });
         if self.map.number() == 1 { consumers } else { consumers.behind(self.gate()) }
     }

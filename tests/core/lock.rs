@@ -7,7 +7,7 @@ use std::time::Duration;
 use redstream_core::{Error, MessageId, Redstream, Stream};
 
 use super::{AT_ONCE, SOON};
-use crate::support::{eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
+use crate::support::{Logs, eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -179,4 +179,15 @@ async fn a_ttl_too_short_to_be_renewed_is_refused() {
         let error = products.lock("search", ttl).unwrap_err();
         assert!(matches!(error, Error::InvalidOption { option: "lock_ttl", .. }), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_lock_of_a_consumer_that_is_not_there_is_warned_of() {
+    let products = products(&redstream().await);
+    let logs = Logs::capture();
+    let lock = products.lock("serach", TTL).unwrap();
+    lock.try_acquire().await.unwrap().expect("free").release().await.unwrap();
+    assert!(logs.has(&["WARN", "was not registered", "serach", "products", "mistyped"]), "{}", logs.text());
+    lock.acquire_within(SOON).await.unwrap().expect("free").release().await.unwrap();
+    assert_eq!(logs.text().matches("was not registered").count(), 1, "it is now");
 }

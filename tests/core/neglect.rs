@@ -42,11 +42,32 @@ async fn a_stream_without_its_delayer_and_its_trimmer_is_told_and_shown_until_th
         let others = Supervisor::new().with(products.delayer(Duration::from_secs(60))).with(products.trimmer());
         let found = async {
             eventually(SOON, "none to be missed", async || health.neglected().is_empty()).await;
-            eventually(SOON, "that to be told", async || logs.has(&["INFO", "has its delayer and its trimmer again"]))
-                .await;
+            for worker in ["delayer", "trimmer"] {
+                eventually(SOON, "that to be told", async || logs.has(&["INFO", "has this worker again", worker]))
+                    .await;
+            }
         };
         others.run_until(found).await.unwrap();
         assert_eq!(logs.text().matches("are overdue").count(), 1, "told once: {}", logs.text());
+    };
+    supervisor.run_until(story).await.unwrap();
+}
+
+/// The next owner looks for itself.
+#[tokio::test]
+async fn a_standby_shows_nothing_of_what_it_saw_before() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    let key = format!("{namespace}:redstream:stream:products.delay");
+    let xadd = redis::cmd("XADD").arg(key).arg("1000-0").arg("payload").arg("1").to_owned();
+    xadd.exec_async(&mut raw_redis(&redis_url()).await).await.unwrap();
+    let consumer = products.consumer("search", Recorder::default()).warn_neglect(Duration::from_millis(50));
+    let supervisor = Supervisor::new().with(consumer);
+    let health = supervisor.health();
+    let story = async {
+        eventually(SOON, "the delayer to be missed", async || health.neglected().len() == 1).await;
+        products.pause("search", SOON).await.unwrap();
+        eventually(SOON, "the consumer to rest", async || health.neglected().is_empty()).await;
     };
     supervisor.run_until(story).await.unwrap();
 }

@@ -213,6 +213,22 @@ async fn a_consumer_that_falls_behind_is_warned_of_once_and_its_return_is_told()
     running.await.unwrap().unwrap();
 }
 
+/// A mistyped name, say.
+#[tokio::test]
+async fn a_listed_consumer_that_never_comes_is_warned_of() {
+    let products = products(&namespace(), &["1-0"]).await;
+    read(&products, "search", 1).await;
+    let (logs, shutdown) = (Logs::capture(), CancellationToken::new());
+    let running = tokio::spawn({
+        let (trimmer, shutdown) = (products.trimmer().also("serach"), shutdown.clone());
+        async move { trimmer.run(shutdown).await }
+    });
+    eventually(SOON, "the warning", async || logs.has(&["WARN", "far behind", "serach"])).await;
+    assert_eq!(products.len().await.unwrap(), 1, "it keeps everything");
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_consumer_saw_when_it_registered_is_not_trimmed_by_a_sweep_that_had_begun() {
     let namespace = namespace();

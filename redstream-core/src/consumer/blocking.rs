@@ -1,7 +1,6 @@
 //! Handlers that block the thread they run on, and those that do not return in time.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Consumer;
@@ -12,26 +11,10 @@ const TOO_LONG: Duration = Duration::from_secs(1);
 /// The warning comes once in this time at the most.
 const PACE: Duration = Duration::from_secs(60);
 
-/// When a consumer was last warned of; shared by its clones.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Blocked(Arc<Mutex<Option<Instant>>>);
-
-impl Blocked {
-    fn is_told_now(&self) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let due = told.is_none_or(|before| now - before >= PACE);
-        if due {
-            *told = Some(now);
-        }
-        due
-    }
-}
-
 impl Consumer {
     /// `longest`: for how long the handler kept its thread at a time.
     pub(super) fn tell_of_blocking(&self, longest: Duration) {
-        if longest > TOO_LONG && self.blocked.is_told_now() {
+        if longest > TOO_LONG && self.told.blocked.is_due(PACE) {
             tracing::warn!(
                 stream = %self.stream, consumer = self.name,
                 "handler blocked its thread for {:.1} s: use spawn_blocking, else everything else on that thread stands still \

@@ -1,15 +1,15 @@
 //! The watch for a delayer or a trimmer that no host runs: the stream works without, until a crash loses a change, or memory is full.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 use tracing::instrument::WithSubscriber;
 
-use super::Consumer;
+use super::{Consumer, Told};
 use crate::pulse::{Neglected, Pulse};
 use crate::registry::Member;
 use crate::session::Session;
-use crate::{Result, delayer, scripts};
+use crate::{Result, scripts};
 
 /// The longest time from one look to the next.
 const LOOK: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ impl Consumer {
             session: session.clone(),
             pulse: self.pulse.clone(),
             seen: Vec::new(),
-            told: None,
+            told: self.told.clone(),
         };
         let looks = async move {
             // A session that breaks ends the consumer's work, and this with it.
@@ -52,8 +52,14 @@ struct Watch {
     pulse: Pulse,
     /// What the last look found: only what lasts from one look to the next counts.
     seen: Vec<Neglected>,
-    /// When it was told, and what.
-    told: Option<(Instant, Vec<Neglected>)>,
+    told: Told,
+}
+
+/// The next owner of the lock looks for itself.
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.pulse.neglects(Vec::new());
+    }
 }
 
 impl Watch {
@@ -72,40 +78,43 @@ impl Watch {
         let lasting: Vec<Neglected> =
             found.iter().filter(|one| self.seen.iter().any(|before| before.is_alike(one))).cloned().collect();
         self.seen = found;
-        self.pulse.neglects(lasting.clone());
-        self.tell(lasting);
+        self.tell(&lasting);
+        self.pulse.neglects(lasting);
         Ok(())
     }
 
-    fn tell(&mut self, lasting: Vec<Neglected>) {
-        if lasting.is_empty() {
-            if self.told.take().is_some() {
-                tracing::info!(stream = %self.stream, "the stream has its delayer and its trimmer again");
-            }
-            return;
-        }
-        let now = Instant::now();
-        let recent = self.told.as_ref().filter(|(at, _)| now - *at < AGAIN);
-        let is_known = |one: &Neglected| recent.is_some_and(|(_, told)| told.iter().any(|before| before.is_alike(one)));
-        let new: Vec<&Neglected> = lasting.iter().filter(|one| !is_known(one)).collect();
-        if new.is_empty() {
-            return;
-        }
-        for one in new {
+    fn tell(&self, lasting: &[Neglected]) {
+        let (mut delayer, mut trimmer) = (false, false);
+        for one in lasting {
             match one {
-                Neglected::Delayer { stream, overdue } => tracing::warn!(
-                    %stream, ?overdue,
-                    "delay messages are overdue: does any host run a delayer of this stream? Without one, a change whose main message \
-                     was lost never comes; run `stream.{}(…)`",
-                    delayer::NAME
-                ),
-                Neglected::Trimmer { stream, oldest } => tracing::warn!(
-                    %stream, age = ?oldest,
-                    "no trimmer is at work, and messages that were committed stay: does any host run a trimmer of this stream? Without \
-                     one, Redis fills up; run `stream.trimmer()`"
-                ),
+                Neglected::Delayer { stream, overdue } => {
+                    delayer = true;
+                    if self.told.delayer.is_due(AGAIN) {
+                        tracing::warn!(
+                            %stream, ?overdue,
+                            "delay messages are overdue: does any host run a delayer of this stream? Without one, a change whose main \
+                             message was lost never comes; run `stream.delayer(…)`"
+                        );
+                    }
+                }
+                Neglected::Trimmer { stream, oldest } => {
+                    trimmer = true;
+                    if self.told.trimmer.is_due(AGAIN) {
+                        tracing::warn!(
+                            %stream, age = ?oldest,
+                            "no trimmer is at work, and messages that were committed stay: does any host run a trimmer of this stream? \
+                             Without one, Redis fills up; run `stream.trimmer()`"
+                        );
+                    }
+                }
             }
         }
-        self.told = Some((now, lasting));
+        for (missed, told, worker) in
+            [(delayer, &self.told.delayer, "delayer"), (trimmer, &self.told.trimmer, "trimmer")]
+        {
+            if !missed && self.pulse.neglected().iter().any(|one| one.is_of(worker)) && told.is_over() {
+                tracing::info!(stream = %self.stream, worker, "the stream has this worker again");
+            }
+        }
     }
 }

@@ -88,12 +88,12 @@ impl Tenure for Consumer {
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
-        self.notice_loss(session, guard, &member).await?;
+        let mut reading = Reading::new(session, &member.stream, self.batch_size, &self.portion, guard.found().cursor());
+        reading.while_working(self.notice_loss(session, guard, &member)).await?;
         if guard.found().last == MessageId::MIN {
             warn_if_unwritten(&self.stream, &self.name);
         }
         let _watch = self.watch_neighbours(session, &member);
-        let mut reading = Reading::new(session, &member.stream, self.batch_size, &self.portion, guard.found().cursor());
         let mut issued = None;
         let mut committing = Committing::new(self, guard);
         loop {

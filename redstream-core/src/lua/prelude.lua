@@ -102,7 +102,7 @@ local function registered(registry, name)
   return {}
 end
 
--- Whether the caller holds the lock. One that has expired and that nobody took since is taken again: a process that was
+-- Whether the caller holds the lock. One that has expired is taken again if no other one took it since: a process that was
 -- paused, or that could not reach Redis for a while, need not do its work twice for that. `note` is the consumer's, which names
 -- the last one who took the lock; a rewind and a release clear that name.
 local function owns(lock, note, token, ttl)

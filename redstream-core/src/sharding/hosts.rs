@@ -122,7 +122,7 @@ impl View {
         }
     }
 
-    /// Whether a host that holds so many may take one more: it has less than its share, or nobody has fewer.
+    /// Whether a host that holds so many may take one more: it has less than its share, or no other host holds fewer.
     ///
     /// The share is rounded down, so that all hosts can have theirs. What is left over goes to those with the fewest: a cap of
     /// `ceil(shards / hosts)` would not do, since 4 shards on 3 hosts could rest at 2, 2 and 0.

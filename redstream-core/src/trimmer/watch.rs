@@ -7,13 +7,15 @@ use crate::session::Session;
 use crate::{Result, metrics, scripts};
 
 impl Trimmer {
-    /// Measures how far behind each registered consumer is, and warns of those that are too far. `warned`: those that were
+    /// Measures how far behind each registered or listed consumer is, and warns of those that are too far. `warned`: those that were
     /// warned of already.
     pub(super) async fn watch(&self, session: &Session, warned: &mut Vec<String>) -> Result<()> {
         let keys = self.redstream.keys();
         let mut hkeys = redis::cmd("HKEYS");
         hkeys.arg(keys.registry(&self.stream));
-        let consumers: Vec<String> = session.command("read the registry", &hkeys).await?;
+        let mut consumers: Vec<String> = session.command("read the registry", &hkeys).await?;
+        // Of those that are only listed a mistyped one would keep everything for ever.
+        consumers.extend(self.listed.iter().filter(|name| !consumers.contains(name)).cloned().collect::<Vec<_>>());
         warned.retain(|consumer| consumers.contains(consumer));
         for consumer in consumers {
             let mut script = scripts::LAG.prepare_invoke();

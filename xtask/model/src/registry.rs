@@ -289,7 +289,7 @@ impl Registry {
         let paused = index == 0 && state.paused && self.keeps(Rule::CommitTestsPause);
         let consumer = &mut state.consumers[index];
         let Stage::Handled { read } = consumer.stage else { return };
-        // An expired lock that nobody took since is taken again.
+        // An expired lock is taken again if no other one took it since.
         consumer.holds_lock |= consumer.took_last && !paused;
         if !consumer.holds_lock || paused {
             consumer.holds_lock = false;

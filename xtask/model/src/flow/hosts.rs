@@ -129,7 +129,7 @@ impl Flow {
         };
     }
 
-    /// Whether the host's lock has expired and nobody took it since: then its next script takes it again.
+    /// Whether the host's lock has expired and no other one took it since: then its next script takes it again.
     fn takes_again(&self, state: &State, host: Host) -> bool {
         let last = |token| token == state.tokens || !self.keeps(Rule::OnlyTheLastTakesAgain);
         state.owner.is_none() && host.token().is_some_and(last)
