@@ -3,6 +3,8 @@
 mod sweep;
 mod watch;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,6 +25,10 @@ use crate::{MessageId, Redstream, Result, StreamName};
 /// committed anything yet keeps everything. [`Stream::forget`](crate::Stream::forget) retires a consumer that
 /// will not come back.
 ///
+/// Groups that others read the stream by (`XREADGROUP`) are no consumers, and are not waited for. From Redis 8.2 on, messages that a
+/// group has not acknowledged are spared (`XTRIM … ACKED`); before, they go once all consumers have committed them. The
+/// trimmer warns in both cases.
+///
 /// A trimmer of the Ruby gem does not know the registry and trims past our consumers: run one kind of
 /// trimmer on a stream.
 #[derive(Clone, Debug)]
@@ -35,6 +41,7 @@ pub struct Trimmer {
     policy: Policy,
     warn_behind: Duration,
     pulse: Pulse,
+    groups_told: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +87,7 @@ impl Trimmer {
             policy: Policy::Committed { keep: Duration::ZERO },
             warn_behind: Duration::from_secs(900),
             pulse: Pulse::default(),
+            groups_told: Arc::default(),
         }
     }
 

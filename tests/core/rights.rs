@@ -68,7 +68,12 @@ async fn all_the_rest(options: ConnectOptions) {
     assert!(orders.lag_time("search").await.unwrap() < SOON);
     assert_eq!(orders.published_delay().await.unwrap(), None);
     orders.consumer("search", Recorder::default()).run_once().await.unwrap();
-    // A new process that meets poison first looks for a message that went well before; a standby waits for its lock.
+    // A standby waits for a lock.
+    let lock = orders.lock("search", Duration::from_millis(200)).unwrap();
+    let guard = lock.try_acquire().await.unwrap().expect("it is free");
+    assert!(lock.acquire_within(Duration::from_millis(700)).await.unwrap().is_none());
+    guard.release().await.unwrap();
+    // A new process that meets poison first looks for a message that went well before.
     redstream.producer().queue(orders.name(), &json!("bad")).await.unwrap();
     let picky = || {
         let consumer = orders.consumer("search", async |batch: Batch| {
@@ -78,7 +83,7 @@ async fn all_the_rest(options: ConnectOptions) {
         consumer.attempts(1).backoff(Duration::from_millis(5), Duration::from_millis(20))
     };
     let letters = orders.dead_letters("search").unwrap();
-    let supervisor = Supervisor::new().with(picky()).with(picky());
+    let supervisor = Supervisor::new().with(picky());
     let set_aside = eventually(SOON, "the dead letter", async || letters.count().await.unwrap() == 1);
     supervisor.run_until(set_aside).await.unwrap();
     assert_eq!((letters.redrive_all().await.unwrap(), letters.discard_all().await.unwrap()), (1, 0));

@@ -254,3 +254,40 @@ async fn what_a_consumer_saw_when_it_registered_is_not_trimmed_by_a_sweep_that_h
     shutdown.cancel();
     sweeping.await.unwrap().unwrap();
 }
+
+/// Another team reads the stream by a group of its own, and has acknowledged the first message only.
+#[tokio::test]
+async fn groups_of_others_are_spared_if_redis_can_and_told_of() {
+    let namespace = namespace();
+    let products = products(&namespace, &["1-0", "2-0", "3-0"]).await;
+    let (mut raw, key) = (raw_redis(&redis_url()).await, format!("{namespace}:redstream:stream:products"));
+    let commands: [&[&str]; 3] = [
+        &["XGROUP", "CREATE", &key, "others", "0"],
+        &["XREADGROUP", "GROUP", "others", "one", "COUNT", "2", "STREAMS", &key, ">"],
+        &["XACK", &key, "others", "1-0"],
+    ];
+    for command in commands {
+        redis::cmd(command[0]).arg(&command[1..]).exec_async(&mut raw).await.unwrap();
+    }
+    read(&products, "search", 3).await;
+    let logs = Logs::capture();
+    let trimmer = products.trimmer();
+    let trimmed = trimmer.run_once().await.unwrap();
+    // Tried on a stream that is not there.
+    let try_acked = redis::cmd("XTRIM").arg(format!("{key}.none")).arg(&["MINID", "=", "1-0", "ACKED"]).to_owned();
+    if try_acked.exec_async(&mut raw).await.is_ok() {
+        assert_eq!(trimmed, Trimmed::Removed(1));
+        assert!(logs.has(&["WARN", "groups of others", "products"]), "{}", logs.text());
+        for id in ["2-0", "3-0"] {
+            let read = redis::cmd("XREADGROUP").arg(&["GROUP", "others", "one", "STREAMS", &key, ">"]).to_owned();
+            read.exec_async(&mut raw).await.unwrap();
+            redis::cmd("XACK").arg(&[&key, "others", id]).exec_async(&mut raw).await.unwrap();
+        }
+        assert_eq!(trimmer.run_once().await.unwrap(), Trimmed::Removed(2), "once they have acknowledged them");
+    } else {
+        assert_eq!(trimmed, Trimmed::Removed(3));
+        assert!(logs.has(&["WARN", "cannot spare", "products"]), "{}", logs.text());
+    }
+    trimmer.run_once().await.unwrap();
+    assert_eq!(logs.text().lines().filter(|line| line.contains("WARN")).count(), 1, "told once: {}", logs.text());
+}

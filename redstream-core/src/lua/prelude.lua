@@ -51,15 +51,17 @@ local function pass_when_full(registry)
   redis.call('HDEL', registry, '')
 end
 
--- The id of the last message ever added, '0-0' if the stream does not exist. Any other failure is one: an id that is read
--- too low would set consumers back to the stream's beginning.
+-- The id of the last message ever added, and how many groups (XGROUP) the stream has; '0-0' and 0 if it does not exist. Any
+-- other failure is one: an id that is read too low would set consumers back to the stream's beginning.
 local function last_generated(stream)
-  if redis.call('EXISTS', stream) == 0 then return '0-0' end
-  local info = redis.call('XINFO', 'STREAM', stream)
+  if redis.call('EXISTS', stream) == 0 then return '0-0', 0 end
+  local info, last, groups = redis.call('XINFO', 'STREAM', stream), nil, 0
   for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then return info[i + 1] end
+    if info[i] == 'last-generated-id' then last = info[i + 1] end
+    if info[i] == 'groups' then groups = info[i + 1] end
   end
-  error('XINFO STREAM tells no last-generated-id')
+  if not last then error('XINFO STREAM tells no last-generated-id') end
+  return last, groups
 end
 
 -- Calls `visit(id, fields)` for each entry behind `last`, up to `most` of them; no further once their

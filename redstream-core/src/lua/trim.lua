@@ -1,7 +1,8 @@
 -- Removes the messages that every consumer has committed, and that are older than the retention.
 -- KEYS: stream, registry, offset keys
 -- ARGV: retention_ms, then for each offset key its consumer: 'r' registered or 'l' only listed, then the name
--- -> {'trimmed', entries removed}
+-- -> {'trimmed', entries removed, 'alone' | 'spared' | 'kept' | 'removed'}   (the last word: what became of what groups have
+--                                     not acknowledged: there are none, it was spared and is none, is some, or was removed)
 --    | {'registry', names...}            the registry differs from the names given: try again with these
 --    | {'waiting', name}                 that consumer has committed nothing yet
 --    | {'beyond', name, offset, last}    that offset lies beyond the stream's last message: messages were lost
@@ -22,7 +23,7 @@ if not same then
   return names
 end
 
-local last, lowest = last_generated(KEYS[1]), nil
+local lowest, last, groups = nil, last_generated(KEYS[1])
 for i = 2, #ARGV do
   local name, offset = string.sub(ARGV[i], 2), redis.call('GET', KEYS[i + 1])
   if not offset then return {'waiting', name} end
@@ -32,9 +33,17 @@ for i = 2, #ARGV do
   if before(last, offset) then return {'beyond', name, offset, last} end
   if not lowest or before(offset, lowest) then lowest = offset end
 end
-if not lowest then return {'trimmed', 0} end
+if not lowest then return {'trimmed', 0, 'alone'} end
 local minid = after(lowest)
 local kept = string.format('%.0f-0', math.max(0, math.floor(now_us() / 1000) - tonumber(ARGV[1])))
 if tonumber(ARGV[1]) > 0 and before(kept, minid) then minid = kept end
 -- Exact '=': '~' removes at most 10,000 entries a call.
-return {'trimmed', redis.call('XTRIM', KEYS[1], 'MINID', '=', minid)}
+if groups == 0 then return {'trimmed', redis.call('XTRIM', KEYS[1], 'MINID', '=', minid), 'alone'} end
+-- Others read the stream by groups of their own. From Redis 8.2 on XTRIM can spare what they have not acknowledged.
+local removed = redis.pcall('XTRIM', KEYS[1], 'MINID', '=', minid, 'ACKED')
+if type(removed) ~= 'number' then
+  return {'trimmed', redis.call('XTRIM', KEYS[1], 'MINID', '=', minid), 'removed'}
+end
+-- Before the very first id there is nothing, and Redis refuses to look.
+local kept = minid ~= '0-0' and redis.call('XRANGE', KEYS[1], '-', '(' .. minid, 'COUNT', 1)[1]
+return {'trimmed', removed, kept and 'kept' or 'spared'}

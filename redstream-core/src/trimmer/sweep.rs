@@ -1,5 +1,7 @@
 //! One sweep: asks who is registered, and trims in a script that checks the answer still holds.
 
+use std::sync::atomic::Ordering;
+
 use super::{Policy, Trimmed, Trimmer};
 use crate::chaos::cross;
 use crate::lock::millis;
@@ -41,7 +43,10 @@ impl Trimmer {
             let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
             let id = |text: &str| text.parse::<MessageId>().map_err(|_| unexpected());
             match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["trimmed", removed] => return Ok(self.removed(removed.parse().map_err(|_| unexpected())?)),
+                ["trimmed", removed, groups] => {
+                    self.tell_of_groups(groups);
+                    return Ok(self.removed(removed.parse().map_err(|_| unexpected())?));
+                }
                 ["waiting", name] => return Ok(Trimmed::WaitingFor(name.to_owned())),
                 ["beyond", name, offset, last] => {
                     let (offset, last) = (id(offset)?, id(last)?);
@@ -72,6 +77,27 @@ impl Trimmer {
             );
         }
         Ok(self.removed(removed))
+    }
+
+    /// Others read the stream, too, in groups of their own (`XREADGROUP`), which no registry names. Told once.
+    fn tell_of_groups(&self, what: &str) {
+        if !matches!(what, "kept" | "removed") || self.groups_told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if what == "removed" {
+            tracing::warn!(
+                stream = %self.stream,
+                "others read this stream by groups (XGROUP), and this Redis cannot spare what they have not acknowledged: messages \
+                 are trimmed once all consumers of Redstream have committed them. Have the others read another stream, or use \
+                 Redis 8.2 or later"
+            );
+        } else {
+            tracing::warn!(
+                stream = %self.stream,
+                "groups of others (XGROUP) have not acknowledged messages that all consumers of Redstream have committed: these \
+                 are kept, and fill up Redis. If a group was given up, destroy it"
+            );
+        }
     }
 
     fn removed(&self, messages: u64) -> Trimmed {

@@ -193,7 +193,7 @@ fn main_stream() -> String {
 }
 
 fn after(id: MessageId) -> MessageId {
-    MessageId::new(id.ms, id.seq + 1)
+    id.seq.checked_add(1).map_or(MessageId::new(id.ms.saturating_add(1), 0), |seq| MessageId::new(id.ms, seq))
 }
 
 /// Whether a script ran the command, and its words.
