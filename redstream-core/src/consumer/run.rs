@@ -61,8 +61,12 @@ impl Tenure for Consumer {
         if messages.is_empty() {
             return Ok(Progress::Idle);
         }
-        let batch = Batch::new(messages.into(), self.versions(guard, &member), None);
-        if let Err(failure) = self.handle(batch.clone()).await {
+        let messages: Arc<[Message]> = messages.into();
+        let done = Done::of(&messages, Vec::new());
+        let batch = Batch::new(self.wanted(&messages), self.versions(guard, &member), None);
+        if !batch.is_empty()
+            && let Err(failure) = self.handle(batch.clone()).await
+        {
             return Err(Error::Handler {
                 stream: self.stream.clone(),
                 consumer: self.name.clone(),
@@ -71,8 +75,8 @@ impl Tenure for Consumer {
                 source: failure.source,
             });
         }
-        self.commit(guard, &Done::of(batch.messages(), Vec::new())).await?;
-        Ok(Progress::Handled(batch.len()))
+        self.commit(guard, &done).await?;
+        Ok(Progress::Handled(usize::try_from(done.messages).unwrap_or(usize::MAX)))
     }
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
@@ -124,15 +128,28 @@ impl Arena<'_> {
     /// Has the messages handled, whatever it takes, and returns those that had to be given up. `None`: told to stop
     /// before all was done.
     async fn carry(self, messages: &Arc<[Message]>, issued: Option<u64>) -> Result<Option<Vec<Dead>>> {
+        let messages = self.consumer.wanted(messages);
+        if messages.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
         let batch = Batch::new(messages.clone(), self.versions.clone(), issued);
         match self.consumer.handle(batch).await {
             Ok(()) => Ok(Some(Vec::new())),
-            Err(failure) => Struggle::new(self, messages).fight(failure).await,
+            Err(failure) => Struggle::new(self, &messages).fight(failure).await,
         }
     }
 }
 
 impl Consumer {
+    /// Those that are for the handler.
+    fn wanted(&self, messages: &Arc<[Message]>) -> Arc<[Message]> {
+        if self.skips_repeats && messages.iter().any(Message::is_repeat) {
+            messages.iter().filter(|message| !message.is_repeat()).cloned().collect()
+        } else {
+            messages.clone()
+        }
+    }
+
     /// One call of the handler.
     pub(super) async fn handle(&self, batch: Batch) -> Result<(), Failure> {
         let canary = batch.messages().last().cloned();
