@@ -56,6 +56,7 @@ pub struct Consumer {
     backoff: (Duration, Duration),
     attempts: u32,
     on_poison: OnPoison,
+    skips_repeats: bool,
     on_loss: Option<Arc<dyn Fn(Loss) + Send + Sync>>,
     handler_timeout: Option<Duration>,
     warn_neglect: Duration,
@@ -103,6 +104,7 @@ impl Consumer {
             backoff: (Duration::from_millis(100), Duration::from_secs(30)),
             attempts: 5,
             on_poison: OnPoison::DeadLetter,
+            skips_repeats: false,
             on_loss: None,
             handler_timeout: None,
             warn_neglect: Duration::from_secs(300),
@@ -215,6 +217,21 @@ impl Consumer {
         self
     }
 
+    /// Passes over the [repeat](crate::Message::is_repeat) of a change whose main message, sent after the commit, this consumer has
+    /// had: by default each change is handled twice, the second time when its delay has passed. Default: no.
+    ///
+    /// **Only if** what the handler writes to refuses versions older than it has (see [`Batch::version`](crate::Batch::version)), and
+    /// rows are read from the primary database: else the repeat is what repairs a late write or a stale read. So a search
+    /// index with versions says this, and a cache without them, which reads the same stream, does not.
+    ///
+    /// The writers of the stream learn of it from the registry, within a minute, and then mark delay messages, or remove them if all
+    /// registered consumers say this. A delay message whose change was never announced is not marked, and handled as ever.
+    #[must_use]
+    pub fn skip_repeats(mut self, on: bool) -> Self {
+        self.skips_repeats = on;
+        self
+    }
+
     /// Called when the consumer notices that Redis lost messages or the consumer's place (after a flush, a restart from an
     /// old file, a failover to a replica that lagged), also if no worker lived meanwhile, and when Redis has no record of the
     /// consumer, as when it is new ([`LossKind::NoRecord`](crate::LossKind::NoRecord)). Answer with a reindex. Default: only the log
@@ -249,7 +266,9 @@ impl Consumer {
     }
 
     fn member(&self) -> Member {
-        Member { start: self.start, ..Member::new(self.redstream.keys(), &self.stream, &self.name) }
+        // Said in any case: it takes back what an earlier version of the program said.
+        let note = format!(r#"{{"skips_repeats":{}}}"#, self.skips_repeats);
+        Member { start: self.start, note, ..Member::new(self.redstream.keys(), &self.stream, &self.name) }
     }
 }
 

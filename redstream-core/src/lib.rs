@@ -78,6 +78,7 @@ mod properties;
 mod pulse;
 mod redstream;
 mod registry;
+mod repeat;
 mod scripts;
 mod server;
 mod session;

@@ -8,6 +8,7 @@
 //! | `redstream_messages_relayed_total` | counter | `stream` | changes moved from the outbox to their stream |
 //! | `redstream_outbox_set_aside` | gauge | | rows of the outbox that its relay cannot move, and passes over |
 //! | `redstream_messages_handled_total` | counter | `stream`, `consumer` | messages handled and committed |
+//! | `redstream_messages_passed_over_total` | counter | `stream`, `consumer` | messages of another entity of the stream, which an indexer or a cascade passed over |
 //! | `redstream_batch_seconds` | histogram | `stream`, `consumer` | time in the handler, a batch |
 //! | `redstream_handler_failures_total` | counter | `stream`, `consumer` | batches that failed and come again |
 //! | `redstream_dead_letters_total` | counter | `stream`, `consumer` | messages given up as dead letters |
@@ -32,6 +33,8 @@ pub const RELAYED: &str = "redstream_messages_relayed_total";
 pub const OUTBOX_SET_ASIDE: &str = "redstream_outbox_set_aside";
 /// Messages handled and committed.
 pub const HANDLED: &str = "redstream_messages_handled_total";
+/// Messages of another entity of the stream, which an indexer or a cascade passed over.
+pub const PASSED_OVER: &str = "redstream_messages_passed_over_total";
 /// Time in the handler, a batch, in seconds.
 pub const BATCH_SECONDS: &str = "redstream_batch_seconds";
 /// Batches whose handler failed.

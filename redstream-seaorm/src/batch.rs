@@ -1,17 +1,17 @@
 //! The keys that a batch names, for handlers that use no [`Indexer`](crate::Indexer).
 
 use redstream_core::{Batch, DecodeError};
-use sea_orm::EntityTrait;
-use serde::de::Error as _;
 
-use crate::Key;
-use crate::key::KeyReader;
+use crate::naming::Decoder;
+use crate::{Key, Streamed};
 
 /// `batch.keys::<city::Entity>()`: the keys that a batch's messages name.
 ///
 /// Implemented for [`Batch`] alone.
 pub trait BatchExt: sealed::Sealed {
     /// The key of each message, in the order of the stream; a key that several messages name comes several times.
+    ///
+    /// Messages of another [kind](Streamed::kind) are passed over, if `E` has one.
     ///
     /// Each error names its message, which becomes a dead letter if the handler returns it.
     ///
@@ -37,17 +37,13 @@ pub trait BatchExt: sealed::Sealed {
     ///     Ok(())
     /// }
     /// ```
-    fn keys<E: EntityTrait>(&self) -> impl Iterator<Item = Result<Key<E>, DecodeError>>;
+    fn keys<E: Streamed>(&self) -> impl Iterator<Item = Result<Key<E>, DecodeError>>;
 }
 
 impl BatchExt for Batch {
-    fn keys<E: EntityTrait>(&self) -> impl Iterator<Item = Result<Key<E>, DecodeError>> {
-        let reader = KeyReader::<E>::new();
-        self.messages().iter().map(move |message| {
-            reader
-                .read(&message.payload()?)
-                .map_err(|error| DecodeError::Json { id: message.id(), source: serde_json::Error::custom(error) })
-        })
+    fn keys<E: Streamed>(&self) -> impl Iterator<Item = Result<Key<E>, DecodeError>> {
+        let decoder = Decoder::<E>::columns();
+        self.messages().iter().filter_map(move |message| decoder.key_of(message).transpose())
     }
 }
 

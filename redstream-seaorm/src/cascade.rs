@@ -165,7 +165,7 @@ impl<P: Streamed, Ch: Streamed, C> Cascade<P, Ch, C> {
     /// How to read a parent's key back from its payload; see [`Indexer::decode`](crate::Indexer::decode).
     #[must_use]
     pub fn decode(mut self, decode: impl Fn(Json) -> Result<KeyOf<P>, BoxError> + Send + Sync + 'static) -> Self {
-        self.decoder = Decoder::by(decode);
+        self.decoder = Decoder::by(move |payload| decode(payload).map(Some));
         self
     }
 }

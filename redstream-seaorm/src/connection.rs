@@ -70,7 +70,9 @@ impl<C> StreamedConnection<C> {
     }
 
     /// Has a commit's main messages remove the delay messages of the same transaction, in one step of Redis, so that consumers
-    /// handle each change once and not a second time when its delay has passed. Default: off.
+    /// handle each change once and not a second time when its delay has passed: **all** consumers, whatever each of them says.
+    /// Default: off, and each consumer says for itself, by [`skip_repeats`](redstream_core::Consumer::skip_repeats), whether it wants
+    /// the second one.
     ///
     /// **Leave it off** where some consumer's datastore takes writes without comparing [versions](crate::Changes::version), and
     /// where some consumer reads rows from a replica: there the second handling is what repairs a late write or a stale

@@ -1,6 +1,7 @@
 //! What a connection and all its transactions share: the producer, the settings, and what is known of other parties.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,9 +26,13 @@ pub(crate) struct Context {
     pub(crate) outage: Outage,
     /// Woken when rows of the outbox were committed here.
     pub(crate) relays: Arc<Notify>,
-    /// When the delay of a stream's delayer was last compared with `resend_after`.
+    /// When a stream's registry was last looked at: for the delay of its delayer, and for what its consumers pass over.
     compared: Mutex<HashMap<StreamName, Instant>>,
     warned: Mutex<HashSet<StreamName>>,
+    /// Streams of which some consumer passes over repeats, as last seen.
+    skipped: Mutex<HashSet<StreamName>>,
+    /// Whether there are any.
+    any_skipped: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +63,28 @@ impl Context {
             relays: Arc::default(),
             compared: Mutex::default(),
             warned: Mutex::default(),
+            skipped: Mutex::default(),
+            any_skipped: AtomicBool::new(false),
         }
+    }
+
+    /// Whether main messages may have to settle delay messages, whose ids are then to be kept.
+    pub(crate) fn may_settle(&self) -> bool {
+        self.settings.settles || self.any_skipped.load(Relaxed)
+    }
+
+    fn is_skipped(&self, stream: &StreamName) -> bool {
+        self.skipped.lock().unwrap_or_else(PoisonError::into_inner).contains(stream)
+    }
+
+    fn set_skipped(&self, stream: &StreamName, is_skipped: bool) {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_skipped {
+            skipped.insert(stream.clone());
+        } else {
+            skipped.remove(stream);
+        }
+        self.any_skipped.store(!skipped.is_empty(), Relaxed);
     }
 
     /// Whether a transaction that begins to write should hand its delay messages to Redis.
@@ -88,20 +114,31 @@ impl Context {
         self.announced(messages, added, uninsured)
     }
 
-    /// The same, and removes the delay messages with these ids.
+    /// The same, and settles the delay messages with these ids, as far as the connection or the consumers want it.
     pub(crate) async fn settle(
         self: &Arc<Self>,
         messages: Vec<NewMessage>,
         mut insured: HashMap<NewMessage, Vec<MessageId>>,
         uninsured: bool,
     ) -> SyncToken {
+        let (messages, others): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|message| self.settings.settles || self.is_skipped(&message.stream));
+        let mut token = self.announce(others, uninsured).await;
+        if messages.is_empty() {
+            return token;
+        }
         let with_ids = |message: NewMessage| {
             let ids = insured.remove(&message).unwrap_or_default();
             (message, ids)
         };
         let messages: Vec<_> = messages.into_iter().map(with_ids).collect();
-        let added = self.producer.settle(&messages).await;
-        self.announced(messages.into_iter().map(|(message, _)| message).collect(), added, uninsured)
+        let added = if self.settings.settles {
+            self.producer.settle(&messages).await
+        } else {
+            self.producer.settle_as_wanted(&messages).await
+        };
+        token.merge(self.announced(messages.into_iter().map(|(message, _)| message).collect(), added, uninsured));
+        token
     }
 
     fn announced(
@@ -181,6 +218,9 @@ fn without_ids(messages: &[NewMessage]) -> SyncToken {
 async fn compare(context: Arc<Context>, stream: StreamName) {
     // Not being able to look is no reason to worry anybody: it is only a warning that would be missed.
     let Ok(handle) = context.producer.redstream().stream(&stream) else { return };
+    if let Ok(is_skipped) = handle.skips_repeats().await {
+        context.set_skipped(&stream, is_skipped);
+    }
     let Ok(Some(delay)) = handle.published_delay().await else { return };
     let resend_after = context.settings.resend_after;
     let needed = resend_after * 5;

@@ -236,7 +236,7 @@ impl Delays {
     }
 
     fn keep_ids(&self, state: &mut State, messages: Vec<NewMessage>, ids: Vec<MessageId>) {
-        if self.context.settings.settles {
+        if self.context.may_settle() {
             for (message, id) in messages.into_iter().zip(ids) {
                 state.ids.entry(message).or_default().push(id);
             }

@@ -35,7 +35,7 @@ use crate::context::Context;
 use crate::delays::InsuredBy;
 use crate::key::is_zero;
 use crate::mutation::{self, Mutation::UntrackedSilent};
-use crate::parents::{announce_parents, leads_to_parent};
+use crate::parents::{announce_parents, are_known, leads_to_parent};
 use crate::permits::{Followed, Left, Permits, Promise};
 use crate::probe::{self, Tracked};
 use crate::scope::Scope;
@@ -139,8 +139,9 @@ where
     let kind = if insert { WriteKind::Insert } else { WriteKind::Update };
     let key = model.get_primary_key_value();
     let called = tracked.calls().take::<E>(kind, &key);
+    parents_were_announced::<E>(called)?;
     if !E::HAS_STREAM {
-        return finish_without_stream::<E>(&tracked, called, key);
+        return finish_without_stream::<E>(&tracked, key);
     }
     let is_done = called == Called::ForThisKey && !insert;
     if is_done && tracked.permits().is_none_or(Permits::is_empty) {
@@ -150,12 +151,16 @@ where
     finish::<E>(&tracked, called, kind, key, db).await
 }
 
-/// After a write of a row that announces its parents alone: they were announced by the hook before it, which must have been
-/// called.
-fn finish_without_stream<E: Streamed>(tracked: &Tracked, called: Called, key: ValueTuple) -> Result<(), DbErr> {
-    if called == Called::Never {
-        return Err(Error::HookMissed { table: table::<E>() }.into());
+/// Parents are announced by the hook before a write: after it, those that the row had are not known any more.
+fn parents_were_announced<E: Streamed>(called: Called) -> Result<(), Error> {
+    if called == Called::Never && are_known::<E>() {
+        return Err(Error::HookMissed { table: table::<E>() });
     }
+    Ok(())
+}
+
+/// After a write of a row that announces its parents alone.
+fn finish_without_stream<E: Streamed>(tracked: &Tracked, key: ValueTuple) -> Result<(), DbErr> {
     let message = message::<E>(key)?;
     if let Some(permits) = tracked.permits() {
         permits.withdraw(&TableName::of::<E>(), &message);
@@ -246,8 +251,9 @@ where
     let Some(key) = model.get_primary_key_value() else { return Ok(()) };
     let tracked = tracked::<A::Entity, C>(db)?;
     let called = tracked.calls().take::<A::Entity>(WriteKind::Delete, &key);
+    parents_were_announced::<A::Entity>(called)?;
     if !A::Entity::HAS_STREAM {
-        return finish_without_stream::<A::Entity>(&tracked, called, key);
+        return finish_without_stream::<A::Entity>(&tracked, key);
     }
     finish::<A::Entity>(&tracked, called, WriteKind::Delete, key, db).await
 }

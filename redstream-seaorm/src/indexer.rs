@@ -115,7 +115,33 @@ impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
     /// ```
     #[must_use]
     pub fn decode(mut self, decode: impl Fn(Json) -> Result<KeyOf<E>, BoxError> + Send + Sync + 'static) -> Self {
+        self.decoder = Decoder::by(move |payload| decode(payload).map(Some));
+        self
+    }
+
+    /// The same, for a stream that several entities write: `None` for the payload of another one, which is passed over.
+    ///
+    /// Not needed for entities with a [`kind`](Streamed::kind).
+    #[must_use]
+    pub fn decode_own(
+        mut self,
+        decode: impl Fn(Json) -> Result<Option<KeyOf<E>>, BoxError> + Send + Sync + 'static,
+    ) -> Self {
         self.decoder = Decoder::by(decode);
+        self.meant.tells_apart();
+        self
+    }
+
+    /// Passes over every payload that is no object of this entity's key columns, in place of making dead letters of them: for a stream
+    /// that several entities write whose keys have different columns, or columns of different kinds.
+    ///
+    /// **Entities whose keys look alike are not told apart**: the key `{"id":1}` of one is taken for that of the other. Give them
+    /// [kinds](Streamed::kind). What is passed over is counted by `redstream_messages_passed_over_total`; a payload that is spoilt is
+    /// passed over, too.
+    #[must_use]
+    pub fn pass_over_others(mut self) -> Self {
+        self.decoder = Decoder::own_columns();
+        self.meant.tells_apart();
         self
     }
 
@@ -137,6 +163,9 @@ where
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
         self.meant.compare(&batch);
         let mut named = Named::in_batch(&batch, &self.decoder)?;
+        if named.keys().is_empty() {
+            return Ok(());
+        }
         // Before the first row is read, so that the rows are at least as new as it says.
         let mut version = batch.version().await?;
         let mut failures = self.carry(&mut named, None, version).await?;

@@ -3,38 +3,57 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use redstream_core::{Batch, BoxError, DecodeError, HandlerError, Message, MessageId};
-use sea_orm::EntityTrait;
+use redstream_core::{Batch, BoxError, DecodeError, HandlerError, Message, MessageId, metrics};
 use sea_orm::sea_query::IntoValueTuple;
 use serde::de::Error as _;
 use serde_json::Value as Json;
 
 use crate::key::KeyReader;
-use crate::{Key, KeyOf};
+use crate::streamed::KIND;
+use crate::{Key, KeyOf, Streamed};
 
-/// Reads the key back that a payload was made of.
-pub(crate) struct Decoder<E>(Arc<dyn Fn(Json) -> Result<Key<E>, serde_json::Error> + Send + Sync>);
+/// Reads the key back that a payload was made of; none if the payload is another entity's.
+pub(crate) struct Decoder<E>(Arc<dyn Fn(Json) -> Result<Option<Key<E>>, serde_json::Error> + Send + Sync>);
 
-impl<E: EntityTrait> Decoder<E> {
-    /// The key's columns, by name, of a JSON object.
+impl<E: Streamed> Decoder<E> {
+    /// The key's columns, by name, of a JSON object of the entity's kind.
     pub(crate) fn columns() -> Self {
         let reader = KeyReader::new();
-        Self(Arc::new(move |payload| reader.read(&payload).map_err(serde_json::Error::custom)))
+        Self(Arc::new(move |payload| {
+            if !is_own_kind::<E>(&payload) {
+                return Ok(None);
+            }
+            reader.read(&payload).map(Some).map_err(serde_json::Error::custom)
+        }))
+    }
+
+    /// The same, and what is no object of the key's columns is another entity's.
+    pub(crate) fn own_columns() -> Self {
+        let reader = KeyReader::new();
+        Self(Arc::new(move |payload| Ok(is_own_kind::<E>(&payload).then(|| reader.read(&payload).ok()).flatten())))
     }
 
     /// As the user says.
     pub(crate) fn by<F>(decode: F) -> Self
     where
-        F: Fn(Json) -> Result<KeyOf<E>, BoxError> + Send + Sync + 'static,
+        F: Fn(Json) -> Result<Option<KeyOf<E>>, BoxError> + Send + Sync + 'static,
     {
         Self(Arc::new(move |payload| match decode(payload) {
-            Ok(key) => Ok(Key::from_values(key.into_value_tuple())),
+            Ok(key) => Ok(key.map(|key| Key::from_values(key.into_value_tuple()))),
             Err(error) => Err(error.downcast().map_or_else(serde_json::Error::custom, |error| *error)),
         }))
     }
 
-    fn key_of(&self, message: &Message) -> Result<Key<E>, DecodeError> {
+    pub(crate) fn key_of(&self, message: &Message) -> Result<Option<Key<E>>, DecodeError> {
         (self.0)(message.payload()?).map_err(|source| DecodeError::Json { id: message.id(), source })
+    }
+}
+
+/// Whether a payload is of the entity's kind, if it has one. A payload without a kind was written before the entity had one.
+pub(crate) fn is_own_kind<E: Streamed>(payload: &Json) -> bool {
+    match (E::kind(), payload.get(KIND)) {
+        (Some(own), Some(kind)) => kind == own,
+        _ => true,
     }
 }
 
@@ -44,17 +63,29 @@ pub(crate) struct Named<E> {
     messages: HashMap<Key<E>, Vec<MessageId>>,
 }
 
-impl<E: EntityTrait> Named<E> {
-    /// Errors with the first message that names no record.
+impl<E: Streamed> Named<E> {
+    /// Errors with the first message that names no record. Those of other entities are passed over.
     pub(crate) fn in_batch(batch: &Batch, decoder: &Decoder<E>) -> Result<Self, DecodeError> {
         let (mut keys, mut messages) = (Vec::with_capacity(batch.len()), HashMap::<_, Vec<_>>::new());
+        let mut passed_over = 0_u64;
         for message in batch.messages() {
-            let key = decoder.key_of(message)?;
+            let Some(key) = decoder.key_of(message)? else {
+                passed_over += 1;
+                continue;
+            };
             let naming = messages.entry(key.clone()).or_default();
             if naming.is_empty() {
                 keys.push(key);
             }
             naming.push(message.id());
+        }
+        if passed_over > 0 {
+            let labels = [("stream", batch.stream().to_string()), ("consumer", batch.consumer().to_owned())];
+            ::metrics::counter!(metrics::PASSED_OVER, &labels).increment(passed_over);
+            tracing::debug!(
+                stream = %batch.stream(), consumer = batch.consumer(), messages = passed_over,
+                "messages of other entities passed over"
+            );
         }
         Ok(Self { keys, messages })
     }

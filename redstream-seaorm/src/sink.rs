@@ -19,7 +19,8 @@ pub trait Sink<E: EntityTrait, R = <E as EntityTrait>::Model>: Send + Sync + 'st
     ///
     /// Write each record with [`Changes::version`] and let the datastore refuse an older one than it has (an
     /// *equal* one it must take). Then a consumer that was paused in mid-write and wakes up after another took over does no
-    /// harm. Deletes need a tombstone with the version for that.
+    /// harm. Deletes need a tombstone with the version for that. The consumer of such a sink may pass over the second message of each
+    /// change: [`skip_repeats`](redstream_core::Consumer::skip_repeats).
     ///
     /// An error makes the whole batch come again. Where you know which records failed, return
     /// [`Failures`](crate::Failures): then only these do, and the rest is done.

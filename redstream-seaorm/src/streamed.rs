@@ -7,6 +7,7 @@ use sea_orm::EntityTrait;
 use sea_orm::sea_query::ValueTuple;
 use serde_json::Value as Json;
 
+use crate::keyset::key_columns;
 use crate::table_name::TableName;
 use crate::{Error, Key, KeyError, Parent};
 
@@ -49,12 +50,27 @@ pub trait Streamed: EntityTrait {
         1
     }
 
-    /// The message's payload. Default: an object of the key's columns, such as `{"id":1}`.
+    /// A word in the payloads of this entity that tells them from those of others, where several entities write one stream:
+    /// `{"id":1,"kind":"book"}`. `#[streamed(kind = "book")]` says so. Default: none.
+    ///
+    /// An [`Indexer`](crate::Indexer), a [`Cascade`](crate::Cascade) and [`batch.keys`](crate::BatchExt::keys) of an entity with a
+    /// kind pass over payloads of other kinds. The kind is part of the payload, so it decides on the shard, too: give one to an entity
+    /// that has messages in shards as you would change their number.
+    fn kind() -> Option<&'static str> {
+        None
+    }
+
+    /// The message's payload. Default: an object of the key's columns, such as `{"id":1}`, and the [`kind`](Self::kind) if there is
+    /// one.
     ///
     /// One of your own is written by [`Payload::canonical`]: the fields of objects are sorted by name, and features of
     /// `serde_json` change no byte.
     fn payload(key: &Key<Self>) -> Json {
-        key.to_json()
+        let mut payload = key.to_json();
+        if let (Some(kind), Some(fields)) = (Self::kind(), payload.as_object_mut()) {
+            fields.insert(KIND.to_owned(), kind.into());
+        }
+        payload
     }
 
     /// Whether the database stores and compares every key of this entity exactly as Rust does; `#[streamed(exact_key)]`
@@ -89,6 +105,9 @@ pub trait Streamed: EntityTrait {
     }
 }
 
+/// The field of a payload that holds the entity's kind.
+pub(crate) const KIND: &str = "kind";
+
 /// The message of a key.
 pub(crate) fn message<E: Streamed>(key: ValueTuple) -> Result<NewMessage, Error> {
     let make = || Ok(Address::of::<E>()?.message(payload::<E>(&Key::from_values(key))?));
@@ -111,6 +130,12 @@ fn payload<E: Streamed>(key: &Key<E>) -> Result<Payload, BoxError> {
     let columns = key.payload();
     if E::PAYLOAD_IS_KEY {
         return Ok(columns?);
+    }
+    if E::kind().is_some() && key_columns::<E>().any(|column| column == KIND) {
+        return Err(format!(
+            "the key has a column `{KIND}`, which is the field of the entity's kind: leave the kind out"
+        )
+        .into());
     }
     let told = E::payload(key);
     match columns {

@@ -324,7 +324,7 @@ where
 /// Writes the main messages.
 async fn announced(scope: Arc<Scope>, uninsured: bool) -> SyncToken {
     let (context, messages) = (&scope.context, scope.take_announcements());
-    let token = if context.settings.settles {
+    let token = if context.may_settle() {
         context.settle(messages, scope.delays.take_ids(), uninsured).await
     } else {
         context.announce(messages, uninsured).await

@@ -24,6 +24,7 @@ mod parents;
 mod restricted;
 mod savepoints;
 mod settle;
+mod shared;
 mod stored_keys;
 mod testing;
 mod token;

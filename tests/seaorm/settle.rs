@@ -49,6 +49,82 @@ on_each_database! {
     }
 }
 
+/// Writes until the connection has learned what the consumers say, and forgets what was written.
+async fn learned(world: &World, wanted: impl Fn(&[redstream_core::Message]) -> bool) {
+    let cities = world.cities();
+    let mut key = 1000;
+    let seen = async || {
+        key += 1;
+        let after = cities.last_delay_id().await.unwrap();
+        with_key(key, "Rome").insert(&world.db).await.unwrap();
+        wanted(&cities.delay_messages(after, 10).await.unwrap())
+    };
+    eventually(SOON, "the writer to know what the consumers say", seen).await;
+}
+
+/// Moves every delay message to the stream.
+async fn all_due(world: &World) {
+    let delayer = world.cities().delayer(Duration::from_millis(1));
+    let none_left = async || {
+        delayer.run_once().await.unwrap();
+        world.cities().delay_len().await.unwrap() == 0
+    };
+    eventually(SOON, "the delay messages to be due", none_left).await;
+}
+
+on_each_database! {
+    async fn each_consumer_says_whether_it_wants_the_second_message(db: TestDb) {
+        let world = World::new(&db).await;
+        let (in_search, in_cache) = (Recorder::default(), Recorder::default());
+        let search = world.cities().consumer("search", in_search.clone()).skip_repeats(true);
+        let cache = world.cities().consumer("cache", in_cache.clone());
+        for consumer in [&search, &cache] {
+            consumer.run_once().await.unwrap();
+        }
+        learned(&world, |delayed| delayed.iter().any(redstream_core::Message::is_repeat)).await;
+        all_due(&world).await;
+        for consumer in [&search, &cache] {
+            consumer.run_once().await.unwrap();
+        }
+        let (searched, cached) = (in_search.len(), in_cache.len());
+
+        let txn = world.db.begin().await.unwrap();
+        for n in 1..=3 {
+            with_key(n, "Ulm").insert(&txn).await.unwrap();
+        }
+        txn.commit().await.unwrap();
+        assert_eq!(world.delay().await, ids(1..=3), "for the cache");
+        // One whose main message never came.
+        world.redstream.producer().delay(world.cities().name(), &id(4)).await.unwrap();
+        all_due(&world).await;
+        for consumer in [&search, &cache] {
+            consumer.run_once().await.unwrap();
+        }
+        assert_eq!((in_search.len() - searched, in_cache.len() - cached), (4, 7));
+        assert_eq!(in_search.payloads()[searched..], ids(1..=4));
+        for consumer in ["search", "cache"] {
+            assert_eq!(world.cities().lag(consumer).await.unwrap(), 0);
+        }
+    }
+
+    async fn if_no_consumer_wants_the_second_message_there_is_none(db: TestDb) {
+        let world = World::new(&db).await;
+        let seen = Recorder::default();
+        let search = world.cities().consumer("search", seen.clone()).skip_repeats(true);
+        search.run_once().await.unwrap();
+        learned(&world, <[_]>::is_empty).await;
+        search.run_once().await.unwrap();
+        let (before, delayed) = (seen.len(), world.delay().await.len());
+        renamed(&city::Model { id: 1001, name: String::new() }, "Roma").update(&world.db).await.unwrap();
+        assert_eq!(world.delay().await.len(), delayed);
+        search.run_once().await.unwrap();
+        assert_eq!(seen.len() - before, 1);
+        // A consumer that takes it back.
+        world.cities().consumer("search", seen.clone()).run_once().await.unwrap();
+        assert!(!world.cities().skips_repeats().await.unwrap());
+    }
+}
+
 #[tokio::test]
 async fn delay_messages_that_were_sent_again_go_too() {
     let db = crate::support::TestDb::sqlite().await;

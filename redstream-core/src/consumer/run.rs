@@ -69,7 +69,7 @@ impl Tenure for Consumer {
         }
         let messages: Arc<[Message]> = messages.into();
         let own = self.own(&messages);
-        let (fitting, dead) = self.set_aside(&own)?;
+        let (fitting, dead) = self.set_aside(&self.wanted(&own))?;
         let batch = Batch::new(fitting, self.versions(guard, &member), None);
         if !batch.is_empty()
             && let Err(failure) = self.handle(batch.clone()).await
@@ -137,7 +137,7 @@ impl Arena<'_> {
     /// Has the messages handled, whatever it takes, and returns those that had to be given up. `None`: told to stop
     /// before all was done.
     async fn carry(self, messages: &Arc<[Message]>, issued: Option<u64>) -> Result<Option<Vec<Dead>>> {
-        let (fitting, mut dead) = self.consumer.set_aside(messages)?;
+        let (fitting, mut dead) = self.consumer.set_aside(&self.consumer.wanted(messages))?;
         if fitting.is_empty() {
             return Ok(Some(dead));
         }
@@ -154,6 +154,15 @@ impl Arena<'_> {
 impl Consumer {
     async fn read_now(&self, session: &Session, member: &Member, after: MessageId) -> Result<Vec<Message>> {
         read_now(session, &member.stream, self.batch_size, BUDGET, &self.portion, after).await
+    }
+
+    /// Those that are for the handler.
+    fn wanted(&self, messages: &Arc<[Message]>) -> Arc<[Message]> {
+        if self.skips_repeats && messages.iter().any(Message::is_repeat) {
+            messages.iter().filter(|message| !message.is_repeat()).cloned().collect()
+        } else {
+            messages.clone()
+        }
     }
 
     /// One call of the handler.

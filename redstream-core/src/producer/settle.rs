@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{CHUNK, Kind, Producer, unexpected};
 use crate::acknowledged::Acknowledged;
+use crate::repeat::MARK;
 use crate::{MessageId, NewMessage, Result, StreamName, metrics, scripts};
 
 impl Producer {
@@ -18,6 +19,20 @@ impl Producer {
     /// datastore refuses older versions, and where rows are read from the primary database. What removes delay messages by
     /// a command of its own, after the main messages were acknowledged, can lose a change in a failover.
     pub async fn settle(&self, insured: &[(NewMessage, Vec<MessageId>)]) -> Result<Vec<MessageId>> {
+        self.settle_all(insured, false).await
+    }
+
+    /// The same as far as the registered consumers of each stream have said that they [pass over
+    /// repeats](crate::Consumer::skip_repeats): if all of them do, the delay messages are removed; if some do, each is replaced by
+    /// one that is [marked](crate::Message::is_repeat), and due when its delay has passed from now on; if none does, they stay as
+    /// they are.
+    ///
+    /// The consumers are asked by the same script. Consumers of the Ruby gem are not registered, and so not asked.
+    pub async fn settle_as_wanted(&self, insured: &[(NewMessage, Vec<MessageId>)]) -> Result<Vec<MessageId>> {
+        self.settle_all(insured, true).await
+    }
+
+    async fn settle_all(&self, insured: &[(NewMessage, Vec<MessageId>)], as_wanted: bool) -> Result<Vec<MessageId>> {
         let mut streams: BTreeMap<&StreamName, Vec<usize>> = BTreeMap::new();
         for (at, (message, _)) in insured.iter().enumerate() {
             streams.entry(&message.stream).or_default().push(at);
@@ -25,7 +40,7 @@ impl Producer {
         let mut ids = vec![MessageId::MIN; insured.len()];
         for (stream, places) in streams {
             for places in places.chunks(CHUNK) {
-                let added = self.settle_in(stream, places.iter().map(|at| &insured[*at])).await?;
+                let added = self.settle_in(stream, places.iter().map(|at| &insured[*at]), as_wanted).await?;
                 if added.len() != places.len() {
                     return Err(unexpected(Kind::Main, "a different number of ids"));
                 }
@@ -41,9 +56,14 @@ impl Producer {
         &self,
         stream: &StreamName,
         insured: impl ExactSizeIterator<Item = &'a (NewMessage, Vec<MessageId>)> + Clone,
+        as_wanted: bool,
     ) -> Result<Vec<MessageId>> {
         let mut script = scripts::SETTLE.prepare_invoke();
-        script.key(self.key(Kind::Main, stream)).key(self.key(Kind::Delay, stream)).arg(insured.len());
+        script.key(self.key(Kind::Main, stream)).key(self.key(Kind::Delay, stream));
+        if as_wanted {
+            script.key(self.redstream.keys().registry(stream));
+        }
+        script.arg(insured.len()).arg(MARK);
         for (message, _) in insured.clone() {
             script.arg(message.payload.as_str());
         }

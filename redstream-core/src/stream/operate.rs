@@ -95,6 +95,18 @@ impl Stream {
         Ok(note.as_deref().and_then(delay_of_note))
     }
 
+    /// Whether some registered consumer [passes over repeats](crate::Consumer::skip_repeats), so that writers should
+    /// [mark](crate::Producer::settle_as_wanted) them.
+    pub async fn skips_repeats(&self) -> Result<bool> {
+        let mut hvals = redis::cmd("HVALS");
+        hvals.arg(self.redstream.keys().registry(&self.name));
+        let notes: Vec<String> = self.redstream.link().command("read the registry", &hvals).await?;
+        let skips = |note: &String| {
+            serde_json::from_str::<serde_json::Value>(note).is_ok_and(|note| note["skips_repeats"] == true)
+        };
+        Ok(notes.iter().any(skips))
+    }
+
     async fn flag(&self, consumer: &str, word: &str) -> Result<()> {
         let member = self.member(consumer)?;
         let lock = self.redstream.keys().consumer_lock(&self.name, consumer);

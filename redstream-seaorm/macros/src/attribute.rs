@@ -11,6 +11,7 @@ pub(crate) struct Attribute {
     pub(crate) shards: Option<LitInt>,
     pub(crate) generation: Option<LitInt>,
     pub(crate) payload: Option<Path>,
+    pub(crate) kind: Option<LitStr>,
     pub(crate) watch: Option<Vec<Ident>>,
     pub(crate) manual: bool,
     pub(crate) exact_key: bool,
@@ -26,6 +27,12 @@ impl Attribute {
             attr.parse_nested_meta(|meta| attribute.add(&meta))?;
         }
         attribute.check_parents()?;
+        if let (Some(kind), Some(_)) = (&attribute.kind, &attribute.payload) {
+            return Err(syn::Error::new(
+                kind.span(),
+                "a kind is part of the default payload: put it into that of the function",
+            ));
+        }
         match &attribute.generation {
             Some(generation) if attribute.shards.is_none() => {
                 Err(syn::Error::new(generation.span(), "a generation is one of shards: say `shards = number`, too"))
@@ -57,6 +64,7 @@ impl Attribute {
             "shards" => once(meta, &mut self.shards, |meta| number(meta, "a stream has at least one shard")),
             "generation" => once(meta, &mut self.generation, |meta| number(meta, "the first generation is 1")),
             "payload" => once(meta, &mut self.payload, |meta| meta.value()?.parse()),
+            "kind" => once(meta, &mut self.kind, |meta| kind(meta.value()?.parse()?)),
             "watch" => once(meta, &mut self.watch, fields),
             "manual" => {
                 self.manual = true;
@@ -73,7 +81,7 @@ impl Attribute {
             }
             _ => Err(meta.error(
                 "expected `stream = \"name\"`, `shards = number`, `generation = number`, `payload = path`, \
-                 `watch(field, …)`, `parents(path::Entity, …)`, `parents_only`, `exact_key` or `manual`",
+                 `kind = \"word\"`, `watch(field, …)`, `parents(path::Entity, …)`, `parents_only`, `exact_key` or `manual`",
             )),
         }
     }
@@ -106,6 +114,15 @@ fn stream_name(literal: LitStr) -> syn::Result<LitStr> {
         return Ok(literal);
     };
     Err(syn::Error::new(literal.span(), reason))
+}
+
+/// A word that tells an entity's payloads from those of others.
+fn kind(literal: LitStr) -> syn::Result<LitStr> {
+    if literal.value().is_empty() {
+        Err(syn::Error::new(literal.span(), "a kind cannot be empty"))
+    } else {
+        Ok(literal)
+    }
 }
 
 /// A number from 1 on.

@@ -62,7 +62,7 @@ fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
             }
         }
     });
-    let payload_is_key = attribute.payload.is_none().then(|| {
+    let payload_is_key = (attribute.payload.is_none() && attribute.kind.is_none()).then(|| {
         quote!(
             const PAYLOAD_IS_KEY: bool = true;
         )
@@ -73,6 +73,13 @@ fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
         quote! {
             fn payload(key: &::redstream_seaorm::Key<Self>) -> ::redstream_seaorm::__private::Json {
                 #told
+            }
+        }
+    });
+    let kind = attribute.kind.as_ref().map(|kind| {
+        quote! {
+            fn kind() -> ::std::option::Option<&'static str> {
+                ::std::option::Option::Some(#kind)
             }
         }
     });
@@ -113,6 +120,7 @@ fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
             #stream
             #shards
             #generation
+            #kind
             #payload
             #is_watched
             #parents

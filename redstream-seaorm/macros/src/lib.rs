@@ -18,6 +18,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `generation = 2`: the generation of the shards, when their number was changed. Default: 1.
 /// - `payload = path::to::function`: a `fn(&Key<Entity>) -> serde_json::Value` that makes the message's payload of the
 ///   key. Default: an object of the key's columns.
+/// - `kind = "book"`: a word that the default payload has besides the key's columns, `{"id":1,"kind":"book"}`, where several
+///   entities write one stream: each `Indexer` passes over what is of another kind. Default: none.
 /// - `watch(name, price)`: an update is announced only where it sets one of these fields. Inserts and deletes always are.
 ///   Default: every update is.
 /// - `exact_key`: the database stores and compares every key exactly as Rust does, so that none need be read back: for text

@@ -1,4 +1,4 @@
-//! Parents that are none, and what goes with a stream alone.
+//! Parents that are none, and what goes with a stream or a payload of its own alone.
 
 mod no_parents {
     use redstream_seaorm::Streamed;
@@ -48,13 +48,13 @@ mod an_empty_list {
     pub enum Relation {}
 }
 
-mod not_related {
+mod a_kind {
     use redstream_seaorm::Streamed;
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
     #[sea_orm(table_name = "cities")]
-    #[streamed(parents(super::a_stream::Entity))]
+    #[streamed(payload = told, kind = "city")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i64,

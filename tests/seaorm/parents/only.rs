@@ -112,6 +112,10 @@ async fn half_of_the_hooks_is_an_error() {
     let row = review::Model { id: 1, book_id: 1, stars: 5, seen: 0 };
     let error = hooks::after_save::<review::Entity, _>(&row, &txn, true).await.unwrap_err().to_string();
     assert!(error.contains("call both hooks"), "{error}");
+    // An entity with a stream, too: its parents were not announced.
+    let row_of_loan = loan::Model { id: 1, book_id: 1, reader_id: None };
+    let error = hooks::after_save::<loan::Entity, _>(&row_of_loan, &txn, false).await.unwrap_err().to_string();
+    assert!(error.contains("call both hooks"), "{error}");
     row.delete(&txn).await.unwrap();
     txn.commit().await.unwrap();
 }
