@@ -55,9 +55,11 @@ impl Host {
 }
 
 async fn owner(redstream: &Redstream, lock: &Lock) -> Result<Option<String>> {
-    let mut get = redis::cmd("GET");
-    get.arg(lock.key());
-    redstream.link().command("see who holds a lock", &get).await
+    let mut script = scripts::OWNER.prepare_invoke();
+    script.key(lock.key());
+    let (token, cut): (String, u64) = redstream.link().script("see who holds a lock", &script).await?;
+    lock.tell_of_a_step(Duration::from_millis(cut));
+    Ok(Some(token).filter(|token| !token.is_empty()))
 }
 
 /// What one host saw in one round. It is out of date at once, so the rules below must do with that.
