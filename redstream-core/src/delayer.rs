@@ -8,6 +8,7 @@ mod ahead;
 mod clock;
 mod due;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -54,6 +55,7 @@ pub struct Delayer {
     lock_ttl: Duration,
     pulse: Pulse,
     portion: Portion,
+    clock: Arc<Mutex<Clock>>,
 }
 
 /// What one [`run_once`](Delayer::run_once) did.
@@ -78,6 +80,7 @@ impl Delayer {
             lock_ttl,
             pulse: Pulse::default(),
             portion: Portion::default(),
+            clock: Arc::default(),
         }
     }
 
@@ -177,11 +180,10 @@ impl Delayer {
         session: &Session,
         guard: &LockGuard,
         ahead: &mut Ahead,
-        clock: &mut Clock,
         shutdown: &CancellationToken,
     ) -> Result<Option<Duration>> {
         let mut looked = self.carry_out(session, guard, &self.a_move(guard, &[], 0)).await?;
-        self.watch(session, clock, &looked).await?;
+        self.watch(session, &looked).await?;
         let mut batch = ahead.batch(MessageId::MIN).await?;
         let mut ready = self.a_move(guard, &batch, looked.now);
         while ready.due > 0 && looked.moved && !shutdown.is_cancelled() {
@@ -253,10 +255,10 @@ impl Tenure for Delayer {
 
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let source = Source::new(session.clone(), &self.member().stream, self.batch_size, BUDGET, &self.portion);
-        let (mut ahead, mut clock) = (Ahead::new(source), Clock::default());
+        let mut ahead = Ahead::new(source);
         loop {
             self.pulse.turn(Condition::Working);
-            let next = self.move_all(session, guard, &mut ahead, &mut clock, shutdown).await?;
+            let next = self.move_all(session, guard, &mut ahead, shutdown).await?;
             self.pulse.achieved();
             self.pulse.turn(Condition::Idle);
             // One that comes later is not due before the whole delay has passed.

@@ -258,7 +258,7 @@ impl Lock {
     }
 
     /// The lock would have stood for so much longer than its holder asked for.
-    fn tell_of_a_step(&self, cut: Duration) {
+    pub(crate) fn tell_of_a_step(&self, cut: Duration) {
         // Clocks are corrected by a little all the time.
         if cut > Duration::from_secs(1) {
             tracing::warn!(

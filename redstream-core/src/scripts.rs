@@ -23,6 +23,7 @@ macro_rules! script {
 script!(REGISTER, "register.lua");
 script!(FORGET, "forget.lua");
 script!(ACQUIRE, "acquire.lua");
+script!(OWNER, "owner.lua");
 script!(RENEW, "renew.lua");
 script!(TOUCH, "touch.lua");
 script!(RELEASE, "release.lua");

@@ -80,6 +80,10 @@ async fn shards_of_a_dead_host_are_taken_though_the_clock_stepped_back() {
     // The heartbeat of a host that died before the step lapses in an hour.
     let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut raw).await.unwrap();
     redis::cmd("ZADD").arg(&hosts).arg((seconds + 3600) * 1000).arg("dead").exec_async(&mut raw).await.unwrap();
+    // So does a lock that it held.
+    let lock = format!("{namespace}:redstream:lock:consumer:products-1:search");
+    let token = format!("{}/500", "d".repeat(32));
+    redis::cmd("SET").arg(&lock).arg(token).arg("PX").arg(3_600_000).exec_async(&mut raw).await.unwrap();
     for id in 0..40 {
         shards.queue(&json!({ "id": id })).await.unwrap();
     }

@@ -1,5 +1,6 @@
 //! Steps of Redis's clock, which decides when delay messages are due: what they did to the messages is told.
 
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Delayer, Look};
@@ -9,7 +10,11 @@ use crate::session::Session;
 /// Less than this is the way of a reply, or a correction of the clock.
 const STEP: Duration = Duration::from_secs(5);
 
-/// The clock of Redis as it was seen last, beside the one of this process that never steps.
+/// Looks that are further apart are not compared: clocks drift.
+const APART: Duration = Duration::from_secs(600);
+
+/// The clock of Redis as it was seen last, beside the one of this process that never steps. Kept over sessions: a step forward
+/// lets all locks expire, so it ends the session that would tell of it.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     seen: Option<(u64, Instant)>,
@@ -40,7 +45,9 @@ impl Clock {
         let before = self.seen.replace((redis, local));
         let late = next.and_then(|next| next.checked_sub(delay)).filter(|late| *late > STEP);
         let first = !std::mem::replace(&mut self.told, late.is_some());
-        if let Some((then, at)) = before {
+        if let Some((then, at)) = before
+            && local.duration_since(at) < APART
+        {
             let expected = Duration::from_millis(then) + local.duration_since(at);
             let redis = Duration::from_millis(redis);
             match (redis.checked_sub(expected), expected.checked_sub(redis)) {
@@ -55,16 +62,18 @@ impl Clock {
 
 impl Delayer {
     /// Tells of a step of the clock since the last look.
-    pub(super) async fn watch(&self, session: &Session, clock: &mut Clock, looked: &Look) -> Result<()> {
-        let Some(found) = clock.look(looked.now, Instant::now(), looked.next, self.delay) else { return Ok(()) };
+    pub(super) async fn watch(&self, session: &Session, looked: &Look) -> Result<()> {
+        let look = |mut clock: MutexGuard<'_, Clock>| clock.look(looked.now, Instant::now(), looked.next, self.delay);
+        let Some(found) = look(self.clock.lock().unwrap_or_else(PoisonError::into_inner)) else { return Ok(()) };
         let mut xlen = redis::cmd("XLEN");
         xlen.arg(self.member().stream);
         let waiting: u64 = session.command("count delay messages", &xlen).await?;
         match found {
             Found::Forward(by) => tracing::warn!(
                 stream = %self.stream, ?by, waiting,
-                "Redis's clock went forward: the delay messages that waited came due so much earlier. A transaction that is \
-                 still open may commit after its own: it announces the change itself, as long as its main message succeeds"
+                "Redis's clock went forward, or this host stood still: the delay messages that waited came due so much \
+                 earlier. A transaction that is still open may commit after its own: it announces the change itself, as long \
+                 as its main message succeeds"
             ),
             Found::Back(by) | Found::Late(by) => tracing::warn!(
                 stream = %self.stream, ?by, waiting,
@@ -97,6 +106,7 @@ mod tests {
         assert_eq!(at(&mut clock, 13_690, later(90), 300), None);
         assert_eq!(at(&mut clock, 10_120, later(120), 3900), Some(Found::Back(HOUR)));
         assert_eq!(at(&mut clock, 10_150, later(150), 3870), None, "told");
+        assert_eq!(at(&mut clock, 20_000, later(1000), 300), None, "too far apart");
     }
 
     #[test]

@@ -7,13 +7,7 @@
 -- get their ids next must not be skipped as well. The reply tells the offset as it was.
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
-  -- A token ends with the TTL that its holder asks for. A lock that has more left than that outlived a step of the clock
-  -- into the past, and would stand for as long as that step was. It gets what a renewal would give it: a holder that lives
-  -- renews it in time, and a dead one's falls free.
-  local remaining, given = redis.call('PTTL', KEYS[1]), tonumber(string.match(holder, '/(%d+)$'))
-  if not given or remaining <= given then return {'held', remaining, 0} end
-  redis.call('PEXPIRE', KEYS[1], given)
-  return {'held', given, remaining - given}
+  return {'held', remaining(KEYS[1], holder)}
 end
 local offset, last, rewinds = '', '0-0', 0
 if KEYS[3] then

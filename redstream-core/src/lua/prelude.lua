@@ -90,6 +90,16 @@ local function each_entry(stream, last, most, budget, visit)
   return count, last, false
 end
 
+-- For how many ms a lock will stand, and by how many that was cut. A token ends with the TTL that its holder asks for. A lock
+-- that has more left than that outlived a step of the clock into the past, and would stand for as long as that step was. It
+-- gets what a renewal would give it: a holder that lives renews it in time, and a dead one's falls free.
+local function remaining(lock, holder)
+  local left, given = redis.call('PTTL', lock), tonumber(string.match(holder, '/(%d+)$'))
+  if not given or left <= given then return left, 0 end
+  redis.call('PEXPIRE', lock, given)
+  return given, left - given
+end
+
 local function now_us()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])

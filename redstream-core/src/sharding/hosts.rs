@@ -46,21 +46,18 @@ impl Host {
     }
 
     async fn owner(&self, redstream: &Redstream, lock: &Lock) -> Result<Option<Owner>> {
-        const ATTEMPT: &str = "see who holds a lock";
-        let mut get = redis::cmd("GET");
-        get.arg(lock.key());
-        let token: Option<String> = redstream.link().command(ATTEMPT, &get).await?;
-        let Some(token) = token else { return Ok(None) };
-        if token.starts_with(&self.id) {
-            return Ok(Some(Owner { token, lapses_in: None }));
+        let mut script = scripts::OWNER.prepare_invoke();
+        script.key(lock.key());
+        let (token, left, cut): (String, i64, u64) = redstream.link().script("see who holds a lock", &script).await?;
+        lock.tell_of_a_step(Duration::from_millis(cut));
+        if token.is_empty() {
+            return Ok(None);
         }
-        let mut pttl = redis::cmd("PTTL");
-        pttl.arg(lock.key());
-        let ms: i64 = redstream.link().command(ATTEMPT, &pttl).await?;
         // Negative: it has no TTL, or went just now.
-        let left = u64::try_from(ms).ok().map(Duration::from_millis);
+        let left = u64::try_from(left).ok().map(Duration::from_millis);
         // A holder that lives renews it at a third.
-        Ok(Some(Owner { token, lapses_in: left.filter(|left| *left < lock.ttl() / 2) }))
+        let lapses_in = left.filter(|left| *left < lock.ttl() / 2 && !token.starts_with(&self.id));
+        Ok(Some(Owner { token, lapses_in }))
     }
 
     /// Leaves, so that the others count this host no more.
