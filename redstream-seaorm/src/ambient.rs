@@ -46,7 +46,9 @@ impl<C> StreamedConnection<C> {
     /// - main messages go out when `future` ends, also those of writes that were rolled back, which makes consumers read
     ///   unchanged rows; so begin and commit transactions inside;
     /// - an insert whose key the database generates is refused outside a transaction;
-    /// - the [`BypassGuard`](crate::BypassGuard) sees nothing;
+    /// - the [`BypassGuard`](crate::BypassGuard) sees nothing, so `update_many`, `delete_many`, `insert_many` and raw SQL are missed without a
+    ///   warning, and so are saves of entities whose own behaviour calls no hook; `docs/frameworks.md` says what to do instead for
+    ///   seaography and loco;
     /// - it does not reach into tasks that `future` spawns: there a save is refused, as it is without a scope.
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
         let ambient =

@@ -39,6 +39,14 @@
 //!
 //! A place that was forgotten does not compile: the types differ.
 //!
+//! In a file with modules inside, `use …::drop_in as sea_orm;` does not reach these, and rustc says `E0659: sea_orm is ambiguous`, or
+//! advises `::sea_orm`, which leads to SeaORM's own types. There, and to convert a whole application by one line of its `Cargo.toml`,
+//! depend on the facade under SeaORM's name:
+//!
+//! ```toml
+//! sea-orm = { package = "redstream-sea-orm", version = "0.1", features = ["sqlx-postgres", "runtime-tokio-rustls"] }
+//! ```
+//!
 //! # Migrations, and others that want SeaORM's own types
 //!
 //! They get [`db.inner()`](crate::StreamedConnection::inner), as in `Migrator::up(db.inner(), None)`. Whatever they write,

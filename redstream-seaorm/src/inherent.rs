@@ -53,14 +53,14 @@ macro_rules! common {
             async fn query_all(
                 &self,
                 select: sea_orm::sea_query::SelectStatement,
-            ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_orm::SqlxError> {
+            ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
                 self.inner.query_all(select).await
             }
 
             async fn query_all_raw(
                 &self,
                 sql: String,
-            ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_orm::SqlxError> {
+            ) -> Result<Vec<sea_schema::sqlx_types::SqlxRow>, sea_schema::sqlx_types::SqlxError> {
                 self.inner.query_all_raw(sql).await
             }
         }

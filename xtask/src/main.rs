@@ -8,6 +8,7 @@ mod cargo;
 mod chaos;
 mod counts;
 mod demo;
+mod features;
 mod interrupt;
 mod load;
 mod model;
@@ -26,6 +27,8 @@ enum Task {
     Test(test::Options),
     /// Run the demo: real rows, a real search index, and processes killed in between
     Demo(demo::Options),
+    /// Check that each feature of the published crates compiles by itself
+    Features,
     /// Run SeaORM's own tests through Redstream's connection
     SeaormSuite(suite::Options),
     /// Write for half an hour as fast as all workers can follow, under restarts, and print the figures
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let result = interrupt::outlive_children().and_then(|()| match task {
         Task::Test(options) => test::run(&options),
         Task::Demo(options) => demo::run(&options),
+        Task::Features => features::run(),
         Task::SeaormSuite(options) => suite::run(&options),
         Task::Load(options) => load::run(&options),
         Task::Model(options) => model::run(&options),

@@ -1,0 +1,1 @@
+//! See `generated.rs`.
