@@ -12,7 +12,7 @@ use sea_orm::{EntityTrait, ModelTrait, Set};
 use serde_json::json;
 
 use super::world::World;
-use crate::support::{Logs, TestDb};
+use crate::support::Logs;
 
 /// Two entities of one stream whose keys look alike, told apart by their kinds.
 mod animal {
