@@ -85,7 +85,12 @@ impl Connector {
             }
             if known { Ok(risks) } else { Err(Unknown::Yet) }
         };
-        match self.risks.get_or_try_init(|| look).await {
+        if self.risks.initialized() {
+            return Ok(());
+        }
+        // Boxed: it is done once, and would make every future that connects a large one.
+        let found = Box::pin(self.risks.get_or_try_init(|| look)).await;
+        match found {
             Err(Unknown::For(error)) => Err(error),
             Ok(_) | Err(Unknown::Yet) => Ok(()),
         }

@@ -19,7 +19,7 @@ async fn strict() -> Redis {
     tokio::task::spawn_blocking(|| options.start()).await.unwrap().unwrap()
 }
 
-async fn run(worker: impl Worker) -> (CancellationToken, tokio::task::JoinHandle<redstream_core::Result<()>>) {
+fn run(worker: impl Worker) -> (CancellationToken, tokio::task::JoinHandle<redstream_core::Result<()>>) {
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();
     (shutdown, tokio::spawn(async move { worker.run(token).await }))
@@ -40,7 +40,7 @@ async fn a_consumer_whose_replies_are_too_large_asks_for_less_and_goes_on() {
     for (stream, name) in [(&products, "straight"), (&weighed, "weighed")] {
         let seen = Recorder::default();
         let pauses = (Duration::from_millis(10), Duration::from_millis(20));
-        let (stop, running) = run(stream.consumer(name, seen.clone()).backoff(pauses.0, pauses.1)).await;
+        let (stop, running) = run(stream.consumer(name, seen.clone()).backoff(pauses.0, pauses.1));
         eventually(SOON * 3, "all messages", async || seen.len() >= 40).await;
         let keys: Vec<u64> = seen.payloads().iter().map(|payload| payload[0].as_u64().unwrap()).collect();
         assert_eq!(keys, (0..40).collect::<Vec<_>>(), "{name}: each once, in order");
@@ -51,7 +51,7 @@ async fn a_consumer_whose_replies_are_too_large_asks_for_less_and_goes_on() {
     for n in 0..20 {
         redstream.producer().delay(products.name(), &json!([n, payload])).await.unwrap();
     }
-    let (stop, running) = run(products.delayer(Duration::from_millis(1))).await;
+    let (stop, running) = run(products.delayer(Duration::from_millis(1)));
     eventually(SOON * 3, "all delay messages", async || products.delay_len().await.unwrap() == 0).await;
     stop.cancel();
     running.await.unwrap().unwrap();
@@ -84,7 +84,7 @@ async fn one_message_that_is_too_large_is_told_of_with_the_setting() {
     let logs = Logs::capture();
     let pauses = (Duration::from_millis(10), Duration::from_millis(20));
     let seen = Recorder::default();
-    let (stop, running) = run(products.consumer("search", seen.clone()).backoff(pauses.0, pauses.1)).await;
+    let (stop, running) = run(products.consumer("search", seen.clone()).backoff(pauses.0, pauses.1));
     eventually(SOON, "the error", async || logs.has(&["ERROR", "client-output-buffer-limit", "products"])).await;
     let set = redis::cmd("CONFIG").arg("SET").arg("client-output-buffer-limit").arg("normal 0 0 0").to_owned();
     set.exec_async(&mut raw_redis(&server.url()).await).await.unwrap();

@@ -179,7 +179,7 @@ async fn a_slot_moves_key_by_key_under_load_and_nothing_is_lost() {
     let nodes = Cluster::start().await;
     let port = nodes.nodes[1].port();
     let mut moving = Move::on(&nodes).await;
-    under_load(&mut moving, async |moving: &mut Move| {
+    Box::pin(under_load(&mut moving, async |moving: &mut Move| {
         moving.open().await;
         let slot = moving.slot.to_string();
         let left = eventually(AGREED, "all keys to move", async || {
@@ -197,7 +197,7 @@ async fn a_slot_moves_key_by_key_under_load_and_nothing_is_lost() {
         for node in [1, 0, 2] {
             moving.set_slot(node, &["NODE", &target]).await;
         }
-    })
+    }))
     .await;
 }
 
@@ -207,7 +207,7 @@ async fn a_slot_moves_as_a_whole_under_load_and_nothing_is_lost() {
     let valkey = || strict().edition(RedisEdition::Valkey);
     let nodes = Cluster::of([valkey(), valkey(), valkey()]).await;
     let mut moving = Move::on(&nodes).await;
-    under_load(&mut moving, async |moving: &mut Move| {
+    Box::pin(under_load(&mut moving, async |moving: &mut Move| {
         let (slot, target) = (moving.slot.to_string(), moving.ids[1].clone());
         let migrate = cluster(&["MIGRATESLOTS", "SLOTSRANGE", &slot, &slot, "NODE", &target]);
         migrate.exec_async(&mut moving.nodes[0]).await.unwrap();
@@ -217,6 +217,6 @@ async fn a_slot_moves_as_a_whole_under_load_and_nothing_is_lost() {
             format!("{state:?}").contains("success")
         })
         .await;
-    })
+    }))
     .await;
 }
