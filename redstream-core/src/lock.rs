@@ -104,7 +104,8 @@ impl Lock {
         Lock::check_ttl(self.ttl)?;
         let session = Session::open(self.redstream.link().connector()).await?;
         self.tell_if_new(&session).await?;
-        match self.attempt(&session).await? {
+        // Boxed: a large future, and callers hold several.
+        match Box::pin(self.attempt(&session)).await? {
             Attempt::Acquired(guard) => Ok(Some(guard)),
             Attempt::Held { .. } => Ok(None),
             Attempt::Paused => Err(self.paused()),

@@ -50,7 +50,8 @@ pub(crate) async fn once<W: Tenure>(worker: &W) -> Result<Option<W::Turn>> {
     worker.check()?;
     let session = Session::open(worker.redstream().link().connector()).await?;
     let lock = worker.lock();
-    let guard = match lock.attempt(&session).await? {
+    // Boxed: a large future.
+    let guard = match Box::pin(lock.attempt(&session)).await? {
         Attempt::Acquired(guard) => guard,
         Attempt::Held { .. } => return Ok(None),
         Attempt::Paused => return Err(lock.paused()),

@@ -28,12 +28,12 @@ impl Lines {
                 && LEVELS.contains(&level.as_str())
                 && bang == "!"
             {
-                self.event(group.stream());
+                self.event(&group.stream());
             }
         }
     }
 
-    fn event(&mut self, arguments: TokenStream) {
+    fn event(&mut self, arguments: &TokenStream) {
         self.events += 1;
         let mut seen = BTreeSet::new();
         for field in fields(arguments.clone()) {

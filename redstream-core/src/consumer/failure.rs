@@ -10,6 +10,7 @@ mod isolation;
 mod outage;
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use super::Consumer;
 use crate::backoff::Pauses;
@@ -63,13 +64,26 @@ pub(super) struct Struggle<'a> {
     dead: Vec<Dead>,
     rounds: u32,
     outage: bool,
+    /// When a failure was last told as a warning.
+    told: Instant,
 }
+
+/// While an outage lasts, it is told once in this time.
+const OUTAGE_PACE: Duration = Duration::from_secs(60);
 
 impl<'a> Struggle<'a> {
     /// For a batch whose first attempt failed.
     pub(super) fn new(arena: Arena<'a>, messages: &[Message]) -> Self {
         let tries = messages.iter().map(|message| (message.id(), 1)).collect();
-        Self { arena, pending: messages.to_vec(), tries, dead: Vec::new(), rounds: 1, outage: false }
+        Self {
+            arena,
+            pending: messages.to_vec(),
+            tries,
+            dead: Vec::new(),
+            rounds: 1,
+            outage: false,
+            told: Instant::now(),
+        }
     }
 
     /// Tries until every message is done or dead, and returns the dead. `None`: told to stop meanwhile, so the
@@ -149,14 +163,20 @@ impl<'a> Struggle<'a> {
     }
 
     /// `false`: told to stop meanwhile.
-    async fn pause(&self, failure: &Failure, pauses: &mut Pauses) -> Result<bool> {
+    async fn pause(&mut self, failure: &Failure, pauses: &mut Pauses) -> Result<bool> {
         let pause = pauses.pause();
         let Consumer { stream, name, pulse, .. } = self.arena.consumer;
         pulse.turn(Condition::Failing);
-        tracing::warn!(
-            %stream, consumer = name, error = chain(&*failure.source), pending = self.pending.len(),
-            attempt = self.rounds, ?pause, "messages failed: they are handled again after the pause"
-        );
+        let (error, pending, attempt) = (chain(&*failure.source), self.pending.len(), self.rounds);
+        if self.outage && self.told.elapsed() < OUTAGE_PACE {
+            tracing::debug!(%stream, consumer = name, error, pending, attempt, ?pause, "the datastore still does not answer");
+        } else {
+            self.told = Instant::now();
+            tracing::warn!(
+                %stream, consumer = name, error, pending, attempt, ?pause,
+                "messages failed: they are handled again after the pause"
+            );
+        }
         rest(pause, self.arena.guard, self.arena.shutdown).await
     }
 }

@@ -32,7 +32,8 @@ impl Work {
     /// Whether a call has outlasted its timeout by so much that it blocks its thread, which may be for ever.
     pub(super) fn is_stuck(&self, ttl: Duration) -> bool {
         let call = self.call();
-        call.as_ref().is_some_and(|call| call.bound.is_some_and(|bound| call.begun.elapsed() > bound + ttl))
+        call.as_ref()
+            .is_some_and(|call| call.bound.is_some_and(|bound| call.begun.elapsed() > bound.saturating_add(ttl)))
     }
 
     /// Warns of a call that lasts for too long.

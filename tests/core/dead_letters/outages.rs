@@ -7,7 +7,7 @@ use redstream_core::{Batch, Handler};
 
 use super::super::SOON;
 use super::store::{Store, add, start, start_as_it_is, stop};
-use crate::support::{eventually, redstream};
+use crate::support::{Logs, eventually, redstream};
 
 #[tokio::test]
 async fn an_outage_gives_nothing_up_and_work_goes_on_when_it_ends() {
@@ -18,6 +18,7 @@ async fn an_outage_gives_nothing_up_and_work_goes_on_when_it_ends() {
     let running = start(products.consumer("search", store.clone()).batch_size(4));
     eventually(SOON, "the first messages", async || products.lag("search").await.unwrap() == 0).await;
 
+    let logs = Logs::capture();
     store.down.store(true, Ordering::SeqCst);
     add(&redstream, &products, 10..20).await;
     let before = store.calls();
@@ -28,6 +29,11 @@ async fn an_outage_gives_nothing_up_and_work_goes_on_when_it_ends() {
     stop(running).await;
     assert_eq!(store.numbers(), (0..20).collect::<Vec<_>>());
     assert_eq!(products.dead_letters("search").unwrap().count().await.unwrap(), 0);
+
+    // At its begin and at its end, and before it was known for one.
+    let told = |text: &str| logs.text().lines().filter(|line| line.contains(text) && !line.contains("DEBUG")).count();
+    assert_eq!((told("taken for an outage"), told("the datastore answers again")), (1, 1), "{}", logs.text());
+    assert!(told("messages failed") <= 2, "{}", logs.text());
 }
 
 /// A store that is down for some calls, counted from the first one with a number above zero.

@@ -54,6 +54,7 @@ const ALL: &[Subject] = subjects! {
         "bulk" => many_rows::rows,
         "hand_over" => handing_over::released,
         "takeover" => handing_over::killed,
+        "spreading" => handing_over::spreading,
         "memory" => memory::rows,
     }
     curves {

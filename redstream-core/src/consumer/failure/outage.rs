@@ -86,7 +86,7 @@ impl Struggle<'_> {
         if std::mem::take(&mut self.outage) {
             ::metrics::gauge!(metrics::OUTAGE, &self.arena.consumer.labels()).set(0.0);
             let Consumer { stream, name, .. } = self.arena.consumer;
-            tracing::info!(%stream, consumer = name, "the datastore answers again: going on where it stood");
+            tracing::warn!(%stream, consumer = name, "the datastore answers again: going on where it stood");
         }
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 pub(crate) mod killed;
 mod released;
+mod spreading;
 mod standby;
 
 pub(crate) async fn released(place: &Place) -> Result<Vec<Row>> {
@@ -14,4 +15,8 @@ pub(crate) async fn released(place: &Place) -> Result<Vec<Row>> {
 
 pub(crate) async fn killed(place: &Place) -> Result<Vec<Row>> {
     killed::rows(place).await
+}
+
+pub(crate) async fn spreading(place: &Place) -> Result<Vec<Row>> {
+    spreading::rows(place).await
 }
