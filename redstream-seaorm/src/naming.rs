@@ -13,7 +13,9 @@ use crate::streamed::KIND;
 use crate::{Key, KeyOf, Streamed};
 
 /// Reads the key back that a payload was made of; none if the payload is another entity's.
-pub(crate) struct Decoder<E>(Arc<dyn Fn(Json) -> Result<Option<Key<E>>, serde_json::Error> + Send + Sync>);
+pub(crate) struct Decoder<E>(Arc<Decode<E>>);
+
+type Decode<E> = dyn Fn(Json) -> Result<Option<Key<E>>, serde_json::Error> + Send + Sync;
 
 impl<E: Streamed> Decoder<E> {
     /// The key's columns, by name, of a JSON object of the entity's kind.

@@ -178,8 +178,12 @@ fn registration() -> TokenStream {
                 (entity.schema_name().map(String::from), String::from(entity.table_name()))
             }
 
+            fn streams() -> ::std::vec::Vec<::redstream_seaorm::StreamName> {
+                written_streams::<Entity>()
+            }
+
             inventory::submit!(StreamedEntity(table));
-            inventory::submit!(WrittenStreams(written_streams::<Entity>));
+            inventory::submit!(WrittenStreams(streams));
         };
     }
 }

@@ -126,7 +126,7 @@ where
         cross("relay: deleted");
         self.account(&batch).await?;
         match batch.failed {
-            Some(error) if batch.moved == 0 => Err(RelayError::Redis(error)),
+            Some(error) if batch.done == 0 => Err(RelayError::Redis(error)),
             Some(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "rows of redstream_outbox of some streams not moved: they are tried again");
@@ -191,7 +191,7 @@ where
                 }
             }
         }
-        batch.moved = moved.len() as u64;
+        batch.done = moved.len() as u64;
         (moved, batch)
     }
 
@@ -261,7 +261,7 @@ struct Moved {
     /// How many rows were read.
     taken: u64,
     /// How many of them are in Redis, and deleted.
-    moved: u64,
+    done: u64,
     /// The last row that is left, and that the next statement would find again.
     last_left: Option<i64>,
     /// The last row that was read.

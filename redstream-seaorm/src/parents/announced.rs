@@ -25,8 +25,11 @@ pub struct Parent<Ch: EntityTrait> {
     /// The child's columns that hold the parent's key; `None` if the relation is of another kind.
     foreign_key: Option<Vec<Ch::Column>>,
     /// The parent's message, of the values of these columns; `None` if one is NULL or not set.
-    message: fn(&mut dyn Iterator<Item = Option<Value>>) -> Option<Result<NewMessage, DbErr>>,
+    message: fn(&mut Values<'_>) -> Option<Result<NewMessage, DbErr>>,
 }
+
+/// Of a foreign key's columns.
+type Values<'a> = dyn Iterator<Item = Option<Value>> + 'a;
 
 impl<Ch: EntityTrait> Parent<Ch> {
     /// The parent `P`, by SeaORM's relation from the child to it: `Parent::of::<author::Entity>()`.
@@ -60,7 +63,7 @@ impl<Ch: EntityTrait> Parent<Ch> {
     }
 }
 
-fn message_of<P: Streamed>(values: &mut dyn Iterator<Item = Option<Value>>) -> Option<Result<NewMessage, DbErr>> {
+fn message_of<P: Streamed>(values: &mut Values<'_>) -> Option<Result<NewMessage, DbErr>> {
     parent::<P>(values).map(|key| Ok(message::<P>(key?.values().clone())?))
 }
 
