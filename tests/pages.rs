@@ -19,9 +19,14 @@ fn sources(tests: &Path, package: &str, module: &str) -> Vec<PathBuf> {
 #[test]
 fn every_test_that_a_page_names_exists() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for page in
-        ["../README.md", "../docs/guarantees.md", "../docs/coverage.md", "../docs/security.md", "../docs/redis.md", "../docs/workers.md"]
-    {
+    for page in [
+        "../README.md",
+        "../docs/guarantees.md",
+        "../docs/coverage.md",
+        "../docs/security.md",
+        "../docs/redis.md",
+        "../docs/workers.md",
+    ] {
         let named = named_in(&std::fs::read_to_string(tests.join(page)).unwrap());
         assert!(named.len() > 5, "{page} names its proofs");
         for name in named {

@@ -2,7 +2,9 @@
 
 use crate::interrupt;
 use anyhow::{Result, anyhow};
-use redstream_servers::{Client, MariaDb, NEWEST, Package, Postgres, Redis, RedisEdition, RedisOptions, ensure_installed};
+use redstream_servers::{
+    Client, MariaDb, NEWEST, Package, Postgres, Redis, RedisEdition, RedisOptions, ensure_installed,
+};
 use std::{
     process::ExitCode,
     thread::{self, ScopedJoinHandle},

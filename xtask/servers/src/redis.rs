@@ -1,8 +1,7 @@
 //! A private Redis, or one of its relatives.
 
 use crate::{
-    Error, Package, Result, ensure_installed,
-    newest_are_wanted,
+    Error, Package, Result, ensure_installed, newest_are_wanted,
     port::on_a_free_port,
     process::{Home, Server},
 };
