@@ -102,10 +102,10 @@ async fn an_owner_at_the_old_master(early: bool) -> Option<&'static str> {
 
 #[tokio::test]
 async fn a_version_asked_for_at_the_new_master_is_newer_than_what_the_old_one_issued_before() {
-    assert_eq!(an_owner_at_the_old_master(false).await, Some("v2"));
+    assert_eq!(Box::pin(an_owner_at_the_old_master(false)).await, Some("v2"));
 }
 
 #[tokio::test]
 async fn a_version_from_when_the_lock_was_taken_would_lose_to_the_old_master() {
-    assert_eq!(an_owner_at_the_old_master(true).await, Some("v1"));
+    assert_eq!(Box::pin(an_owner_at_the_old_master(true)).await, Some("v1"));
 }
