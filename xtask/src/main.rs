@@ -40,7 +40,7 @@ enum Task {
     /// Measure every path beside its limit, and print the table
     Bench(bench::Options),
     /// Start the servers that the tests share, print their addresses, and wait for ctrl-C
-    Servers(servers::Options),
+    Servers(servers::Editions),
 }
 
 fn main() -> ExitCode {
@@ -60,4 +60,15 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Task;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Task::command().debug_assert();
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Servers {
 }
 
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct Editions {
     /// The newest servers to be had in place of the system's: Redis 8.2 and PostgreSQL 18, which are installed
     #[arg(long)]
     pub(crate) newest: bool,
@@ -29,7 +29,7 @@ pub(crate) struct Options {
 impl Servers {
     /// Installs what is missing, the editions of Redis that single tests start and the clients of other languages included, and
     /// starts the three.
-    pub(crate) fn start(Options { newest }: Options) -> Result<Self> {
+    pub(crate) fn start(Editions { newest }: Editions) -> Result<Self> {
         // One after the other, so that two package managers never meet, nor their messages.
         for package in Package::ALL {
             ensure_installed(package)?;
@@ -66,7 +66,7 @@ impl Servers {
 }
 
 /// `cargo xtask servers`.
-pub(crate) fn run(options: Options) -> Result<ExitCode> {
+pub(crate) fn run(options: Editions) -> Result<ExitCode> {
     let servers = Servers::start(options)?;
     for (variable, url) in servers.environment() {
         println!("export {variable}={url}");

@@ -30,7 +30,7 @@ pub(crate) struct Options {
 /// counts what passed and what failed.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let package = Package::find()?;
-    let servers = Servers::start(crate::servers::Options::default())?;
+    let servers = Servers::start(crate::servers::Editions::default())?;
     let mut databases = vec![Database::Sqlite, Database::Postgres];
     databases.extend(options.mariadb.then_some(Database::MariaDb));
     let mut counts = Counts::default();

@@ -20,7 +20,7 @@ pub(crate) struct Options {
     /// Run only the tests whose names contain this
     filter: Option<String>,
     #[command(flatten)]
-    servers: servers::Options,
+    servers: servers::Editions,
     /// Arguments for the test binaries, such as --nocapture
     #[arg(last = true)]
     arguments: Vec<String>,
