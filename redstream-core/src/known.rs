@@ -22,7 +22,7 @@ pub(crate) fn warn_if_unwritten(stream: &StreamName, consumer: &str) {
     }
     tracing::warn!(
         %stream, consumer,
-        "no message was ever written to this stream, and no `Streamed` entity of this program writes it: {}. \
+        "no message was ever written to this stream, and no `Streamed` entity of this program writes it: {} \
          `redstream.of::<Entity>()` names an entity's stream by its type. If another program writes this stream, nothing is \
          wrong",
         suggestion(stream.as_str(), &known)
@@ -36,7 +36,7 @@ fn suggestion(stream: &str, known: &[StreamName]) -> String {
         _ => {
             let names: Vec<_> = known.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
             let more = if known.len() > NAMED { ", …" } else { "" };
-            format!("they write {}{more}", names.join(", "))
+            format!("they write {}{more}.", names.join(", "))
         }
     }
 }
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(suggestion("book", &known), "did you mean `books`?");
         assert_eq!(suggestion("category", &known), "did you mean `categories`?");
         assert_eq!(suggestion("Books", &known), "did you mean `books`?");
-        assert_eq!(suggestion("x", &known), "they write `authors`, `books`, `categories`");
+        assert_eq!(suggestion("x", &known), "they write `authors`, `books`, `categories`.");
     }
 
     #[test]

@@ -41,7 +41,9 @@ async fn keys_and_entries_are_spelled_as_the_ruby_gem_spells_them() {
     assert_eq!(consumer.key(), "redstream:lock:consumer:products:search");
     let guard = consumer.try_acquire().await.unwrap().unwrap();
     let token: String = redis::cmd("GET").arg(consumer.key()).query_async(&mut raw).await.unwrap();
-    assert!(token.len() == 32 && token.bytes().all(|b| b.is_ascii_hexdigit()), "{token}");
+    // Behind what the gem has: the TTL that its holder asks for, in milliseconds.
+    let (random, ttl) = token.split_once('/').unwrap();
+    assert!(random.len() == 32 && random.bytes().all(|b| b.is_ascii_hexdigit()) && ttl == "5000", "{token}");
     products.offsets().commit(&guard, main).await.unwrap();
     guard.release().await.unwrap();
     let woken: Vec<String> = redis::cmd("LRANGE")

@@ -28,7 +28,7 @@ fn paste(folder: &Path) {
     let root = workspace();
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     let dependencies = block(&readme, "toml");
-    let ours = |name: &str, path: &str| format!("{name} = {{ path = {:?} }}\n", root.join(path));
+    let ours = |name: &str, path: &str| format!("{name} = {{ path = \"{}\" }}\n", root.join(path).display());
     let manifest = [
         "[package]\nname = \"cities\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n",
         dependencies,

@@ -90,7 +90,7 @@ impl Tenure for Consumer {
         let member = Arc::new(self.member());
         let mut reading = Reading::new(session, &member.stream, self.batch_size, &self.portion, guard.found().cursor());
         reading.while_working(self.notice_loss(session, guard, &member)).await?;
-        if guard.found().last == MessageId::MIN {
+        if guard.found().last == MessageId::MIN && self.told.unwritten.is_due(Duration::MAX) {
             warn_if_unwritten(&self.stream, &self.name);
         }
         let _watch = self.watch_neighbours(session, &member);

@@ -9,6 +9,7 @@ pub(crate) struct Told {
     pub(super) blocked: Pace,
     pub(super) delayer: Pace,
     pub(super) trimmer: Pace,
+    pub(super) unwritten: Pace,
 }
 
 /// When it was last told.

@@ -129,7 +129,7 @@ async fn workers_go_on_in_a_slot_that_stays_open() {
         moving.stream.forget("other").await.unwrap();
         moving.works("after").await;
     };
-    supervisor.run_until(story).await.unwrap();
+    Box::pin(supervisor.run_until(story)).await.unwrap();
 }
 
 /// Writes for as long as `moved` takes, then waits until every message that was acknowledged has been handled.

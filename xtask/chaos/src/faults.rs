@@ -54,7 +54,17 @@ async fn one(stage: &Stage, processes: &[Arc<Process>], fault: Fault) -> Result<
             stage.log.add("harness", &format!("{} is told to stop", name(at)));
             processes[at].stop().await;
         }
+        Fault::Terminate(at) => {
+            stage.log.add("harness", &format!("{} is told to stop by SIGTERM", name(at)));
+            processes[at].signal(Signal::TERM);
+        }
         Fault::KillRedis(ms) => stage.kill_redis(ms).await?,
+        Fault::StartWithoutRedis(at, ms) => {
+            stage.log.add("harness", &format!("{} is killed, and starts without Redis", name(at)));
+            processes[at].signal(Signal::KILL);
+            stage.kill_redis(ms).await?;
+        }
+        Fault::FullRedis(ms) => stage.fill_redis(ms).await?,
         Fault::PauseRedis(ms) => stage.pause_redis(ms).await?,
         Fault::Network(at, fault) => {
             stage.log.add("harness", &format!("{} and the network: {fault:?}", name(at)));

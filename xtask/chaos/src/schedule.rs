@@ -65,7 +65,13 @@ pub(crate) enum Fault {
     Stop(usize, u64),
     /// Told to stop, and started again.
     Restart(usize),
+    /// The same by SIGTERM.
+    Terminate(usize),
     KillRedis(u64),
+    /// Killed while Redis is away for so long, so that it starts without one.
+    StartWithoutRedis(usize, u64),
+    /// Redis takes no writes for so long, since it has no memory left.
+    FullRedis(u64),
     PauseRedis(u64),
     Network(usize, NetworkFault),
     Weather(Weather, u64),
@@ -144,6 +150,7 @@ impl Schedule {
             errors: chance.choice([0, 5, 15]).unwrap_or(0),
             panics: chance.choice([0, 0, 5]).unwrap_or(0),
             slow: chance.choice([0, 0, 10]).unwrap_or(0),
+            blocking: chance.choice([0, 0, 10]).unwrap_or(0),
             batch: chance.choice([1, 5, 50]).unwrap_or(5),
         };
         let late_ms = if chance.u8(0..3) == 0 { chance.u64(500..1500) } else { 0 };
@@ -199,10 +206,13 @@ impl Fault {
         match chance.u8(0..100) {
             0..20 => Self::Kill(anybody),
             20..35 => Self::Stop(but_writers, chance.u64(450..1000)),
-            35..47 => Self::Restart(but_writers),
-            47..57 if theme == Theme::Repair => Self::KillRedis(chance.u64(0..900)),
-            57..62 if theme == Theme::Repair => Self::PauseRedis(chance.u64(100..700)),
-            62..75 => {
+            35..42 => Self::Restart(but_writers),
+            42..47 => Self::Terminate(worker),
+            47..53 if theme == Theme::Repair => Self::KillRedis(chance.u64(0..900)),
+            53..57 if theme == Theme::Repair => Self::StartWithoutRedis(anybody, chance.u64(200..900)),
+            57..60 if theme == Theme::Repair => Self::PauseRedis(chance.u64(100..700)),
+            60..64 if theme == Theme::Repair => Self::FullRedis(chance.u64(100..900)),
+            64..75 => {
                 let outage = chance.choice([Weather::Outage, Weather::HalfOutage]).unwrap_or_default();
                 let slow = Weather::Slow(chance.u64(50..600));
                 Self::Weather(if chance.bool() { outage } else { slow }, chance.u64(100..800))

@@ -56,17 +56,10 @@ impl Site {
         let options = ConnectOptions::new(&self.redis)
             .connect_timeout(Duration::from_millis(200))
             .response_timeout(Duration::from_millis(200))
-            .give_up_after(GIVE_UP);
-        // Redis may be down when the process starts: a service would be started again, too.
-        let mut tries = 0;
-        loop {
-            match Redstream::connect(options.clone()).await {
-                Ok(redstream) => return Ok(redstream),
-                Err(error) if tries == 100 => return Err(error.into()),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-            tries += 1;
-        }
+            .give_up_after(GIVE_UP)
+            // Redis may be down when the process starts.
+            .lazy();
+        Ok(Redstream::connect(options).await?)
     }
 
     pub(crate) async fn stream(&self) -> Result<Stream> {

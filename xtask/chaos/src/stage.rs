@@ -148,6 +148,23 @@ impl Stage {
         Ok(redis.resume()?)
     }
 
+    /// Has Redis refuse whatever takes memory for so many ms. It may be killed meanwhile, and has room again then.
+    pub(crate) async fn fill_redis(&self, ms: u64) -> Result<()> {
+        self.log.add("harness", &format!("Redis is full for {ms} ms"));
+        self.limit_memory("1").await?;
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        self.limit_memory("0").await
+    }
+
+    async fn limit_memory(&self, bytes: &str) -> Result<()> {
+        let mut limit = redis::cmd("CONFIG");
+        limit.arg("SET").arg("maxmemory").arg(bytes);
+        // Not while it is being killed or started again.
+        let _slot = self.redis.lock().await;
+        let () = limit.query_async(&mut connected(self.redis_port).await?).await?;
+        Ok(())
+    }
+
     /// Takes everything down.
     pub(crate) async fn strike(self: Arc<Self>) -> Result<()> {
         let redis = self.redis.lock().await.take();

@@ -32,6 +32,8 @@ pub(crate) struct Mood {
     pub(crate) errors: u8,
     pub(crate) panics: u8,
     pub(crate) slow: u8,
+    /// Those that block their thread for longer than the lock's TTL.
+    pub(crate) blocking: u8,
     /// The largest batch.
     pub(crate) batch: usize,
 }

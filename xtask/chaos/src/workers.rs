@@ -34,6 +34,7 @@ pub(crate) async fn work<E: Item>(
         return Ok(());
     };
     let (stream, primary) = places?;
+    let end = or_by_signal(&end)?;
     let stopped = Stopped::default();
     tokio::spawn(stopped.clone().note(end.clone()));
     let [prompt, late] = CONSUMERS.map(|name| consumer::<E>(&stream, &primary, site, name, seed, mood, &stopped));
@@ -47,6 +48,17 @@ pub(crate) async fn work<E: Item>(
         .run_until(end.cancelled())
         .await?;
     Ok(())
+}
+
+/// Cancelled with `end`, or by SIGTERM.
+fn or_by_signal(end: &CancellationToken) -> Result<CancellationToken> {
+    let (told, signal) = (end.child_token(), core::stop_signal()?);
+    let by_signal = told.clone();
+    tokio::spawn(async move {
+        signal.await;
+        by_signal.cancel();
+    });
+    Ok(told)
 }
 
 fn consumer<E: Item>(
@@ -104,9 +116,12 @@ impl<H: Handler> Moody<H> {
     async fn carry(&self, batch: Batch) -> Result<(), HandlerError> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = batch.last_id();
         let roll = self.chance.lock().unwrap_or_else(PoisonError::into_inner).u8(0..100);
-        let Mood { errors, panics, slow, .. } = if is_calm() { Mood::default() } else { self.mood };
+        let Mood { errors, panics, slow, blocking, .. } = if is_calm() { Mood::default() } else { self.mood };
         if roll >= 100 - slow {
             tokio::time::sleep(Duration::from_millis(u64::from(roll) * 3)).await;
+        } else if roll >= 100 - slow - blocking {
+            // Both consumers of this host, and whatever else runs on its only thread.
+            std::thread::sleep(LOCK_TTL * 2);
         }
         if self.fails(&batch, roll < errors + panics) {
             assert!(roll >= panics, "{WANTED_PANIC}");
