@@ -125,6 +125,7 @@ async fn all_the_rest(options: ConnectOptions) {
     };
     orders.consumer("search", seen.clone()).run_once().await.unwrap();
     redstream.wait_until_synced("search", &synced, SOON).await.unwrap();
+    assert!(!orders.skips_repeats().await.unwrap());
 }
 
 #[tokio::test]
