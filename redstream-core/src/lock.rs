@@ -208,7 +208,7 @@ impl Lock {
         self.attempt_with(session, uuid::Uuid::new_v4().simple().to_string()).await
     }
 
-    /// `token`: 32 hex digits that nobody else has. What is stored ends with the TTL, so that a standby can tell a lock that
+    /// `token`: 32 hex digits that no other holder has. What is stored ends with the TTL, so that a standby can tell a lock that
     /// outlives it.
     pub(crate) async fn attempt_with(&self, session: &Session, token: String) -> Result<Attempt> {
         let token = format!("{token}/{}", millis(self.ttl));

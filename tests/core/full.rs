@@ -11,7 +11,7 @@ use super::SOON;
 use super::recorder::Recorder;
 use crate::support::{eventually, raw_redis};
 
-/// A server, and a stream with a backlog: main messages that nobody has read, and delay messages.
+/// A server, and a stream with a backlog: main messages that no consumer has read, and delay messages.
 struct Full {
     server: Redis,
     raw: MultiplexedConnection,

@@ -93,8 +93,8 @@ async fn a_server_that_comes_later_and_is_too_old_is_refused_then() {
 
 #[tokio::test]
 async fn sentinels_and_clusters_can_come_later_too() {
-    let nobody = format!("redis://127.0.0.1:{}/", redstream_servers::free_port().unwrap());
-    for options in [ConnectOptions::sentinel([&nobody], "main"), ConnectOptions::cluster([&nobody])] {
+    let absent = format!("redis://127.0.0.1:{}/", redstream_servers::free_port().unwrap());
+    for options in [ConnectOptions::sentinel([&absent], "main"), ConnectOptions::cluster([&absent])] {
         let redstream = Redstream::connect(options.give_up_after(Duration::from_millis(300)).lazy()).await.unwrap();
         let stream = redstream.stream("products").unwrap();
         let error = redstream.producer().queue(stream.name(), &json!(1)).await.unwrap_err();

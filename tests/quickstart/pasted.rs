@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use redstream_servers::Redis;
@@ -90,12 +90,10 @@ fn the_quickstart_runs_as_it_stands_shows_its_change_and_stops_when_told() {
     let pid = running.0.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = running.0.try_wait().unwrap() {
-            break status;
-        }
+    // Its output ends with it.
+    while lines.recv_timeout(SOON.saturating_sub(begun.elapsed())) != Err(RecvTimeoutError::Disconnected) {
         assert!(begun.elapsed() < SOON, "it does not stop");
-        std::thread::sleep(Duration::from_millis(10));
-    };
+    }
+    let status = running.0.wait().unwrap();
     assert!(status.success(), "{status}");
 }

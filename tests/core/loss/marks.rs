@@ -55,7 +55,7 @@ async fn an_older_snapshot_is_told_to_workers_that_start_with_it() {
     a_process(&url, &namespace).await;
     let mut raw = raw_redis(&url).await;
     redis::cmd("SAVE").exec_async(&mut raw).await.unwrap();
-    // Nobody reads this one, and it is not in the snapshot.
+    // No consumer reads this one, and it is not in the snapshot.
     queue(&url, &namespace).await;
     server.kill().unwrap();
     server.restart().unwrap();
