@@ -7,8 +7,7 @@ use redis::aio::MultiplexedConnection;
 use redstream_seaorm::MessageId;
 
 use crate::database::Audited;
-use crate::item::STREAM;
-use crate::keys::{Keys, number, number_in};
+use crate::keys::{number, number_in};
 use crate::schedule::{Kind, Theme};
 use crate::sink::stored;
 use crate::site::CONSUMERS;
@@ -37,15 +36,16 @@ pub(crate) async fn left(stage: &Stage, redis: &mut MultiplexedConnection) -> Re
 }
 
 /// Adds a message of a key that is not poisoned.
-pub(crate) async fn healthy(keys: Keys, redis: &mut MultiplexedConnection) -> redis::RedisResult<String> {
-    let key = format!("redstream:stream:{STREAM}");
-    redis::cmd("XADD").arg(key).arg("*").arg("payload").arg(keys.payload(1)).query_async(redis).await
+pub(crate) async fn healthy(stage: &Stage, redis: &mut MultiplexedConnection) -> redis::RedisResult<String> {
+    let key = stage.schedule.place.main_stream();
+    let payload = stage.schedule.keys.payload(1);
+    redis::cmd("XADD").arg(key).arg("*").arg("payload").arg(payload).query_async(redis).await
 }
 
 /// Both streams are empty.
 async fn in_redis(stage: &Stage, redis: &mut MultiplexedConnection) -> Result<Found> {
     let mut found = Vec::new();
-    let main = format!("redstream:stream:{STREAM}");
+    let main = stage.schedule.place.main_stream();
     let delayed = (stage.schedule.theme == Theme::Repair).then(|| format!("{main}.delay"));
     for stream in [main].into_iter().chain(delayed) {
         let len: u64 = redis::cmd("XLEN").arg(&stream).query_async(redis).await?;
@@ -88,7 +88,7 @@ pub(crate) async fn history(stage: &Stage, redis: &mut MultiplexedConnection) ->
         told(stage, &audit),
         accepted(stage, &audit),
         dead_letters(stage, &audit, redis).await?,
-        keys(redis).await?,
+        keys(stage, redis).await?,
     ];
     for (breach, what) in found.into_iter().flatten() {
         stage.breaches.add(breach, what);
@@ -170,7 +170,7 @@ async fn dead_letters(stage: &Stage, audit: &[Audited], redis: &mut MultiplexedC
     let poisoned: BTreeSet<i64> = stage.schedule.poison.iter().copied().collect();
     let mut found = Vec::new();
     for consumer in CONSUMERS {
-        let key = format!("redstream:stream:{STREAM}.dead.{consumer}");
+        let key = format!("{}.dead.{consumer}", stage.schedule.place.main_stream());
         let letters: Vec<(String, BTreeMap<String, String>)> =
             redis::cmd("XRANGE").arg(&key).arg("-").arg("+").query_async(redis).await?;
         let mut dead = BTreeSet::new();
@@ -190,11 +190,12 @@ async fn dead_letters(stage: &Stage, audit: &[Audited], redis: &mut MultiplexedC
 }
 
 /// Redis holds what a stream needs for ever, and nothing else.
-async fn keys(redis: &mut MultiplexedConnection) -> Result<Found> {
+async fn keys(stage: &Stage, redis: &mut MultiplexedConnection) -> Result<Found> {
+    let tag = stage.schedule.place.tag();
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(redis).await?;
     let mut found = Vec::new();
     for key in keys {
-        let lasts = ["stream:", "offset:", "version:", "consumers:"].map(|kind| format!("redstream:{kind}{STREAM}"));
+        let lasts = ["stream:", "offset:", "version:", "consumers:"].map(|kind| format!("redstream:{kind}{tag}"));
         let ttl: i64 = redis::cmd("PTTL").arg(&key).query_async(redis).await?;
         if ttl == -1 && !lasts.iter().any(|prefix| key.starts_with(prefix)) {
             found.push((Breach::Floor, format!("{key} stays for ever")));

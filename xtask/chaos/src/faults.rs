@@ -65,6 +65,7 @@ async fn one(stage: &Stage, processes: &[Arc<Process>], fault: Fault) -> Result<
             stage.kill_redis(ms).await?;
         }
         Fault::FullRedis(ms) => stage.fill_redis(ms).await?,
+        Fault::OpenSlot(ms) => stage.open_slot(ms).await?,
         Fault::PauseRedis(ms) => stage.pause_redis(ms).await?,
         Fault::Network(at, fault) => {
             stage.log.add("harness", &format!("{} and the network: {fault:?}", name(at)));

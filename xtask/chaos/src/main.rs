@@ -13,6 +13,7 @@ mod keys;
 mod log;
 mod monitor;
 mod mutations;
+mod place;
 mod processes;
 mod proxy;
 mod relay;

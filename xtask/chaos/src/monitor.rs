@@ -11,10 +11,12 @@ use crate::connect::connected;
 use crate::item::{GHOSTS, STREAM};
 use crate::keys::number_in;
 use crate::log::Log;
+use crate::place::Place;
 use crate::verdict::{Breach, Breaches};
 
 pub(crate) struct Monitor {
     port: u16,
+    place: Place,
     seen: Mutex<Seen>,
     breaches: Arc<Breaches>,
     log: Arc<Log>,
@@ -36,8 +38,8 @@ struct Seen {
 }
 
 impl Monitor {
-    pub(crate) fn new(port: u16, breaches: Arc<Breaches>, log: Arc<Log>) -> Arc<Self> {
-        Arc::new(Self { port, seen: Mutex::default(), breaches, log })
+    pub(crate) fn new(port: u16, place: Place, breaches: Arc<Breaches>, log: Arc<Log>) -> Arc<Self> {
+        Arc::new(Self { port, place, seen: Mutex::default(), breaches, log })
     }
 
     /// Returns when Redis shows what it does from now on.
@@ -70,13 +72,13 @@ impl Monitor {
                 "string" => {
                     let stored: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut redis).await?;
                     if let Some(value) = stored {
-                        self.take_up(&key, &value);
+                        self.take_up(&self.place.plain(&key), &value);
                     }
                 }
                 "hash" => {
                     let names: Vec<String> = redis::cmd("HKEYS").arg(&key).query_async(&mut redis).await?;
                     for name in names {
-                        self.take_up(&key, &name);
+                        self.take_up(&self.place.plain(&key), &name);
                     }
                 }
                 _ => {}
@@ -112,7 +114,7 @@ impl Monitor {
     }
 
     fn see(&self, line: &str) {
-        let Some((by_script, arguments)) = parse(line) else { return };
+        let Some((by_script, arguments)) = parse(&self.place.plain(line)) else { return };
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(breach) = if by_script { seen.by_script(&arguments) } else { seen.by_client(&arguments) } {

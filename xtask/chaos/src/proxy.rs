@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::place::Place;
+
 /// What the network does to one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum NetworkFault {
@@ -37,6 +39,8 @@ pub(crate) struct Proxy {
 
 struct Shared {
     redis: u16,
+    port: u16,
+    place: Place,
     open: Arc<AtomicBool>,
     next: Mutex<Option<NetworkFault>>,
     slow_ms: AtomicU64,
@@ -44,12 +48,13 @@ struct Shared {
 }
 
 impl Proxy {
-    /// In front of the Redis at that port; refuses while `open` is false.
-    pub(crate) async fn start(redis: u16, open: Arc<AtomicBool>) -> io::Result<Self> {
+    /// In front of the Redis at that port; refuses while `open` is false. A Cluster's node tells its clients the way through it.
+    pub(crate) async fn start(redis: u16, open: Arc<AtomicBool>, place: Place) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let cuts = watch::Sender::new(0);
-        let shared = Arc::new(Shared { redis, open, next: Mutex::default(), slow_ms: AtomicU64::new(0), cuts });
+        let shared =
+            Arc::new(Shared { redis, port, place, open, next: Mutex::default(), slow_ms: AtomicU64::new(0), cuts });
         let accepting = AbortOnDropHandle::new(tokio::spawn(accept(listener, shared.clone())));
         Ok(Self { port, shared, _accepting: accepting })
     }
@@ -114,7 +119,7 @@ async fn pass(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
                 redis.write_all(request).await?;
             }
             read = redis.read(&mut reply) => {
-                let reply = &reply[..read?];
+                let reply = through(&mut reply[..read?], shared);
                 if reply.is_empty() {
                     return Ok(());
                 }
@@ -128,6 +133,20 @@ async fn pass(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
             }
         }
     }
+}
+
+/// The reply with the proxy's own port wherever a Cluster's node names its port: alone on a line or after its host. Both have
+/// five digits, so that no length changes.
+fn through<'r>(reply: &'r mut [u8], shared: &Shared) -> &'r [u8] {
+    if shared.place == Place::Cluster {
+        let [redis, own] = [shared.redis, shared.port].map(|port| format!(":{port}\r\n").into_bytes());
+        let mut from = 0;
+        while let Some(at) = reply[from..].windows(redis.len()).position(|bytes| bytes == redis) {
+            from += at + own.len();
+            reply[from - own.len()..from].copy_from_slice(&own);
+        }
+    }
+    reply
 }
 
 async fn linger(shared: &Shared) {

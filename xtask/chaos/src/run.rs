@@ -85,7 +85,7 @@ async fn until_idle(stage: &Stage, processes: &[Arc<Process>]) -> Result<()> {
         if left.is_empty() && !stage.schedule.poison.is_empty() && last_healthy.elapsed() > HEALTHY_EACH {
             last_healthy = Instant::now();
             // A consumer that has seen nothing but poison cannot tell it from an outage until something else comes.
-            let _: Result<String, _> = checks::healthy(stage.schedule.keys, &mut connection).await;
+            let _: Result<String, _> = checks::healthy(stage, &mut connection).await;
         }
         if left.is_empty() {
             left = match checks::left(stage, &mut connection).await {

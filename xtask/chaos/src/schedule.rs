@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::POISON;
 use crate::keys::Keys;
+use crate::place::Place;
 use crate::proxy::NetworkFault;
 use crate::sink::Weather;
 use crate::site::Insured;
@@ -34,6 +35,7 @@ pub(crate) struct Schedule {
     pub(crate) theme: Theme,
     pub(crate) kind: Kind,
     pub(crate) keys: Keys,
+    pub(crate) place: Place,
     pub(crate) insured: Insured,
     /// Commits take their delay messages away.
     pub(crate) settles: bool,
@@ -72,6 +74,8 @@ pub(crate) enum Fault {
     StartWithoutRedis(usize, u64),
     /// Redis takes no writes for so long, since it has no memory left.
     FullRedis(u64),
+    /// A Cluster's slot is on its way to another node, and no key goes there.
+    OpenSlot(u64),
     PauseRedis(u64),
     Network(usize, NetworkFault),
     Weather(Weather, u64),
@@ -176,6 +180,10 @@ impl Schedule {
         let mut faults: Vec<_> = (0..chance.usize(1..=5))
             .map(|_| (chance.u64(100..calm_at), Fault::draw(chance, theme, cast.len())))
             .collect();
+        let place = if chance.u8(0..4) == 0 { Place::Cluster } else { Place::Single };
+        if place == Place::Cluster && theme == Theme::Repair {
+            faults.push((chance.u64(100..calm_at), Fault::OpenSlot(chance.u64(200..1000))));
+        }
         faults.sort_by_key(|(at, _)| *at);
         let settles = chance.u8(0..3) == 0;
         // A writer that ends leaves to the delay messages what it has not announced.
@@ -185,6 +193,7 @@ impl Schedule {
             theme,
             kind,
             keys,
+            place,
             insured,
             settles,
             in_background,

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use redstream_seaorm::{BypassGuard, ConnectOptions, Insurance, Redstream, Stream, StreamedConnection};
+use redstream_seaorm::{BypassGuard, Insurance, Redstream, Stream, StreamedConnection};
 use sea_orm::{Database, DatabaseConnection};
 use serde::{Deserialize, Serialize};
 
 use crate::item::STREAM;
 use crate::keys::Keys;
+use crate::place::Place;
 use crate::schedule::Kind;
 
 /// The consumers of every schedule.
@@ -33,6 +34,7 @@ pub(crate) enum Insured {
 pub(crate) struct Site {
     /// Its own proxy in front of Redis.
     pub(crate) redis: String,
+    pub(crate) place: Place,
     pub(crate) database: String,
     /// The search path, on PostgreSQL.
     pub(crate) schema: Option<String>,
@@ -53,7 +55,9 @@ impl Site {
     }
 
     pub(crate) async fn redstream(&self) -> Result<Redstream> {
-        let options = ConnectOptions::new(&self.redis)
+        let options = self
+            .place
+            .client(&self.redis)
             .connect_timeout(Duration::from_millis(200))
             .response_timeout(Duration::from_millis(200))
             .give_up_after(GIVE_UP)

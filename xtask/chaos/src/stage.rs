@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use redstream_seaorm::{ConnectOptions, Redstream, Start};
-use redstream_servers::{Redis, RedisOptions};
+use redstream_seaorm::{Redstream, Start};
+use redstream_servers::Redis;
+use tempfile::TempDir;
 
 use crate::connect::connected;
 use crate::database::Primary;
 use crate::item::STREAM;
 use crate::log::Log;
 use crate::monitor::Monitor;
+use crate::place;
 use crate::processes::Process;
 use crate::proxy::Proxy;
 use crate::schedule::{Schedule, Theme};
@@ -31,6 +33,8 @@ pub(crate) struct Stage {
     pub(crate) datastore: Datastore,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) redis_port: u16,
+    /// What a Cluster knows of its nodes.
+    _folder: TempDir,
     redis: tokio::sync::Mutex<Option<Redis>>,
     /// Whether the proxies let anybody through.
     open: Arc<AtomicBool>,
@@ -45,16 +49,19 @@ impl Stage {
     pub(crate) async fn set(schedule: Schedule, mutation: Option<String>, shared: &Shared) -> Result<Arc<Self>> {
         let (log, breaches) = (Arc::new(Log::new()), Arc::new(Breaches::default()));
         log.add("harness", &format!("{schedule:#?}"));
-        let redis = tokio::task::spawn_blocking(|| RedisOptions::new().append_only(true).start()).await??;
-        let monitor = Monitor::new(redis.port(), breaches.clone(), log.clone());
+        let folder = tempfile::tempdir()?;
+        let server = schedule.place.server(folder.path())?;
+        let redis = tokio::task::spawn_blocking(|| server.start()).await??;
+        let monitor = Monitor::new(redis.port(), schedule.place, breaches.clone(), log.clone());
         monitor.attach().await?;
+        place::until_up(schedule.place, &mut connected(redis.port()).await?).await?;
         let primary = Primary::create(schedule.kind, schedule.keys, shared, schedule.seed).await?;
         let datastore = Datastore::open(schedule.keys, schedule.poison.clone(), log.clone()).await?;
         if schedule.ahead {
             let mut redis = connected(redis.port()).await?;
             let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut redis).await?;
             let id = format!("{}000-0", seconds + 86_400);
-            let key = format!("redstream:stream:{STREAM}");
+            let key = schedule.place.main_stream();
             let _: String = redis::cmd("XADD")
                 .arg(key)
                 .arg(id)
@@ -63,7 +70,7 @@ impl Stage {
                 .query_async(&mut redis)
                 .await?;
         }
-        let patient = ConnectOptions::new(redis.url()).response_timeout(Duration::from_secs(20));
+        let patient = schedule.place.client(&redis.url()).response_timeout(Duration::from_secs(20));
         let stream = Redstream::connect(patient).await?.stream(STREAM)?;
         for consumer in CONSUMERS {
             stream.register(consumer, Start::Earliest).await?;
@@ -77,6 +84,7 @@ impl Stage {
             datastore,
             monitor,
             redis_port: redis.port(),
+            _folder: folder,
             redis: tokio::sync::Mutex::new(Some(redis)),
             open: Arc::new(AtomicBool::new(true)),
             calm: AtomicBool::new(false),
@@ -90,7 +98,7 @@ impl Stage {
     pub(crate) async fn processes(&self) -> Result<Vec<Arc<Process>>> {
         let mut processes = Vec::new();
         for part in &self.schedule.cast {
-            let proxy = Proxy::start(self.redis_port, self.open.clone()).await?;
+            let proxy = Proxy::start(self.redis_port, self.open.clone(), self.schedule.place).await?;
             processes.push(Arc::new(Process::new(part.clone(), proxy)));
         }
         Ok(processes)
@@ -99,6 +107,7 @@ impl Stage {
     pub(crate) fn site(&self, proxy: &Proxy) -> Site {
         Site {
             redis: proxy.url(),
+            place: self.schedule.place,
             database: self.primary.url.clone(),
             schema: self.primary.schema.clone(),
             kind: self.schedule.kind,
@@ -163,6 +172,20 @@ impl Stage {
         let _slot = self.redis.lock().await;
         let () = limit.query_async(&mut connected(self.redis_port).await?).await?;
         Ok(())
+    }
+
+    /// Has the slot of all keys open for so many ms. Redis may be killed meanwhile, and comes back with it open.
+    pub(crate) async fn open_slot(&self, ms: u64) -> Result<()> {
+        self.log.add("harness", &format!("the slot is open for {ms} ms"));
+        self.set_slot(true).await?;
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        self.set_slot(false).await
+    }
+
+    async fn set_slot(&self, open: bool) -> Result<()> {
+        // Not while it is being killed or started again.
+        let _slot = self.redis.lock().await;
+        place::set_slot(&mut connected(self.redis_port).await?, open).await
     }
 
     /// Takes everything down.
