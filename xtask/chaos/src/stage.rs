@@ -141,6 +141,7 @@ impl Stage {
         let redis = tokio::task::spawn_blocking(move || redis.restart().map(|()| redis)).await??;
         *slot = Some(redis);
         self.monitor.attach().await?;
+        place::until_up(self.schedule.place, &mut connected(self.redis_port).await?).await?;
         self.monitor.catch_up().await?;
         self.open.store(true, Ordering::SeqCst);
         self.log.add("harness", "Redis is back");
