@@ -11,6 +11,7 @@ use redstream_core::NewMessage;
 use crate::called::Calls;
 use crate::context::Context;
 use crate::messages::Messages;
+use crate::watched::Told;
 use crate::{Error, StreamedConnection};
 
 /// What hooks do while a scope runs, with connections that are not streamed.
@@ -18,6 +19,7 @@ use crate::{Error, StreamedConnection};
 pub(crate) struct Ambient {
     pub(crate) context: Arc<Context>,
     pub(crate) calls: Calls,
+    pub(crate) told: Told,
     changes: Mutex<Changes>,
 }
 
@@ -46,13 +48,17 @@ impl<C> StreamedConnection<C> {
     /// - main messages go out when `future` ends, also those of writes that were rolled back, which makes consumers read
     ///   unchanged rows; so begin and commit transactions inside;
     /// - an insert whose key the database generates is refused outside a transaction;
-    /// - the [`BypassGuard`](crate::BypassGuard) sees nothing, so `update_many`, `delete_many`, `insert_many` and raw SQL are missed without a
-    ///   warning, and so are saves of entities whose own behaviour calls no hook; `docs/frameworks.md` says what to do instead for
-    ///   seaography and loco;
+    /// - `update_many`, `delete_many`, `insert_many` and raw SQL are missed, and so are saves of entities whose own behaviour calls no
+    ///   hook. Hand in [`watched`](Self::watched) instead of the connection itself, and a warning says so; `docs/frameworks.md` says what to
+    ///   do instead for seaography and loco;
     /// - it does not reach into tasks that `future` spawns: there a save is refused, as it is without a scope.
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
-        let ambient =
-            Arc::new(Ambient { context: self.context.clone(), calls: Calls::default(), changes: Mutex::default() });
+        let ambient = Arc::new(Ambient {
+            context: self.context.clone(),
+            calls: Calls::default(),
+            told: Told::default(),
+            changes: Mutex::default(),
+        });
         let output = Within { future: Box::pin(future), ambient: ambient.clone() }.await;
         let announced = std::mem::take(&mut ambient.changes().announced);
         self.context.announce(announced.into_vec(), false).await;

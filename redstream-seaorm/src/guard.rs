@@ -34,6 +34,11 @@ use crate::table_name::TableName;
 /// How many places are remembered as warned of.
 const PLACES: usize = 1000;
 
+/// Of a statement on a watched connection.
+const WAS_MISSED: &str = "a statement ran on SeaORM's own connection that writes a streamed table (`*`: may write any), and no hook told of \
+     it before: its changes are missed, unless `after_save` follows for each row; write through the `StreamedConnection`, by \
+     `Bulk` or `producer.bulk`";
+
 /// What happens to a statement that writes a streamed table and goes round the hooks: an `update_many`, an `insert_many`, raw SQL
 /// and the like, outside of a bulk operation. It is noticed before it runs.
 ///
@@ -170,6 +175,30 @@ impl Guard {
             admission.changes(Changing::begin(&self.views));
         }
         Ok(admission)
+    }
+
+    /// Says of a text that has run on a connection of SeaORM's which streamed tables it wrote, but for those of which a hook has told.
+    pub(crate) fn watch(&self, text: &Text<'_>, is_told: impl Fn(&Target<'_>) -> bool, failed: bool) {
+        for found in text.found(&self.tables) {
+            if !is_told(&found.target) && !failed {
+                let table = found.target.name().to_string();
+                self.was_missed(text.sql, &table, found.verb);
+            }
+        }
+        if let Some(statement) = text.unread.as_deref().filter(|_| !self.tables.is_empty() && !failed) {
+            self.was_missed(statement, "*", "unread");
+        }
+    }
+
+    /// Of a statement that cannot be refused any more.
+    fn was_missed(&self, sql: &str, table: &str, kind: &'static str) {
+        ::metrics::counter!(metrics::BYPASSES, "table" => table.to_owned()).increment(1);
+        let statement = cut(sql);
+        if self.mode == BypassGuard::Deny {
+            tracing::error!(table, kind, statement, "{WAS_MISSED}");
+        } else if self.is_new(sql) {
+            tracing::warn!(table, kind, statement, "{WAS_MISSED}");
+        }
     }
 
     fn is_first_write(&self, table: &str) -> bool {

@@ -260,8 +260,10 @@ where
 
 /// Tells the connection of the statement that follows the hook.
 fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMessage>, promise: Promise) {
-    if let Some(permits) = tracked.permits() {
-        permits.give(TableName::of::<E>(), message, promise);
+    match tracked {
+        Tracked::Ambient(ambient) => ambient.told.note(TableName::of::<E>()),
+        Tracked::Autocommit(context) => context.permits.give(TableName::of::<E>(), message, promise),
+        Tracked::Transaction(scope) => scope.permits.give(TableName::of::<E>(), message, promise),
     }
 }
 

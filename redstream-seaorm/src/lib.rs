@@ -127,6 +127,7 @@ mod touch;
 mod transaction;
 mod transactional;
 mod unkeyed;
+mod watched;
 
 pub use batch::BatchExt;
 pub use bulk::{Bulk, BulkError, BulkExt};

@@ -31,5 +31,6 @@ mod token;
 mod touch;
 mod transaction;
 mod unkeyed;
+mod watched;
 mod world;
 mod wrappers;

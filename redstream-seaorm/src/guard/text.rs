@@ -40,7 +40,7 @@ pub(super) struct Found<'t> {
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn read(sql: &'a str, backend: DbBackend) -> Self {
+    pub(crate) fn read(sql: &'a str, backend: DbBackend) -> Self {
         let Reading { writes, unread } = read(sql, backend);
         let defines = unread.is_some() || may_define(sql);
         let unread = unread.map(|unread| unread.statement);
