@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::entries::MOST;
 use crate::error::is_broken;
-use crate::{Error, Message, MessageId, Redstream, Result, StreamName, scripts};
+use crate::{Error, Message, MessageId, Redstream, Result, Stream, StreamName, scripts};
 
 /// How many are looked at at once: 16 MiB where each is one.
 pub(crate) const PAGE: usize = 16;
@@ -38,7 +38,10 @@ impl Dead {
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     redstream: Redstream,
+    stream: StreamName,
     consumer: Arc<str>,
+    /// They are of the delayer, which is registered nowhere.
+    is_delayers: bool,
     dead: Arc<str>,
     main: Arc<str>,
 }
@@ -66,7 +69,9 @@ impl DeadLetters {
     pub(crate) fn new(redstream: &Redstream, stream: &StreamName, consumer: &str) -> Self {
         let keys = redstream.keys();
         Self {
+            stream: stream.clone(),
             consumer: consumer.into(),
+            is_delayers: consumer == crate::delayer::NAME && stream.as_str().ends_with(".delay"),
             dead: keys.dead_letters(stream, consumer).into(),
             main: keys.stream(stream).into(),
             redstream: redstream.clone(),
@@ -74,15 +79,64 @@ impl DeadLetters {
     }
 
     /// How many there are.
+    ///
+    /// # Errors
+    ///
+    /// With [`Error::NoSuchConsumer`] if there are none, and no consumer of that name.
     pub async fn count(&self) -> Result<u64> {
+        let count = self.len().await?;
+        self.is_known(count > 0).await?;
+        Ok(count)
+    }
+
+    /// Up to `limit` of them behind `after`, oldest first, with their payloads: a page for somebody to look at. Begin with
+    /// [`MessageId::MIN`].
+    ///
+    /// # Errors
+    ///
+    /// As [`count`](Self::count).
+    pub async fn list(&self, after: MessageId, limit: usize) -> Result<Vec<DeadLetter>> {
+        let page = self.read(after, limit).await?;
+        self.is_known(!page.is_empty() || after != MessageId::MIN).await?;
+        Ok(page)
+    }
+
+    /// The dead letter of a message, by the message's id as the log has it; none if there is none any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`count`](Self::count).
+    pub async fn of_message(&self, message_id: MessageId) -> Result<Option<DeadLetter>> {
+        let (mut after, mut limit) = (MessageId::MIN, PAGE);
+        loop {
+            let page = self.page(after, &mut limit).await?;
+            let Some(last) = page.last().map(|letter| letter.id) else {
+                self.is_known(after != MessageId::MIN).await?;
+                return Ok(None);
+            };
+            if let Some(letter) = page.into_iter().find(|letter| letter.message_id == message_id) {
+                return Ok(Some(letter));
+            }
+            after = last;
+        }
+    }
+
+    /// Errors if nothing is there by which the consumer is known: its name may be misspelled.
+    async fn is_known(&self, by_a_letter: bool) -> Result<()> {
+        let stream = Stream::new(self.redstream.clone(), self.stream.clone());
+        if by_a_letter || self.is_delayers || stream.has(&self.consumer).await? {
+            return Ok(());
+        }
+        Err(stream.no_such(&self.consumer).await?)
+    }
+
+    async fn len(&self) -> Result<u64> {
         let mut xlen = redis::cmd("XLEN");
         xlen.arg(&*self.dead);
         self.redstream.link().command("count dead letters", &xlen).await
     }
 
-    /// Up to `limit` of them behind `after`, oldest first, with their payloads: a page for somebody to look at. Begin with
-    /// [`MessageId::MIN`].
-    pub async fn list(&self, after: MessageId, limit: usize) -> Result<Vec<DeadLetter>> {
+    async fn read(&self, after: MessageId, limit: usize) -> Result<Vec<DeadLetter>> {
         const ATTEMPT: &str = "list dead letters";
         if after == MessageId::MAX {
             return Ok(Vec::new());
@@ -99,14 +153,14 @@ impl DeadLetters {
         entries.into_iter().map(letter).collect()
     }
 
-    /// Puts one back into the stream as a new message, for this consumer alone: the others have handled it. Returns whether it was
-    /// still there.
+    /// Puts one back into the stream as a new message, for this consumer alone: the others have handled it. `id`: that of the letter,
+    /// not of its message; see [`of_message`](Self::of_message). Returns whether it was still there.
     ///
     /// A consumer of the Ruby gem does not know that a message can be for one consumer alone, and handles it once more.
     ///
     /// # Errors
     ///
-    /// With [`Error::PayloadCut`] if only the beginning of its payload was kept.
+    /// With [`Error::PayloadCut`] if only the beginning of its payload was kept; else as [`count`](Self::count).
     pub async fn redrive(&self, id: MessageId) -> Result<bool> {
         let mut script = scripts::REDRIVE.prepare_invoke();
         script.key(&*self.dead).key(&*self.main).arg(id.to_string()).arg(&*self.consumer);
@@ -114,7 +168,12 @@ impl DeadLetters {
         if redriven < 0 {
             return Err(Error::PayloadCut { letter: id });
         }
-        Ok(redriven > 0)
+        if redriven == 0 {
+            self.is_known(self.len().await? > 0).await?;
+            return Ok(false);
+        }
+        tracing::info!(stream = %self.stream, consumer = &*self.consumer, letter = %id, "a dead letter is put back into the stream");
+        Ok(true)
     }
 
     /// Puts all that are there now back into the stream, but those of which only the beginning was kept. Returns how many.
@@ -123,11 +182,19 @@ impl DeadLetters {
         self.each(|letters, id| async move { whole(letters.redrive(id).await) }).await
     }
 
-    /// Drops one. Returns whether it was still there.
+    /// Drops one, by the id of the letter. Returns whether it was still there.
+    ///
+    /// # Errors
+    ///
+    /// As [`count`](Self::count).
     pub async fn discard(&self, id: MessageId) -> Result<bool> {
         let mut xdel = redis::cmd("XDEL");
         xdel.arg(&*self.dead).arg(id.to_string());
-        self.redstream.link().command("discard a dead letter", &xdel).await
+        let was_there: bool = self.redstream.link().command("discard a dead letter", &xdel).await?;
+        if !was_there {
+            self.is_known(self.len().await? > 0).await?;
+        }
+        Ok(was_there)
     }
 
     /// Drops all that are there now. Returns how many.
@@ -138,7 +205,7 @@ impl DeadLetters {
     /// [`list`](Self::list), of half as many if the connection breaks: Redis may not send so much.
     pub(crate) async fn page(&self, after: MessageId, limit: &mut usize) -> Result<Vec<DeadLetter>> {
         loop {
-            match self.list(after, *limit).await {
+            match self.read(after, *limit).await {
                 Err(Error::GaveUp { source: Some(source), .. }) if *limit > 1 && is_broken(&source) => *limit /= 2,
                 page => return page,
             }

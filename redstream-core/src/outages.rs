@@ -3,7 +3,7 @@
 //! An outage of Redis fails every worker of a process again and again. What each of them met is logged at the level DEBUG.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Error;
@@ -27,6 +27,8 @@ struct Outage {
     begun: Instant,
     told: Instant,
     attempts: u64,
+    /// Some worker has got hold of Redis again.
+    is_ending: bool,
 }
 
 impl Outages {
@@ -40,7 +42,7 @@ impl Outages {
         }
         let workers = state.failing.len();
         let Some(outage) = &mut state.outage else {
-            state.outage = Some(Outage { begun: now, told: now, attempts: 1 });
+            state.outage = Some(Outage { begun: now, told: now, attempts: 1, is_ending: false });
             drop(state);
             tracing::warn!(
                 worker,
@@ -60,18 +62,35 @@ impl Outages {
         tracing::warn!(workers, attempts, ?lasts, error = chain(error), "Redis still cannot be worked with");
     }
 
-    /// A worker has got hold of Redis again, or ends.
+    /// A worker has got hold of Redis again.
     pub(crate) fn recovered(&self, worker: &str) {
         let mut state = self.state();
+        if state.failing.contains(worker)
+            && let Some(outage) = &mut state.outage
+        {
+            outage.is_ending = true;
+        }
+        Self::left(state, worker);
+    }
+
+    /// A worker ends, in the middle of an outage or not.
+    pub(crate) fn ended(&self, worker: &str) {
+        Self::left(self.state(), worker);
+    }
+
+    fn left(mut state: MutexGuard<'_, State>, worker: &str) {
         if !state.failing.remove(worker) || !state.failing.is_empty() {
             return;
         }
-        let Some(Outage { begun, attempts, .. }) = state.outage.take() else { return };
+        let Some(Outage { begun, attempts, is_ending, .. }) = state.outage.take() else { return };
         drop(state);
-        tracing::warn!(lasted = ?begun.elapsed(), attempts, "Redis answers again: all workers are connected");
+        // Else all of them were told to stop, and how Redis is was not seen.
+        if is_ending {
+            tracing::warn!(lasted = ?begun.elapsed(), attempts, "Redis answers again: all workers are connected");
+        }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -117,7 +117,8 @@ impl Stream {
         Ok(note.is_some() || self.offsets().get(consumer).await?.is_some())
     }
 
-    /// The messages that `consumer` could not handle. Errors where the name is not usable.
+    /// The messages that `consumer` could not handle. Errors if the name is not usable; if there is no consumer of that name, and no
+    /// dead letter, what is done with them errors.
     pub fn dead_letters(&self, consumer: &str) -> Result<DeadLetters> {
         check_consumer(consumer)?;
         Ok(DeadLetters::new(&self.redstream, &self.name, consumer))
@@ -152,10 +153,13 @@ impl Stream {
     /// How many messages are in the stream that `consumer` has not committed.
     ///
     /// Counts them, in steps of 10,000 or 16 MiB: a long backlog takes a moment.
+    /// A consumer that was never at work has committed nothing, and neither has one whose name is misspelled: all messages are counted.
     pub async fn lag(&self, consumer: &str) -> Result<u64> {
         const STEP: u64 = 10_000;
         check_consumer(consumer)?;
-        let Some(offset) = self.offsets().get(consumer).await? else { return self.len().await };
+        let Some(offset) = self.offsets().get(consumer).await? else {
+            return self.len().await;
+        };
         let (mut lag, mut after) = (0, offset.to_string());
         loop {
             let mut script = scripts::COUNT.prepare_invoke();
@@ -171,7 +175,7 @@ impl Stream {
     }
 
     /// How old the oldest message is that `consumer` has not committed, by the clock of Redis; zero where it has
-    /// committed all.
+    /// committed all. Of a name that is not there as [`lag`](Self::lag).
     pub async fn lag_time(&self, consumer: &str) -> Result<Duration> {
         let member = self.member(consumer)?;
         let mut script = scripts::LAG.prepare_invoke();

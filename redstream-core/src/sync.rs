@@ -97,23 +97,34 @@ impl Redstream {
 
     /// The part of the token that a consumer of that name comes to see.
     async fn consumed_by(&self, consumer: &str, token: &SyncToken) -> Result<SyncToken> {
-        let (mut consumed, mut first) = (BTreeSet::new(), None);
+        let mut consumed = BTreeSet::new();
         for name in token.streams() {
-            let stream = Stream::new(self.clone(), name.clone());
-            if stream.has(consumer).await? {
+            if Stream::new(self.clone(), name.clone()).has(consumer).await? {
                 consumed.insert(name);
-            } else {
-                first.get_or_insert(stream);
             }
         }
-        match first {
-            // Looked at once more: it may have registered just now.
-            Some(stream) if consumed.is_empty() && !stream.has(consumer).await? => {
-                Err(stream.no_such(consumer).await?)
-            }
-            Some(stream) if consumed.is_empty() => Ok(token.only(|name| name == stream.name())),
-            _ => Ok(token.only(|stream| consumed.contains(stream))),
+        if consumed.is_empty() {
+            consumed.extend(self.registered_just_now(consumer, token).await?);
         }
+        Ok(token.only(|stream| consumed.contains(stream)))
+    }
+
+    /// The stream that has a consumer of that name by now. Errors if none has, and tells then of the stream that has most of other names:
+    /// if the name is misspelled, it is the one that was meant.
+    async fn registered_just_now<'t>(&self, consumer: &str, token: &'t SyncToken) -> Result<Option<&'t StreamName>> {
+        let mut told: Option<(&StreamName, Vec<String>)> = None;
+        for name in token.streams() {
+            let known = Stream::new(self.clone(), name.clone()).consumers().await?;
+            if known.iter().any(|known| known == consumer) {
+                return Ok(Some(name));
+            }
+            if told.as_ref().is_none_or(|(_, most)| known.len() > most.len()) {
+                told = Some((name, known));
+            }
+        }
+        let Some((stream, mut known)) = told else { return Ok(None) };
+        known.sort_unstable();
+        Err(Error::NoSuchConsumer { stream: stream.clone(), consumer: consumer.to_owned(), known })
     }
 
     /// For each stream the highest id, and what was written. Messages without an id are sent once more: they are committed,

@@ -67,7 +67,7 @@ pub(crate) async fn serve<W: Tenure>(worker: &W, shutdown: &CancellationToken) -
     worker.check()?;
     let outages = worker.redstream().link().connector().outages();
     let outcome = tenures(worker, outages, shutdown).await;
-    outages.recovered(&worker.name());
+    outages.ended(&worker.name());
     outcome
 }
 

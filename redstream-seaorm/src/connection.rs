@@ -21,6 +21,9 @@ const RESEND_AFTER: Duration = Duration::from_secs(60);
 /// Many times what a Redis that is well takes, and hardly to be noticed by whoever waits for a commit.
 const OUTBOX_AFTER: Duration = Duration::from_millis(500);
 
+/// Longer than workers take to come up.
+const WARN_FORGOTTEN: Duration = Duration::from_secs(60);
+
 /// A connection, or pool, whose writes to streamed entities reach their streams. Use it wherever you used the one it wraps.
 ///
 /// Cheap to clone where the wrapped connection is. There is no `Deref` to that one, on purpose: a function that takes
@@ -94,10 +97,20 @@ impl<C> StreamedConnection<C> {
         self.with(|settings| settings.in_background = on)
     }
 
+    /// How long changes may be written before a warning says that nothing brings them on: that no consumer is registered with a stream
+    /// whose oldest message stays where it is (looked at twice in that distance), or that changes are in the outbox and this program has
+    /// made no [`relay`](Self::relay). Once each. Default: one minute.
+    #[must_use]
+    pub fn warn_forgotten(self, after: Duration) -> Self {
+        self.with(|settings| settings.warn_forgotten = after)
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.context.settings;
         change(&mut settings);
-        self.context = Arc::new(Context::new(self.context.producer.clone(), settings));
+        let mut context = Context::new(self.context.producer.clone(), settings);
+        context.relays = self.context.relays.clone();
+        self.context = Arc::new(context);
         self
     }
 
@@ -147,6 +160,7 @@ impl<C: ConnectionTrait + Send> StreamedConnection<C> {
             settles: false,
             in_background: false,
             nested: probe::tracked(&inner).is_some(),
+            warn_forgotten: WARN_FORGOTTEN,
         };
         Self { inner, context: Arc::new(Context::new(producer, settings)) }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use redstream_core::{MessageId, NewMessage, Producer, StreamName, SyncToken, metrics};
+use redstream_core::{Message, MessageId, NewMessage, Producer, Stream, StreamName, SyncToken, metrics};
 use tokio::sync::Notify;
 
 use crate::called::Calls;
@@ -24,11 +24,12 @@ pub(crate) struct Context {
     pub(crate) permits: Permits,
     pub(crate) calls: Calls,
     pub(crate) outage: Outage,
-    /// Woken when rows of the outbox were committed here.
-    pub(crate) relays: Arc<Notify>,
+    pub(crate) relays: Arc<Relays>,
     /// When a stream's registry was last looked at: for the delay of its delayer, and for what its consumers pass over.
     compared: Mutex<HashMap<StreamName, Instant>>,
     warned: Mutex<HashSet<StreamName>>,
+    /// Streams that are known to be read, or whose neglect was warned of.
+    seen_to: Mutex<HashSet<StreamName>>,
     /// Streams of which some consumer passes over repeats, as last seen.
     skipped: Mutex<HashSet<StreamName>>,
     /// Whether there are any.
@@ -46,6 +47,26 @@ pub(crate) struct Settings {
     pub(crate) in_background: bool,
     /// The wrapped connection is streamed itself, and wants to know what this one answers for.
     pub(crate) nested: bool,
+    pub(crate) warn_forgotten: Duration,
+}
+
+/// What the relays of a program have to know of its commits.
+#[derive(Debug, Default)]
+pub(crate) struct Relays {
+    /// Woken when rows of the outbox were committed here.
+    pub(crate) committed: Notify,
+    /// Whether one was made.
+    is_made: AtomicBool,
+    /// Whether rows were committed.
+    is_needed: AtomicBool,
+}
+
+impl Relays {
+    /// One is made.
+    pub(crate) fn make(self: &Arc<Self>) -> Arc<Self> {
+        self.is_made.store(true, Relaxed);
+        self.clone()
+    }
 }
 
 /// A delayer may come up, or be given another delay, at any time.
@@ -63,6 +84,7 @@ impl Context {
             relays: Arc::default(),
             compared: Mutex::default(),
             warned: Mutex::default(),
+            seen_to: Mutex::default(),
             skipped: Mutex::default(),
             any_skipped: AtomicBool::new(false),
         }
@@ -179,7 +201,10 @@ impl Context {
 
     /// Rows of the outbox are committed: a relay brings them.
     pub(crate) fn leave_to_relays(&self, messages: &[NewMessage]) -> SyncToken {
-        self.relays.notify_waiters();
+        self.relays.committed.notify_waiters();
+        if !self.relays.is_needed.swap(true, Relaxed) {
+            tokio::spawn(miss_a_relay(self.relays.clone(), self.settings.warn_forgotten));
+        }
         without_ids(messages)
     }
 
@@ -221,6 +246,7 @@ async fn compare(context: Arc<Context>, stream: StreamName) {
     if let Ok(is_skipped) = handle.skips_repeats().await {
         context.set_skipped(&stream, is_skipped);
     }
+    tokio::spawn(miss_a_consumer(context.clone(), handle.clone()));
     let Ok(Some(delay)) = handle.published_delay().await else { return };
     let resend_after = context.settings.resend_after;
     let needed = resend_after * 5;
@@ -229,6 +255,50 @@ async fn compare(context: Arc<Context>, stream: StreamName) {
             %stream, ?delay, ?resend_after, ?needed,
             "the delayer's delay is too short for this connection: a message can fall due before a slow transaction \
              commits, and its change be missed if a crash follows; lengthen the delay or shorten resend_after"
+        );
+    }
+}
+
+/// Warns, once a stream, if no consumer is registered with it and what is written stays there.
+async fn miss_a_consumer(context: Arc<Context>, stream: Stream) {
+    let seen_to = || context.seen_to.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut oldest = None;
+    for look in 0..3 {
+        if seen_to().contains(stream.name()) {
+            return;
+        }
+        let Ok(consumers) = stream.consumers().await else { return };
+        if !consumers.is_empty() {
+            seen_to().insert(stream.name().clone());
+            return;
+        }
+        if look > 0 {
+            let Ok(first) = stream.messages(MessageId::MIN, 1).await else { return };
+            let Some(first) = first.first().map(Message::id) else { return };
+            // Consumers of the Ruby gem are registered nowhere; what they have read is trimmed.
+            if oldest.replace(first) == Some(first) {
+                break;
+            }
+        }
+        tokio::time::sleep(context.settings.warn_forgotten).await;
+    }
+    if seen_to().insert(stream.name().clone()) {
+        tracing::warn!(
+            stream = %stream.name(),
+            "changes are written to this stream and no consumer is registered with it, so that its messages stay in Redis: run a consumer, a \
+             delayer and a trimmer for it; if nothing follows this entity, take `Streamed` from it, or stream it for its parents alone \
+             by `#[streamed(parents(…), parents_only)]`"
+        );
+    }
+}
+
+/// Warns if nobody in this program brings what waits in the outbox.
+async fn miss_a_relay(relays: Arc<Relays>, after: Duration) {
+    tokio::time::sleep(after).await;
+    if !relays.is_made.load(Relaxed) {
+        tracing::warn!(
+            "changes were committed to the table `redstream_outbox`, and this program has made no relay: unless another one runs a \
+             relay, they stay there; add `db.relay()` to the workers"
         );
     }
 }

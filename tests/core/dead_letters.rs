@@ -30,6 +30,11 @@ async fn a_poison_message_is_found_and_set_aside_and_the_rest_goes_on() {
     assert_eq!(letters.iter().map(|letter| &letter.payload[..]).collect::<Vec<_>>(), [b"37", b"62"]);
     assert!(letters.iter().all(|letter| letter.error == "one of them is not to my taste" && letter.attempts >= 2));
     assert!(letters[0].message_id < letters[1].message_id);
+    // By the id that the log has.
+    let dead = products.dead_letters("search").unwrap();
+    assert_eq!(dead.of_message(letters[1].message_id).await.unwrap().as_ref(), Some(&letters[1]));
+    assert_eq!(dead.of_message(MessageId::new(1, 1)).await.unwrap(), None);
+    assert!(!dead.redrive(letters[1].message_id).await.unwrap(), "it is the id of the letter that is wanted");
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ mod refusals;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use redstream_core::{CancellationToken, ConnectOptions, MessageId, Progress, Redstream, Stream, Supervisor};
+use redstream_core::{
+    CancellationToken, ConnectOptions, MessageId, NewMessage, Payload, Progress, Redstream, Stream, Supervisor,
+};
 use serde_json::{Value, json};
 
 use super::SOON;
@@ -316,4 +318,37 @@ async fn all_go_on_after_redis_hung_for_ten_seconds() {
         eventually(BACK, "the trimmer", async || stage.truth.is_empty().await.unwrap()).await;
     };
     supervisor.run_until(story).await.unwrap();
+}
+
+/// Lists go in pipelines, whose refusals the client library reports in another way than that of one command.
+#[tokio::test]
+async fn a_list_waits_for_a_redis_that_is_busy_with_a_script_as_one_message_does() {
+    let stage = Stage::new().await;
+    let producer = stage.direct.producer();
+    let messages = [1, 2, 3].map(|n| NewMessage::new(stage.truth.name().clone(), Payload::encode(&n).unwrap()));
+    producer.queue_all(&messages[..1]).await.unwrap();
+    let mut busy = raw_redis(&stage.redis.url()).await;
+    let limit = redis::cmd("CONFIG").arg("SET").arg("lua-time-limit").arg(10).to_owned();
+    limit.exec_async(&mut busy).await.unwrap();
+    let script = tokio::spawn(async move {
+        let endless: redis::RedisResult<()> =
+            redis::cmd("EVAL").arg("while true do end").arg(0).query_async(&mut busy).await;
+        endless.expect_err("it is killed")
+    });
+    let mut raw = raw_redis(&stage.redis.url()).await;
+    eventually(SOON, "the script to hold Redis up", async || {
+        let answer: redis::RedisResult<()> = redis::cmd("PING").query_async(&mut raw).await;
+        answer.is_err_and(|error| error.to_string().contains("busy"))
+    })
+    .await;
+    // Both are refused meanwhile.
+    let ends = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        redis::cmd("SCRIPT").arg("KILL").exec_async(&mut raw).await.unwrap();
+    };
+    let (list, one, ()) = tokio::join!(producer.queue_all(&messages), producer.queue(stage.truth.name(), &"one"), ends);
+    list.unwrap();
+    one.unwrap();
+    script.await.unwrap();
+    assert_eq!(stage.messages().await.len(), 5);
 }

@@ -110,6 +110,20 @@ async fn what_is_not_there_is_refused_by_its_name_and_changes_nothing() {
         assert!(matches!(&error, Error::NoSuchConsumer { known, .. } if known == &["search"]), "{error:?}");
         assert_eq!(error.to_string(), "stream products has no consumer serach: registered are search");
     }
+    let letters = products.dead_letters("serach").unwrap();
+    let id = MessageId::new(1, 1);
+    for outcome in [
+        letters.count().await.map(drop),
+        letters.list(MessageId::MIN, 10).await.map(drop),
+        letters.of_message(id).await.map(drop),
+        letters.redrive(id).await.map(drop),
+        letters.redrive_all().await.map(drop),
+        letters.discard(id).await.map(drop),
+        letters.discard_all().await.map(drop),
+    ] {
+        let error = outcome.unwrap_err();
+        assert!(matches!(&error, Error::NoSuchConsumer { known, .. } if known == &["search"]), "{error:?}");
+    }
     assert!(!products.is_paused("serach").await.unwrap());
     assert_eq!(products.consumers().await.unwrap(), ["search"], "none was registered by the way");
 }
@@ -350,5 +364,8 @@ async fn streams_without_a_consumer_of_that_name_are_not_waited_for() {
     assert_eq!(only.streams().into_iter().collect::<Vec<_>>(), [links.name()]);
     let error = redstream.wait_until_synced("search", &only, SOON).await.unwrap_err();
     assert!(matches!(&error, Error::NoSuchConsumer { stream, .. } if stream == links.name()), "{error:?}");
+    // Told of the stream that has consumers, whose names show what was meant.
+    let error = redstream.wait_until_synced("serach", &token, SOON).await.unwrap_err();
+    assert!(matches!(&error, Error::NoSuchConsumer { known, .. } if known == &["search"]), "{error:?}");
     running.stop().await;
 }

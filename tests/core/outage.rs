@@ -92,6 +92,28 @@ async fn shutdown_is_prompt_while_redis_is_away() {
 }
 
 #[tokio::test]
+async fn workers_that_are_stopped_during_an_outage_do_not_say_that_it_is_over() {
+    let mut server = private_redis().await;
+    let redstream = Redstream::connect(server.url()).await.unwrap();
+    let products = redstream.stream("products").unwrap();
+    let logs = Logs::capture();
+    let pauses = (Duration::from_millis(10), Duration::from_millis(20));
+    let supervisor = Supervisor::new()
+        .with(products.consumer("search", Recorder::default()).backoff(pauses.0, pauses.1))
+        .with(products.trimmer());
+    let health = supervisor.health();
+    let story = async {
+        eventually(BACK, "all to be connected", async || health.is_ready()).await;
+        server.kill().unwrap();
+        let is_failing = async || health.workers().iter().all(|worker| worker.condition == Condition::Failing);
+        eventually(BACK, "both to fail", is_failing).await;
+    };
+    supervisor.run_until(story).await.unwrap();
+    assert!(logs.has(&["WARN", "Redis cannot be worked with"]), "{}", logs.text());
+    assert!(!logs.has(&["Redis answers again"]), "{}", logs.text());
+}
+
+#[tokio::test]
 async fn an_outage_under_many_workers_is_told_at_its_begin_and_at_its_end() {
     let mut server = private_redis().await;
     let redstream = Redstream::connect(server.url()).await.unwrap();

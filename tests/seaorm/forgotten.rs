@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redstream_core::Progress;
+use redstream_core::{Progress, Start};
 use redstream_seaorm::testing::{Capture, run_until_idle};
 use redstream_seaorm::{
-    Batch, BatchExt, Bulk, Changes, Entities, HandlerError, Indexer, Key, SaveInTransaction, Sink, StreamedConnection,
-    Supervisor, TokenExt,
+    Batch, BatchExt, Bulk, BypassGuard, Changes, Entities, HandlerError, Indexer, Insurance, Key, SaveInTransaction,
+    Sink, StreamedConnection, Supervisor, TokenExt, outbox,
 };
 use sea_orm::{ActiveModelTrait, TransactionTrait};
 use serde_json::json;
@@ -17,6 +17,9 @@ use super::derive::entities::{line, parcel, stamp};
 use super::world::{SOON, World, id};
 use crate::core::recorder::Recorder;
 use crate::support::{Logs, TestDb, eventually, redstream};
+
+/// Until something forgotten is warned of.
+const SHORT: Duration = Duration::from_millis(100);
 
 const UNWRITTEN: &str = "no message was ever written to this stream";
 
@@ -107,6 +110,53 @@ on_each_database! {
         let lines = written.of::<line::Entity>();
         assert!(world.redstream.wait_until_synced("search", &lines, Duration::from_millis(50)).await.is_err());
     }
+}
+
+const UNREAD: &str = "no consumer is registered with it";
+
+#[tokio::test]
+async fn a_stream_that_is_written_and_has_no_consumer_is_warned_of_once() {
+    let test = TestDb::sqlite().await;
+    let (world, logs) = (World::new(&test).await, Logs::capture());
+    let db = world.db.clone().warn_forgotten(SHORT);
+    for key in [1, 2] {
+        with_key(key, "Ulm").insert(&db).await.unwrap();
+    }
+    eventually(SOON, "the warning", async || logs.has(&["WARN", UNREAD, "stream=cities"])).await;
+    with_key(3, "Ulm").insert(&db).await.unwrap();
+    assert_eq!(logs.text().matches(UNREAD).count(), 1, "{}", logs.text());
+}
+
+#[tokio::test]
+async fn a_stream_that_has_a_consumer_is_not() {
+    let test = TestDb::sqlite().await;
+    let (world, logs) = (World::new(&test).await, Logs::capture());
+    world.cities().register("search", Start::Earliest).await.unwrap();
+    let db = world.db.clone().warn_forgotten(SHORT);
+    with_key(1, "Ulm").insert(&db).await.unwrap();
+    tokio::time::sleep(SHORT * 5).await;
+    assert!(!logs.has(&[UNREAD]), "{}", logs.text());
+}
+
+#[tokio::test]
+async fn an_outbox_that_no_relay_of_this_program_empties_is_warned_of_once() {
+    let test = TestDb::sqlite().await;
+    let (world, logs) = (World::new(&test).await, Logs::capture());
+    outbox::create_table(&world.plain).await.unwrap();
+    let pieces = ["WARN", "redstream_outbox", "has made no relay"];
+    let with = world.db.clone().insurance(Insurance::Outbox).warn_forgotten(SHORT);
+    let _relay = with.relay();
+    with_key(1, "Ulm").insert(&with.clone().guard(BypassGuard::Warn)).await.unwrap();
+    tokio::time::sleep(SHORT * 3).await;
+    assert!(!logs.has(&pieces), "{}", logs.text());
+
+    let without = StreamedConnection::new(world.plain.clone(), world.redstream.producer());
+    let without = without.insurance(Insurance::Outbox).warn_forgotten(SHORT);
+    for key in [2, 3] {
+        with_key(key, "Ulm").insert(&without).await.unwrap();
+    }
+    eventually(SOON, "the warning", async || logs.has(&pieces)).await;
+    assert_eq!(logs.text().matches("has made no relay").count(), 1, "{}", logs.text());
 }
 
 /// That it compiles is the test: each error becomes the caller's by `?`.

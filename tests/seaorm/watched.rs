@@ -86,8 +86,8 @@ on_each_database! {
         assert_eq!(missed(&logs), 0, "{}", logs.text());
         // A hook tells of one statement and not of the next.
         let next = async {
-            with_key(2, "Lima").insert(&plain).await.unwrap();
-            city::Entity::insert(with_key(3, "Lima")).exec_without_returning(&plain).await.unwrap();
+            with_key(102, "Lima").insert(&plain).await.unwrap();
+            city::Entity::insert(with_key(103, "Lima")).exec_without_returning(&plain).await.unwrap();
         };
         world.db.scope(next).await;
         assert_eq!(missed(&logs), 1, "{}", logs.text());

@@ -152,7 +152,7 @@ impl<'a> Struggle<'a> {
         ::metrics::counter!(metrics::DEAD, &consumer.labels()).increment(1);
         tracing::error!(
             stream = %consumer.stream, consumer = consumer.name, message_id = %message.id(), error, attempts,
-            "message cannot be handled: it goes to the dead letters, and the consumer goes on"
+            "message cannot be handled: it goes to the dead letters (`DeadLetters::of_message` finds it), and the consumer goes on"
         );
         cross("consumer: set aside");
         self.dead.push(Dead { message, error, attempts, is_oversized: false });

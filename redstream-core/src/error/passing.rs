@@ -25,9 +25,7 @@ impl Error {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         let Self::Redis { source, .. } = self else { return false };
-        let errors = source.clone().into_server_errors();
-        let is_one = |code: &str| matches!(code, "WRONGTYPE" | "NOPERM" | "ERR");
-        errors.is_some_and(|errors| !errors.is_empty() && errors.iter().all(|(_, error)| is_one(error.code())))
+        is_each_refused_by(source, |word| matches!(word, "WRONGTYPE" | "NOPERM" | "ERR"))
     }
 
     /// Whether a worker should wait for better times: whatever is transient, and a server that answers but takes
@@ -39,7 +37,9 @@ impl Error {
     /// Whether Redis answered and takes no writes for now: nothing that this process does, or its restart, would change that.
     pub(crate) fn is_refused_for_now(&self) -> bool {
         match self {
-            Self::Redis { source, .. } => matches!(code(source), Some("OOM" | "NOREPLICAS" | "MISCONF")),
+            Self::Redis { source, .. } => {
+                is_refused_by(source, |word| matches!(word, "OOM" | "NOREPLICAS" | "MISCONF"))
+            }
             Self::SlotOpen { .. } => true,
             _ => false,
         }
@@ -57,7 +57,7 @@ pub(crate) fn is_transient(error: &RedisError) -> bool {
         || is_full_of_clients(error)
         // A blocked read of a master that became a replica; a server that is busy with a script; and
         // what kinds do not show where Redis 6.2 refused a script.
-        || matches!(code(error), Some("UNBLOCKED" | "BUSY" | "READONLY" | "MASTERDOWN"))
+        || is_refused_by(error, |word| matches!(word, "UNBLOCKED" | "BUSY" | "READONLY" | "MASTERDOWN"))
         || matches!(
             error.kind(),
             ErrorKind::ClusterConnectionNotFound
@@ -73,6 +73,17 @@ pub(crate) fn is_transient(error: &RedisError) -> bool {
                         | Server::ReadOnly
                 )
         )
+}
+
+/// Whether the server refused by such a word: one command, or every command of a pipeline that it did not do.
+fn is_refused_by(error: &RedisError, is_one: impl Fn(&str) -> bool) -> bool {
+    code(error).map_or_else(|| is_each_refused_by(error, &is_one), &is_one)
+}
+
+/// The same, with the words as the server said them: those of a pipeline have no word in common.
+fn is_each_refused_by(error: &RedisError, is_one: impl Fn(&str) -> bool) -> bool {
+    let errors = error.clone().into_server_errors();
+    errors.is_some_and(|errors| !errors.is_empty() && errors.iter().all(|(_, error)| is_one(error.code())))
 }
 
 /// Whether the connection broke in the middle of a reply, which the client reports as one it cannot parse.

@@ -11,12 +11,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::context::Relays;
 use async_trait::async_trait;
 use redstream_core::{CancellationToken, Condition, NewMessage, Producer, Pulse, StreamName, Worker, metrics};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, TransactionSession, TransactionTrait,
 };
-use tokio::sync::Notify;
 
 use self::rows::{Row, count, delete, last_id, select};
 use self::sweep::Sweep;
@@ -46,7 +46,7 @@ pub struct Relay<C = DatabaseConnection> {
     primary: C,
     producer: Producer,
     /// Told when rows were committed in this process.
-    committed: Arc<Notify>,
+    commits: Arc<Relays>,
     batch_size: u64,
     interval: Duration,
     pulse: Pulse,
@@ -63,7 +63,7 @@ impl<C: Clone> StreamedConnection<C> {
         Relay {
             primary: self.inner.clone(),
             producer: self.context.producer.clone(),
-            committed: self.context.relays.clone(),
+            commits: self.context.relays.make(),
             batch_size: 1000,
             interval: Duration::from_secs(1),
             pulse: Pulse::default(),
@@ -221,7 +221,7 @@ where
         let mut pause = self.interval;
         while !shutdown.is_cancelled() {
             // Made before the look, so that no commit after it is missed.
-            let committed = self.committed.notified();
+            let committed = self.commits.committed.notified();
             self.pulse.turn(Condition::Working);
             match self.run_once().await {
                 Ok(0) => {
