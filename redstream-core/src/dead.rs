@@ -99,8 +99,8 @@ impl DeadLetters {
         entries.into_iter().map(letter).collect()
     }
 
-    /// Puts one back into the stream as a new message, for this consumer alone: the others have handled it. Returns whether it was
-    /// still there.
+    /// Puts one back into the stream as a new message, for this consumer alone: the others have handled it. `id`:
+    /// [`DeadLetter::id`], not the id of the message that failed. Returns whether it was still there.
     ///
     /// A consumer of the Ruby gem does not know that a message can be for one consumer alone, and handles it once more.
     ///
@@ -123,7 +123,7 @@ impl DeadLetters {
         self.each(|letters, id| async move { whole(letters.redrive(id).await) }).await
     }
 
-    /// Drops one. Returns whether it was still there.
+    /// Drops the one with this [`DeadLetter::id`]. Returns whether it was still there.
     pub async fn discard(&self, id: MessageId) -> Result<bool> {
         let mut xdel = redis::cmd("XDEL");
         xdel.arg(&*self.dead).arg(id.to_string());
