@@ -35,6 +35,9 @@ enum Relation {}
 
 /// The first store: a cache in memory, name by id. It starts empty with the process, so no late writer
 /// of another process can touch it, and it needs no versions.
+///
+/// Its consumer's offset is in Redis and survives a restart, so beside a database that lasts it is filled by a reindex at each start,
+/// and each process has a consumer of its own name: see "Reindex" in `docs/workers.md`.
 #[derive(Clone, Default)]
 struct Cache(Arc<Mutex<BTreeMap<i64, String>>>);
 

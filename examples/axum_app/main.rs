@@ -3,7 +3,8 @@
 //! One line at the head of a file, `use redstream_seaorm::drop_in as sea_orm;`, makes the connection of its functions
 //! ours; they stay as they were. So do the migrations, which run on the connection inside. The server and the workers
 //! share their state: the search index that the one fills and the other searches, and the health. They stop together:
-//! first requests end, then batches.
+//! first requests end, then batches. The index is in memory: `search.rs` says what an application with a lasting database does at
+//! its start.
 //!
 //! Needs a Redis: the first argument, or `REDIS_URL`, or the one on this machine.
 //!

@@ -167,6 +167,9 @@ impl Consumer {
     /// [`attempts`](Self::attempts) says, and what it was doing may be done in part. Much longer than your slowest batch. It cannot
     /// cut off a handler that blocks its thread, so that one loses its lock a TTL later, and another host takes over: use
     /// `tokio::task::spawn_blocking` for work that blocks.
+    ///
+    /// While *nothing* succeeds, calls that run out of time are taken for an outage of the datastore, and no message is given up: see
+    /// [`on_poison`](Self::on_poison).
     #[must_use]
     pub fn handler_timeout(mut self, bound: Duration) -> Self {
         self.handler_timeout = Some(bound);
@@ -234,10 +237,11 @@ impl Consumer {
 
     /// Called when the consumer notices that Redis lost messages or the consumer's place (after a flush, a restart from an
     /// old file, a failover to a replica that lagged), also if no worker lived meanwhile, and when Redis has no record of the
-    /// consumer, as when it is new ([`LossKind::NoRecord`](crate::LossKind::NoRecord)). Answer with a reindex. Default: only the log
-    /// says so, as an error.
+    /// consumer, as when it is new ([`LossKind::NoRecord`](crate::LossKind::NoRecord)). Answer with a reindex, which `docs/workers.md`
+    /// shows. Default: only the log says so, as an error; that there is no record, as a warning.
     ///
-    /// Called once for each loss, before the consumer goes on; keep it short, and leave the work to a task.
+    /// Called once for each loss, before the consumer goes on, and with shards by each shard; keep it short, and leave the work to a
+    /// task.
     #[must_use]
     pub fn on_loss(mut self, on_loss: impl Fn(Loss) + Send + Sync + 'static) -> Self {
         self.on_loss = Some(Arc::new(on_loss));

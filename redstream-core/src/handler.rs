@@ -62,7 +62,7 @@ pub struct HandlerError {
 /// Which messages of the batch a failure is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failed {
-    /// Nobody knows: all of them, perhaps for one's sake.
+    /// It is not known which messages failed: perhaps one, perhaps all.
     Unknown,
     /// These; the others are done.
     Only(Vec<MessageId>),

@@ -115,6 +115,9 @@ impl Supervisor {
     /// Let the orchestrator wait for longer than the [`grace`](Self::grace) before it kills: Kubernetes'
     /// `terminationGracePeriodSeconds` is 30 seconds by default, as the grace is.
     ///
+    /// A handler that blocks the last thread of its runtime keeps this from acting on the signal, and the grace from running out: use
+    /// `tokio::task::spawn_blocking`.
+    ///
     /// # Errors
     ///
     /// As `run_until`, and with [`Error::Signal`] if the signals cannot be caught.

@@ -18,8 +18,8 @@ pub trait Entities: sealed::Sealed {
     /// The stream that the entity's messages go to, or its shards: as [`Streamed::stream`], [`Streamed::shards`] and
     /// [`Streamed::generation`] say. So writers and workers cannot differ.
     ///
-    /// Errors where the name is not usable, where the number of shards or the generation is zero, and if the entity is streamed
-    /// for its parents only; does not talk to Redis.
+    /// Errors where the name is not usable, and with [`Error::InvalidOption`] where the number of shards or the generation is zero and
+    /// if the entity is streamed for its parents only; does not talk to Redis.
     ///
     /// ```no_run
     /// # mod city {
@@ -73,7 +73,8 @@ pub enum EntityStream {
 }
 
 impl EntityStream {
-    /// A consumer of that name; see [`Stream::consumer`] and [`Shards::consumer`].
+    /// A consumer of that name; see [`Stream::consumer`] and [`Shards::consumer`]. Its options are set by
+    /// [`each`](EntityWorker::each).
     pub fn consumer(&self, name: impl Into<String>, handler: impl Handler) -> EntityWorker<Consumer> {
         match self {
             Self::Whole(stream) => EntityWorker::Whole(stream.consumer(name, handler)),

@@ -33,7 +33,9 @@ impl<M: ModelTrait> Touch for M where M::Entity: Streamed {}
 /// Within a transaction it is insured like a write, and announced after the commit; outside one it is announced at once.
 ///
 /// Errors as a write does; outside a transaction also where Redis does not take the messages, since nothing else would
-/// bring them.
+/// bring them. Errors with the text of [`Error::NoStream`] if the entity is streamed for its parents only.
+///
+/// For a reindex, call it with all keys of a table, page by page: `docs/workers.md` has the code.
 pub fn touch<E, C>(db: &C, keys: impl IntoIterator<Item = Key<E>>) -> impl Future<Output = Result<(), DbErr>> + Send
 where
     E: Streamed,

@@ -76,7 +76,8 @@ impl Consumer {
         if kind == LossKind::NoRecord {
             tracing::warn!(
                 stream = %self.stream, consumer = self.name, %loss,
-                "what was written before now is not in what this consumer feeds: index it once"
+                "this consumer begins with the messages that are there; rows that were written before them are not in what it feeds: if \
+                 there are any, index it once"
             );
         } else {
             ::metrics::counter!(metrics::LOSSES, &self.labels()).increment(1);
