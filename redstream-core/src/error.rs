@@ -1,13 +1,15 @@
 //! What can go wrong, each failure with what was attempted; `source()` holds the cause.
 
 mod passing;
+mod text;
 
-use std::fmt::{self, Write};
 use std::time::Duration;
 
 use redis::RedisError;
 
 pub(crate) use passing::{code, is_broken, is_cut_off, is_transient};
+use text::SHORT;
+pub(crate) use text::{bounded, chain, shortened, shortened_json};
 
 use crate::{MessageId, PayloadError, StreamName};
 
@@ -328,80 +330,4 @@ impl Error {
 
 fn known_names(known: &[String]) -> String {
     if known.is_empty() { "none is registered".to_owned() } else { format!("registered are {}", known.join(", ")) }
-}
-
-/// The longest text of an error with its causes, in bytes: errors can quote payloads, and those can be of any size.
-const LONGEST: usize = 4096;
-
-/// The longest quotation of a reply.
-const SHORT: usize = 256;
-
-/// The error and its causes in one line, up to a few KiB.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = Bounded::new(LONGEST);
-    // An error: there is no room for the rest.
-    let _cut = write_chain(&mut text, error);
-    text.finish()
-}
-
-fn write_chain(text: &mut Bounded, error: &dyn std::error::Error) -> fmt::Result {
-    write!(text, "{error}")?;
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        write!(text, ": {error}")?;
-        cause = error.source();
-    }
-    Ok(())
-}
-
-/// The text of a value, up to so many bytes.
-pub(crate) fn bounded(value: &(impl fmt::Display + ?Sized), longest: usize) -> String {
-    let mut text = Bounded::new(longest);
-    let _cut = write!(text, "{value}");
-    text.finish()
-}
-
-/// The error itself if its text is short, else one with the beginning of that text: what quotes a payload as a whole is dropped.
-pub(crate) fn shortened(error: BoxError) -> BoxError {
-    let mut text = Bounded::new(LONGEST);
-    if write_chain(&mut text, &*error).is_ok() { error } else { text.finish().into() }
-}
-
-/// The same for what JSON has to say.
-pub(crate) fn shortened_json(error: serde_json::Error) -> serde_json::Error {
-    let mut text = Bounded::new(SHORT);
-    if write!(text, "{error}").is_ok() { error } else { serde::de::Error::custom(text.finish()) }
-}
-
-/// Takes in so many bytes, and refuses the rest, so that no more of it is made.
-struct Bounded {
-    text: String,
-    left: usize,
-    is_cut: bool,
-}
-
-impl Bounded {
-    fn new(longest: usize) -> Self {
-        Self { text: String::new(), left: longest, is_cut: false }
-    }
-
-    fn finish(mut self) -> String {
-        if self.is_cut {
-            self.text.push('…');
-        }
-        self.text
-    }
-}
-
-impl fmt::Write for Bounded {
-    fn write_str(&mut self, more: &str) -> fmt::Result {
-        if more.len() <= self.left {
-            self.left -= more.len();
-            self.text.push_str(more);
-            return Ok(());
-        }
-        self.text.push_str(&more[..more.floor_char_boundary(self.left)]);
-        (self.left, self.is_cut) = (0, true);
-        Err(fmt::Error)
-    }
 }

@@ -4,11 +4,10 @@
 //! after the write then has to do all of it.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use foldhash::fast::RandomState;
 use sea_orm::sea_query::ValueTuple;
 
 use crate::permits::Task;
@@ -32,24 +31,25 @@ pub(crate) enum Called {
     Never,
 }
 
-/// Calls that have not been followed by the hook after the write. `update_without_returning` has none, so a task keeps its
-/// last ones only.
+/// Calls that have not been followed by the hook after the write. Those of `update_without_returning` never are, so that old ones are
+/// forgotten.
 #[derive(Debug, Default)]
-pub(crate) struct Calls(Mutex<HashMap<Task, Vec<Call>, RandomState>>);
+pub(crate) struct Calls(Mutex<VecDeque<Call>>);
 
 #[derive(Debug)]
 struct Call {
+    task: Task,
     entity: TypeId,
     kind: WriteKind,
     key: Option<ValueTuple>,
     since: Instant,
 }
 
-/// How many calls of one task are kept. One that is forgotten costs a repeated message, no more.
-const KEPT: usize = 64;
-
-/// With so many tasks remembered, old calls are looked for.
+/// With so many calls remembered, those that are stale are forgotten.
 const MANY: usize = 256;
+
+/// So many are remembered at the most. One that is forgotten costs a repeated message, no more.
+const MOST: usize = 1 << 16;
 
 /// A hook after the write does not come so late.
 const STALE: Duration = Duration::from_secs(60);
@@ -57,34 +57,42 @@ const STALE: Duration = Duration::from_secs(60);
 impl Calls {
     /// The hook before a write was called.
     pub(crate) fn note<E: 'static>(&self, kind: WriteKind, key: Option<ValueTuple>) {
-        let call = Call { entity: TypeId::of::<E>(), kind, key, since: Instant::now() };
-        let mut tasks = self.tasks();
-        if tasks.len() > MANY {
-            tasks.retain(|_, calls| calls.last().is_some_and(|call| call.since.elapsed() < STALE));
+        let call = Call { task: Task::current(), entity: TypeId::of::<E>(), kind, key, since: Instant::now() };
+        let mut calls = self.calls();
+        while calls.len() > MANY {
+            let is_stale = calls.front().is_some_and(|first| call.since.duration_since(first.since) > STALE);
+            if !is_stale && calls.len() < MOST {
+                break;
+            }
+            calls.pop_front();
         }
-        let calls = tasks.entry(Task::current()).or_default();
-        if calls.len() == KEPT {
-            calls.remove(0);
-        }
-        calls.push(call);
+        calls.push_back(call);
     }
 
     /// The hook after a write asks for the call before it, and uses it up.
     pub(crate) fn take<E: 'static>(&self, kind: WriteKind, key: &ValueTuple) -> Called {
         let (entity, task) = (TypeId::of::<E>(), Task::current());
-        let mut tasks = self.tasks();
-        let Some(calls) = tasks.get_mut(&task) else { return Called::Never };
-        let alike = |call: &Call| call.entity == entity && call.kind == kind;
-        let this = calls.iter().position(|call| alike(call) && call.key.as_ref().is_none_or(|of| of == key));
-        let Some(at) = this.or_else(|| calls.iter().position(alike)) else { return Called::Never };
-        calls.remove(at);
-        if calls.is_empty() {
-            tasks.remove(&task);
+        let mut calls = self.calls();
+        let (mut this, mut another) = (None, None);
+        // Its own call is mostly the last one.
+        for (at, call) in calls.iter().enumerate().rev() {
+            if call.task != task || call.entity != entity || call.kind != kind {
+                continue;
+            }
+            if call.key.as_ref().is_none_or(|of| of == key) {
+                this = Some(at);
+                break;
+            }
+            another = Some(at);
+        }
+        match this.or(another) {
+            Some(at) => _ = calls.remove(at),
+            None => return Called::Never,
         }
         if this.is_some() { Called::ForThisKey } else { Called::ForAnother }
     }
 
-    fn tasks(&self) -> MutexGuard<'_, HashMap<Task, Vec<Call>, RandomState>> {
+    fn calls(&self) -> MutexGuard<'_, VecDeque<Call>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -220,3 +220,47 @@ async fn few_workers_connect_at_once() {
     // 32 workers, and those of turns before whose connections this machine has not closed yet.
     assert!(most <= 8 * 32, "{most} at once");
 }
+
+/// Tells this test binary that it is a child with few file descriptors, and where Redis is.
+const FEW_FILES: &str = "REDSTREAM_TEST_FEW_FILES";
+
+/// Does nothing, unless it is started as a child.
+#[tokio::test]
+async fn child_with_few_files() {
+    let Ok(url) = std::env::var(FEW_FILES) else { return };
+    let redstream = Redstream::connect(url.as_str()).await.unwrap();
+    let logs = Logs::capture();
+    let mut supervisor = Supervisor::new().patience(Duration::from_millis(500));
+    for n in 0..60 {
+        let stream = redstream.stream(format!("products-{n}")).unwrap();
+        supervisor = supervisor.with(stream.consumer("search", Recorder::default()));
+    }
+    let health = supervisor.health();
+    let story = async {
+        let at_work = || health.workers().iter().filter(|worker| worker.condition == Condition::Idle).count();
+        eventually(SOON, "some to be at work, and others not to be live", async || {
+            at_work() >= 10 && !health.is_live()
+        })
+        .await;
+        assert!(!health.is_ready());
+        let text = logs.text();
+        let about_it = |line: &&str| !line.contains("DEBUG") && line.contains("worked with");
+        let told: Vec<_> = text.lines().filter(about_it).collect();
+        assert!(told.len() == 1 && told[0].contains("Too many open files"), "{text}");
+    };
+    supervisor.run_until(story).await.unwrap();
+}
+
+#[tokio::test]
+async fn workers_without_file_descriptors_are_not_live_and_are_told_of_in_one_line() {
+    let server = private_redis().await;
+    let limited = format!("ulimit -n 64; exec {} --exact core::connections::child_with_few_files", exe());
+    let child = tokio::process::Command::new("sh").args(["-c", &limited]).env(FEW_FILES, server.url()).output();
+    let output = tokio::time::timeout(SOON * 3, child).await.expect("it ends").unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+fn exe() -> String {
+    std::env::current_exe().unwrap().display().to_string()
+}
