@@ -177,6 +177,25 @@ proptest! {
     }
 }
 
+/// What fuzzing found to cover more of the code, as `fuzz/run.py` keeps it.
+#[test]
+fn kept_inputs_of_fuzzing_are_values_or_errors() {
+    for (target, body) in [
+        ("id", fuzzing::id as fn(&[u8])),
+        ("reply", fuzzing::reply),
+        ("info", fuzzing::info),
+        ("note", fuzzing::note),
+    ] {
+        let kept = format!("{}/../fuzz/corpus/{target}.hex", env!("CARGO_MANIFEST_DIR"));
+        let kept = std::fs::read_to_string(&kept).unwrap_or_else(|error| panic!("{kept}: {error}"));
+        assert!(kept.lines().count() > 10, "{target}");
+        for line in kept.lines() {
+            let bytes = (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16));
+            body(&bytes.collect::<Result<Vec<_>, _>>().unwrap());
+        }
+    }
+}
+
 /// What a server can say: well-formed, of whatever shape, with words that we look for.
 fn replies() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![

@@ -48,7 +48,7 @@ impl Admission {
     /// What is to be known of the tables before they are written.
     pub(crate) async fn look_at_tables(&self, db: &impl ConnectionTrait) {
         if !self.unknown.is_empty() && !db.is_mock_connection() {
-            warn_of_those_without_transactions(db, &self.unknown).await;
+            Box::pin(warn_of_those_without_transactions(db, &self.unknown)).await;
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) async fn before(db: &impl ConnectionTrait, scope: &Scope, promises: &
     for promise in promises {
         before.push(match promise {
             Promise::Follow(Followed { kind, stored: Some(stored), .. }) if *kind != WriteKind::Insert => {
-                stored.look_up_first(db).await?
+                Box::pin(stored.look_up_first(db)).await?
             }
             _ => Vec::new(),
         });
@@ -125,7 +125,7 @@ impl Followed {
         if !messages.is_empty() && db.get_database_backend() != DbBackend::Sqlite {
             return Ok(messages);
         }
-        let now = stored.look_up(db).await?;
+        let now = Box::pin(stored.look_up(db)).await?;
         if now.is_empty() { Err(Error::KeyRewritten { table: stored.table().to_owned() }.into()) } else { Ok(now) }
     }
 }

@@ -121,7 +121,7 @@ impl Guard {
             if self.tables.find(name.0, name.1).is_some() || crate::outbox::is_table(name.1) {
                 continue;
             }
-            match self.views.behind(name, backend, db).await {
+            match Box::pin(self.views.behind(name, backend, db)).await {
                 Ok(behind) => text.resolve(at, behind),
                 Err(error) => self.is_unknown(&TableName::new(name.0, name.1), &error),
             }

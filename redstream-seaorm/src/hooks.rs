@@ -29,6 +29,7 @@ pub use crate::allow::allow_unread;
 pub use crate::parents::touch_parents;
 pub use crate::touch::touch;
 
+use crate::ambient::Ambient;
 use crate::answer::ReadKeys;
 use crate::called::{Called, WriteKind};
 use crate::context::Context;
@@ -66,7 +67,9 @@ where
         return Ok(());
     }
     if change == Change::Announced {
-        announce_parents(model, db, insert).await?;
+        if are_known::<A::Entity>() {
+            Box::pin(announce_parents(model, db, insert)).await?;
+        }
     }
     if !A::Entity::HAS_STREAM {
         let known = key.map(message::<A::Entity>).transpose()?;
@@ -109,21 +112,28 @@ async fn follow(followed: Followed, tracked: &Tracked, db: &impl ConnectionTrait
             Ok(Promise::Kept)
         }
         Tracked::Ambient(ambient) => {
-            ambient.insure(message).await?;
-            let mut before = match stored.as_ref().filter(|_| *kind != WriteKind::Insert) {
-                Some(stored) => stored.look_up(db).await?,
-                None => Vec::new(),
-            };
-            if before.is_empty() && *kind == WriteKind::Update {
-                before.push(message.clone());
-            }
-            for message in before {
-                ambient.insure(&message).await?;
-                ambient.announce_later(message);
-            }
+            Box::pin(follow_in_a_scope(&followed, ambient, db)).await?;
             Ok(Promise::Kept)
         }
     }
+}
+
+/// Insures a write at once, and leaves what it announces to the end of the scope.
+async fn follow_in_a_scope(followed: &Followed, ambient: &Ambient, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let Followed { message, kind, stored, .. } = followed;
+    ambient.insure(message).await?;
+    let mut before = match stored.as_ref().filter(|_| *kind != WriteKind::Insert) {
+        Some(stored) => stored.look_up(db).await?,
+        None => Vec::new(),
+    };
+    if before.is_empty() && *kind == WriteKind::Update {
+        before.push(message.clone());
+    }
+    for message in before {
+        ambient.insure(&message).await?;
+        ambient.announce_later(message);
+    }
+    Ok(())
 }
 
 /// Announces what was inserted, in a transaction after its commit.
@@ -193,12 +203,12 @@ async fn finish<E: Streamed>(
     match tracked {
         Tracked::Autocommit(context) if called == Called::Never => {
             context.guard.hook_missed(&TableName::of::<E>());
-            follow_late(context, message, db).await
+            Box::pin(follow_late(context, message, db)).await
         }
         Tracked::Autocommit(context) => match promised {
             Some(passed) => {
                 context.guard.ran_late(&TableName::of::<E>(), passed);
-                follow_late(context, message, db).await
+                Box::pin(follow_late(context, message, db)).await
             }
             None => Ok(()),
         },
@@ -210,7 +220,7 @@ async fn finish<E: Streamed>(
         }
         Tracked::Ambient(_) if is_seen => Ok(()),
         Tracked::Ambient(ambient) => {
-            ambient.insure(&message).await?;
+            Box::pin(ambient.insure(&message)).await?;
             ambient.announce_later(message);
             Ok(())
         }
@@ -228,7 +238,9 @@ where
     // Without a key SeaORM refuses the delete itself.
     let Some(key) = model.get_primary_key_value() else { return Ok(()) };
     tracked.calls().note::<A::Entity>(WriteKind::Delete, Some(key.clone()));
-    announce_parents(model, db, false).await?;
+    if are_known::<A::Entity>() {
+        Box::pin(announce_parents(model, db, false)).await?;
+    }
     if !A::Entity::HAS_STREAM {
         let known = Some(message::<A::Entity>(key)?);
         announce_statement::<A::Entity>(&tracked, known, Promise::Kept);

@@ -92,7 +92,7 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
             return Ok(());
         }
         if !self.scope.life().is_sure() {
-            self.still_lives().await?;
+            Box::pin(self.still_lives()).await?;
         }
         match text.and_then(|text| control(text, self.inner.get_database_backend())) {
             None => Ok(()),
@@ -100,7 +100,7 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
             Some(Control::Implicit(_)) if mutation::is(ImplicitCommitUnseen) => Ok(()),
             Some(Control::Implicit(statement)) => Err(Error::ImplicitCommit { statement }.into()),
             Some(Control::Unknown) => {
-                self.insure_what_is_written().await?;
+                Box::pin(self.insure_what_is_written()).await?;
                 self.scope.life().doubt();
                 Ok(())
             }
@@ -113,7 +113,7 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         let (answer, ()) = beside(statement, || self.scope.work_off()).await;
         sent.answered(&answer);
         if answer.is_err() {
-            self.ask().await;
+            Box::pin(self.ask()).await;
         }
         answer
     }
@@ -137,10 +137,10 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         if life.is_sure() {
             return Ok(());
         }
-        self.still_lives().await?;
+        Box::pin(self.still_lives()).await?;
         // A savepoint of an aborted transaction is not released: that is an error by itself.
         let may_be_aborted = self.inner.get_database_backend() == DbBackend::Postgres && !self.scope.is_savepoint();
-        if may_be_aborted && life.is_doubted() && is_aborted(&self.inner).await {
+        if may_be_aborted && life.is_doubted() && Box::pin(is_aborted(&self.inner)).await {
             return Err(Error::TransactionAborted);
         }
         Ok(())

@@ -140,3 +140,19 @@ proptest! {
         prop_assert_eq!(reading.unread, None, "{:?}: {}", backend, text);
     }
 }
+
+/// What fuzzing found to cover more of the code, as `fuzz/run.py` keeps it.
+#[test]
+fn kept_inputs_of_fuzzing_are_read_to_their_end() {
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/sql.hex");
+    let kept = std::fs::read_to_string(kept).unwrap_or_else(|error| panic!("{kept}: {error}"));
+    assert!(kept.lines().count() > 10);
+    for line in kept.lines() {
+        let bytes = (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16));
+        let text = bytes.collect::<Result<Vec<_>, _>>().unwrap();
+        let text = String::from_utf8_lossy(&text);
+        for backend in BACKENDS {
+            assert_eq!(read(&text, backend), read(&text, backend), "{text:?}");
+        }
+    }
+}
