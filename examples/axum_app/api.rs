@@ -1,4 +1,4 @@
-//! The routes and their handlers. As they were, but for the first line; the search and the health are new.
+//! The routes and their handlers. As they were, but for the first line and the kinds of errors; the search and the health are new.
 
 use redstream_seaorm::drop_in as sea_orm;
 
@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
+use redstream_seaorm::ErrorKind;
 use redstream_seaorm::core::Health;
 use sea_orm::{DbConn, DbErr};
 
@@ -73,8 +74,12 @@ impl From<DbErr> for AppError {
 
 impl IntoResponse for AppError {
     fn into_response(self) -> Response {
-        let missing = matches!(self.0, DbErr::RecordNotFound(_));
-        let code = if missing { StatusCode::NOT_FOUND } else { StatusCode::INTERNAL_SERVER_ERROR };
+        let code = match (&self.0, ErrorKind::of(&self.0)) {
+            (DbErr::RecordNotFound(_), _) => StatusCode::NOT_FOUND,
+            // Redis is away, so that the change was not made; or the transaction can be done again.
+            (_, Some(ErrorKind::Unavailable | ErrorKind::Retry)) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
         (code, self.0.to_string()).into_response()
     }
 }

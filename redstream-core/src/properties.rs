@@ -180,12 +180,9 @@ proptest! {
 /// What fuzzing found to cover more of the code, as `fuzz/run.py` keeps it.
 #[test]
 fn kept_inputs_of_fuzzing_are_values_or_errors() {
-    for (target, body) in [
-        ("id", fuzzing::id as fn(&[u8])),
-        ("reply", fuzzing::reply),
-        ("info", fuzzing::info),
-        ("note", fuzzing::note),
-    ] {
+    for (target, body) in
+        [("id", fuzzing::id as fn(&[u8])), ("reply", fuzzing::reply), ("info", fuzzing::info), ("note", fuzzing::note)]
+    {
         let kept = format!("{}/../fuzz/corpus/{target}.hex", env!("CARGO_MANIFEST_DIR"));
         let kept = std::fs::read_to_string(&kept).unwrap_or_else(|error| panic!("{kept}: {error}"));
         assert!(kept.lines().count() > 10, "{target}");

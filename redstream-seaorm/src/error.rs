@@ -1,10 +1,16 @@
 //! Why a tracked write was refused.
-//!
-//! Hooks answer in SeaORM's own error type, which has no room for a cause, so the text holds the chain.
+
+mod carried;
+mod kind;
 
 use sea_orm::DbErr;
 
+pub(crate) use self::carried::{carry, find};
+pub use self::kind::ErrorKind;
+
 /// A write that was refused, or a commit that was turned into a rollback.
+///
+/// SeaORM's traits return [`DbErr`]: [`Error::of`] finds this in one, and [`ErrorKind::of`] what is to be done about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -153,6 +159,13 @@ pub enum Error {
         table: String,
     },
 
+    /// The parents of a row cannot be announced.
+    #[error("{reason}")]
+    Parent {
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
+
     /// The producer writes to another Redis than the connection.
     #[error(
         "this producer and the connection's do not belong to one Redstream handle: the change would be insured elsewhere"
@@ -211,17 +224,4 @@ fn bypass(table: &str, verb: &str, view: Option<&str>) -> String {
         "{verb} of `{table}`{through} goes round the hooks, so its changes are not insured and not announced: {instead}, or wrap the \
          statement in `producer.bulk`"
     )
-}
-
-impl From<Error> for DbErr {
-    fn from(error: Error) -> Self {
-        let mut text = format!("redstream: {error}");
-        let mut cause = std::error::Error::source(&error);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        DbErr::Custom(text)
-    }
 }

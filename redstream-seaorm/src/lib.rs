@@ -134,7 +134,7 @@ pub use bulk::{Bulk, BulkError, BulkExt};
 pub use cascade::Cascade;
 pub use connection::StreamedConnection;
 pub use entities::{Entities, EntityStream, EntityWorker};
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use executor::{DatabaseExecutor, IntoDatabaseExecutor};
 pub use failures::Failures;
 pub use guard::BypassGuard;

@@ -17,7 +17,7 @@ use crate::hooks::tracked;
 use crate::keyset::{columns, is_one_of};
 use crate::probe::Tracked;
 use crate::touch::touch;
-use crate::{Key, Streamed};
+use crate::{Error, Key, Streamed};
 
 /// [Touches](touch) the parents `P` of a child that is about to be saved or deleted, for documents of the parents that hold
 /// something of their children: the parent it had until now, and the one it is going to have.
@@ -192,6 +192,6 @@ fn integers(value: &Value) -> impl Iterator<Item = Value> {
     })
 }
 
-fn refused(why: &str) -> DbErr {
-    DbErr::Custom(format!("redstream: {why}"))
+fn refused(reason: &'static str) -> DbErr {
+    Error::Parent { reason }.into()
 }

@@ -9,6 +9,7 @@ mod derive;
 mod drop_in;
 mod elsewhere;
 mod ended;
+mod errors;
 mod forgotten;
 mod guard;
 mod half_hooks;

@@ -2,8 +2,10 @@
 
 use sea_orm::DbErr;
 
-/// A bulk operation that was refused. Nothing of the batch is written. It comes as the text of a [`DbErr`], as all errors of
-/// the adapter do.
+use crate::error::{ErrorKind, carry, find};
+
+/// A bulk operation that was refused. Nothing of the batch is written. It comes in a [`DbErr`], as all errors of the adapter do:
+/// [`BulkError::of`] finds it there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BulkError {
@@ -127,6 +129,14 @@ pub enum BulkError {
 
 impl From<BulkError> for DbErr {
     fn from(error: BulkError) -> Self {
-        DbErr::Custom(format!("redstream: {error}"))
+        carry(ErrorKind::Refused, error)
+    }
+}
+
+impl BulkError {
+    /// The refusal that SeaORM carries in this error, if it does.
+    #[must_use]
+    pub fn of(error: &DbErr) -> Option<&Self> {
+        find(error)
     }
 }
