@@ -25,7 +25,10 @@
 
 use std::borrow::Cow;
 
-use crate::StreamName;
+use crate::message::StreamName;
+
+/// The delayer's name as a consumer of the stream of delay messages.
+pub(crate) const DELAYER: &str = "delayer";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
