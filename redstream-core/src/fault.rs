@@ -9,7 +9,7 @@ mod on {
     use std::sync::OnceLock;
     use std::time::{SystemTime, UNIX_EPOCH};
 
-    pub use crate::fault::mutation::all;
+    pub use super::mutation::all;
 
     static WATCH: OnceLock<Box<dyn Fn(&'static str) + Send + Sync>> = OnceLock::new();
 

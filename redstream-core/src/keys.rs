@@ -22,6 +22,8 @@
 //!
 //! On a Redis Cluster the stream's name is a hash tag, `{products}` and `{products}.delay`, so that all keys of a stream
 //! are in one slot. With a namespace, each begins with `NAMESPACE:redstream` in place of `redstream`.
+//!
+//! Uses the names of streams alone.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,6 @@
 //! The trimmer: sweeps behind the consumers, and never past one of them.
+//!
+//! Uses the worker and what is below it.
 
 mod sweep;
 mod watch;

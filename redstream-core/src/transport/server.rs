@@ -6,7 +6,7 @@ pub(crate) mod nodes;
 use redis::aio::ConnectionLike;
 use redis::{Cmd, RedisError, RedisResult, Value};
 
-use crate::error::{Error, Result, code};
+use crate::error::{Error, Result, code, is_transient};
 
 /// Empty if the user may not ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(crate) fn verdict(answer: RedisResult<Value>, server: &Server, address: &str
     let answer = match answer.and_then(Value::extract_error) {
         Ok(answer) => answer,
         Err(error) if is_forbidden(&error) => return Ok(Verdict::Fit),
-        Err(error) if crate::error::is_transient(&error) || code(&error).is_some() => return Ok(Verdict::NotYetKnown),
+        Err(error) if is_transient(&error) || code(&error).is_some() => return Ok(Verdict::NotYetKnown),
         Err(source) => return Err(Error::Connect { address: address.to_owned(), source }),
     };
     let shown = || format!("{answer:?}").chars().take(64).collect();

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use crate::keys::Keys;
 use crate::message::{MessageId, StreamName};
 use crate::time::millis;
+use crate::transport::scripts;
 
 /// Where a consumer that is new to the stream begins. One that has committed goes on from there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,7 +86,7 @@ impl Member {
 
     /// The script that registers it, ready to run.
     pub(crate) fn registration(&self) -> redis::ScriptInvocation<'static> {
-        let mut script = crate::transport::scripts::REGISTER.prepare_invoke();
+        let mut script = scripts::REGISTER.prepare_invoke();
         script.key(&self.registry).key(&self.offset).key(&self.stream);
         script.arg(&self.name).arg(&self.note).arg(self.start.word());
         script

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
 use crate::message::StreamName;
 
 /// What a worker is at.
@@ -150,7 +151,7 @@ impl Pulse {
     }
 
     /// The worker's attempt failed so, and it will try again.
-    pub(crate) fn failed(&self, error: &crate::error::Error) {
+    pub(crate) fn failed(&self, error: &Error) {
         self.turn(if error.is_refused_for_now() { Condition::Refused } else { Condition::Failing });
     }
 
