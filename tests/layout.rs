@@ -146,7 +146,7 @@ impl Sources {
         let mut paths = Vec::new();
         match code.get(at) {
             Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
-                tree(&group.stream(), &[], &mut paths)
+                tree(&group.stream(), &[], &mut paths);
             }
             _ => tree(&one_path(&code[at..]), &[], &mut paths),
         }

@@ -261,7 +261,7 @@ impl Consumer {
 
     /// Called when the consumer notices that Redis lost messages or the consumer's place (after a flush, a restart from an
     /// old file, a failover to a replica that lagged), also if no worker lived meanwhile, and when Redis has no record of the
-    /// consumer, as when it is new ([`LossKind::NoRecord`](crate::LossKind::NoRecord)). Answer with a reindex, which `docs/workers.md`
+    /// consumer, as when it is new ([`LossKind::NoRecord`]). Answer with a reindex, which `docs/workers.md`
     /// shows. Default: only the log says so, as an error; that there is no record, as a warning.
     ///
     /// Called once for each loss, before the consumer goes on, and with shards by each shard; keep it short, and leave the work to a

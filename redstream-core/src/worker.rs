@@ -23,8 +23,7 @@ pub use member::Start;
 pub use status::{Condition, Neglected, Pulse};
 pub use supervisor::{Supervisor, stop_signal};
 
-/// A consumer, a delayer, a trimmer, or a worker of your own, to be run by a
-/// [`Supervisor`](crate::Supervisor).
+/// A consumer, a delayer, a trimmer, or a worker of your own, to be run by a [`Supervisor`].
 #[async_trait]
 pub trait Worker: Send + Sync + 'static {
     /// For logs and errors, such as `consumer search of cities`.
