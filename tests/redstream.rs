@@ -9,6 +9,7 @@ mod support;
 
 mod core;
 mod flow;
+mod layout;
 mod pages;
 mod seaorm;
 mod supply;

@@ -1,17 +1,40 @@
 //! The consumer: reads a stream in batches, has them handled, and commits how far it has come.
+//!
+//! In the order of a batch: [`fetch`] reads it, `prefetch` the next one meanwhile; `run` has it handled by a [`handler`], as a [`batch`]
+//! with a [`version`]; `failure` goes on where that fails, up to the [`dead_letters`]; [`offsets`] are what is committed. `record` and
+//! [`loss`] look at what Redis has on record when the work begins. [`sync`] waits for a consumer from outside.
+//!
+//! Uses the worker and what is below it. The delayer reads by [`fetch`] too.
 
+mod batch;
 mod blocking;
+pub(crate) mod dead_letters;
 mod failure;
+pub(crate) mod fetch;
+mod handler;
+mod loss;
 mod neglect;
+mod offsets;
 mod oversized;
-mod reading;
+mod prefetch;
 mod record;
+pub(crate) mod registered;
 mod run;
+mod sync;
 mod told;
+mod version;
+mod written_streams;
 
+pub use batch::Batch;
+pub use dead_letters::{DeadLetter, DeadLetters};
 pub use failure::OnPoison;
+pub use handler::{Handler, HandlerError};
+pub use loss::{Loss, LossKind};
+pub use offsets::{Committed, OffsetStore};
+pub use sync::SyncToken;
+pub use written_streams::WrittenStreams;
+
 use record::Identity;
-pub(crate) use run::panic_message;
 pub(crate) use told::Told;
 
 use std::sync::Arc;
@@ -20,17 +43,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::lock::Lock;
-use crate::loss::{Loss, Memory};
-use crate::names::check_consumer;
-use crate::options::bounded;
-use crate::pulse::Pulse;
-use crate::registry::Member;
-use crate::scripts::BUDGET;
-use crate::source::Portion;
-use crate::version::Highest;
-use crate::worker::Worker;
-use crate::{Error, Handler, Message, Redstream, Result, Start, StreamName, tenure};
+use crate::consumer::fetch::Portion;
+use crate::consumer::loss::Memory;
+use crate::consumer::version::Highest;
+use crate::error::{Error, Result};
+use crate::message::name::check_consumer;
+use crate::message::{Message, StreamName};
+use crate::redstream::Redstream;
+use crate::transport::options::{bounded, check_batch_size};
+use crate::transport::scripts::BUDGET;
+use crate::worker::leadership;
+use crate::worker::member::Member;
+use crate::worker::{Lock, Pulse, Start, Worker};
 
 /// A named reader of a stream, made by [`Stream::consumer`](crate::Stream::consumer).
 ///
@@ -237,7 +261,7 @@ impl Consumer {
 
     /// Called when the consumer notices that Redis lost messages or the consumer's place (after a flush, a restart from an
     /// old file, a failover to a replica that lagged), also if no worker lived meanwhile, and when Redis has no record of the
-    /// consumer, as when it is new ([`LossKind::NoRecord`](crate::LossKind::NoRecord)). Answer with a reindex, which `docs/workers.md`
+    /// consumer, as when it is new ([`LossKind::NoRecord`]). Answer with a reindex, which `docs/workers.md`
     /// shows. Default: only the log says so, as an error; that there is no record, as a warning.
     ///
     /// Called once for each loss, before the consumer goes on, and with shards by each shard; keep it short, and leave the work to a
@@ -252,7 +276,7 @@ impl Consumer {
     ///
     /// Errors with [`Error::Handler`] where the handler failed: then nothing is committed.
     pub async fn run_once(&self) -> Result<Progress> {
-        tenure::once(self).await.map(|progress| progress.unwrap_or(Progress::Standby))
+        leadership::once(self).await.map(|progress| progress.unwrap_or(Progress::Standby))
     }
 
     /// Works, or stands by, until `shutdown`; then finishes the batch at hand, commits it and releases the
@@ -261,7 +285,7 @@ impl Consumer {
     /// Lives through lost connections and lost locks. Errors only where waiting cannot help: an option that
     /// cannot work, a consumer that was forgotten, a server that is too old.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<()> {
-        tenure::serve(self, &shutdown).await
+        leadership::serve(self, &shutdown).await
     }
 
     /// One of several that tell their warnings together.
@@ -312,12 +336,4 @@ impl std::fmt::Debug for Consumer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Consumer").field("stream", &self.stream).field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-pub(crate) fn check_batch_size(messages: usize) -> Result<()> {
-    // Redis reads COUNT 0 as "all", which would hold a whole stream in memory.
-    if messages == 0 {
-        return Err(Error::InvalidOption { option: "batch_size", reason: "it is zero".to_owned() });
-    }
-    Ok(())
 }

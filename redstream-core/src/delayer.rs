@@ -3,10 +3,12 @@
 //! It is the consumer named `delayer` of the stream of delay messages. One script moves what was read and is due, by
 //! the clock of Redis alone, so that neither a crash nor a host's wrong clock loses or doubles a message. The next ones are
 //! read while it runs: those that wait are the stream's oldest, and stay so whoever adds to it.
+//!
+//! Uses the consumer, whose way to read a stream is its own too, and what is below.
 
-mod ahead;
 mod clock;
 mod due;
+mod prefetch;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,25 +17,24 @@ use async_trait::async_trait;
 use redis::ScriptInvocation;
 use tokio_util::sync::CancellationToken;
 
-use self::ahead::Ahead;
 use self::clock::Clock;
 use self::due::Due;
-use crate::chaos::{cross, local_ms};
-use crate::consumer::check_batch_size;
-use crate::lock::{Lock, LockGuard, millis};
-use crate::mutation::{self, Mutation::LocalClock};
-use crate::options::bounded;
-use crate::pulse::{Condition, Pulse};
-use crate::registry::Member;
-use crate::scripts;
-use crate::session::Session;
-use crate::source::{Portion, Source, read_now};
-use crate::tenure::{self, Tenure, rest};
-use crate::worker::Worker;
-use crate::{Error, Message, MessageId, Redstream, Result, StreamName, metrics};
-
-/// The consumer's name on the stream of delay messages.
-pub(crate) const NAME: &str = "delayer";
+use self::prefetch::Ahead;
+use crate::consumer::fetch::{Portion, Source, read_now};
+use crate::error::{Error, Result};
+use crate::fault::mutation::{self, Mutation::LocalClock};
+use crate::fault::{cross, local_ms};
+use crate::keys::DELAYER;
+use crate::message::{Message, MessageId, StreamName};
+use crate::metrics;
+use crate::redstream::Redstream;
+use crate::time::millis;
+use crate::transport::options::{bounded, check_batch_size};
+use crate::transport::scripts;
+use crate::transport::session::Session;
+use crate::worker::leadership::{self, Tenure, rest};
+use crate::worker::member::Member;
+use crate::worker::{Condition, Lock, LockGuard, Pulse, Worker};
 
 /// It looks at the clock of Redis again after this long, should that have jumped.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -101,7 +102,7 @@ impl Delayer {
 
     /// Moves what is due now, up to one batch. `None`: another host holds the lock.
     pub async fn run_once(&self) -> Result<Option<Moved>> {
-        tenure::once(self).await
+        leadership::once(self).await
     }
 
     /// Moves what falls due, or stands by, until `shutdown`.
@@ -109,12 +110,12 @@ impl Delayer {
     /// Sleeps until the oldest message is due. Lives through lost connections and lost locks; errors only
     /// where waiting cannot help.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<()> {
-        tenure::serve(self, &shutdown).await
+        leadership::serve(self, &shutdown).await
     }
 
     fn member(&self) -> Member {
         let note = format!(r#"{{"delay_ms":{}}}"#, millis(self.delay));
-        Member { note, ..Member::new(self.redstream.keys(), &self.stream.delayed(), NAME) }
+        Member { note, ..Member::new(self.redstream.keys(), &self.stream.delayed(), DELAYER) }
     }
 
     /// The move of what is due of this batch, as Redis saw the time a moment ago.
@@ -128,7 +129,7 @@ impl Delayer {
         if !due.without.is_empty() {
             script.key(&member.dead_letters);
         }
-        script.arg(&ownership.token).arg(millis(self.lock_ttl)).arg(NAME).arg(millis(self.delay));
+        script.arg(&ownership.token).arg(millis(self.lock_ttl)).arg(DELAYER).arg(millis(self.delay));
         script.arg(due.last.to_string()).arg(due.without.len());
         for id in &due.without {
             script.arg(id.to_string());
@@ -161,7 +162,7 @@ impl Delayer {
             tracing::debug!(stream = %self.stream, due = these.due, queued = these.queued, "delay messages re-queued");
         }
         if let (Some(first), true) = (these.dead.first(), look.moved) {
-            let labels = [("stream", self.stream.to_string()), ("consumer", NAME.to_owned())];
+            let labels = [("stream", self.stream.to_string()), ("consumer", DELAYER.to_owned())];
             ::metrics::counter!(metrics::DEAD, &labels).increment(these.dead.len() as u64);
             tracing::error!(
                 stream = %self.stream, first = %first, entries = these.dead.len(),
@@ -193,7 +194,7 @@ impl Delayer {
                 if next.due > 0 {
                     ahead.ask(next.last).await;
                 }
-                Ok(next)
+                Ok::<_, Error>(next)
             };
             let (moved, next) = tokio::join!(self.carry_out(session, guard, &ready), preparing);
             (looked, ready) = (moved?, next?);

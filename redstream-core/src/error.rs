@@ -1,17 +1,16 @@
-//! What can go wrong, each failure with what was attempted; `source()` holds the cause.
+//! What can go wrong, each failure with what was attempted; `source()` holds the cause. Uses [`message`](crate::message) alone, whose
+//! names and ids the errors hold.
 
-mod passing;
-mod text;
+mod transient;
 
 use std::time::Duration;
 
 use redis::RedisError;
 
-pub(crate) use passing::{code, is_broken, is_cut_off, is_transient};
-use text::SHORT;
-pub(crate) use text::{bounded, chain, shortened, shortened_json};
+pub(crate) use transient::{code, is_broken, is_cut_off, is_transient};
 
-use crate::{MessageId, PayloadError, StreamName};
+use crate::message::{InvalidName, MessageId, PayloadError, StreamName};
+use crate::text::{SHORT, bounded};
 
 /// The result of everything that talks to Redis.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -325,6 +324,12 @@ impl Error {
             Some("TRYAGAIN") => Self::SlotOpen { attempt, source },
             _ => Self::Redis { attempt, source },
         }
+    }
+}
+
+impl From<InvalidName> for Error {
+    fn from(InvalidName { what, name, reason }: InvalidName) -> Self {
+        Self::InvalidName { what, name, reason }
     }
 }
 

@@ -5,9 +5,13 @@
 
 use redis::{FromRedisValue, Value};
 
-use crate::entries::{Entries, Flat, Range};
-use crate::stream::operate;
-use crate::{Message, MessageId, dead, durability, server, wire};
+use crate::consumer::dead_letters;
+use crate::message::{Message, MessageId};
+use crate::stream::admin;
+use crate::transport::replies::{Entries, Flat, Range};
+use crate::transport::resp;
+use crate::transport::server;
+use crate::transport::server::durability;
 
 /// An id, as it stands in replies and under keys. What is read as one is written as one that is the same.
 pub fn id(bytes: &[u8]) {
@@ -20,7 +24,7 @@ pub fn id(bytes: &[u8]) {
 /// A reply of Redis, read as everything that we read replies as.
 pub fn reply(bytes: &[u8]) {
     for budget in [1, 64] {
-        wire::read(bytes, budget).into_iter().flatten().for_each(|message| decode(&message));
+        resp::read(bytes, budget).into_iter().flatten().for_each(|message| decode(&message));
     }
     let Ok(value) = redis::parse_redis_value(bytes) else { return };
     entries(value.clone());
@@ -41,7 +45,7 @@ pub fn info(bytes: &[u8]) {
 
 /// A consumer's note in the registry.
 pub fn note(bytes: &[u8]) {
-    let _ = operate::delay_of_note(&String::from_utf8_lossy(bytes));
+    let _ = admin::delay_of_note(&String::from_utf8_lossy(bytes));
 }
 
 fn entries(value: Value) {
@@ -61,6 +65,6 @@ fn decode(message: &Message) {
 fn letters(value: Value) {
     let entries = redis::from_redis_value::<Vec<(String, Vec<Vec<u8>>)>>(value).unwrap_or_default();
     for (id, fields) in entries {
-        let _ = dead::letter(&id, &fields);
+        let _ = dead_letters::letter(&id, &fields);
     }
 }

@@ -22,10 +22,15 @@
 //!
 //! On a Redis Cluster the stream's name is a hash tag, `{products}` and `{products}.delay`, so that all keys of a stream
 //! are in one slot. With a namespace, each begins with `NAMESPACE:redstream` in place of `redstream`.
+//!
+//! Uses the names of streams alone.
 
 use std::borrow::Cow;
 
-use crate::StreamName;
+use crate::message::StreamName;
+
+/// The delayer's name as a consumer of the stream of delay messages.
+pub(crate) const DELAYER: &str = "delayer";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {

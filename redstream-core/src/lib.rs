@@ -34,91 +34,66 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
-mod acknowledged;
-mod backoff;
-mod batch;
-#[cfg(feature = "chaos")]
-#[doc(hidden)]
-pub mod chaos;
-#[cfg(not(feature = "chaos"))]
-mod chaos;
-mod connection;
-mod connector;
-mod consumer;
-mod dead;
-mod delayer;
-mod durability;
-mod entries;
-mod error;
+// Each group may use those below it, and none above it; `tests/layout.rs` keeps it so.
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod handler;
-mod health;
-mod id;
-mod keeper;
-mod keys;
-mod known;
-mod link;
-mod lock;
-mod loss;
-mod message;
-pub mod metrics;
-mod mutation;
-mod names;
-mod nodes;
-mod offsets;
-mod options;
-mod outages;
-mod own;
-mod payload;
-mod producer;
 #[cfg(test)]
 mod properties;
-mod pulse;
-mod redstream;
-mod registry;
-mod repeat;
-mod scripts;
-mod server;
-mod session;
+
 mod sharding;
-mod source;
+
 mod stream;
-mod supervisor;
-mod sync;
-mod tenure;
+
+mod delayer;
 mod trimmer;
-mod version;
-mod wire;
+
+mod consumer;
+
+mod producer;
+
 mod worker;
 
-pub use batch::Batch;
-pub use consumer::{Consumer, OnPoison, Progress};
-pub use dead::{DeadLetter, DeadLetters};
-pub use delayer::{Delayer, Moved};
-pub use durability::Risk;
-pub use error::{BoxError, Error, Result};
-pub use handler::{Handler, HandlerError};
-pub use health::{Health, WorkerHealth};
-pub use id::{InvalidMessageId, MessageId};
+mod redstream;
+
+mod transport;
+
+mod error;
+mod keys;
+
+mod message;
+
+mod fault;
+pub mod metrics;
+mod text;
+mod time;
+
+/// Fail points and deliberate defects, for `cargo xtask chaos`.
+#[cfg(feature = "chaos")]
 #[doc(hidden)]
-pub use known::WrittenStreams;
-pub use lock::{Lock, LockGuard};
-pub use loss::{Loss, LossKind};
-pub use message::{Message, NewMessage};
-pub use names::StreamName;
-pub use offsets::{Committed, OffsetStore};
-pub use options::ConnectOptions;
-pub use payload::{DecodeError, Payload, PayloadError, PayloadObject};
+pub mod chaos {
+    pub use crate::fault::{all, cross, switched_on, watch};
+}
+
+#[doc(hidden)]
+pub use consumer::WrittenStreams;
+pub use consumer::{
+    Batch, Committed, Consumer, DeadLetter, DeadLetters, Handler, HandlerError, Loss, LossKind, OffsetStore, OnPoison,
+    Progress, SyncToken,
+};
+pub use delayer::{Delayer, Moved};
+pub use error::{BoxError, Error, Result};
+pub use message::{
+    DecodeError, InvalidMessageId, InvalidName, Message, MessageId, NewMessage, Payload, PayloadError, PayloadObject,
+    StreamName,
+};
 pub use producer::{Early, Producer};
-pub use pulse::{Condition, Neglected, Pulse};
 pub use redstream::Redstream;
-pub use registry::Start;
 pub use sharding::{ShardMap, Sharded, Shards};
 pub use stream::Stream;
-pub use supervisor::{Supervisor, stop_signal};
-pub use sync::SyncToken;
 pub use tokio_util::sync::CancellationToken;
+pub use transport::{ConnectOptions, Risk};
 pub use trimmer::{Trimmed, Trimmer};
-pub use worker::Worker;
+pub use worker::{
+    Condition, Health, Lock, LockGuard, Neglected, Pulse, Start, Supervisor, Worker, WorkerHealth, stop_signal,
+};

@@ -1,9 +1,19 @@
-//! Messages: one to be written, and one that was read.
+//! Messages: one to be written, and one that was read; their ids, the names of their streams, and what they carry.
+//!
+//! Everything else may use this; it uses `text` alone.
+
+mod id;
+pub(crate) mod name;
+mod payload;
+pub(crate) mod repeat;
 
 use serde::de::DeserializeOwned;
 
-use crate::error::shortened_json;
-use crate::{DecodeError, MessageId, Payload, StreamName};
+use crate::text::shortened_json;
+
+pub use id::{InvalidMessageId, MessageId};
+pub use name::{InvalidName, StreamName};
+pub use payload::{DecodeError, Payload, PayloadError, PayloadObject};
 
 /// A message to be written: which stream, and what payload.
 ///

@@ -1,4 +1,5 @@
-//! The producer: writes delay messages before a commit and main messages after it.
+//! The producer: writes delay messages before a commit and main messages after it. Uses the root handle, the transport and what is
+//! below them.
 
 mod early;
 mod settle;
@@ -13,15 +14,16 @@ use futures_util::stream::FuturesOrdered;
 use redis::{Cmd, Pipeline};
 use serde::Serialize;
 
-use crate::acknowledged::Acknowledged;
-use crate::chaos::cross;
-use crate::link::Link;
-use crate::lock::millis;
-use crate::options::bounded;
-use crate::{Error, MessageId, NewMessage, Payload, Redstream, Result, StreamName, metrics};
-
-/// Messages a pipeline: where throughput levels off.
-pub(crate) const CHUNK: usize = 250;
+use crate::error::{Error, Result};
+use crate::fault::cross;
+use crate::message::{MessageId, NewMessage, Payload, StreamName};
+use crate::metrics;
+use crate::redstream::Redstream;
+use crate::time::millis;
+use crate::transport::options::bounded;
+use crate::transport::replies::Acknowledged;
+use crate::transport::resp::CHUNK;
+use crate::transport::shared::Link;
 
 /// Pipelines on their way at once: while Redis works at one, the next is there already, and the replies of the one before
 /// are read.
@@ -49,8 +51,15 @@ struct Confirmation {
     within: Duration,
 }
 
+impl Redstream {
+    /// Writes messages: hand it to your connection of the primary database.
+    pub fn producer(&self) -> Producer {
+        Producer::new(self.clone())
+    }
+}
+
 impl Producer {
-    pub(crate) fn new(redstream: Redstream) -> Self {
+    fn new(redstream: Redstream) -> Self {
         Self { redstream, confirmation: None }
     }
 

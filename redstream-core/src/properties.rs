@@ -6,11 +6,14 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::backoff::Pauses;
-use crate::entries::Range;
+use crate::fuzzing;
 use crate::keys::Keys;
-use crate::names::check_consumer;
-use crate::{MessageId, Payload, ShardMap, Start, StreamName, fuzzing};
+use crate::message::name::check_consumer;
+use crate::message::{MessageId, Payload, StreamName};
+use crate::sharding::ShardMap;
+use crate::time::backoff::Pauses;
+use crate::transport::replies::Range;
+use crate::worker::Start;
 
 fn ids() -> impl Strategy<Value = MessageId> {
     // Few different numbers as well, so that parts are often equal.

@@ -1,14 +1,15 @@
-//! The root handle: one Redis, one namespace.
+//! The root handle: one Redis, one namespace. It holds the connection and the keys; what it makes adds its own factory method, as
+//! [`producer`](Redstream::producer) and [`stream`](Redstream::stream) are added by their modules.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::connection::Connection;
-use crate::connector::Connector;
-use crate::durability::Risk;
+use crate::error::Result;
 use crate::keys::Keys;
-use crate::link::Link;
-use crate::{ConnectOptions, Producer, Result, Stream, StreamName};
+use crate::transport::connection::Connection;
+use crate::transport::connector::Connector;
+use crate::transport::shared::Link;
+use crate::transport::{ConnectOptions, Risk};
 
 /// A connected Redis: gives producers and streams. Cheap to clone; clones share their connections.
 #[derive(Clone)]
@@ -43,18 +44,6 @@ impl Redstream {
             connection => Some(connection?),
         };
         Ok(Self { link: Link::new(connector, connection), keys })
-    }
-
-    /// Writes messages: hand it to your connection of the primary database.
-    pub fn producer(&self) -> Producer {
-        Producer::new(self.clone())
-    }
-
-    /// A stream, by name: gives its consumers, its delayer and its trimmer.
-    ///
-    /// Errors where the name is not usable; does not talk to Redis.
-    pub fn stream(&self, name: impl AsRef<str>) -> Result<Stream> {
-        Ok(Stream::new(self.clone(), StreamName::new(name)?))
     }
 
     /// The settings with which this server, or some master of a cluster, can lose messages, as found when first connecting. Each

@@ -4,11 +4,14 @@
 //! messages, offsets and locks. A message goes to the shard that the hash of its payload names, so all messages of
 //! one key are in one shard, in order. Every host runs all workers; each shard's lock sees to it that one host works
 //! at it, and the hosts share the shards out evenly among themselves.
+//!
+//! `map` says which shard a payload goes to; `worker` runs all shards as one, by the rounds of `rebalance`, in which each host shows its
+//! `membership`; `generation` changes the number of shards. At the top: it may use all other modules.
 
 mod generation;
-mod hosts;
 mod map;
-mod spread;
+mod membership;
+mod rebalance;
 mod worker;
 
 use std::sync::Arc;
@@ -19,11 +22,14 @@ use serde::Serialize;
 pub use map::ShardMap;
 pub use worker::Sharded;
 
-use crate::consumer::Told;
-use crate::{
-    Consumer, Delayer, Error, Handler, MessageId, NewMessage, Payload, Redstream, Result, Stream, StreamName, Trimmer,
-    delayer,
-};
+use crate::consumer::{Consumer, Handler, Told};
+use crate::delayer::Delayer;
+use crate::error::{Error, Result};
+use crate::keys::DELAYER;
+use crate::message::{MessageId, NewMessage, Payload, StreamName};
+use crate::redstream::Redstream;
+use crate::stream::Stream;
+use crate::trimmer::Trimmer;
 
 /// The shards of one stream, made by [`Redstream::shards`]: names them, and gives workers that run all of them.
 ///
@@ -144,7 +150,7 @@ impl Shards {
 
     /// The delayers of all shards, as one worker; see [`Stream::delayer`].
     pub fn delayer(&self, delay: Duration) -> Sharded<Delayer> {
-        let hosts = self.redstream.keys().consumer_hosts(&self.map.prefix().delayed(), delayer::NAME);
+        let hosts = self.redstream.keys().consumer_hosts(&self.map.prefix().delayed(), DELAYER);
         self.sharded(&format!("delayer of {}", self.map.prefix()), hosts, |stream| stream.delayer(delay))
     }
 

@@ -1,24 +1,39 @@
-//! A stream: main messages, the delay messages beside them, and who reads them.
+//! A stream by its name: makes its workers, tells how it stands (`inspect`), and is operated by it (`admin`). Uses the workers, and what
+//! is below them.
 
-mod look;
-pub(crate) mod operate;
+pub(crate) mod admin;
+mod inspect;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::lock::Lock;
-use crate::names::check_consumer;
-use crate::registry::Member;
-use crate::{
-    Consumer, DeadLetters, Delayer, Error, Handler, MessageId, OffsetStore, Redstream, Result, Start, StreamName,
-    Trimmer, scripts,
-};
+use crate::consumer::registered;
+use crate::consumer::{Consumer, DeadLetters, Handler, OffsetStore};
+use crate::delayer::Delayer;
+use crate::error::{Error, Result};
+use crate::keys::DELAYER;
+use crate::message::name::check_consumer;
+use crate::message::{MessageId, StreamName};
+use crate::redstream::Redstream;
+use crate::transport::scripts;
+use crate::trimmer::Trimmer;
+use crate::worker::member::Member;
+use crate::worker::{Lock, Start};
 
 /// One stream of a [`Redstream`], by name: gives its workers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Stream {
     redstream: Redstream,
     name: StreamName,
+}
+
+impl Redstream {
+    /// A stream, by name: gives its consumers, its delayer and its trimmer.
+    ///
+    /// Errors where the name is not usable; does not talk to Redis.
+    pub fn stream(&self, name: impl AsRef<str>) -> Result<Stream> {
+        Ok(Stream::new(self.clone(), StreamName::new(name)?))
+    }
 }
 
 impl Stream {
@@ -77,9 +92,7 @@ impl Stream {
 
     /// The names of the registered consumers, in no order.
     pub async fn consumers(&self) -> Result<Vec<String>> {
-        let mut hkeys = redis::cmd("HKEYS");
-        hkeys.arg(self.redstream.keys().registry(&self.name));
-        self.redstream.link().command("read the registry", &hkeys).await
+        registered::names(&self.redstream, &self.name).await
     }
 
     /// Retires a consumer: its place is dropped, and trimming no longer waits for it.
@@ -97,24 +110,9 @@ impl Stream {
             return Err(Error::StillRunning { stream: self.name.clone(), consumer: consumer.to_owned() });
         }
         if known == 0 {
-            return Err(self.no_such(consumer).await?);
+            return Err(registered::no_such(&self.redstream, &self.name, consumer).await?);
         }
         Ok(())
-    }
-
-    /// What an operation on a consumer that is not there amounts to.
-    pub(crate) async fn no_such(&self, consumer: &str) -> Result<Error> {
-        let mut known = self.consumers().await?;
-        known.sort_unstable();
-        Ok(Error::NoSuchConsumer { stream: self.name.clone(), consumer: consumer.to_owned(), known })
-    }
-
-    /// Whether a consumer of that name is registered, or has at least a place, as one of the Ruby gem has.
-    pub(crate) async fn has(&self, consumer: &str) -> Result<bool> {
-        let mut hget = redis::cmd("HGET");
-        hget.arg(self.redstream.keys().registry(&self.name)).arg(consumer);
-        let note: Option<String> = self.redstream.link().command("read the registry", &hget).await?;
-        Ok(note.is_some() || self.offsets().get(consumer).await?.is_some())
     }
 
     /// The messages that `consumer` could not handle. Errors if the name is not usable; if there is no consumer of that name, and no
@@ -127,7 +125,7 @@ impl Stream {
     /// The entries of the delay stream that the delayer could not move, since they have no field `payload`: nothing of ours writes such.
     /// They can be looked at and discarded; to redrive them is of no use.
     pub fn delayer_dead_letters(&self) -> DeadLetters {
-        DeadLetters::new(&self.redstream, &self.name.delayed(), crate::delayer::NAME)
+        DeadLetters::new(&self.redstream, &self.name.delayed(), DELAYER)
     }
 
     /// How many main messages are in the stream, read or not.

@@ -1,4 +1,6 @@
 //! The trimmer: sweeps behind the consumers, and never past one of them.
+//!
+//! Uses the worker and what is below it.
 
 mod sweep;
 mod watch;
@@ -10,14 +12,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::lock::{Lock, LockGuard};
-use crate::names::check_consumer;
-use crate::options::positive;
-use crate::pulse::{Condition, Pulse};
-use crate::session::Session;
-use crate::tenure::{self, Tenure, rest};
-use crate::worker::Worker;
-use crate::{MessageId, Redstream, Result, StreamName};
+use crate::error::Result;
+use crate::message::name::check_consumer;
+use crate::message::{MessageId, StreamName};
+use crate::redstream::Redstream;
+use crate::transport::options::positive;
+use crate::transport::session::Session;
+use crate::worker::leadership::{self, Tenure, rest};
+use crate::worker::{Condition, Lock, LockGuard, Pulse, Worker};
 
 /// Removes messages that are no longer needed; made by [`Stream::trimmer`](crate::Stream::trimmer).
 ///
@@ -138,12 +140,12 @@ impl Trimmer {
 
     /// One sweep.
     pub async fn run_once(&self) -> Result<Trimmed> {
-        tenure::once(self).await.map(|trimmed| trimmed.unwrap_or(Trimmed::Standby))
+        leadership::once(self).await.map(|trimmed| trimmed.unwrap_or(Trimmed::Standby))
     }
 
     /// Sweeps in intervals, or stands by, until `shutdown`.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<()> {
-        tenure::serve(self, &shutdown).await
+        leadership::serve(self, &shutdown).await
     }
 }
 

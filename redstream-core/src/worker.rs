@@ -1,12 +1,29 @@
 //! What every worker is: something with a name that runs until it is told to stop.
+//!
+//! [`leadership`]: the loop of a worker that works while it holds a [`lock`]. [`member`]: the names and keys of a consumer. [`status`]:
+//! what a worker shows of itself, of which [`health`] is a view. [`supervisor`]: runs workers.
+//!
+//! Knows no particular worker. Uses the root handle, the transport and what is below them.
+
+mod health;
+pub(crate) mod leadership;
+pub(crate) mod lock;
+pub(crate) mod member;
+pub(crate) mod status;
+mod supervisor;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Pulse, Result};
+use crate::error::Result;
 
-/// A consumer, a delayer, a trimmer, or a worker of your own, to be run by a
-/// [`Supervisor`](crate::Supervisor).
+pub use health::{Health, WorkerHealth};
+pub use lock::{Lock, LockGuard};
+pub use member::Start;
+pub use status::{Condition, Neglected, Pulse};
+pub use supervisor::{Supervisor, stop_signal};
+
+/// A consumer, a delayer, a trimmer, or a worker of your own, to be run by a [`Supervisor`].
 #[async_trait]
 pub trait Worker: Send + Sync + 'static {
     /// For logs and errors, such as `consumer search of cities`.
@@ -26,4 +43,13 @@ pub trait Worker: Send + Sync + 'static {
     ///
     /// An error means that it cannot go on by itself; the supervisor starts it anew after a pause.
     async fn run(&self, shutdown: CancellationToken) -> Result<()>;
+}
+
+/// What a panic said, where it said it in words.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(no message)".to_owned())
 }

@@ -188,7 +188,7 @@ pub fn written_streams<E: Streamed>() -> Vec<StreamName> {
 
 /// The name of an entity's stream.
 pub(crate) fn stream_name<E: Streamed>() -> Result<StreamName, redstream_core::Error> {
-    StreamName::new(E::stream()).map_err(named_by_attribute)
+    StreamName::new(E::stream()).map_err(|invalid| named_by_attribute(invalid.into()))
 }
 
 /// Adds to the complaint of a name that an entity can have another.

@@ -13,18 +13,20 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Consumer;
-use crate::backoff::Pauses;
-use crate::chaos::cross;
-use crate::dead::Dead;
-use crate::error::chain;
-use crate::handler::Failed;
-use crate::lock::LockGuard;
-use crate::mutation::{self, Mutation::PoisonKept};
-use crate::pulse::Condition;
-use crate::session::Session;
-use crate::tenure::rest;
-use crate::version::Versions;
-use crate::{Batch, BoxError, Message, MessageId, Result, metrics};
+use crate::consumer::batch::Batch;
+use crate::consumer::dead_letters::Dead;
+use crate::consumer::handler::Failed;
+use crate::consumer::version::Versions;
+use crate::error::{BoxError, Result};
+use crate::fault::cross;
+use crate::fault::mutation::{self, Mutation::PoisonKept};
+use crate::message::{Message, MessageId};
+use crate::metrics;
+use crate::text::chain;
+use crate::time::backoff::Pauses;
+use crate::transport::session::Session;
+use crate::worker::leadership::rest;
+use crate::worker::{Condition, LockGuard};
 
 use tokio_util::sync::CancellationToken;
 

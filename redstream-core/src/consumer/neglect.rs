@@ -6,10 +6,13 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::instrument::WithSubscriber;
 
 use super::{Consumer, Told};
-use crate::pulse::{Neglected, Pulse};
-use crate::registry::Member;
-use crate::session::Session;
-use crate::{Result, scripts};
+use crate::error::Result;
+use crate::message::StreamName;
+use crate::time::millis;
+use crate::transport::scripts;
+use crate::transport::session::Session;
+use crate::worker::member::Member;
+use crate::worker::{Neglected, Pulse};
 
 /// The longest time from one look to the next.
 const LOOK: Duration = Duration::from_secs(30);
@@ -26,7 +29,7 @@ impl Consumer {
         let keys = self.redstream.keys();
         let mut script = scripts::NEGLECT.prepare_invoke();
         script.key(&member.stream).key(keys.delay_stream(&self.stream)).key(keys.registry(&self.stream.delayed()));
-        script.key(keys.trimmer_lock(&self.stream)).key(&member.offset).arg(crate::lock::millis(USUAL_DELAY));
+        script.key(keys.trimmer_lock(&self.stream)).key(&member.offset).arg(millis(USUAL_DELAY));
         let mut watch = Watch {
             stream: self.stream.clone(),
             after: self.warn_neglect,
@@ -45,7 +48,7 @@ impl Consumer {
 }
 
 struct Watch {
-    stream: crate::StreamName,
+    stream: StreamName,
     after: Duration,
     script: redis::ScriptInvocation<'static>,
     session: Session,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::{Consumer, OnPoison};
-use crate::chaos::cross;
-use crate::dead::Dead;
-use crate::{Error, Message, Result, metrics};
+use crate::consumer::dead_letters::Dead;
+use crate::error::{Error, Result};
+use crate::fault::cross;
+use crate::message::Message;
+use crate::metrics;
 
 impl Consumer {
     /// Those that can be handled, and as dead letters those whose payload is too large.

@@ -1,11 +1,13 @@
 //! What is on record of a consumer when it takes up its work: what runs it, and whether Redis lost anything meanwhile.
 
 use super::Consumer;
-use crate::lock::LockGuard;
-use crate::loss::{Loss, LossKind, Mark};
-use crate::registry::Member;
-use crate::session::Session;
-use crate::{Error, Result, metrics, scripts};
+use crate::consumer::loss::{Loss, LossKind, Mark};
+use crate::error::{Error, Result};
+use crate::metrics;
+use crate::transport::scripts;
+use crate::transport::session::Session;
+use crate::worker::LockGuard;
+use crate::worker::member::Member;
 
 /// What runs a consumer: an application and what it writes to.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! The loop of a consumer: read, handle, commit.
 
-mod committing;
+mod commit_queue;
+mod defects;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,29 +12,33 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use self::committing::{Committing, Done};
+use self::commit_queue::{Committing, Done};
 use super::blocking::{timed, within};
 use super::failure::{Arena, Failure, Struggle};
-use super::reading::Reading;
+use super::prefetch::Reading;
 use super::{Consumer, Progress};
-use crate::chaos::cross;
-use crate::dead::Dead;
-use crate::error::shortened;
-use crate::handler::Failed;
-use crate::known::warn_if_unwritten;
-use crate::lock::{Lock, LockGuard};
-use crate::mutation::{
+use crate::consumer::batch::Batch;
+use crate::consumer::dead_letters::Dead;
+use crate::consumer::fetch::read_now;
+use crate::consumer::handler::Failed;
+use crate::consumer::offsets;
+use crate::consumer::version::Versions;
+use crate::consumer::written_streams::warn_if_unwritten;
+use crate::error::{Error, Result};
+use crate::fault::cross;
+use crate::fault::mutation::{
     self,
     Mutation::{CommitBeforeHandling, VersionEarly},
 };
-use crate::pulse::{Condition, Pulse};
-use crate::registry::Member;
-use crate::scripts::BUDGET;
-use crate::session::Session;
-use crate::source::read_now;
-use crate::tenure::Tenure;
-use crate::version::Versions;
-use crate::{Batch, Error, Message, MessageId, Redstream, Result, metrics, offsets};
+use crate::message::{Message, MessageId};
+use crate::metrics;
+use crate::redstream::Redstream;
+use crate::text::shortened;
+use crate::transport::scripts::BUDGET;
+use crate::transport::session::Session;
+use crate::worker::leadership::Tenure;
+use crate::worker::member::Member;
+use crate::worker::{Condition, Lock, LockGuard, Pulse, panic_message};
 
 #[async_trait]
 impl Tenure for Consumer {
@@ -112,7 +117,7 @@ impl Tenure for Consumer {
             if mutation::is(CommitBeforeHandling) {
                 self.commit(guard, &Done::of(&messages, &own, Vec::new())).await?;
             }
-            let work = mutation::cut(arena.carry(&own, issued.take()), shutdown);
+            let work = defects::cut(arena.carry(&own, issued.take()), shutdown);
             // Boxed: with what a failure goes through, it is a large future.
             let work = Box::pin(work.instrument(span));
             let (dead, committed) = reading.while_working(committing.beside_work(work)).await;
@@ -173,7 +178,7 @@ impl Consumer {
         let calling = ownership.work.begin(batch.first_id(), self.pulse.patience(), self.handler_timeout);
         // A handler is the application's code: its panic is a failure of this batch, not of the worker.
         cross("consumer: handling");
-        let call = AssertUnwindSafe(mutation::handle(&*self.handler, batch)).catch_unwind();
+        let call = AssertUnwindSafe(defects::handle(&*self.handler, batch)).catch_unwind();
         let (outcome, blocked) = timed(within(self.handler_timeout, call)).await;
         cross("consumer: handled");
         drop(calling);
@@ -229,13 +234,4 @@ impl Consumer {
     pub(super) fn labels(&self) -> [(&'static str, String); 2] {
         [("stream", self.stream.to_string()), ("consumer", self.name.clone())]
     }
-}
-
-/// What a panic said, where it said it in words.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(no message)".to_owned())
 }

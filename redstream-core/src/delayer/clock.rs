@@ -4,8 +4,8 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Delayer, Look};
-use crate::Result;
-use crate::session::Session;
+use crate::error::Result;
+use crate::transport::session::Session;
 
 /// Less than this is the way of a reply, or a correction of the clock.
 const STEP: Duration = Duration::from_secs(5);

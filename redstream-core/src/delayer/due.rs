@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::{Message, MessageId};
+use crate::message::{Message, MessageId};
 
 /// The due ones of a batch: its first ones, since a stream is in the order of time.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -3,10 +3,11 @@
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use super::{CHUNK, Kind, Producer, count};
-use crate::chaos::cross;
-use crate::own::Loan;
-use crate::{MessageId, NewMessage};
+use super::{Kind, Producer, count};
+use crate::fault::cross;
+use crate::message::{MessageId, NewMessage};
+use crate::transport::exclusive::Loan;
+use crate::transport::resp::CHUNK;
 
 /// Messages on their way, by [`Producer::delay_early`]. Dropping it takes nothing back.
 #[derive(Debug)]

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{CHUNK, Kind, Producer, unexpected};
-use crate::acknowledged::Acknowledged;
-use crate::repeat::MARK;
-use crate::{MessageId, NewMessage, Result, StreamName, metrics, scripts};
+use super::{Kind, Producer, unexpected};
+use crate::error::Result;
+use crate::message::repeat::MARK;
+use crate::message::{MessageId, NewMessage, StreamName};
+use crate::metrics;
+use crate::transport::replies::Acknowledged;
+use crate::transport::resp::CHUNK;
+use crate::transport::scripts;
 
 impl Producer {
     /// Adds main messages, and removes with each the delay messages that are given with it, by their ids. Returns the

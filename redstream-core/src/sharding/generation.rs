@@ -16,8 +16,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Shards;
-use crate::options::deadline;
-use crate::{Error, MessageId, Redstream, Result, Stream, StreamName};
+use crate::error::{Error, Result};
+use crate::message::{MessageId, StreamName};
+use crate::redstream::Redstream;
+use crate::stream::Stream;
+use crate::time::deadline;
 
 /// The first and the longest pause between two looks at the old generation.
 const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));

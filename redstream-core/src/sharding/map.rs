@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use crate::{Error, NewMessage, Payload, Result, StreamName};
+use crate::error::{Error, Result};
+use crate::message::{NewMessage, Payload, StreamName};
 
 /// The map of a stream's shards: names them, and says which one a payload goes to. Pure: it talks to nobody.
 ///

@@ -6,12 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::spread::Spread;
-use crate::Result;
-use crate::options::bounded;
-use crate::pulse::Pulse;
-use crate::tenure::Tenure;
-use crate::worker::Worker;
+use super::rebalance::{Group, Spread};
+use crate::error::Result;
+use crate::transport::options::bounded;
+use crate::worker::leadership::Tenure;
+use crate::worker::{Pulse, Worker};
 
 /// The [`Consumer`](crate::Consumer)s, [`Delayer`](crate::Delayer)s or [`Trimmer`](crate::Trimmer)s of all shards as one
 /// worker, made by [`Shards`](crate::Shards). Run it on every host.
@@ -26,13 +25,13 @@ use crate::worker::Worker;
 /// Where one shard's worker fails for good (a poisonous message and [`OnPoison::Stop`](crate::OnPoison::Stop), a consumer
 /// that was forgotten), those of all shards stop on this host.
 pub struct Sharded<W> {
-    pub(super) title: String,
-    pub(super) hosts: String,
-    pub(super) shards: Vec<W>,
+    title: String,
+    hosts: String,
+    shards: Vec<W>,
     /// Nothing is taken before this gate is open.
-    pub(super) gate: Option<String>,
-    pub(super) round: Option<Duration>,
-    pub(super) pulse: Pulse,
+    gate: Option<String>,
+    round: Option<Duration>,
+    pulse: Pulse,
 }
 
 impl<W> Sharded<W> {
@@ -92,7 +91,15 @@ impl<W: Tenure + Clone> Worker for Sharded<W> {
         let Some(first) = self.shards.first() else { return Ok(()) };
         let redstream = first.redstream().clone();
         let round = self.round.unwrap_or(first.lock().ttl() / 2);
-        Spread::new(self, redstream, round).run(&shutdown).await
+        let group = Group {
+            title: self.title.clone(),
+            hosts: self.hosts.clone(),
+            gate: self.gate.clone(),
+            round,
+            pulse: self.pulse.clone(),
+            workers: self.shards.clone(),
+        };
+        Spread::new(group, redstream).run(&shutdown).await
     }
 }
 

@@ -3,10 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use super::{Policy, Trimmed, Trimmer};
-use crate::chaos::cross;
-use crate::lock::millis;
-use crate::session::Session;
-use crate::{Error, MessageId, Result, metrics, scripts};
+use crate::error::{Error, Result};
+use crate::fault::cross;
+use crate::message::MessageId;
+use crate::metrics;
+use crate::time::millis;
+use crate::transport::scripts;
+use crate::transport::session::Session;
 
 /// How often the registry may change under one sweep before the next sweep is left to find it still.
 const TRIES: usize = 5;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::Trimmer;
-use crate::session::Session;
-use crate::{Result, metrics, scripts};
+use crate::error::Result;
+use crate::metrics;
+use crate::transport::scripts;
+use crate::transport::session::Session;
 
 impl Trimmer {
     /// Measures how far behind each registered or listed consumer is, and warns of those that are too far. `warned`: those that were

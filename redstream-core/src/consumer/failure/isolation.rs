@@ -1,8 +1,9 @@
 //! The search for the messages at fault, and what becomes of them.
 
 use super::{Failure, OnPoison, Struggle, named, text};
-use crate::handler::Failed;
-use crate::{BoxError, Error, Message, Result};
+use crate::consumer::handler::Failed;
+use crate::error::{BoxError, Error, Result};
+use crate::message::Message;
 
 impl Struggle<'_> {
     /// Finds the messages at fault, where the datastore answers at all, and deals with them.

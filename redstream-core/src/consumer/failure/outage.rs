@@ -1,9 +1,11 @@
 //! Whether it is the datastore that fails, and how its outage is outlasted.
 
 use super::{Consumer, Failure, Struggle};
-use crate::backoff::Pauses;
-use crate::entries::Range;
-use crate::{Message, Result, metrics};
+use crate::error::Result;
+use crate::message::Message;
+use crate::metrics;
+use crate::time::backoff::Pauses;
+use crate::transport::replies::Range;
 
 /// How many of the newest messages may be asked whether the datastore answers.
 const NEWEST: usize = 3;

@@ -1,0 +1,115 @@
+//! A batch: the messages that a handler carries at once, and the version they are carried with.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+
+use crate::consumer::version::Versions;
+use crate::error::Result;
+use crate::fault::mutation::{self, Mutation::VersionNone};
+use crate::message::{DecodeError, Message, MessageId, StreamName};
+
+/// Messages of one stream in stream order, for one attempt of a [`Handler`](crate::Handler). Cheap to clone.
+#[derive(Clone)]
+pub struct Batch {
+    messages: Arc<[Message]>,
+    version: Arc<OnceCell<u64>>,
+    versions: Versions,
+}
+
+impl Batch {
+    /// The same messages in two batches.
+    #[cfg(feature = "chaos")]
+    pub(crate) fn halves(&self) -> [Self; 2] {
+        let (first, second) = self.messages.split_at(self.messages.len() / 2);
+        [first, second].map(|half| Self::new(half.into(), self.versions.clone(), None))
+    }
+
+    pub(crate) fn new(messages: Arc<[Message]>, versions: Versions, issued: Option<u64>) -> Self {
+        Self { messages, version: Arc::new(OnceCell::new_with(issued)), versions }
+    }
+
+    pub(crate) fn versions(&self) -> &Versions {
+        &self.versions
+    }
+
+    /// The stream that was read.
+    pub fn stream(&self) -> &StreamName {
+        &self.versions.member().stream_name
+    }
+
+    /// The consumer whose batch it is.
+    pub fn consumer(&self) -> &str {
+        &self.versions.member().name
+    }
+
+    /// The messages, oldest first; never none.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// How many messages.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether there is no message. A handler never sees such a batch.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// The payloads, decoded from JSON; each error names its message.
+    pub fn payloads<T: DeserializeOwned>(&self) -> impl Iterator<Item = Result<T, DecodeError>> {
+        self.messages.iter().map(Message::payload)
+    }
+
+    /// The id of the oldest message.
+    pub fn first_id(&self) -> MessageId {
+        self.messages.first().map_or(MessageId::MIN, Message::id)
+    }
+
+    /// The id of the newest message: the offset once the batch is committed.
+    pub fn last_id(&self) -> MessageId {
+        self.messages.last().map_or(MessageId::MIN, Message::id)
+    }
+
+    /// The version of what this attempt writes: microseconds of the clock of Redis, greater than every
+    /// version before it, also those of former owners of the lock. A datastore that takes it as an external version
+    /// refuses what a paused former owner writes late.
+    ///
+    /// **Call it before the first row is read** from the primary database: rows are then at least as new as
+    /// the version says. Later calls give the same number.
+    ///
+    /// Usually free: the commit of the batch before brought it. Else one round trip, which errors with
+    /// [`Error::LockLost`](crate::Error::LockLost) where another owns the lock by now.
+    pub async fn version(&self) -> Result<u64> {
+        if mutation::is(VersionNone) {
+            return Ok(1);
+        }
+        self.version.get_or_try_init(|| self.versions.issue()).await.copied()
+    }
+
+    /// A new version, greater than `version` and than all before it, for a datastore that refused a record because it has
+    /// it by a higher one: **read the record again after this call**, and write it again.
+    ///
+    /// Pass what the datastore has where it tells, else the version that was refused. [`version`](Self::version) stays what it
+    /// was. One round trip, which errors with [`Error::LockLost`](crate::Error::LockLost) where another owns the lock by now:
+    /// the refusal was then meant.
+    pub async fn version_above(&self, version: u64) -> Result<u64> {
+        self.versions.issue_above(version).await
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("stream", self.stream())
+            .field("consumer", &self.consumer())
+            .field("len", &self.len())
+            .field("first", &self.first_id())
+            .field("last", &self.last_id())
+            .finish_non_exhaustive()
+    }
+}

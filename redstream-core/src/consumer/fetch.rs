@@ -1,0 +1,94 @@
+//! Where batches come from: as many messages at once as the user allows, and never more bytes than there is room for.
+
+mod portion;
+mod scripted;
+mod streaming;
+
+use std::time::Duration;
+
+use redis::Cmd;
+
+pub(crate) use self::portion::Portion;
+use self::scripted::Weighed;
+use self::streaming::Straight;
+use crate::error::Result;
+use crate::message::{Message, MessageId};
+use crate::transport::session::Session;
+
+const ATTEMPT: &str = "read a stream";
+
+/// How long Redis holds a read that finds nothing.
+const BLOCK: Duration = Duration::from_secs(2);
+
+/// A read that waits for news, of which nobody knows how large they are, brings so many at the most: with payloads of a mebibyte,
+/// what a consumer has room for.
+const NEWS: usize = 16;
+
+/// What is behind `after` now, without waiting: up to `most` messages, and no more once they have come to the budget, in bytes.
+///
+/// For one read alone. Weighed by Redis, since nobody knows yet how large the messages are, and it is to bring all that it may.
+pub(crate) async fn read_now(
+    session: &Session,
+    stream: &str,
+    most: usize,
+    budget: usize,
+    portion: &Portion,
+    after: MessageId,
+) -> Result<Vec<Message>> {
+    Weighed::new(session.clone(), stream, most, budget, portion.clone()).read_now(after).await
+}
+
+/// Reads one stream through one session.
+#[derive(Clone)]
+pub(crate) enum Source {
+    Straight(Straight),
+    Weighed(Weighed),
+}
+
+impl Source {
+    /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes; of fewer messages where the
+    /// connection broke before.
+    pub(crate) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: &Portion) -> Self {
+        let portion = portion.clone();
+        if session.has_wire() {
+            Self::Straight(Straight::new(session, stream, most, budget, portion))
+        } else {
+            Self::Weighed(Weighed::new(session, stream, most, budget, portion))
+        }
+    }
+
+    /// Whether more may be there than the last read brought.
+    pub(crate) fn may_have_more(&self) -> bool {
+        match self {
+            Self::Straight(straight) => straight.may_have_more(),
+            Self::Weighed(weighed) => weighed.may_have_more(),
+        }
+    }
+
+    /// What is behind `after` now, without waiting.
+    pub(crate) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
+        match self {
+            Self::Straight(straight) => straight.read_now(after).await,
+            Self::Weighed(weighed) => weighed.read_now(after).await,
+        }
+    }
+
+    /// What is behind `after`; where there is nothing, what comes within two seconds.
+    pub(crate) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
+        match self {
+            Self::Straight(straight) => straight.read(after).await,
+            Self::Weighed(weighed) => weighed.read(after).await,
+        }
+    }
+}
+
+/// An `XREAD` that waits, where it is to.
+fn xread(stream: &str, count: usize, after: MessageId, block: Option<Duration>) -> Cmd {
+    let mut xread = redis::cmd("XREAD");
+    xread.arg("COUNT").arg(count);
+    if let Some(block) = block {
+        xread.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX));
+    }
+    xread.arg("STREAMS").arg(stream).arg(after.to_string());
+    xread
+}

@@ -1,0 +1,116 @@
+//! Batches through the client library, which takes in whatever a reply holds.
+//!
+//! How large messages are is known only once they are read, and Redis sends a reply as a whole. So a read that is to bring
+//! many is a script, which stops where the payloads have come to the budget. That costs Redis four times what a plain read
+//! does; so where the stream is so light that no batch of it can come to the budget, a plain read it is.
+
+use std::sync::Arc;
+
+use super::{ATTEMPT, BLOCK, NEWS, Portion, xread};
+use crate::error::Result;
+use crate::message::{Message, MessageId};
+use crate::transport::replies::{Entries, Flat, MOST, Range};
+use crate::transport::scripts;
+use crate::transport::session::Session;
+
+/// After so many large reads it is asked again how light the stream is.
+const ASK_AGAIN: usize = 16;
+
+/// Reads one stream through one session.
+#[derive(Clone)]
+pub(crate) struct Weighed {
+    session: Session,
+    stream: Arc<str>,
+    most: usize,
+    budget: usize,
+    /// More may be there than the last read brought.
+    more: bool,
+    /// How many messages to wait for.
+    news: usize,
+    /// Up to here no batch can come to the budget.
+    light_up_to: MessageId,
+    ask_in: usize,
+    portion: Portion,
+}
+
+impl Weighed {
+    /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
+    pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: Portion) -> Self {
+        let (news, light_up_to) = (NEWS.min(most), MessageId::MIN);
+        Self { session, stream: stream.into(), most, budget, more: true, news, light_up_to, ask_in: 1, portion }
+    }
+
+    pub(super) fn may_have_more(&self) -> bool {
+        self.more
+    }
+
+    /// What is behind `after`; where there is nothing, what comes within two seconds.
+    pub(super) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
+        if self.more {
+            let batch = self.read_now(after).await?;
+            if !batch.is_empty() {
+                return Ok(batch);
+            }
+        }
+        let news = self.portion.of(self.news);
+        let batch = self.noted(news, self.wait(news, after).await)?;
+        self.more = batch.len() == news;
+        let largest = batch.iter().map(|message| message.raw().len()).max().unwrap_or_default();
+        self.news = (self.budget / largest.max(1)).clamp(1, NEWS).min(self.most);
+        Ok(batch)
+    }
+
+    /// What is behind `after` now, without waiting.
+    pub(super) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
+        let most = self.portion.of(self.most);
+        let read =
+            if after < self.light_up_to { self.plain(most, after).await } else { self.weighed(most, after).await };
+        let batch = self.noted(most, read)?;
+        if batch.len() == most {
+            self.look_ahead(&batch).await?;
+        }
+        Ok(batch)
+    }
+
+    fn noted(&self, count: usize, read: Result<Vec<Message>>) -> Result<Vec<Message>> {
+        match &read {
+            Ok(batch) => self.portion.went_well(count, batch.len()),
+            Err(error) => self.portion.failed(&self.stream, count, error),
+        }
+        read
+    }
+
+    async fn plain(&self, most: usize, after: MessageId) -> Result<Vec<Message>> {
+        let mut xrange = redis::cmd("XRANGE");
+        xrange.arg(&*self.stream).arg(format!("({after}")).arg(self.light_up_to.to_string());
+        let Range(batch) = self.session.bulk(ATTEMPT, xrange.arg("COUNT").arg(most.min(MOST))).await?;
+        Ok(batch)
+    }
+
+    async fn weighed(&self, most: usize, after: MessageId) -> Result<Vec<Message>> {
+        let mut script = scripts::READ.prepare_invoke();
+        script.key(&*self.stream).arg(after.to_string()).arg(most).arg(self.budget);
+        let Flat(batch) = self.session.bulk_script(ATTEMPT, &script).await?;
+        Ok(batch)
+    }
+
+    /// For whoever has much to read: how far it can be read plainly. Asked again where that was passed, but not each time.
+    async fn look_ahead(&mut self, batch: &[Message]) -> Result<()> {
+        self.ask_in = self.ask_in.saturating_sub(1);
+        let passed = batch.last().is_some_and(|last| last.id() >= self.light_up_to);
+        if passed && self.ask_in == 0 {
+            let mut script = scripts::LIGHT.prepare_invoke();
+            script.key(&*self.stream).arg(self.most).arg(self.budget);
+            let id: String = self.session.bulk_script("ask how large a stream is", &script).await?;
+            self.light_up_to = id.parse().unwrap_or(MessageId::MIN);
+            self.ask_in = ASK_AGAIN;
+        }
+        Ok(())
+    }
+
+    async fn wait(&self, news: usize, after: MessageId) -> Result<Vec<Message>> {
+        let xread = xread(&self.stream, news, after, Some(BLOCK));
+        let Entries(batch) = self.session.blocking(ATTEMPT, &xread, BLOCK).await?;
+        Ok(batch)
+    }
+}

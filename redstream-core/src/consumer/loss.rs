@@ -1,0 +1,128 @@
+//! Losses that only Redis can cause, and that a consumer notices when it takes up its work: after a flush, a restart
+//! from an old file, a failover to a replica that lagged.
+
+mod mark;
+
+pub(super) use mark::Mark;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::message::{MessageId, StreamName};
+use crate::worker::lock::Found;
+
+/// Messages, or the record of how far a consumer had come, are gone from Redis.
+///
+/// Changes may never reach this consumer: reindex what it feeds. The consumer itself goes on with what there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loss {
+    /// The stream.
+    pub stream: StreamName,
+    /// The consumer that noticed.
+    pub consumer: String,
+    /// What it noticed.
+    pub kind: LossKind,
+}
+
+/// How a loss shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LossKind {
+    /// The consumer had committed a message that is newer than any the stream knows of.
+    OffsetBeyondStream {
+        /// What it had committed.
+        offset: MessageId,
+        /// The stream's last message; the consumer goes on behind this one.
+        last: MessageId,
+    },
+    /// The stored offset is older than what this very process had committed, and nobody rewound it.
+    OffsetWentBack {
+        /// What this process had committed.
+        committed: MessageId,
+        /// What is stored now; the consumer goes on from here.
+        stored: Option<MessageId>,
+    },
+    /// Redis has no record of this consumer: it is new, or Redis lost all that it knew. What the consumer feeds lacks whatever was
+    /// written before it was registered, so it is to be indexed in either case.
+    NoRecord,
+    /// The consumer had worked before it was registered, so the registry was lost, or its entry there: trimming did not wait for
+    /// what was behind its offset meanwhile.
+    RegistryLost {
+        /// How far it had come.
+        offset: MessageId,
+    },
+    /// The server was started anew, or another one took over, since this consumer last worked, and it keeps no append-only file: what
+    /// was written after its last snapshot is gone. Nothing in Redis tells whether there was anything.
+    ServerRestarted,
+}
+
+impl std::fmt::Display for Loss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { stream, consumer, kind } = self;
+        match kind {
+            LossKind::OffsetBeyondStream { offset, last } => write!(
+                f,
+                "consumer {consumer} had committed message {offset} of stream {stream}, whose last message is {last}"
+            ),
+            LossKind::OffsetWentBack { committed, stored } => {
+                write!(
+                    f,
+                    "consumer {consumer} had committed message {committed} of stream {stream}, and its offset is now "
+                )?;
+                match stored {
+                    Some(stored) => write!(f, "{stored}"),
+                    None => f.write_str("gone"),
+                }
+            }
+            LossKind::NoRecord => write!(
+                f,
+                "there is no record of consumer {consumer} of stream {stream}: it is new, or Redis lost all that it knew"
+            ),
+            LossKind::RegistryLost { offset } => write!(
+                f,
+                "consumer {consumer} of stream {stream} was not registered any more: messages behind {offset}, its offset, may \
+                 have been trimmed"
+            ),
+            LossKind::ServerRestarted => write!(
+                f,
+                "Redis was restarted without an append-only file, or another server took over, since consumer {consumer} of stream \
+                 {stream} last worked: messages that came after the last snapshot are lost"
+            ),
+        }
+    }
+}
+
+/// What one consumer of this process knows of its own progress; shared by its sessions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory(Arc<Mutex<Option<Remembered>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    committed: MessageId,
+    rewinds: u64,
+}
+
+impl Memory {
+    pub(crate) fn committed(&self, id: MessageId, rewinds: u64) {
+        *self.remembered() = Some(Remembered { committed: id, rewinds });
+    }
+
+    /// What does not fit together. Told once: what is found now is what is remembered.
+    pub(crate) fn compare(&self, found: &Found) -> Option<LossKind> {
+        let mut remembered = self.remembered();
+        let before = remembered.take();
+        match (found.offset, before) {
+            (Some(offset), _) if offset > found.last => Some(LossKind::OffsetBeyondStream { offset, last: found.last }),
+            (stored, Some(Remembered { committed, rewinds }))
+                if rewinds == found.rewinds && stored < Some(committed) =>
+            {
+                Some(LossKind::OffsetWentBack { committed, stored })
+            }
+            _ => None,
+        }
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, Option<Remembered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

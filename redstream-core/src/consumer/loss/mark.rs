@@ -1,0 +1,81 @@
+//! Marks in Redis by which the next owner of a consumer's lock knows what happened while no worker lived.
+//!
+//! Each owner notes the server's run id, which is new at every start of a server. A loss that no living process remembers shows in
+//! that note: it is missing, it is of another server, or the consumer was registered after it had last worked.
+
+use super::LossKind;
+use crate::error::{Error, Result};
+use crate::transport::scripts;
+use crate::transport::session::Session;
+use crate::worker::lock::Found;
+use crate::worker::member::Member;
+
+const ATTEMPT: &str = "compare a consumer's record with its server";
+
+/// What was noted of the server, and what it says now.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    noted: String,
+    server: String,
+    /// Unknown if the user may not ask.
+    keeps_file: Option<bool>,
+    has_place: bool,
+    /// Milliseconds of the clock of Redis: about when the last batch was committed, and when the consumer was registered.
+    worked: Option<u64>,
+    registered: Option<u64>,
+}
+
+impl Mark {
+    /// What is there now; notes nothing.
+    pub(crate) async fn read(session: &Session, member: &Member) -> Result<Self> {
+        let reply: Vec<String> = session.script(ATTEMPT, &script(member, "")).await?;
+        let [noted, server, keeps_file, offset, version, registered] = &reply[..] else {
+            return Err(Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") });
+        };
+        Ok(Self {
+            noted: noted.clone(),
+            server: server.clone(),
+            keeps_file: match keeps_file.as_str() {
+                "" => None,
+                flag => Some(flag == "1"),
+            },
+            has_place: !offset.is_empty(),
+            worked: version.parse().ok().map(|micros: u64| micros / 1000),
+            registered: registered.parse().ok(),
+        })
+    }
+
+    /// Notes the server that answered, for the next owner.
+    pub(crate) async fn note(&self, session: &Session, member: &Member) -> Result<()> {
+        if self.noted != self.server {
+            let _reply: Vec<String> = session.script(ATTEMPT, &script(member, &self.server)).await?;
+        }
+        Ok(())
+    }
+
+    /// What does not fit together.
+    pub(crate) fn compare(&self, found: &Found) -> Option<LossKind> {
+        if !self.noted.is_empty() {
+            let is_other = !self.server.is_empty() && self.noted != self.server;
+            return (is_other && self.keeps_file == Some(false)).then_some(LossKind::ServerRestarted);
+        }
+        // Its version outlives that it is forgotten.
+        if !self.has_place {
+            return Some(LossKind::NoRecord);
+        }
+        let offset = found.offset?;
+        // A place of before, and an entry in the registry of after it: nothing waited for this consumer in between.
+        (self.has_place && self.worked? < self.registered?).then_some(LossKind::RegistryLost { offset })
+    }
+
+    /// Whether the server was started anew since an owner last worked, or is another one.
+    pub(crate) fn is_of_another_run(&self) -> bool {
+        !self.noted.is_empty() && !self.server.is_empty() && self.noted != self.server
+    }
+}
+
+fn script(member: &Member, run_id: &str) -> redis::ScriptInvocation<'static> {
+    let mut script = scripts::MARK.prepare_invoke();
+    script.key(&member.registry).key(&member.offset).key(&member.version).arg(&member.name).arg(run_id);
+    script
+}

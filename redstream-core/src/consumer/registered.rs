@@ -1,0 +1,29 @@
+//! Which consumers a stream has, as its registry says.
+
+use super::offsets::OffsetStore;
+use crate::error::{Error, Result};
+use crate::message::StreamName;
+use crate::redstream::Redstream;
+
+/// The names of the registered consumers, in no order.
+pub(crate) async fn names(redstream: &Redstream, stream: &StreamName) -> Result<Vec<String>> {
+    let mut hkeys = redis::cmd("HKEYS");
+    hkeys.arg(redstream.keys().registry(stream));
+    redstream.link().command("read the registry", &hkeys).await
+}
+
+/// Whether a consumer of that name is registered, or has at least a place, as one of the Ruby gem has.
+pub(super) async fn has(redstream: &Redstream, stream: &StreamName, consumer: &str) -> Result<bool> {
+    let mut hget = redis::cmd("HGET");
+    hget.arg(redstream.keys().registry(stream)).arg(consumer);
+    let note: Option<String> = redstream.link().command("read the registry", &hget).await?;
+    let offsets = OffsetStore::new(redstream.clone(), stream.clone());
+    Ok(note.is_some() || offsets.get(consumer).await?.is_some())
+}
+
+/// What an operation on a consumer that is not there amounts to.
+pub(crate) async fn no_such(redstream: &Redstream, stream: &StreamName, consumer: &str) -> Result<Error> {
+    let mut known = names(redstream, stream).await?;
+    known.sort_unstable();
+    Ok(Error::NoSuchConsumer { stream: stream.clone(), consumer: consumer.to_owned(), known })
+}

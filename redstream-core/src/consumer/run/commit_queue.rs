@@ -1,0 +1,110 @@
+//! Commits under way: messages that come in meanwhile need not wait for the answer.
+//!
+//! One commit at a time, in order; what is done while one is under way goes together with the next. Where messages come one by
+//! one and fast, a commit for each would keep Redis from the messages themselves: so the next one waits a moment for more.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::Consumer;
+use crate::consumer::dead_letters::Dead;
+use crate::error::Result;
+use crate::message::{Message, MessageId};
+use crate::worker::LockGuard;
+
+/// From one commit to the next, while messages come: whoever comes after a crash handles so much more again.
+const PACE: Duration = Duration::from_millis(1);
+
+/// What was done, and is to be committed.
+pub(super) struct Done {
+    pub(super) last: MessageId,
+    /// How many.
+    pub(super) messages: u64,
+    pub(super) dead: Vec<Dead>,
+}
+
+impl Done {
+    /// `read`: all that came; `own`: those of them that were for this consumer.
+    pub(super) fn of(read: &[Message], own: &[Message], dead: Vec<Dead>) -> Self {
+        let last = read.last().map_or(MessageId::MIN, Message::id);
+        Self { last, messages: own.len() as u64, dead }
+    }
+
+    fn and(mut self, later: Self) -> Self {
+        self.dead.extend(later.dead);
+        Self { last: later.last, messages: self.messages + later.messages, dead: self.dead }
+    }
+}
+
+pub(super) struct Committing<'a> {
+    consumer: &'a Consumer,
+    guard: &'a LockGuard,
+    under_way: Option<BoxFuture<'a, Result<u64>>>,
+    next: Option<Done>,
+    /// When the last one was sent.
+    sent: Option<Instant>,
+}
+
+impl<'a> Committing<'a> {
+    pub(super) fn new(consumer: &'a Consumer, guard: &'a LockGuard) -> Self {
+        Self { consumer, guard, under_way: None, next: None, sent: None }
+    }
+
+    /// Has it committed while something else is waited for.
+    pub(super) fn add(&mut self, done: Done) {
+        self.next = Some(match self.next.take() {
+            Some(earlier) => earlier.and(done),
+            None => done,
+        });
+    }
+
+    /// Has all committed now, and waits until it is. Cancel-safe: it goes on with the next call.
+    pub(super) async fn done(&mut self) -> Result<()> {
+        self.sent = None;
+        self.paced().await
+    }
+
+    /// Waits until all is committed, and a moment before each commit but the first. Cancel-safe as [`done`](Self::done).
+    async fn paced(&mut self) -> Result<()> {
+        loop {
+            if let Some(commit) = &mut self.under_way {
+                let committed = commit.await;
+                self.under_way = None;
+                committed?;
+            }
+            if self.next.is_none() {
+                return Ok(());
+            }
+            if let Some(sent) = self.sent {
+                tokio::time::sleep_until(sent + PACE).await;
+            }
+            let Some(done) = self.next.take() else { return Ok(()) };
+            self.sent = Some(Instant::now());
+            let (consumer, guard) = (self.consumer, self.guard);
+            self.under_way = Some(Box::pin(async move { consumer.commit(guard, &done).await }));
+        }
+    }
+
+    /// What `wait` brings, while commits go on. Errors as soon as one does, and drops `wait` then.
+    pub(super) async fn beside<T>(&mut self, wait: impl Future<Output = T>) -> Result<T> {
+        let mut wait = std::pin::pin!(wait);
+        tokio::select! {
+            biased;
+            brought = &mut wait => return Ok(brought),
+            committed = self.paced() => committed?,
+        }
+        Ok(wait.await)
+    }
+
+    /// What `work` comes to, while commits go on, and whether one failed: work that has begun is not cut short.
+    pub(super) async fn beside_work<T>(&mut self, work: impl Future<Output = T>) -> (T, Result<()>) {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            biased;
+            outcome = &mut work => (outcome, Ok(())),
+            committed = self.paced() => (work.await, committed),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The read behind a move, under way while that is made ready and goes.
+
+use std::task::Poll;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+
+use crate::consumer::fetch::Source;
+use crate::error::Result;
+use crate::message::{Message, MessageId};
+
+/// Where the reads come from, and the one that is under way.
+pub(super) struct Ahead {
+    source: Source,
+    under_way: Option<(MessageId, BoxFuture<'static, Read>)>,
+}
+
+/// A batch, and the source as the read left it.
+type Read = Result<(Source, Vec<Message>)>;
+
+impl Ahead {
+    pub(super) fn new(source: Source) -> Self {
+        Self { source, under_way: None }
+    }
+
+    /// Asks for the batch behind `after`, without waiting for it: Redis answers meanwhile.
+    pub(super) async fn ask(&mut self, after: MessageId) {
+        let mut read = self.read(after);
+        let read = match futures_util::poll!(&mut read) {
+            Poll::Ready(outcome) => ready(outcome).boxed(),
+            Poll::Pending => read,
+        };
+        self.under_way = Some((after, read));
+    }
+
+    /// The batch behind `after`: the one that was asked for, where it was this; else a new one.
+    pub(super) async fn batch(&mut self, after: MessageId) -> Result<Vec<Message>> {
+        let asked = self.under_way.take().filter(|(asked, _)| *asked == after);
+        let (source, batch) = asked.map_or_else(|| self.read(after), |(_, read)| read).await?;
+        self.source = source;
+        Ok(batch)
+    }
+
+    fn read(&self, after: MessageId) -> BoxFuture<'static, Read> {
+        let mut source = self.source.clone();
+        let read = async move {
+            let batch = source.read_now(after).await?;
+            Ok((source, batch))
+        };
+        read.boxed()
+    }
+}

@@ -1,0 +1,116 @@
+//! Payloads: what a message carries, as JSON text that is checked when it is written.
+
+mod canonical;
+mod finite;
+mod float;
+mod object;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::message::id::MessageId;
+
+pub use object::PayloadObject;
+
+/// The JSON text of a message, usually the record's key: `{"id":1}`.
+///
+/// Cheap to clone; equal payloads are equal text.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Payload(Arc<str>);
+
+impl Payload {
+    /// Writes `value` as compact JSON, as its `Serialize` and `serde_json` write it.
+    ///
+    /// The text may depend on features that other crates of the program switch on: `serde_json/preserve_order` writes maps in
+    /// another order, `rust_decimal/serde-float` and `time/serde-human-readable` other values. Programs that share sharded
+    /// streams must write the same text: [`PayloadObject`] and [`canonical`](Self::canonical) do.
+    ///
+    /// Errors where JSON cannot say it: a NaN or an infinity (which `serde_json` alone would turn into
+    /// `null` in silence), a map whose keys are not text, an error of the value's own `Serialize`.
+    pub fn encode(value: &(impl Serialize + ?Sized)) -> Result<Self, PayloadError> {
+        finite::check(value)?;
+        let json = serde_json::to_string(value).map_err(PayloadError::Json)?;
+        Ok(Self(json.into()))
+    }
+
+    /// Whether [`encode`](Self::encode) would succeed: errors as that does, and makes no payload.
+    pub fn check(value: &(impl Serialize + ?Sized)) -> Result<(), PayloadError> {
+        finite::check(value)?;
+        serde_json::to_writer(std::io::sink(), value).map_err(PayloadError::Json)
+    }
+
+    /// Takes JSON text as it stands: one that was encoded before, and kept somewhere else.
+    ///
+    /// Errors where it is not JSON.
+    pub fn from_json(json: impl Into<Arc<str>>) -> Result<Self, PayloadError> {
+        let json = json.into();
+        serde_json::from_str::<serde::de::IgnoredAny>(&json).map_err(PayloadError::Json)?;
+        Ok(Self(json))
+    }
+
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A value that cannot become a payload.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// A number that JSON has no word for.
+    #[error("the payload holds {value} at {path}, which JSON cannot express")]
+    NotFinite {
+        /// Where, such as `price` or `lines[2].price`.
+        path: String,
+        /// `NaN`, `inf` or `-inf`.
+        value: f64,
+    },
+    /// The value cannot be written as JSON, or the text is none.
+    #[error("the payload cannot be written as JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+/// A message whose payload cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The entry has no field `payload`.
+    #[error("message {id} has no field `payload`")]
+    Missing {
+        /// The message.
+        id: MessageId,
+    },
+    /// The payload is not JSON, or not of the form expected.
+    #[error("the payload of message {id} does not decode")]
+    Json {
+        /// The message.
+        id: MessageId,
+        /// What is wrong with it, and where.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl DecodeError {
+    /// The message that cannot be understood.
+    pub fn id(&self) -> MessageId {
+        match self {
+            Self::Missing { id } | Self::Json { id, .. } => *id,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Redis as the rest of the crate sees it: how to connect, the connections, and what their bytes mean.
+//!
+//! From the outside in: [`options`] say where Redis is; the [`connector`] opens a [`connection`], and looks at the [`server`] behind
+//! it. One connection is [`shared`] by all callers, one is [`exclusive`] to one at a time, and each worker has a [`session`] of two.
+//! [`resp`] reads and writes the protocol without the client library; [`replies`] are what the library reads; [`scripts`] are what Redis
+//! runs. The [`keeper`] is the thread of the connections by which locks are renewed; [`outages`] are logged once for all workers.
+//!
+//! Knows messages, and neither streams nor workers.
+
+pub(crate) mod connection;
+pub(crate) mod connector;
+pub(crate) mod exclusive;
+pub(crate) mod keeper;
+pub(crate) mod options;
+pub(crate) mod outages;
+pub(crate) mod replies;
+pub(crate) mod resp;
+pub(crate) mod scripts;
+pub(crate) mod server;
+pub(crate) mod session;
+pub(crate) mod shared;
+
+pub use options::ConnectOptions;
+pub use server::durability::Risk;

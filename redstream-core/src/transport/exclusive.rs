@@ -1,0 +1,74 @@
+//! A second connection, for one caller at a time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::transport::connector::Connector;
+use crate::transport::resp::Wire;
+
+/// Opened by the first who needs it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Own(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Absent,
+    Lent,
+    Here(Box<Wire>),
+    /// With TLS and with a cluster.
+    Impossible,
+}
+
+/// The connection is somebody's until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Loan {
+    own: Own,
+    after: State,
+}
+
+impl Own {
+    /// `None` where another has it, or nobody can.
+    pub(crate) fn borrow(&self) -> Option<Loan> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, State::Lent) {
+            after @ (State::Absent | State::Here(_)) => Some(Loan { own: self.clone(), after }),
+            other @ (State::Lent | State::Impossible) => {
+                *state = other;
+                None
+            }
+        }
+    }
+}
+
+impl Loan {
+    /// `None` where it was not opened.
+    pub(crate) fn wire(&mut self) -> Option<&mut Wire> {
+        if let State::Here(wire) = &mut self.after { Some(wire) } else { None }
+    }
+
+    /// Opens it, where there can be one.
+    pub(crate) async fn open(&mut self, connector: &Connector) {
+        match connector.open_wire().await {
+            Ok(Some(wire)) => self.after = State::Here(Box::new(wire)),
+            Ok(None) => self.after = State::Impossible,
+            // The shared connection meets the same, and says so.
+            Err(_) => {}
+        }
+    }
+
+    /// The next caller opens another.
+    pub(crate) fn discard(&mut self) {
+        self.after = State::Absent;
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        // Also where the caller's future was dropped: the connection passes over what it is still owed.
+        let after = match std::mem::take(&mut self.after) {
+            State::Here(wire) if wire.is_torn() => State::Absent,
+            after => after,
+        };
+        *self.own.0.lock().unwrap_or_else(PoisonError::into_inner) = after;
+    }
+}

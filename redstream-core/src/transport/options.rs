@@ -1,0 +1,215 @@
+//! How to reach Redis, and how long to wait for it.
+
+mod url;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::message::name::check_namespace;
+use crate::time::LONGEST;
+
+/// How to connect: [`Redstream::connect`](crate::Redstream::connect) takes it, or just a URL.
+///
+/// ```no_run
+/// # async fn example() -> redstream_core::Result<()> {
+/// use redstream_core::{ConnectOptions, Redstream};
+/// let redstream = Redstream::connect(ConnectOptions::new("redis://127.0.0.1/").namespace("shop")).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ConnectOptions {
+    pub(crate) place: Place,
+    pub(crate) namespace: Option<String>,
+    #[cfg(feature = "tls")]
+    pub(crate) root_certificate: Option<Vec<u8>>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+    pub(crate) give_up_after: Duration,
+    pub(crate) lazy: bool,
+}
+
+/// Where Redis is. What its URLs must not say is in [`url`].
+#[derive(Clone)]
+pub(crate) enum Place {
+    Single(String),
+    Sentinel { urls: Vec<String>, master: String, node: String },
+    Cluster(Vec<String>),
+}
+
+impl ConnectOptions {
+    /// One server: `redis://[user:password@]host[:port][/db]`. Add `?protocol=resp3` for RESP3. Write a `#`, `/`, `?` or `@` of a
+    /// password as `%23`, `%2F`, `%3F` or `%40`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self::at(Place::Single(url.into()))
+    }
+
+    /// The master that Sentinels know under a name; looked up again whenever a connection breaks, so that writes follow a
+    /// failover. `urls` are the Sentinels', `redis://host:26379`, with *their* credentials if they have any; those of
+    /// Redis itself go to [`node`](Self::node).
+    pub fn sentinel(urls: impl IntoIterator<Item = impl Into<String>>, master: impl Into<String>) -> Self {
+        let urls = urls.into_iter().map(Into::into).collect();
+        Self::at(Place::Sentinel { urls, master: master.into(), node: "redis://any/".to_owned() })
+    }
+
+    /// A Redis Cluster, by one or more of its nodes, whose URLs name no database: a Cluster has one. Each stream's name is then a hash tag, as in
+    /// `redstream:stream:{products}`, so that all keys of one stream are in one slot.
+    pub fn cluster(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::at(Place::Cluster(urls.into_iter().map(Into::into).collect()))
+    }
+
+    /// With [`sentinel`](Self::sentinel): a URL whose user, password, database, protocol and TLS are those of Redis
+    /// itself. Its host does not matter. Default: no password, database 0, no TLS. Ignored elsewhere.
+    #[must_use]
+    pub fn node(mut self, url: impl Into<String>) -> Self {
+        if let Place::Sentinel { node, .. } = &mut self.place {
+            *node = url.into();
+        }
+        self
+    }
+
+    fn at(place: Place) -> Self {
+        Self {
+            place,
+            namespace: None,
+            #[cfg(feature = "tls")]
+            root_certificate: None,
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_secs(1),
+            give_up_after: Duration::from_secs(3),
+            lazy: false,
+        }
+    }
+
+    /// Put every key under `NAMESPACE:redstream`, so that several applications share one Redis.
+    /// Default: none, keys begin with `redstream`. Not usable: white space, braces, and what the pattern of an access rule
+    /// gives a meaning to (`*`, `?`, `[`, `]` and `\`).
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// The certificate authority, in PEM, that alone vouches for the server of a `rediss://` URL. Default: the authorities
+    /// that the system trusts. Certificates and host names are always verified. For one server or a cluster;
+    /// refused with Sentinels.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificate = Some(pem.into());
+        self
+    }
+
+    /// The longest wait for one attempt to connect. Default: 1 second.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// The longest wait for one reply. Default: 1 second. (Blocking reads wait as long as they
+    /// block, and a few seconds more.)
+    #[must_use]
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
+    }
+
+    /// The bound on a whole call: connecting, retries and reply together. Default: 3 seconds. It is
+    /// how long a transaction stays open at the most while Redis hangs.
+    #[must_use]
+    pub fn give_up_after(mut self, bound: Duration) -> Self {
+        self.give_up_after = bound;
+        self
+    }
+
+    /// Lets [`connect`](crate::Redstream::connect) return though Redis cannot be reached, so that an application that is
+    /// deployed during an outage comes up. Default: off, so that a host name that is misspelled fails the deployment and is
+    /// not waited for.
+    ///
+    /// One attempt is made all the same. What only waiting can mend (nothing answers, Redis is loading) is logged as a
+    /// warning; a refusal (a wrong password, a server that is too old) is an error as ever. Until Redis answers, workers wait
+    /// and [`Health::is_ready`](crate::Health::is_ready) is false; each call of a producer fails after
+    /// [`give_up_after`](Self::give_up_after), and a connection with an outbox writes to that. What is otherwise found out when
+    /// connecting, the version and the [risks](crate::Redstream::risks), is found out with the first connection that succeeds.
+    #[must_use]
+    pub fn lazy(mut self) -> Self {
+        self.lazy = true;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        self.namespace.as_deref().map_or(Ok(()), check_namespace)?;
+        for (option, value) in [
+            ("connect_timeout", self.connect_timeout),
+            ("response_timeout", self.response_timeout),
+            ("give_up_after", self.give_up_after),
+        ] {
+            bounded(option, value)?;
+        }
+        self.place.check()?;
+        #[cfg(feature = "tls")]
+        if self.root_certificate.is_some() && matches!(self.place, Place::Sentinel { .. }) {
+            let reason = "with Sentinels the authorities of the system vouch: add it to those".to_owned();
+            return Err(Error::InvalidOption { option: "root_certificate", reason });
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a duration of zero, and one that is too long for Redis, which adds milliseconds to its clock.
+pub(crate) fn bounded(option: &'static str, value: Duration) -> Result<()> {
+    positive(option, value)?;
+    if value > LONGEST {
+        let reason = format!("{value:?} is longer than ten years, more than Redis can count");
+        return Err(Error::InvalidOption { option, reason });
+    }
+    Ok(())
+}
+
+/// Refuses a duration of zero, with which nothing could ever finish.
+pub(crate) fn positive(option: &'static str, value: Duration) -> Result<()> {
+    if value.is_zero() {
+        return Err(Error::InvalidOption { option, reason: "it is zero".to_owned() });
+    }
+    Ok(())
+}
+
+/// Refuses a batch of no messages.
+pub(crate) fn check_batch_size(messages: usize) -> Result<()> {
+    // Redis reads COUNT 0 as "all", which would hold a whole stream in memory.
+    if messages == 0 {
+        return Err(Error::InvalidOption { option: "batch_size", reason: "it is zero".to_owned() });
+    }
+    Ok(())
+}
+
+impl From<&str> for ConnectOptions {
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<String> for ConnectOptions {
+    fn from(url: String) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<&String> for ConnectOptions {
+    fn from(url: &String) -> Self {
+        Self::new(url)
+    }
+}
+
+/// Without the URL: it may hold a password.
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("namespace", &self.namespace)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("give_up_after", &self.give_up_after)
+            .finish_non_exhaustive()
+    }
+}

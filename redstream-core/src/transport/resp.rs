@@ -1,0 +1,261 @@
+//! A connection of our own, to one server, without TLS: whoever asks writes and reads in its own task.
+//!
+//! The client library has a task for each connection. That is what many callers at once want; one alone pays for it with two
+//! changes of tasks a command. It also makes a tree of values of every reply, which for large reads takes longer than Redis takes
+//! for the reply. TLS and clusters stay with the library.
+
+mod socket;
+mod token;
+mod xadd;
+mod xread;
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use redis::aio::ConnectionLike;
+use redis::{Cmd, ConnectionInfo, Pipeline, RedisConnectionInfo, RedisError, RedisFuture, RedisResult, Value};
+
+use self::socket::Socket;
+use self::token::{Open, Token, token};
+use self::xread::News;
+use crate::message::Message;
+
+pub(crate) use self::socket::reaches;
+
+/// How much is read at once.
+const READ_SIZE: usize = 64 << 10;
+
+/// Messages a pipeline: where throughput levels off.
+pub(crate) const CHUNK: usize = 250;
+
+/// One request at a time. A request whose future is dropped while it waits leaves the connection in order: its replies are passed
+/// over by the next.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    socket: Socket,
+    /// What has come, and was not taken yet.
+    buffer: BytesMut,
+    /// How far the first reply in the buffer has been looked at, and what of it is still to come.
+    seen: (usize, Open),
+    /// Replies to come that somebody asked for.
+    owed: usize,
+    /// A request or reply was cut off half way: what is on the wire makes no sense any more.
+    torn: bool,
+    db: i64,
+}
+
+impl Wire {
+    /// Connects and signs in. The caller bounds the wait.
+    pub(crate) async fn open(info: &ConnectionInfo) -> RedisResult<Self> {
+        let socket = Socket::open(info.addr()).await?;
+        let settings = info.redis_settings();
+        let buffer = BytesMut::with_capacity(READ_SIZE);
+        let mut wire = Self { socket, buffer, seen: (0, Open::REPLY), owed: 0, torn: false, db: settings.db() };
+        wire.sign_in(settings).await?;
+        Ok(wire)
+    }
+
+    async fn sign_in(&mut self, settings: &RedisConnectionInfo) -> RedisResult<()> {
+        let mut hello = redis::pipe();
+        if let Some(password) = settings.password() {
+            let auth = hello.cmd("AUTH");
+            if let Some(username) = settings.username() {
+                auth.arg(username);
+            }
+            auth.arg(password);
+        }
+        if settings.db() != 0 {
+            hello.cmd("SELECT").arg(settings.db());
+        }
+        if hello.is_empty() {
+            return Ok(());
+        }
+        hello.query_async::<()>(self).await
+    }
+
+    /// Sends an `XREAD` of one stream and returns what it brings: whatever messages there are, but none any more once they have come
+    /// to the budget, in bytes.
+    pub(crate) async fn news(&mut self, xread: &Cmd, budget: usize) -> RedisResult<Vec<Message>> {
+        self.send(&xread.get_packed_command(), 1).await?;
+        let mut news = News::within(budget);
+        loop {
+            while let Some((part, length)) = token(&self.buffer)? {
+                // Until its end the reply is neither owed nor whole.
+                self.torn = true;
+                if let Token::Line(line @ [b'-', ..]) = part {
+                    let refusal = refused(line);
+                    self.took(length);
+                    return Err(refusal);
+                }
+                let is_last = news.take(part)?;
+                self.buffer.advance(length);
+                if is_last {
+                    self.took(0);
+                    return Ok(news.into_messages());
+                }
+            }
+            self.read().await?;
+        }
+    }
+
+    /// Sends commands, and passes over what earlier ones are still owed.
+    async fn send(&mut self, commands: &[u8], replies: usize) -> RedisResult<()> {
+        self.check()?;
+        self.torn = true;
+        self.socket.write_all(commands).await?;
+        self.torn = false;
+        self.owed += replies;
+        while self.owed > replies {
+            self.reply().await?;
+        }
+        Ok(())
+    }
+
+    /// Passes over what earlier requests are still owed.
+    async fn settle(&mut self) -> RedisResult<()> {
+        self.check()?;
+        while self.owed > 0 {
+            self.reply().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends commands without waiting for anything. Returns whether it could; where not, nothing more may be asked of this connection.
+    fn send_now(&mut self, commands: &[u8], replies: usize) -> bool {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        while self.owed > 0 {
+            if !matches!(self.poll_reply(&mut context), Poll::Ready(Ok(_))) {
+                return false;
+            }
+        }
+        let sent = !self.torn && self.socket.write_now(commands).is_ok_and(|written| written == commands.len());
+        self.torn = !sent;
+        self.owed += replies;
+        sent
+    }
+
+    /// Whether nothing can be asked of it any more.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.torn
+    }
+
+    fn check(&self) -> RedisResult<()> {
+        if self.torn {
+            return Err(
+                io::Error::new(io::ErrorKind::ConnectionAborted, "an earlier exchange was cut off half way").into()
+            );
+        }
+        Ok(())
+    }
+
+    /// The next reply as a whole. Cancel-safe.
+    async fn reply(&mut self) -> RedisResult<Value> {
+        std::future::poll_fn(|context| self.poll_reply(context)).await
+    }
+
+    /// [`reply`](Self::reply), for who polls.
+    fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<RedisResult<Value>> {
+        loop {
+            if let Some(value) = self.whole().inspect_err(|_| self.torn = true)? {
+                return Poll::Ready(Ok(value));
+            }
+            ready!(self.poll_read(context))?;
+        }
+    }
+
+    /// The first reply in the buffer, where all of it has come.
+    fn whole(&mut self) -> RedisResult<Option<Value>> {
+        loop {
+            let (end, mut open) = self.seen;
+            let Some((part, length)) = token(&self.buffer[end..])? else { return Ok(None) };
+            let is_last = open.took(part);
+            let end = end + length;
+            self.seen = (end, open);
+            if is_last {
+                let value = redis::parse_redis_value(&self.buffer[..end])?;
+                self.took(end);
+                return Ok(Some(value));
+            }
+        }
+    }
+
+    /// A reply has ended after so many bytes.
+    fn took(&mut self, bytes: usize) {
+        self.buffer.advance(bytes);
+        self.seen = (0, Open::REPLY);
+        self.owed -= 1;
+        self.torn = false;
+    }
+
+    /// Cancel-safe: what was read is in the buffer.
+    async fn read(&mut self) -> RedisResult<()> {
+        std::future::poll_fn(|context| self.poll_read(context)).await
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<RedisResult<()>> {
+        self.buffer.reserve(READ_SIZE);
+        let read = ready!(self.socket.poll_read(context, &mut self.buffer)).inspect_err(|_| self.torn = true)?;
+        if read == 0 {
+            self.torn = true;
+            return Poll::Ready(Err(
+                io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection").into()
+            ));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    async fn exchange(&mut self, commands: &[u8], replies: usize) -> RedisResult<Vec<Value>> {
+        self.send(commands, replies).await?;
+        let mut values = Vec::with_capacity(replies);
+        for _ in 0..replies {
+            values.push(self.reply().await?);
+        }
+        Ok(values)
+    }
+}
+
+/// The messages in bytes that came, and nothing where they are not a whole reply to `XREAD`.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read(mut bytes: &[u8], budget: usize) -> RedisResult<Vec<Message>> {
+    let mut news = News::within(budget);
+    while let Some((part, length)) = token(bytes)? {
+        bytes = &bytes[length..];
+        if news.take(part)? {
+            return Ok(news.into_messages());
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// What the server said no with.
+fn refused(line: &[u8]) -> RedisError {
+    let line = [line, b"\r\n"].concat();
+    let refusal = redis::parse_redis_value(&line).and_then(Value::extract_error);
+    refusal.err().unwrap_or_else(|| token::malformed("a refusal is none"))
+}
+
+impl ConnectionLike for Wire {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(async move {
+            let mut values = self.exchange(&cmd.get_packed_command(), 1).await?;
+            values.pop().unwrap_or(Value::Nil).extract_error()
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(async move {
+            let mut values = self.exchange(&pipeline.get_packed_pipeline(), offset + count).await?;
+            Ok(values.split_off(offset))
+        })
+    }
+
+    fn get_db(&self) -> i64 {
+        self.db
+    }
+}

@@ -1,0 +1,47 @@
+//! The Lua scripts: each does atomically what several commands could not. KEYS and ARGV are described
+//! on top of each file in `lua/`.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+use crate::fault::mutation;
+
+/// What one script takes up at the most, in bytes, and one message: that bounds what it holds in Redis, and in whoever
+/// gets its reply.
+pub(crate) const BUDGET: usize = 16 << 20;
+
+macro_rules! script {
+    ($name:ident, $file:literal) => {
+        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
+            let text = concat!(include_str!("../lua/prelude.lua"), include_str!(concat!("../lua/", $file)));
+            Script::new(mutation::script(text).as_ref())
+        });
+    };
+}
+
+script!(REGISTER, "register.lua");
+script!(FORGET, "forget.lua");
+script!(ACQUIRE, "acquire.lua");
+script!(OWNER, "owner.lua");
+script!(RENEW, "renew.lua");
+script!(TOUCH, "touch.lua");
+script!(RELEASE, "release.lua");
+script!(COMMIT, "commit.lua");
+script!(DELAY, "delay.lua");
+script!(SETTLE, "settle.lua");
+script!(TRIM, "trim.lua");
+script!(EXPIRE, "expire.lua");
+script!(LAST_ID, "last_id.lua");
+script!(COUNT, "count.lua");
+script!(READ, "read.lua");
+script!(LIGHT, "light.lua");
+script!(REDRIVE, "redrive.lua");
+script!(REWIND, "rewind.lua");
+script!(PAUSE, "pause.lua");
+script!(PAUSED, "paused.lua");
+script!(LAG, "lag.lua");
+script!(NEGLECT, "neglect.lua");
+script!(MARK, "mark.lua");
+script!(IDENTIFY, "identify.lua");
+script!(SHARD_HOSTS, "shard_hosts.lua");

@@ -1,0 +1,132 @@
+//! A session: the two connections of a worker, to one and the same server.
+//!
+//! A worker that read from one server and committed on another would skip what the second one still
+//! holds. So both connections are opened together, must reach the same process, and are given up
+//! together: with the first failure the session is over, and with it all that was read through it.
+
+use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
+use tokio::runtime::Handle;
+
+use crate::error::{Error, Result, code};
+use crate::message::Message;
+use crate::time::within;
+use crate::transport::connection::Connection;
+use crate::transport::connector::Connector;
+use crate::transport::replies::Entries;
+use crate::transport::server::Server;
+
+/// How much longer than Redis was told to block a blocking command may take.
+const WATCHDOG: Duration = Duration::from_secs(3);
+
+/// How long a large reply may be on its way, besides.
+const BULK: Duration = Duration::from_secs(2);
+
+/// The longest that a worker has Redis block.
+pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(6);
+
+/// How long a script waits for the keys of a slot of a Cluster to arrive at one node. Well below the TTL of a lock.
+const HALF_MOVED: Duration = Duration::from_secs(1);
+
+#[derive(Clone)]
+pub(crate) struct Session {
+    commands: Connection,
+    blocking: Connection,
+    keeper: Handle,
+}
+
+impl Session {
+    pub(crate) async fn open(connector: &Connector) -> Result<Self> {
+        let refused = |source| connector.refused(source);
+        let keeper = connector.keeper().runtime().map_err(|error| refused(error.into()))?;
+        let (mut commands, mut blocking) = connector.open_pair(LONGEST_BLOCK + WATCHDOG).await.map_err(refused)?;
+        connector.inspect(&mut commands).await?;
+        // A cluster's connection goes to whichever node has the key, so there is no one server to ask.
+        if !connector.is_cluster() {
+            let bound = connector.options().response_timeout;
+            let both = tokio::try_join!(Server::of(&mut commands), within(bound, Server::of(&mut blocking)));
+            let (server, other) = both.map_err(refused)?;
+            if server.run_id != other.run_id {
+                return Err(refused(RedisError::from(std::io::Error::new(
+                    std::io::ErrorKind::ConnectionReset,
+                    "two connections reached two different servers: a failover is under way",
+                ))));
+            }
+        }
+        Ok(Self { commands, blocking, keeper })
+    }
+
+    /// The runtime of the thread that drives the connection for commands, whatever the worker's own thread is at.
+    pub(crate) fn keeper(&self) -> &Handle {
+        &self.keeper
+    }
+
+    /// Runs a script on the connection for commands.
+    pub(crate) async fn script<T: FromRedisValue>(&self, attempt: &str, script: &ScriptInvocation<'_>) -> Result<T> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            match script.invoke_async(&mut self.commands.clone()).await {
+                // Of the keys some are here and some at another node: for a moment, unless the move was abandoned.
+                Err(source) if code(&source) == Some("TRYAGAIN") && begun.elapsed() < HALF_MOVED => {
+                    tokio::time::sleep(HALF_MOVED / 20).await;
+                }
+                outcome => return outcome.map_err(|source| failed(attempt, source)),
+            }
+        }
+    }
+
+    /// Runs a command that answers at once.
+    pub(crate) async fn command<T: FromRedisValue>(&self, attempt: &str, command: &Cmd) -> Result<T> {
+        command.query_async(&mut self.commands.clone()).await.map_err(|source| failed(attempt, source))
+    }
+
+    /// Runs a command that Redis blocks for up to `block`. One at a time: a second would wait for the
+    /// first. Bounded, even where Redis hangs.
+    pub(crate) async fn blocking<T: FromRedisValue>(&self, attempt: &str, command: &Cmd, block: Duration) -> Result<T> {
+        let mut connection = self.blocking.clone();
+        within(block + WATCHDOG, command.query_async(&mut connection)).await.map_err(|source| failed(attempt, source))
+    }
+
+    /// Whether [`news`](Self::news) can be had.
+    pub(crate) fn has_wire(&self) -> bool {
+        matches!(self.blocking, Connection::Wire(_))
+    }
+
+    /// What an `XREAD` of one stream brings, which Redis may block for up to `block`: no more messages once they have come to
+    /// the budget, unless [`has_wire`](Self::has_wire) is false. Bounded, as [`blocking`](Self::blocking).
+    pub(crate) async fn news(
+        &self,
+        attempt: &str,
+        xread: &Cmd,
+        block: Duration,
+        budget: usize,
+    ) -> Result<Vec<Message>> {
+        let news = async {
+            match &self.blocking {
+                Connection::Wire(wire) => wire.lock().await.news(xread, budget).await,
+                other => xread.query_async(&mut other.clone()).await.map(|Entries(messages)| messages),
+            }
+        };
+        within(block + BULK + WATCHDOG, news).await.map_err(|source| failed(attempt, source))
+    }
+
+    /// Runs a command whose reply may be large where blocking commands run, so that it holds up no renewal of the lock.
+    pub(crate) async fn bulk<T: FromRedisValue>(&self, attempt: &str, command: &Cmd) -> Result<T> {
+        self.blocking(attempt, command, BULK).await
+    }
+
+    /// [`bulk`](Self::bulk), for a script.
+    pub(crate) async fn bulk_script<T: FromRedisValue>(
+        &self,
+        attempt: &str,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T> {
+        let mut connection = self.blocking.clone();
+        within(BULK + WATCHDOG, script.invoke_async(&mut connection)).await.map_err(|source| failed(attempt, source))
+    }
+}
+
+fn failed(attempt: &str, source: RedisError) -> Error {
+    Error::redis(attempt, source)
+}

@@ -1,0 +1,308 @@
+//! The lock: at most one worker of a kind is at work; the others stand by and take over.
+//!
+//! A lock is a key with the holder's random token and a TTL. The holder renews it at a third of that;
+//! releasing it wakes a standby at once, and the lock of a process that died falls free within the TTL.
+//! No such lock can keep a *paused* process from believing that it still holds it: if another one took the lock meanwhile, what it
+//! commits is refused, by the token. If no other did, the lock is still its own, and it goes on.
+
+mod guard;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use guard::LockGuard;
+pub(crate) use guard::Ownership;
+
+use crate::error::{Error, Result};
+use crate::keys::Keys;
+use crate::message::{MessageId, StreamName};
+use crate::redstream::Redstream;
+use crate::time::millis;
+use crate::transport::options::bounded;
+use crate::transport::scripts;
+use crate::transport::session::Session;
+use crate::worker::member::Member;
+
+/// A standby looks again after this long at the latest, whatever it was told.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The lock of one consumer, of the delayer or of the trimmer of a stream.
+///
+/// Workers take it themselves. Take it by hand to keep a consumer away for a while, say for a
+/// migration of its datastore.
+#[derive(Clone, Debug)]
+pub struct Lock {
+    redstream: Redstream,
+    keys: Arc<LockKeys>,
+    ttl: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct LockKeys {
+    pub(crate) lock: String,
+    pub(crate) notify: String,
+    /// None: the trimmer's, who is no consumer.
+    pub(crate) member: Option<Member>,
+}
+
+/// What became of an attempt to take the lock.
+pub(crate) enum Attempt {
+    Acquired(LockGuard),
+    Held {
+        /// For so long, unless it is renewed or released.
+        remaining: Duration,
+        /// Whether a release can be waited for. Not in a Cluster's slot that is open.
+        can_wait: bool,
+    },
+    Paused,
+}
+
+/// The place of a consumer as it was found when its lock was taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) offset: Option<MessageId>,
+    pub(crate) last: MessageId,
+    pub(crate) rewinds: u64,
+}
+
+impl Found {
+    /// Where to read on: never beyond the stream's end, above which nothing would be found for a while.
+    pub(crate) fn cursor(&self) -> MessageId {
+        self.offset.unwrap_or(MessageId::MIN).min(self.last)
+    }
+}
+
+/// Why a lock cannot be had for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// Another one holds it.
+    Held,
+    Paused,
+}
+
+impl Lock {
+    pub(crate) fn consumer(redstream: &Redstream, member: Member, ttl: Duration) -> Self {
+        let lock = redstream.keys().consumer_lock(&member.stream_name, &member.name);
+        Self::new(redstream, lock, Some(member), ttl)
+    }
+
+    pub(crate) fn trimmer(redstream: &Redstream, stream: &StreamName, ttl: Duration) -> Self {
+        Self::new(redstream, redstream.keys().trimmer_lock(stream), None, ttl)
+    }
+
+    fn new(redstream: &Redstream, lock: String, member: Option<Member>, ttl: Duration) -> Self {
+        let keys = Arc::new(LockKeys { notify: Keys::notify(&lock), lock, member });
+        Self { redstream: redstream.clone(), keys, ttl }
+    }
+
+    /// Refuses a TTL that renewal could not keep up with.
+    pub(crate) fn check_ttl(ttl: Duration) -> Result<()> {
+        bounded("lock_ttl", ttl)?;
+        if ttl < Duration::from_millis(100) {
+            return Err(Error::InvalidOption {
+                option: "lock_ttl",
+                reason: format!("{ttl:?} is shorter than 100 ms, too short to be renewed in time"),
+            });
+        }
+        Ok(())
+    }
+
+    /// The lock's key in Redis.
+    pub fn key(&self) -> &str {
+        &self.keys.lock
+    }
+
+    /// Takes the lock where it is free; `None` where another holds it.
+    ///
+    /// Errors where Redis does not answer, and with [`Error::Paused`] where the consumer is paused.
+    pub async fn try_acquire(&self) -> Result<Option<LockGuard>> {
+        Lock::check_ttl(self.ttl)?;
+        let session = Session::open(self.redstream.link().connector()).await?;
+        self.tell_if_new(&session).await?;
+        // Boxed: a large future, and callers hold several.
+        match Box::pin(self.attempt(&session)).await? {
+            Attempt::Acquired(guard) => Ok(Some(guard)),
+            Attempt::Held { .. } => Ok(None),
+            Attempt::Paused => Err(self.paused()),
+        }
+    }
+
+    /// Waits for the lock for up to `bound`; `None` where another still holds it then. Asks once, however short the bound.
+    ///
+    /// An answer of Redis that is under way when the bound has passed is waited for, up to
+    /// [`response_timeout`](crate::ConnectOptions::response_timeout). Dropping the future meanwhile can leave the lock taken
+    /// until its TTL has passed, as a crash does.
+    ///
+    /// Errors where Redis does not answer.
+    pub async fn acquire_within(&self, bound: Duration) -> Result<Option<LockGuard>> {
+        Lock::check_ttl(self.ttl)?;
+        let session = Session::open(self.redstream.link().connector()).await?;
+        self.tell_if_new(&session).await?;
+        // Cancelling the wait can swallow a wake-up meant for another standby, which then looks
+        // again by itself when the TTL it was told has passed.
+        let over = CancellationToken::new();
+        let mut waiting = std::pin::pin!(self.stand_by(&session, &over, |_| ()));
+        tokio::select! {
+            biased;
+            guard = &mut waiting => guard,
+            () = tokio::time::sleep(bound) => {
+                over.cancel();
+                waiting.await
+            }
+        }
+    }
+
+    /// A lock that is taken by hand is that of a consumer that is there, usually: a mistyped name would keep the wrong one away.
+    async fn tell_if_new(&self, session: &Session) -> Result<()> {
+        let Some(member) = &self.keys.member else { return Ok(()) };
+        if session.script("register a consumer", &member.registration()).await? {
+            tracing::warn!(
+                stream = %member.stream_name, consumer = member.name,
+                "the lock of a consumer that was not registered: it is now, and trimming waits for it; forget it if the name is mistyped"
+            );
+        }
+        Ok(())
+    }
+
+    /// Waits for the lock until `shutdown`; `None` then. Tells each time that it has to wait.
+    pub(crate) async fn stand_by(
+        &self,
+        session: &Session,
+        shutdown: &CancellationToken,
+        standing_by: impl Fn(Waiting),
+    ) -> Result<Option<LockGuard>> {
+        while !shutdown.is_cancelled() {
+            // Never cut off: a lock that was taken for nobody would stand until its TTL.
+            let (waiting, pause, can_wait) = match self.attempt(session).await? {
+                Attempt::Acquired(guard) => return Ok(Some(guard)),
+                Attempt::Held { remaining, can_wait } => {
+                    (Waiting::Held, remaining.min(LONGEST_WAIT) + Duration::from_millis(5), can_wait)
+                }
+                Attempt::Paused => (Waiting::Paused, Duration::from_secs(1), true),
+            };
+            standing_by(waiting);
+            if !can_wait {
+                shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
+                continue;
+            }
+            let mut pop = redis::cmd("BRPOP");
+            pop.arg(&self.keys.notify).arg(pause.as_secs_f64());
+            let woken = session.blocking::<Option<(String, String)>>("wait for a lock", &pop, pause);
+            let _woken = shutdown.run_until_cancelled(woken).await.transpose()?;
+        }
+        Ok(None)
+    }
+
+    /// Makes a consumer known while it stands by, so that trimming waits for it from now on.
+    pub(crate) async fn register(&self, session: &Session) -> Result<()> {
+        let Some(member) = &self.keys.member else { return Ok(()) };
+        match session.script::<u8>("register a consumer", &member.registration()).await {
+            Err(error @ Error::SlotOpen { .. }) => {
+                let mut hget = redis::cmd("HGET");
+                hget.arg(&member.registry).arg(&member.name);
+                let known: Option<String> = session.command("look for a consumer", &hget).await?;
+                known.map(drop).ok_or(error)
+            }
+            registered => registered.map(drop),
+        }
+    }
+
+    /// The same without a session, on the shared connection.
+    pub(crate) async fn register_now(&self) -> Result<()> {
+        if let Some(member) = &self.keys.member {
+            let _newly: u8 = self.redstream.link().script("register a consumer", &member.registration()).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    pub(crate) async fn attempt(&self, session: &Session) -> Result<Attempt> {
+        self.attempt_with(session, uuid::Uuid::new_v4().simple().to_string()).await
+    }
+
+    /// `token`: 32 hex digits that no other holder has. What is stored ends with the TTL, so that a standby can tell a lock that
+    /// outlives it.
+    pub(crate) async fn attempt_with(&self, session: &Session, token: String) -> Result<Attempt> {
+        let token = format!("{token}/{}", millis(self.ttl));
+        match self.script(session, token).await {
+            Err(error @ Error::SlotOpen { .. }) => self.held_in_an_open_slot(session).await.ok_or(error),
+            outcome => outcome,
+        }
+    }
+
+    /// In a slot that is open the script cannot run, since it names keys that need not exist. A lock that is held can be looked
+    /// at; one that is free cannot be taken.
+    async fn held_in_an_open_slot(&self, session: &Session) -> Option<Attempt> {
+        let mut pttl = redis::cmd("PTTL");
+        pttl.arg(&self.keys.lock);
+        let remaining: i64 = session.command("look at a lock", &pttl).await.ok()?;
+        let remaining = Duration::from_millis(u64::try_from(remaining).ok()?);
+        Some(Attempt::Held { remaining, can_wait: false })
+    }
+
+    async fn script(&self, session: &Session, token: String) -> Result<Attempt> {
+        const ATTEMPT: &str = "take a lock";
+        let mut script = scripts::ACQUIRE.prepare_invoke();
+        script.key(&self.keys.lock).key(&self.keys.notify);
+        if let Some(member) = &self.keys.member {
+            script.key(&member.registry).key(&member.offset).key(&member.stream);
+        }
+        script.arg(&token).arg(millis(self.ttl));
+        if let Some(member) = &self.keys.member {
+            script.arg(&member.name).arg(member.note_of_owner(&token)).arg(member.start.word());
+        }
+        let reply: Vec<String> = session.script(ATTEMPT, &script).await?;
+        let words: Vec<&str> = reply.iter().map(String::as_str).collect();
+        match words[..] {
+            ["acquired", offset, last, rewinds] => {
+                let rewinds = rewinds.parse().unwrap_or(0);
+                let found = Found { offset: self.id(offset)?, last: self.id(last)?.unwrap_or_default(), rewinds };
+                Ok(Attempt::Acquired(LockGuard::new(self, session.clone(), token, found)))
+            }
+            ["held", remaining, cut] => {
+                // A lock without TTL (-1) is not one of ours; look again later.
+                let remaining = remaining.parse().map_or(LONGEST_WAIT, Duration::from_millis);
+                self.tell_of_a_step(cut.parse().map_or(Duration::ZERO, Duration::from_millis));
+                Ok(Attempt::Held { remaining, can_wait: true })
+            }
+            ["paused"] => Ok(Attempt::Paused),
+            _ => Err(Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") }),
+        }
+    }
+
+    /// The lock would have stood for so much longer than its holder asked for.
+    pub(crate) fn tell_of_a_step(&self, cut: Duration) {
+        // Clocks are corrected by a little all the time.
+        if cut > Duration::from_secs(1) {
+            tracing::warn!(
+                lock = self.keys.lock, by = ?cut,
+                "Redis's clock went back: a lock would have outlived its TTL by that, and was cut to it. A holder that lives \
+                 keeps it"
+            );
+        }
+    }
+
+    fn id(&self, text: &str) -> Result<Option<MessageId>> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| Error::UnexpectedReply {
+            attempt: format!("read the offset that belongs to {}", self.keys.lock),
+            reply: text.chars().take(64).collect(),
+        })
+    }
+
+    /// What an attempt that finds the consumer paused amounts to.
+    pub(crate) fn paused(&self) -> Error {
+        match &self.keys.member {
+            Some(member) => Error::Paused { stream: member.stream_name.clone(), consumer: member.name.clone() },
+            None => Error::LockLost { lock: self.keys.lock.clone() },
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The supervisor: runs the workers from the application's `main`, and brings them home.
+
+mod signal;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::metrics;
+use crate::text::chain;
+use crate::time::backoff::Pauses;
+use crate::time::deadline;
+use crate::worker::health::{Health, Watched};
+use crate::worker::status::{Condition, PATIENCE};
+use crate::worker::{Worker, panic_message};
+pub use signal::stop_signal;
+
+/// A worker that ran this long before it failed starts with a short pause again.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// Runs workers until it is told to stop; restarts those that panic or fail.
+///
+/// A restart comes after a pause, which grows from a tenth of a second to between half a minute and a minute where the same
+/// worker fails again and again, and is short again once it has run for a minute.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use redstream_core::{Batch, Redstream, Supervisor};
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let cities = Redstream::connect("redis://127.0.0.1/").await?.stream("cities")?;
+/// Supervisor::new()
+///     .with(cities.consumer("search", async |batch: Batch| { println!("{} changes", batch.len()); Ok(()) }))
+///     .with(cities.delayer(Duration::from_secs(300)))
+///     .with(cities.trimmer())
+///     .run_until_signal()
+///     .await?;
+/// # Ok(()) }
+/// ```
+pub struct Supervisor {
+    workers: Vec<Arc<dyn Worker>>,
+    grace: Duration,
+    patience: Duration,
+    quiet: CancellationToken,
+    health: OnceLock<Health>,
+}
+
+impl Default for Supervisor {
+    fn default() -> Self {
+        Self {
+            workers: Vec::new(),
+            grace: Duration::from_secs(30),
+            patience: PATIENCE,
+            quiet: CancellationToken::new(),
+            health: OnceLock::new(),
+        }
+    }
+}
+
+impl Supervisor {
+    /// Without a worker yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more worker.
+    #[must_use]
+    pub fn with(mut self, worker: impl Worker) -> Self {
+        self.health = OnceLock::new();
+        self.workers.push(Arc::new(worker));
+        self
+    }
+
+    /// How long workers may take to finish what they have begun, once told to stop. Default: 30 seconds.
+    /// A handler that takes longer is cut off, and its batch comes again.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// How long a worker may be at work, or fail, without progress before [`Health::is_live`] says that it is not alive.
+    /// Default: 5 minutes. Longer than your slowest batch. A handler that has not returned by then is warned of, with its stream, its
+    /// consumer and the first message of its batch, and again each time as much has passed.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.health = OnceLock::new();
+        self.patience = patience;
+        self
+    }
+
+    /// A view of the workers' health, and the way to quieten them. Ask when all workers have been given: those that come
+    /// later are not in it.
+    pub fn health(&self) -> Health {
+        let watch = |worker: &Arc<dyn Worker>| {
+            let pulse = worker.pulse().unwrap_or_default();
+            pulse.set_patience(self.patience);
+            Watched { name: worker.name(), pulse, restarts: AtomicU32::new(0) }
+        };
+        let health = || Health {
+            workers: self.workers.iter().map(watch).collect(),
+            quiet: self.quiet.clone(),
+            patience: self.patience,
+        };
+        self.health.get_or_init(health).clone()
+    }
+
+    /// Runs the workers until the process is told to stop by SIGTERM, which Kubernetes, systemd and Docker send, or by SIGINT, which is
+    /// ctrl-C (on Windows by ctrl-C); then stops as [`run_until`](Self::run_until) does. So standbys take over at once: after a
+    /// SIGTERM that is not caught they wait until the locks' TTL has passed.
+    ///
+    /// Let the orchestrator wait for longer than the [`grace`](Self::grace) before it kills: Kubernetes'
+    /// `terminationGracePeriodSeconds` is 30 seconds by default, as the grace is.
+    ///
+    /// A handler that blocks the last thread of its runtime keeps this from acting on the signal, and the grace from running out: use
+    /// `tokio::task::spawn_blocking`.
+    ///
+    /// # Errors
+    ///
+    /// As `run_until`, and with [`Error::Signal`] if the signals cannot be caught.
+    pub async fn run_until_signal(self) -> Result<()> {
+        let signal = stop_signal()?;
+        self.run_until(async {
+            let signal = signal.await;
+            tracing::info!(signal, "told to stop");
+        })
+        .await
+    }
+
+    /// Checks every worker, starts them all, and runs them until `stop` completes, whatever it returns; then
+    /// stops reading, lets handlers finish and commit within the grace period, and releases the locks.
+    ///
+    /// Errors before anything starts where a worker's options cannot work, and with
+    /// [`Error::GraceExceeded`] where some had to be cut off.
+    ///
+    /// Dropping the future stops all workers at once, without grace.
+    pub async fn run_until<S: Future>(self, stop: S) -> Result<()> {
+        self.workers.iter().try_for_each(|worker| worker.check())?;
+        let health = self.health();
+        let shutdown = self.quiet.clone();
+        let _stop_when_dropped = shutdown.clone().drop_guard();
+        let mut kept: Vec<Kept> = self
+            .workers
+            .into_iter()
+            .enumerate()
+            .map(|(at, worker)| Kept {
+                name: worker.name(),
+                task: tokio::spawn(keep(worker, at, health.clone(), shutdown.clone())),
+            })
+            .collect();
+
+        stop.await;
+        tracing::info!(workers = kept.len(), grace = ?self.grace, "stopping: workers finish what they have begun");
+        shutdown.cancel();
+
+        let deadline = deadline(self.grace);
+        let mut late = Vec::new();
+        for worker in &mut kept {
+            if tokio::time::timeout_at(deadline, &mut worker.task).await.is_err() {
+                late.push(worker.name.clone());
+            }
+        }
+        if late.is_empty() {
+            return Ok(());
+        }
+        Err(Error::GraceExceeded { workers: late, grace: self.grace })
+    }
+}
+
+/// A worker's keeper; dropping it cuts the worker off.
+struct Kept {
+    name: String,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Runs a worker in a task of its own, again and again until `shutdown`.
+async fn keep(worker: Arc<dyn Worker>, at: usize, health: Health, shutdown: CancellationToken) {
+    let watched = &health.workers[at];
+    restart(worker, watched, shutdown).await;
+    watched.pulse.progress(Condition::Stopped);
+}
+
+async fn restart(worker: Arc<dyn Worker>, watched: &Watched, shutdown: CancellationToken) {
+    let name = &watched.name;
+    let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(30));
+    while !shutdown.is_cancelled() {
+        let begun = Instant::now();
+        let (runs, token) = (worker.clone(), shutdown.clone());
+        if worker.pulse().is_none() {
+            // It does not say what it is at: that it runs is all there is to know.
+            watched.pulse.progress(Condition::Idle);
+        }
+        let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move { runs.run(token).await }));
+        let failure = match task.await {
+            Ok(Ok(())) if shutdown.is_cancelled() => return,
+            Ok(Ok(())) => "it ended, though nobody told it to".to_owned(),
+            Ok(Err(error @ (Error::Forgotten { .. } | Error::Poison { .. }))) => {
+                tracing::error!(worker = name, error = chain(&error), "worker stopped for good: not restarted");
+                return;
+            }
+            Ok(Err(error)) => chain(&error),
+            Err(stopped) => match stopped.try_into_panic() {
+                Ok(panic) => format!("it panicked: {}", panic_message(&*panic)),
+                Err(_) => return, // the runtime is going away
+            },
+        };
+        if begun.elapsed() > STEADY {
+            pauses.reset();
+        }
+        let pause = pauses.pause();
+        watched.pulse.turn(Condition::Failing);
+        watched.restarts.fetch_add(1, Ordering::Relaxed);
+        ::metrics::counter!(metrics::RESTARTS, "worker" => name.clone()).increment(1);
+        tracing::error!(worker = name, failure, ?pause, "worker failed: restarted after the pause");
+        shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
+    }
+}
+
+impl std::fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<String> = self.workers.iter().map(|worker| worker.name()).collect();
+        f.debug_struct("Supervisor").field("workers", &names).field("grace", &self.grace).finish_non_exhaustive()
+    }
+}
