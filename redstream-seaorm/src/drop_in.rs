@@ -93,7 +93,7 @@
 
 pub use sea_orm::*;
 
-pub use crate::executor::{DatabaseExecutor, IntoDatabaseExecutor};
+pub use crate::connection::executor::{DatabaseExecutor, IntoDatabaseExecutor};
 
 /// In the place of SeaORM's.
 pub type DatabaseConnection = crate::StreamedConnection<sea_orm::DatabaseConnection>;
