@@ -5,6 +5,8 @@
 //!
 //! Either way a batch is one transaction: begin, hand the keys to the insurance, write while the delay messages
 //! fly, commit once they are acknowledged, announce.
+//!
+//! May use `hooks`, `unit_of_work`, `entity`, `fault` and `error`.
 
 mod conflict;
 mod error;

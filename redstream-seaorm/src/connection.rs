@@ -1,4 +1,14 @@
 //! The connection through which an application writes: SeaORM's, with every write noticed.
+//!
+//! # Layout
+//! - `connection_trait` forwards SeaORM's traits, and asks the guard about each statement;
+//! - a statement that a hook has announced runs as a `statement` of the open transaction, or with `autocommit` in one of its
+//!   own; `follow_up` is what is insured and announced of its rows;
+//! - `transaction` commits and rolls back;
+//! - `inherent`, `executor`, `rbac` and `save_in_transaction` are what applications call besides; `watched` is for code that takes
+//!   SeaORM's own connection.
+//!
+//! May use `hooks`, `unit_of_work`, `guard`, `outbox`, `entity`, `fault` and `error`.
 
 mod autocommit;
 mod connection_trait;

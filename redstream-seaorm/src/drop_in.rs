@@ -91,6 +91,8 @@
 //! bring the methods that SeaORM's types have with them: [`StreamTrait`], a mock's log, access
 //! control, pools. Without one of them the method is still there on `db.inner()`.
 
+// May use `connection`.
+
 pub use sea_orm::*;
 
 pub use crate::connection::executor::{DatabaseExecutor, IntoDatabaseExecutor};

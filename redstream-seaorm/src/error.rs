@@ -1,6 +1,8 @@
 //! Why a tracked write was refused.
 //!
 //! Hooks answer in SeaORM's own error type, which has no room for a cause, so the text holds the chain.
+//!
+//! A leaf: may use no other module of this crate.
 
 use sea_orm::DbErr;
 

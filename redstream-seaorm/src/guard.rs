@@ -1,9 +1,9 @@
 //! The bypass guard: notices statements that write a streamed table and were announced by no hook and no bulk operation.
 //!
 //! # Layout
-//! A hook leaves a [permit](permits) for the statement that follows it. [`Guard::read`] makes a `text` of what `statements` finds
+//! A hook leaves a [permit](permits::Permits) for the statement that follows it. [`Guard::read`] makes a `text` of what `statements` finds
 //! in its `tokens`, and of the tables behind `views`; [`Guard::admit`] compares it with the streamed `tables` and the permits, and
-//! answers with an [admission](admission). `control` finds statements that end a transaction.
+//! answers with an [`admission`]. `control` finds statements that end a transaction.
 //!
 //! May use `outbox`, `entity`, `fault` and `error`.
 

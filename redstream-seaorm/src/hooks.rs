@@ -16,6 +16,12 @@
 //!
 //! An update that sets no column writes nothing, and so says nothing.
 
+// # Layout
+// `lookup` finds the streamed connection behind the one that a hook is given, `task_scope` the scope that it runs in; `touch` and
+// `touch_parents` announce what nothing writes; `allow_unread` lets statements pass that the guard cannot read.
+//
+// May use `unit_of_work`, `guard`, `outbox`, `entity`, `fault` and `error`.
+
 mod allow_unread;
 pub(crate) mod lookup;
 pub(crate) mod task_scope;

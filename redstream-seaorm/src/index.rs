@@ -1,7 +1,7 @@
-//! Handlers that read rows back: the [indexer](indexer), which hands records to a [sink](sink), and the [cascade](cascade), which
+//! Handlers that read rows back: the `indexer`, which hands records to a `sink`, and the `cascade`, which
 //! announces children.
 //!
-//! May use `entity`, `fault` and `error`.
+//! May use `entity` and `fault`.
 
 pub(crate) mod cascade;
 mod expected_streams;

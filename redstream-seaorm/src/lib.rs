@@ -63,6 +63,28 @@
 //!
 //! [`Indexer`] is the handler that reads the rows back and hands them to a [`Sink`]. The engine itself, with all that a
 //! worker can be told, is in [`core`].
+//!
+//! # Layout
+//!
+//! For readers of the source. A module may use those below it, and none above it:
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`drop_in`] | SeaORM's names, with ours behind them |
+//! | [`testing`] | what tests of an application need |
+//! | `bulk` | bulk operations, in both forms |
+//! | `connection` | the streamed connection and transaction |
+//! | [`hooks`] | what runs before and after a save, and how it finds the connection |
+//! | `unit_of_work` | one transaction: what it insures before its commit and announces after it |
+//! | `index` | handlers that read rows back |
+//! | `guard` | which statements write streamed tables, and which of them a hook has announced |
+//! | [`outbox`] | the table, and the relay that moves its rows to Redis |
+//! | `entity` | streamed entities: keys, messages, streams |
+//! | `fault`, `error` | points and defects for the chaos harness; errors |
+//!
+//! A save is read downwards: `hooks`, then `guard/permits.rs` (the statement that follows), `connection/connection_trait.rs`,
+//! `connection/statement.rs`, `unit_of_work.rs`, `unit_of_work/delay_pipeline.rs`; its commit from `connection/transaction.rs` to
+//! `unit_of_work/commit.rs`.
 
 mod bulk;
 mod connection;

@@ -25,6 +25,8 @@
 //! # Ok(()) }
 //! ```
 
+// May use `fault` and `error`.
+
 pub(crate) mod commits;
 #[cfg(feature = "migration")]
 mod migration;

@@ -10,7 +10,7 @@
 //! writes the outbox, commits and hands the `announcement` to what is `shared` with the connection. `message_set`,
 //! `unkeyed_insert`, `hook_calls`, `liveness` and `insurance` are parts of the state; `futures` are tools.
 //!
-//! May use `guard`, `outbox`, `entity`, `fault` and `error`.
+//! May use `guard`, `outbox`, `fault` and `error`.
 
 pub(crate) mod announcement;
 pub(crate) mod commit;
@@ -25,7 +25,6 @@ pub(crate) mod unkeyed_insert;
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redstream_core::NewMessage;
@@ -42,6 +41,8 @@ use crate::error::Error;
 use crate::guard::Changing;
 use crate::guard::permits::Permits;
 
+/// One open transaction or savepoint.
+///
 /// Keys to announce belong to the savepoint: its rollback drops them, its release hands them to the level above. The delay
 /// messages belong to the whole transaction; for the outbox keys are insured by the level, whose rollback drops its rows.
 #[derive(Debug)]

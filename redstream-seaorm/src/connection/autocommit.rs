@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr, TransactionSession};
 
-use super::follow_up::{self, Before};
-use super::statement::lend;
-use super::transaction::StreamedTransaction;
+use crate::connection::follow_up::{self, Before};
+use crate::connection::statement::lend;
+use crate::connection::transaction::StreamedTransaction;
 use crate::entity::generated_key::Answer;
 use crate::guard::admission::Admission;
 use crate::guard::permits::Promise;

@@ -13,8 +13,8 @@ use sea_orm::{
     TransactionTrait,
 };
 
-use super::statement::lend;
 use crate::connection::StreamedConnection;
+use crate::connection::statement::lend;
 use crate::connection::transaction::StreamedTransaction;
 #[cfg(feature = "stream")]
 use crate::error::Error;

@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::follow_up::{self, Before};
+use crate::connection::follow_up::{self, Before};
 use crate::entity::generated_key::Answer;
 use crate::guard::admission::Admission;
 use crate::guard::permits::Promise;
@@ -55,7 +55,9 @@ pub(super) fn lend(admission: &Admission, below: &impl ConnectionTrait) {
     let Some((tables, is_unread)) = admission.lent() else { return };
     let Some(below) = lookup::find(below) else { return };
     if let Some(permits) = below.permits() {
-        tables.iter().for_each(|table| permits.give(table.clone(), None, Promise::Kept));
+        for table in tables {
+            permits.give(table.clone(), None, Promise::Kept);
+        }
         if is_unread {
             permits.give_unread();
         }

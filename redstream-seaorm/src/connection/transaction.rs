@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redstream_core::{Producer, SyncToken};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, TransactionSession};
 
-use super::statement::Within;
+use crate::connection::statement::Within;
 use crate::error::Error;
 use crate::fault::{
     self,

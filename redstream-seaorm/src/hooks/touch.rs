@@ -20,7 +20,7 @@ pub trait Touch: ModelTrait
 where
     Self::Entity: Streamed,
 {
-    /// Announces this record; see [`hooks::touch`](crate::hooks::touch).
+    /// Announces this record; see [`hooks::touch`](fn@crate::hooks::touch).
     fn touch<C: ConnectionTrait>(&self, db: &C) -> impl Future<Output = Result<(), DbErr>> + Send {
         let key = Key::<Self::Entity>::from_values(self.get_primary_key_value());
         touch(db, [key])

@@ -71,7 +71,7 @@ type Children<P, Ch> = Arc<dyn Fn(&[Key<P>]) -> Select<Ch> + Send + Sync>;
 ///
 /// - **It does not end in a circle.** A message has a key and no reason: where authors cascade to books *and* books to
 ///   authors, each message begets another for ever. Cascade one way, and have the writer
-///   [touch](crate::hooks::touch) the other side.
+///   [touch](fn@crate::hooks::touch) the other side.
 /// - **It knows the children of now.** A child that left its parent is no child of it any more: where the *parent's* document
 ///   holds something of its children, the writer names both parents, the old and the new: the child's
 ///   [`parents`](Streamed::parents) do.

@@ -19,9 +19,9 @@ use sea_orm::{
 
 use self::rows::{Row, count, delete, last_id, select};
 use self::sweep::Sweep;
-use super::commits::Commits;
 use crate::fault::cross;
 use crate::fault::{self, Mutation::RelayDeletesFirst};
+use crate::outbox::commits::Commits;
 
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use redstream_core::{NewMessage, SyncToken};
 use sea_orm::{ConnectionTrait, DbErr, TransactionSession};
 
-use super::announcement::Announcement;
-use super::delay_pipeline::InsuredBy;
-use super::{Open, Scope};
 use crate::error::Error;
 use crate::fault::{self, Mutation::MainFailureFails, cross};
 use crate::outbox;
+use crate::unit_of_work::announcement::Announcement;
+use crate::unit_of_work::delay_pipeline::InsuredBy;
+use crate::unit_of_work::{Open, Scope};
 
 /// The chain that must not be cut: acknowledgements, COMMIT, main messages.
 pub(crate) async fn run<T>(inner: T, scope: Open, announcement: Announcement) -> Result<SyncToken, DbErr>
