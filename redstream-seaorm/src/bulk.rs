@@ -5,16 +5,18 @@
 //!
 //! Either way a batch is one transaction: begin, hand the keys to the insurance, write while the delay messages
 //! fly, commit once they are acknowledged, announce.
+//!
+//! May use `hooks`, `unit_of_work`, `entity`, `fault` and `error`.
 
-mod at_once;
 mod conflict;
+mod error;
 mod insert;
 mod named;
 mod page;
 mod query;
-mod refusal;
 mod returning;
 mod rows;
+mod single_statement;
 mod update;
 
 use std::sync::Arc;
@@ -25,16 +27,17 @@ use sea_orm::{
     TransactionTrait,
 };
 
+pub use self::error::BulkError;
 use self::named::Named;
 pub use self::query::Bulk;
-pub use self::refusal::BulkError;
-use crate::chaos::cross;
-use crate::hooks::tracked;
-use crate::probe::Tracked;
-use crate::scope::Scope;
-use crate::streamed::{self, table};
-use crate::table_name::TableName;
-use crate::{Error, Key, Streamed, parents};
+use crate::entity::key::Key;
+use crate::entity::parents;
+use crate::entity::streamed::{self, Streamed, table};
+use crate::entity::table_name::TableName;
+use crate::error::Error;
+use crate::fault::cross;
+use crate::hooks::lookup::{Tracked, tracked};
+use crate::unit_of_work::Scope;
 
 /// `producer.bulk(…)`: the classic form of a bulk operation.
 ///

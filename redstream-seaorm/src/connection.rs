@@ -1,4 +1,26 @@
 //! The connection through which an application writes: SeaORM's, with every write noticed.
+//!
+//! # Layout
+//! - `connection_trait` forwards SeaORM's traits, and asks the guard about each statement;
+//! - a statement that a hook has announced runs as a `statement` of the open transaction, or with `autocommit` in one of its
+//!   own; `follow_up` is what is insured and announced of its rows;
+//! - `transaction` commits and rolls back;
+//! - `inherent`, `executor`, `rbac` and `save_in_transaction` are what applications call besides; `watched` is for code that takes
+//!   SeaORM's own connection.
+//!
+//! May use `hooks`, `unit_of_work`, `guard`, `outbox`, `entity`, `fault` and `error`.
+
+mod autocommit;
+mod connection_trait;
+pub(crate) mod executor;
+mod follow_up;
+mod inherent;
+#[cfg(feature = "rbac")]
+mod rbac;
+pub(crate) mod save_in_transaction;
+mod statement;
+pub(crate) mod transaction;
+mod watched;
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -7,13 +29,16 @@ use std::time::Duration;
 use redstream_core::Producer;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 
-use crate::attended::{Admission, Own};
-use crate::context::{Context, Settings};
-use crate::guard::{Guard, Text};
-use crate::probe::{self, Tracked};
-use crate::scope::Scope;
-use crate::transaction::StreamedTransaction;
-use crate::{BypassGuard, Insurance};
+use self::autocommit::Own;
+use self::transaction::StreamedTransaction;
+use crate::guard::admission::Admission;
+use crate::guard::{BypassGuard, Guard, Text};
+use crate::hooks::lookup::{self, Tracked};
+use crate::hooks::task_scope::Ambient;
+use crate::outbox::relay::Relay;
+use crate::unit_of_work::Scope;
+use crate::unit_of_work::insurance::Insurance;
+use crate::unit_of_work::shared::{Context, Settings};
 
 /// A transaction may be this old before its commit sends its delay messages again.
 const RESEND_AFTER: Duration = Duration::from_secs(60);
@@ -105,11 +130,37 @@ impl<C> StreamedConnection<C> {
         self.with(|settings| settings.warn_forgotten = after)
     }
 
+    /// Runs `future`, and has hooks that are given SeaORM's own connections meanwhile behave as if they were this one:
+    ///
+    /// ```no_run
+    /// # use redstream_seaorm::StreamedConnection;
+    /// # use sea_orm::{DatabaseConnection, DbErr};
+    /// # async fn seed(_: &DatabaseConnection) -> Result<(), DbErr> { Ok(()) }
+    /// # async fn example(db: StreamedConnection) -> Result<(), DbErr> {
+    /// db.scope(seed(db.inner())).await
+    /// # }
+    /// ```
+    ///
+    /// For code that insists on SeaORM's types. Prefer the streamed types where you can, since nobody sees the statements here,
+    /// nor the commits:
+    ///
+    /// - a save waits for Redis to acknowledge its delay message, whatever [`Insurance`](crate::Insurance) is chosen;
+    /// - main messages go out when `future` ends, also those of writes that were rolled back, which makes consumers read
+    ///   unchanged rows; so begin and commit transactions inside;
+    /// - an insert whose key the database generates is refused outside a transaction;
+    /// - `update_many`, `delete_many`, `insert_many` and raw SQL are missed, and so are saves of entities whose own behaviour calls no
+    ///   hook. Hand in [`watched`](Self::watched) instead of the connection itself, and a warning says so; `docs/frameworks.md` says what to
+    ///   do instead for seaography and loco;
+    /// - it does not reach into tasks that `future` spawns: there a save is refused, as it is without a scope.
+    pub async fn scope<F: Future>(&self, future: F) -> F::Output {
+        Ambient::run(self.context.clone(), future).await
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.context.settings;
         change(&mut settings);
         let mut context = Context::new(self.context.producer.clone(), settings);
-        context.relays = self.context.relays.clone();
+        context.commits = self.context.commits.clone();
         self.context = Arc::new(context);
         self
     }
@@ -149,6 +200,16 @@ impl<C> StreamedConnection<C> {
     }
 }
 
+impl<C: Clone> StreamedConnection<C> {
+    /// The worker that moves what this connection, or any other, writes to the [outbox](crate::outbox).
+    ///
+    /// It looks at once when a commit of this connection wrote to it, and in intervals for the commits of others. The setters
+    /// of the connection come before it.
+    pub fn relay(&self) -> Relay<C> {
+        Relay::new(self.inner.clone(), self.context.producer.clone(), self.context.commits.clone())
+    }
+}
+
 impl<C: ConnectionTrait + Send> StreamedConnection<C> {
     /// Wraps a connection; `producer` writes the messages.
     pub fn new(inner: C, producer: Producer) -> Self {
@@ -159,7 +220,7 @@ impl<C: ConnectionTrait + Send> StreamedConnection<C> {
             guard: BypassGuard::default(),
             settles: false,
             in_background: false,
-            nested: probe::tracked(&inner).is_some(),
+            nested: lookup::find(&inner).is_some(),
             warn_forgotten: WARN_FORGOTTEN,
         };
         Self { inner, context: Arc::new(Context::new(producer, settings)) }

@@ -91,9 +91,11 @@
 //! bring the methods that SeaORM's types have with them: [`StreamTrait`], a mock's log, access
 //! control, pools. Without one of them the method is still there on `db.inner()`.
 
+// May use `connection`.
+
 pub use sea_orm::*;
 
-pub use crate::executor::{DatabaseExecutor, IntoDatabaseExecutor};
+pub use crate::connection::executor::{DatabaseExecutor, IntoDatabaseExecutor};
 
 /// In the place of SeaORM's.
 pub type DatabaseConnection = crate::StreamedConnection<sea_orm::DatabaseConnection>;

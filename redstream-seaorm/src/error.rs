@@ -1,4 +1,6 @@
 //! Why a tracked write was refused.
+//!
+//! A leaf: may use no other module of this crate.
 
 mod carried;
 mod kind;

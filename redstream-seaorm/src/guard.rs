@@ -1,6 +1,18 @@
 //! The bypass guard: notices statements that write a streamed table and were announced by no hook and no bulk operation.
+//!
+//! # Layout
+//! A hook leaves a [permit](permits::Permits) for the statement that follows it. [`Guard::read`] makes a `text` of what `statements` finds
+//! in its `tokens`, and of the tables behind `views`; [`Guard::admit`] compares it with the streamed `tables` and the permits, and
+//! answers with an [`admission`]. `control` finds statements that end a transaction.
+//!
+//! May use `outbox`, `entity`, `fault` and `error`.
 
+pub(crate) mod admission;
 mod control;
+mod engines;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+pub(crate) mod permits;
 mod statements;
 mod tables;
 mod text;
@@ -21,15 +33,15 @@ pub(crate) use self::tables::Target;
 pub(crate) use self::text::Text;
 pub(crate) use self::views::Changing;
 
+use self::admission::Admission;
+use self::permits::Permits;
 use self::statements::read as reading_of;
 use self::tables::Tables;
 use self::text::Found;
 use self::views::Views;
-use crate::Error;
-use crate::attended::Admission;
-use crate::mutation::{self, Mutation::BypassUnread};
-use crate::permits::Permits;
-use crate::table_name::TableName;
+use crate::entity::table_name::TableName;
+use crate::error::Error;
+use crate::fault::{self, Mutation::BypassUnread};
 
 /// How many places are remembered as warned of.
 const PLACES: usize = 1000;
@@ -81,12 +93,6 @@ pub(crate) struct Guard {
     warned: Mutex<HashSet<u64>>,
     /// Tables whose engine was looked at.
     looked_at: RwLock<HashSet<String>>,
-}
-
-/// Reads a text as [`Guard::admit`] does: twice, to the same end.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn read(sql: &str, backend: DbBackend) {
-    assert_eq!(reading_of(sql, backend), reading_of(sql, backend));
 }
 
 impl Guard {
@@ -157,8 +163,7 @@ impl Guard {
                 }
             }
         }
-        if let Some(statement) =
-            text.unread.as_deref().filter(|_| !self.tables.is_empty() && !mutation::is(BypassUnread))
+        if let Some(statement) = text.unread.as_deref().filter(|_| !self.tables.is_empty() && !fault::is(BypassUnread))
         {
             if !permits.clone().any(Permits::take_unread) {
                 self.unread(statement)?;

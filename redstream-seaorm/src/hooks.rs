@@ -16,6 +16,18 @@
 //!
 //! An update that sets no column writes nothing, and so says nothing.
 
+// # Layout
+// `lookup` finds the streamed connection behind the one that a hook is given, `task_scope` the scope that it runs in; `touch` and
+// `touch_parents` announce what nothing writes; `allow_unread` lets statements pass that the guard cannot read.
+//
+// May use `unit_of_work`, `guard`, `outbox`, `entity`, `fault` and `error`.
+
+mod allow_unread;
+pub(crate) mod lookup;
+pub(crate) mod task_scope;
+pub(crate) mod touch;
+mod touch_parents;
+
 use std::sync::Arc;
 
 use redstream_core::NewMessage;
@@ -25,25 +37,27 @@ use sea_orm::{
     PrimaryKeyTrait,
 };
 
-pub use crate::allow::allow_unread;
-pub use crate::parents::touch_parents;
-pub use crate::touch::touch;
+pub use self::allow_unread::allow_unread;
+pub use self::touch::touch;
+pub use self::touch_parents::touch_parents;
 
-use crate::ambient::Ambient;
-use crate::answer::ReadKeys;
-use crate::called::{Called, WriteKind};
-use crate::context::Context;
-use crate::delays::InsuredBy;
-use crate::key::is_zero;
-use crate::mutation::{self, Mutation::UntrackedSilent};
-use crate::parents::{announce_parents, are_known, leads_to_parent};
-use crate::permits::{Followed, Left, Permits, Promise};
-use crate::probe::{self, Tracked};
-use crate::scope::Scope;
-use crate::stored_key::{StoredKey, is_exact};
-use crate::streamed::{message, table};
-use crate::table_name::TableName;
-use crate::{Error, Streamed, outbox};
+use self::lookup::{Tracked, tracked};
+use self::task_scope::Ambient;
+use self::touch_parents::announce_parents;
+use crate::entity::generated_key::ReadKeys;
+use crate::entity::key::is_zero;
+use crate::entity::parents::{are_known, leads_to_parent};
+use crate::entity::stored_key::{StoredKey, is_exact};
+use crate::entity::streamed::{Streamed, message, table};
+use crate::entity::table_name::TableName;
+use crate::error::Error;
+use crate::fault::{self, Mutation::UntrackedSilent};
+use crate::guard::permits::{Followed, Left, Permits, Promise, WriteKind};
+use crate::outbox;
+use crate::unit_of_work::Scope;
+use crate::unit_of_work::delay_pipeline::InsuredBy;
+use crate::unit_of_work::hook_calls::Called;
+use crate::unit_of_work::shared::Context;
 
 /// Insures what is about to be saved.
 ///
@@ -281,7 +295,7 @@ fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMess
 
 /// A defect: nobody hears of it.
 fn passes_untracked<C: ConnectionTrait>(db: &C) -> bool {
-    mutation::is(UntrackedSilent) && probe::tracked(db).is_none()
+    fault::is(UntrackedSilent) && lookup::find(db).is_none()
 }
 
 /// Whether SeaORM's own connection is a transaction, for all that one can tell.
@@ -340,10 +354,4 @@ fn replaced<E: Streamed, C: ConnectionTrait>(key: &ValueTuple, db: &C) -> bool {
     db.get_database_backend() == DbBackend::MySql
         && <E::PrimaryKey as PrimaryKeyTrait>::auto_increment()
         && is_zero(key)
-}
-
-pub(crate) fn tracked<E: EntityTrait, C: ConnectionTrait>(db: &C) -> Result<Tracked, Error> {
-    let tracked = probe::tracked(db).ok_or_else(|| Error::Untracked { table: table::<E>() })?;
-    tracked.context().guard.learn::<E>();
-    Ok(tracked)
 }

@@ -63,87 +63,62 @@
 //!
 //! [`Indexer`] is the handler that reads the rows back and hands them to a [`Sink`]. The engine itself, with all that a
 //! worker can be told, is in [`core`].
+//!
+//! # Layout
+//!
+//! For readers of the source. A module may use those below it, and none above it:
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`drop_in`] | SeaORM's names, with ours behind them |
+//! | [`testing`] | what tests of an application need |
+//! | `bulk` | bulk operations, in both forms |
+//! | `connection` | the streamed connection and transaction |
+//! | [`hooks`] | what runs before and after a save, and how it finds the connection |
+//! | `unit_of_work` | one transaction: what it insures before its commit and announces after it |
+//! | `index` | handlers that read rows back |
+//! | `guard` | which statements write streamed tables, and which of them a hook has announced |
+//! | [`outbox`] | the table, and the relay that moves its rows to Redis |
+//! | `entity` | streamed entities: keys, messages, streams |
+//! | `fault`, `error` | points and defects for the chaos harness; errors |
+//!
+//! A save is read downwards: `hooks`, then `guard/permits.rs` (the statement that follows), `connection/connection_trait.rs`,
+//! `connection/statement.rs`, `unit_of_work.rs`, `unit_of_work/delay_pipeline.rs`; its commit from `connection/transaction.rs` to
+//! `unit_of_work/commit.rs`.
 
-mod allow;
-mod ambient;
-mod answer;
-mod aside;
-mod attended;
-mod batch;
-mod beside;
 mod bulk;
-mod called;
-mod cascade;
-#[cfg(feature = "chaos")]
-#[doc(hidden)]
-pub mod chaos;
-#[cfg(not(feature = "chaos"))]
-mod chaos;
 mod connection;
-mod context;
-mod delays;
 pub mod drop_in;
-mod ended;
-mod engines;
-mod entities;
+mod entity;
 mod error;
-mod executor;
-mod failures;
-mod finishing;
-mod followed;
-mod forward;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
+mod fault;
 mod guard;
 pub mod hooks;
-mod indexer;
-mod inherent;
-mod insurance;
-mod key;
-mod keyset;
-mod level;
-mod loader;
-mod meant;
-mod messages;
-mod missing;
-mod mutation;
-mod naming;
+mod index;
 pub mod outbox;
-mod own_type;
-mod parents;
-mod permits;
-mod probe;
-#[cfg(feature = "rbac")]
-mod restricted;
-mod scope;
-mod sink;
-mod stored_key;
-mod streamed;
-mod table_name;
 pub mod testing;
-mod token;
-mod touch;
-mod transaction;
-mod transactional;
-mod unkeyed;
-mod watched;
+mod unit_of_work;
 
-pub use batch::BatchExt;
 pub use bulk::{Bulk, BulkError, BulkExt};
-pub use cascade::Cascade;
 pub use connection::StreamedConnection;
-pub use entities::{Entities, EntityStream, EntityWorker};
+pub use connection::executor::{DatabaseExecutor, IntoDatabaseExecutor};
+pub use connection::save_in_transaction::SaveInTransaction;
+pub use connection::transaction::StreamedTransaction;
+pub use entity::batch::BatchExt;
+pub use entity::key::{Key, KeyError, KeyOf};
+pub use entity::parents::Parent;
+pub use entity::streamed::Streamed;
+pub use entity::streams::{Entities, EntityStream, EntityWorker};
+pub use entity::token::TokenExt;
 pub use error::{Error, ErrorKind};
-pub use executor::{DatabaseExecutor, IntoDatabaseExecutor};
-pub use failures::Failures;
 pub use guard::BypassGuard;
-pub use indexer::Indexer;
-pub use insurance::Insurance;
-pub use key::{Key, KeyError, KeyOf};
-pub use loader::{Loader, Rows, find_by_keys};
-pub use outbox::Relay;
-pub use parents::Parent;
+pub use hooks::touch::Touch;
+pub use index::cascade::Cascade;
+pub use index::failures::Failures;
+pub use index::indexer::Indexer;
+pub use index::loader::{Loader, Rows, find_by_keys};
+pub use index::sink::{Changes, Sink};
+pub use outbox::relay::Relay;
 pub use redstream_core as core;
 pub use redstream_core::{
     Batch, BoxError, CancellationToken, ConnectOptions, Consumer, DeadLetter, DeadLetters, Delayer, Handler,
@@ -151,18 +126,23 @@ pub use redstream_core::{
     Trimmed, Trimmer, Worker, stop_signal,
 };
 pub use redstream_seaorm_macros::Streamed;
-pub use sink::{Changes, Sink};
-pub use streamed::Streamed;
-pub use token::TokenExt;
-pub use touch::Touch;
-pub use transaction::StreamedTransaction;
-pub use transactional::SaveInTransaction;
+pub use unit_of_work::insurance::Insurance;
+
+#[cfg(feature = "chaos")]
+#[doc(hidden)]
+pub mod chaos {
+    //! The deliberate defects, for the chaos harness. No part of the interface.
+    pub use crate::fault::all;
+}
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use guard::fuzzing;
 
 /// What derived code and benchmarks name. Not for anybody else: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::entity::streamed::written_streams;
     pub use crate::guard::{StreamedEntity, tables_written, written};
-    pub use crate::streamed::written_streams;
     pub use ::async_trait::async_trait;
     pub use ::inventory;
     pub use ::redstream_core::WrittenStreams;

@@ -25,9 +25,12 @@
 //! # Ok(()) }
 //! ```
 
+// May use `fault` and `error`.
+
+pub(crate) mod commits;
 #[cfg(feature = "migration")]
 mod migration;
-mod relay;
+pub(crate) mod relay;
 
 use redstream_core::NewMessage;
 use sea_orm::sea_query::{ColumnDef, Expr, InsertStatement, Table, TableCreateStatement};
@@ -37,7 +40,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, StatementBuilder};
 pub use self::migration::Migration;
 pub use self::relay::Relay;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Rows a statement: below every database's limit of parameters.
 const ROWS_A_STATEMENT: usize = 1000;

@@ -56,6 +56,8 @@
 //! }
 //! ```
 
+// May use `outbox`, `entity` and `error`.
+
 mod capture;
 mod difference;
 mod inline;

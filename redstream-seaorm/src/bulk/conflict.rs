@@ -7,8 +7,8 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
 
 use super::BulkError;
 use super::returning::gives_back;
-use crate::keyset::key_columns;
-use crate::streamed::table;
+use crate::entity::key_query::key_columns;
+use crate::entity::streamed::table;
 
 pub(super) struct Conflict {
     pub(super) clause: OnConflict,

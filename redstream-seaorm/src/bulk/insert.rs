@@ -7,9 +7,9 @@ use super::conflict::Conflict;
 use super::returning::{Row, gives_back};
 use super::rows::{insert_all, insert_batch};
 use super::{Bulk, BulkError, begin, finish};
-use crate::hooks::tracked;
-use crate::streamed::table;
-use crate::{Streamed, parents};
+use crate::entity::parents;
+use crate::entity::streamed::{Streamed, table};
+use crate::hooks::lookup::tracked;
 
 impl<E: Streamed> Bulk<E> {
     /// Inserts these rows. Returns how many.

@@ -6,11 +6,11 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
 use super::page::are_exact;
 use super::{BulkError, follow, messages};
-use crate::scope::Scope;
-use crate::stored_key::stored_keys;
-use crate::streamed::table;
-use crate::table_name::TableName;
-use crate::{Key, Streamed};
+use crate::entity::key::Key;
+use crate::entity::stored_key::stored_keys;
+use crate::entity::streamed::{Streamed, table};
+use crate::entity::table_name::TableName;
+use crate::unit_of_work::Scope;
 
 pub(super) struct Named<E> {
     keys: Vec<Key<E>>,

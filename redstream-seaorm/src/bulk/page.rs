@@ -6,10 +6,10 @@ use sea_orm::sea_query::{Condition, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryTrait, Select};
 
 use super::BulkError;
-use crate::keyset::{is_one_of, keys_a_statement, keys_of, next_keys};
-use crate::stored_key::{is_exact, stored_keys};
-use crate::streamed::table;
-use crate::{Key, Streamed};
+use crate::entity::key::Key;
+use crate::entity::key_query::{is_one_of, keys_a_statement, keys_of, next_keys};
+use crate::entity::stored_key::{is_exact, stored_keys};
+use crate::entity::streamed::{Streamed, table};
 
 /// The next `limit` keys behind `after` that meet `condition`, or all of them, their rows locked where the database can.
 ///

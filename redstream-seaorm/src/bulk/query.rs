@@ -12,10 +12,11 @@ use super::page::{are_exact, kept, key_chunks, page, stored_as};
 use super::returning::{Returning, gives_back, returning};
 use super::update::Update;
 use super::{BulkError, begin, finish, follow, follow_parents, messages};
-use crate::keyset::{from_to, is_one_of};
-use crate::scope::Scope;
-use crate::streamed::table;
-use crate::{Key, Streamed, parents};
+use crate::entity::key::Key;
+use crate::entity::key_query::{from_to, is_one_of};
+use crate::entity::parents;
+use crate::entity::streamed::{Streamed, table};
+use crate::unit_of_work::Scope;
 
 const BATCH_SIZE: u64 = 1000;
 

@@ -8,8 +8,8 @@ use sea_orm::{
     StatementBuilder, TryGetableMany,
 };
 
-use crate::keyset::columns;
-use crate::{Key, KeyOf};
+use crate::entity::key::{Key, KeyOf};
+use crate::entity::key_query::columns;
 
 /// A statement that can give back what it wrote.
 pub(super) trait Returning: StatementBuilder {

@@ -12,9 +12,10 @@ use super::conflict::Conflict;
 use super::page::{are_exact, kept, present, stored_as};
 use super::returning::{Returned, Row, gives_back, returning};
 use super::{BulkError, follow, follow_parents, messages};
-use crate::scope::Scope;
-use crate::streamed::table;
-use crate::{Key, KeyOf, Streamed, parents};
+use crate::entity::key::{Key, KeyOf};
+use crate::entity::parents;
+use crate::entity::streamed::{Streamed, table};
+use crate::unit_of_work::Scope;
 
 /// How many values one statement holds: below every database's limit of parameters, of which SQLite's is the lowest.
 const VALUES_A_STATEMENT: usize = 30_000;

@@ -4,10 +4,9 @@ use sea_orm::sea_query::{Condition, UpdateStatement};
 use sea_orm::{DbErr, EntityTrait, IdenStatic, Iterable, QueryFilter, QueryTrait, UpdateMany};
 
 use super::BulkError;
-use crate::Streamed;
-use crate::keyset::key_columns;
-use crate::parents::leads_to_parent;
-use crate::streamed::table;
+use crate::entity::key_query::key_columns;
+use crate::entity::parents::leads_to_parent;
+use crate::entity::streamed::{Streamed, table};
 
 pub(super) struct Update<E: EntityTrait> {
     query: UpdateMany<E>,

@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use foldhash::fast::RandomState;
 use sea_orm::EntityTrait;
 
-use crate::table_name::{TableName, folded, same};
+use crate::entity::table_name::{TableName, folded, same};
 
 /// A streamed entity, as its derive makes it known when the program is linked: so the guard knows of a table of which
 /// nobody has saved anything yet.

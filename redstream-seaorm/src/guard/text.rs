@@ -8,7 +8,7 @@ use sea_orm::DbBackend;
 use super::statements::{Reading, Write, read};
 use super::tables::{Tables, Target};
 use super::views::Behind;
-use crate::table_name::TableName;
+use crate::entity::table_name::TableName;
 
 /// Texts that begin with these and hold one statement define nothing.
 const DEFINE_NOTHING: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use foldhash::fast::RandomState;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
-use crate::table_name::TableName;
+use crate::entity::table_name::TableName;
 
 /// With so many answers, those that are known are forgotten: a program may write tables of ever new names.
 const MANY: usize = 10_000;

@@ -11,7 +11,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::context::Relays;
 use async_trait::async_trait;
 use redstream_core::{CancellationToken, Condition, NewMessage, Producer, Pulse, StreamName, Worker, metrics};
 use sea_orm::{
@@ -20,14 +19,14 @@ use sea_orm::{
 
 use self::rows::{Row, count, delete, last_id, select};
 use self::sweep::Sweep;
-use crate::StreamedConnection;
-use crate::chaos::cross;
-use crate::mutation::{self, Mutation::RelayDeletesFirst};
+use crate::fault::cross;
+use crate::fault::{self, Mutation::RelayDeletesFirst};
+use crate::outbox::commits::Commits;
 
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Moves the rows of the outbox to Redis, oldest first; made by [`StreamedConnection::relay`]. Run it like any worker, in
+/// Moves the rows of the outbox to Redis, oldest first; made by [`StreamedConnection::relay`](crate::StreamedConnection::relay). Run it like any worker, in
 /// a [`Supervisor`](crate::Supervisor).
 ///
 /// It takes a batch of rows, adds their main messages, waits for Redis to acknowledge them, and deletes the rows. Whatever
@@ -46,7 +45,7 @@ pub struct Relay<C = DatabaseConnection> {
     primary: C,
     producer: Producer,
     /// Told when rows were committed in this process.
-    commits: Arc<Relays>,
+    commits: Arc<Commits>,
     batch_size: u64,
     interval: Duration,
     pulse: Pulse,
@@ -54,25 +53,21 @@ pub struct Relay<C = DatabaseConnection> {
     sweep: Mutex<Sweep>,
 }
 
-impl<C: Clone> StreamedConnection<C> {
-    /// The worker that moves what this connection, or any other, writes to the [outbox](crate::outbox).
-    ///
-    /// It looks at once when a commit of this connection wrote to it, and in intervals for the commits of others. The setters
-    /// of the connection come before it.
-    pub fn relay(&self) -> Relay<C> {
-        Relay {
-            primary: self.inner.clone(),
-            producer: self.context.producer.clone(),
-            commits: self.context.relays.make(),
+impl<C> Relay<C> {
+    /// `commits` are those of the connection that `primary` is.
+    pub(crate) fn new(primary: C, producer: Producer, commits: Arc<Commits>) -> Self {
+        commits.relay_made();
+        Self {
+            primary,
+            producer,
+            commits,
             batch_size: 1000,
             interval: Duration::from_secs(1),
             pulse: Pulse::default(),
             sweep: Mutex::default(),
         }
     }
-}
 
-impl<C> Relay<C> {
     /// How many rows are moved at once at the most. Default: 1000. Zero counts as one.
     #[must_use]
     pub fn batch_size(mut self, rows: u64) -> Self {
@@ -221,7 +216,7 @@ where
         let mut pause = self.interval;
         while !shutdown.is_cancelled() {
             // Made before the look, so that no commit after it is missed.
-            let committed = self.commits.committed.notified();
+            let committed = self.commits.notified();
             self.pulse.turn(Condition::Working);
             match self.run_once().await {
                 Ok(0) => {
@@ -274,7 +269,7 @@ struct Moved {
 
 /// A defect: the rows go before their messages are acknowledged.
 async fn lose<D: ConnectionTrait>(db: &D, rows: &[Row]) -> Result<(), DbErr> {
-    if !mutation::is(RelayDeletesFirst) {
+    if !fault::is(RelayDeletesFirst) {
         return Ok(());
     }
     delete(db, &rows.iter().map(|row| row.id).collect::<Vec<_>>()).await

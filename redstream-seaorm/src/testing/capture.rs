@@ -5,8 +5,10 @@ use sea_orm::ModelTrait;
 use serde_json::Value as Json;
 
 use super::Difference;
-use crate::streamed::message;
-use crate::{Entities, Error, Key, Streamed};
+use crate::entity::key::Key;
+use crate::entity::streamed::{Streamed, message};
+use crate::entity::streams::Entities;
+use crate::error::Error;
 
 /// How many messages are read at once.
 const PAGE: usize = 1000;

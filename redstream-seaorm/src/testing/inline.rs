@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use redstream_core::{BoxError, Consumer, Delayer, Progress, Sharded, Trimmed, Trimmer, Worker};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use crate::{EntityWorker, Relay};
+use crate::entity::streams::EntityWorker;
+use crate::outbox::relay::Relay;
 
 /// How often all workers may have their turn before it is said that they never come to rest.
 const ROUNDS: usize = 1000;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::{Behind, mariadb, sqlite};
-use crate::table_name::TableName;
+use crate::entity::table_name::TableName;
 
 /// From the relations of a name, in any schema if none is named, along the rules of views (and of tables), and from a partition or an heir to
 /// what it is part of, or the other way. A change of way would go from one partition to the next.

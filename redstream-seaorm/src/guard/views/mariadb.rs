@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::Behind;
-use crate::table_name::TableName;
+use crate::entity::table_name::TableName;
 
 /// The definition, once for each database that it seems to name; an empty one may not be read.
 const DEFINITION: &str = "

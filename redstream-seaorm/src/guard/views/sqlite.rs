@@ -3,8 +3,8 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::Behind;
+use crate::entity::table_name::TableName;
 use crate::guard::statements::read;
-use crate::table_name::TableName;
 
 pub(super) async fn behind(relation: &TableName, db: &impl ConnectionTrait) -> Result<Behind, DbErr> {
     let mut behind = Behind::default();

@@ -1,0 +1,159 @@
+//! Updates and deletes of one statement, which gives back what it wrote.
+
+use sea_orm::sea_query::{DeleteStatement, UpdateStatement};
+use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
+
+use super::page::{kept, key_chunks, page};
+use super::returning::{Returned, Row, gives_back, returning};
+use super::update::Update;
+use super::{Bulk, BulkError, begin, finish, follow, follow_parents, messages};
+use crate::entity::key::Key;
+use crate::entity::key_query::is_one_of;
+use crate::entity::parents;
+use crate::entity::streamed::{Streamed, table};
+use crate::unit_of_work::Scope;
+
+impl<E: Streamed> Bulk<E> {
+    /// Updates the rows by one statement in one transaction, and gives them back as they are now. All are held at once.
+    ///
+    /// Errors as [`update_many`](Self::update_many), and with [`BulkError::NoReturning`] where the database has no
+    /// `UPDATE … RETURNING`.
+    ///
+    /// ```no_run
+    /// # mod city {
+    /// #     use redstream_seaorm::Streamed;
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    /// #     #[sea_orm(table_name = "cities")]
+    /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String, pub country: String }
+    /// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    /// #     pub enum Relation {}
+    /// # }
+    /// use redstream_seaorm::{Bulk, StreamedConnection};
+    /// use sea_orm::ColumnTrait;
+    /// use sea_orm::sea_query::Expr;
+    ///
+    /// # async fn example(db: StreamedConnection) -> Result<(), sea_orm::DbErr> {
+    /// let cities: Vec<city::Model> = Bulk::<city::Entity>::new()
+    ///     .filter(city::Column::Country.eq("DD"))
+    ///     .update_returning(&db, |update| update.col_expr(city::Column::Country, Expr::value("DE")))
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn update_returning<D, S>(self, db: &D, set: S) -> Result<Vec<E::Model>, DbErr>
+    where
+        D: ConnectionTrait + TransactionTrait,
+        S: FnOnce(UpdateMany<E>) -> UpdateMany<E>,
+    {
+        let update = Update::new(set)?;
+        if !gives_back::<UpdateStatement>(db) {
+            let (verb, instead) = ("an UPDATE", "update_many");
+            return Err(BulkError::NoReturning { table: table::<E>(), verb, instead }.into());
+        }
+        let rows = self.update_at_once::<Row<E>, D>(db, &update).await?;
+        Ok(rows.into_iter().map(|Row(model)| model).collect())
+    }
+
+    /// Deletes the rows by one statement in one transaction, and gives them back as they were. All are held at once.
+    ///
+    /// Errors as [`delete_many`](Self::delete_many), and with [`BulkError::NoReturning`] where the database has no
+    /// `DELETE … RETURNING`.
+    pub async fn delete_returning<D>(self, db: &D) -> Result<Vec<E::Model>, DbErr>
+    where
+        D: ConnectionTrait + TransactionTrait,
+    {
+        if !gives_back::<DeleteStatement>(db) {
+            let (verb, instead) = ("a DELETE", "delete_many");
+            return Err(BulkError::NoReturning { table: table::<E>(), verb, instead }.into());
+        }
+        let (transaction, scope) = begin::<E, D>(db).await?;
+        let outcome = self.delete(&transaction, &scope).await;
+        let rows: Vec<Row<E>> = finish(transaction, outcome).await?;
+        self.report(rows.len() as u64, rows.is_empty());
+        Ok(rows.into_iter().map(|Row(model)| model).collect())
+    }
+
+    async fn delete<T: ConnectionTrait>(&self, transaction: &T, scope: &Scope) -> Result<Vec<Row<E>>, DbErr> {
+        if !parents::are_known::<E>() {
+            let delete = E::delete_many().filter(self.condition.clone()).into_query();
+            let rows = returning(transaction, delete).await?;
+            follow_rows(scope, &rows)?;
+            return Ok(rows);
+        }
+        // Found and locked first: a row that is gone does not tell its parents.
+        let keys: Vec<Key<E>> = page(transaction, self.condition.clone(), None, None).await?;
+        follow_parents(transaction, scope, &keys).await?;
+        let mut rows = Vec::with_capacity(keys.len());
+        for keys in key_chunks(&keys) {
+            rows.extend(returning(transaction, E::delete_many().filter(is_one_of(keys)).into_query()).await?);
+        }
+        follow_rows(scope, &rows)?;
+        Ok(rows)
+    }
+
+    /// Updates all rows in one transaction, whatever the batch size.
+    pub(super) async fn update_at_once<R, D>(&self, db: &D, update: &Update<E>) -> Result<Vec<R>, DbErr>
+    where
+        R: Returned<Entity = E>,
+        D: ConnectionTrait + TransactionTrait,
+    {
+        self.check()?;
+        if !gives_back::<UpdateStatement>(db) {
+            return Err(BulkError::RenamedKeys { table: table::<E>() }.into());
+        }
+        let (transaction, scope) = begin::<E, D>(db).await?;
+        let outcome = if update.renames || (update.is_announced && parents::are_known::<E>()) {
+            self.rename(&transaction, &scope, update).await
+        } else {
+            self.update(&transaction, &scope, update).await
+        };
+        let rows = finish(transaction, outcome).await?;
+        self.report(rows.len() as u64, rows.is_empty());
+        Ok(rows)
+    }
+
+    async fn update<R, T>(&self, transaction: &T, scope: &Scope, update: &Update<E>) -> Result<Vec<R>, DbErr>
+    where
+        R: Returned<Entity = E>,
+        T: ConnectionTrait,
+    {
+        let rows = returning(transaction, update.of(self.condition.clone())).await?;
+        if update.is_announced {
+            follow_written(transaction, scope, &rows).await?;
+        }
+        Ok(rows)
+    }
+
+    /// The old keys, and the old parents, are found first, the new ones come back.
+    async fn rename<R, T>(&self, transaction: &T, scope: &Scope, update: &Update<E>) -> Result<Vec<R>, DbErr>
+    where
+        R: Returned<Entity = E>,
+        T: ConnectionTrait,
+    {
+        let old: Vec<Key<E>> = page(transaction, self.condition.clone(), None, None).await?;
+        follow_parents(transaction, scope, &old).await?;
+        follow(scope, messages(&old)?)?;
+        let mut rows = Vec::with_capacity(old.len());
+        for old in key_chunks(&old) {
+            rows.extend(returning(transaction, update.of(is_one_of(old))).await?);
+        }
+        follow_written(transaction, scope, &rows).await?;
+        Ok(rows)
+    }
+}
+
+async fn follow_written<R, T>(transaction: &T, scope: &Scope, rows: &[R]) -> Result<(), DbErr>
+where
+    R: Returned<Entity: Streamed>,
+    T: ConnectionTrait,
+{
+    let keys = rows.iter().map(R::key).collect();
+    let keys = kept(transaction, keys).await?;
+    follow_parents(transaction, scope, &keys).await?;
+    Ok(follow(scope, messages(&keys)?)?)
+}
+
+fn follow_rows<R: Returned<Entity: Streamed>>(scope: &Scope, rows: &[R]) -> Result<(), DbErr> {
+    let keys: Vec<_> = rows.iter().map(R::key).collect();
+    Ok(follow(scope, messages(&keys)?)?)
+}

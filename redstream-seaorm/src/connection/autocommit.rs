@@ -1,0 +1,76 @@
+//! A statement that a hook has announced, outside a transaction: it gets one of its own.
+
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, DbErr, TransactionSession};
+
+use crate::connection::follow_up::{self, Before};
+use crate::connection::statement::lend;
+use crate::connection::transaction::StreamedTransaction;
+use crate::entity::generated_key::Answer;
+use crate::guard::admission::Admission;
+use crate::guard::permits::Promise;
+use crate::unit_of_work::Scope;
+use crate::unit_of_work::futures::beside;
+use crate::unit_of_work::shared::Context;
+
+/// A statement in a transaction of its own, as `ActiveRecord` has for every save: insured before its commit,
+/// announced after it.
+#[derive(Debug)]
+pub(crate) struct Own<T> {
+    transaction: StreamedTransaction<T>,
+    admission: Admission,
+    before: Before,
+}
+
+impl<T: TransactionSession + ConnectionTrait + Send + 'static> Own<T> {
+    /// Sends the delay messages of the keys that are known, and begins.
+    pub(crate) async fn begin(
+        context: &Arc<Context>,
+        admission: Admission,
+        begin: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<Self, DbErr> {
+        let scope = Scope::outermost(context.clone());
+        let insure = || {
+            let known = admission.promises.iter().filter_map(|promise| match promise {
+                Promise::Follow(followed) => Some(followed.message.clone()),
+                Promise::Kept | Promise::FollowAnswer(_) => None,
+            });
+            scope.insure(known)
+        };
+        let (begun, insured) = beside(begin, insure).await;
+        insured?;
+        let inner = begun?;
+        let transaction = StreamedTransaction::new(inner, scope);
+        let before = follow_up::before(&transaction.inner, &transaction.scope, &admission.promises).await?;
+        lend(&admission, &transaction.inner);
+        Ok(Self { transaction, admission, before })
+    }
+
+    pub(crate) fn executor(&self) -> &T {
+        &self.transaction.inner
+    }
+
+    pub(crate) async fn end<R: Answer>(self, answer: Result<R, DbErr>) -> Result<R, DbErr> {
+        let Self { transaction, admission: Admission { promises, .. }, before } = self;
+        let (inner, scope) = (&transaction.inner, &transaction.scope);
+        if answer.is_err() {
+            // It may have ended the transaction, which the rollback has to know.
+            scope.life().doubt();
+        }
+        let followed = match answer
+            .and_then(|answer| Ok((follow_up::told(&promises, &answer, inner.get_database_backend())?, answer)))
+        {
+            Ok((told, answer)) => follow_up::after(inner, scope, &promises, before, told).await.map(|()| answer),
+            Err(error) => Err(error),
+        };
+        match followed {
+            Ok(answer) => transaction.commit().await.map(|()| answer),
+            Err(error) => {
+                // Should even that fail, the server rolls back when it misses the connection.
+                let _ = transaction.rollback().await;
+                Err(error)
+            }
+        }
+    }
+}

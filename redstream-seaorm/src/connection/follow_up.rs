@@ -1,0 +1,130 @@
+//! What is insured and announced of a statement's rows: before it, by its answer, and by a look at the rows after it.
+
+use redstream_core::NewMessage;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+
+use crate::entity::generated_key::Answer;
+use crate::error::Error;
+use crate::fault::{self, Mutation::GivenKeyAnnounced};
+use crate::guard::permits::{Followed, Promise, WriteKind};
+use crate::unit_of_work::Scope;
+
+/// The messages of the keys that rows have before the statement, for each promise that needs them; empty if none does.
+pub(crate) type Before = Vec<Vec<NewMessage>>;
+
+/// What the answer tells, for each promise.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    messages: Vec<NewMessage>,
+    /// The statement wrote a row.
+    wrote: bool,
+}
+
+/// Reads and insures the keys that rows have before they are updated or deleted, if the given keys may be other spellings.
+pub(crate) async fn before(db: &impl ConnectionTrait, scope: &Scope, promises: &[Promise]) -> Result<Before, DbErr> {
+    if !promises.iter().any(|promise| matches!(promise, Promise::Follow(followed) if followed.is_read_before())) {
+        return Ok(Before::new());
+    }
+    let mut before = Before::with_capacity(promises.len());
+    for promise in promises {
+        before.push(match promise {
+            Promise::Follow(Followed { kind, stored: Some(stored), .. }) if *kind != WriteKind::Insert => {
+                Box::pin(stored.look_up_first(db)).await?
+            }
+            _ => Vec::new(),
+        });
+    }
+    scope.insure(before.iter().flatten().cloned())?;
+    Ok(before)
+}
+
+/// Reads the answer. Errors if a generated key is not in it.
+pub(crate) fn told(promises: &[Promise], answer: &impl Answer, backend: DbBackend) -> Result<Vec<Told>, DbErr> {
+    let of = |promise: &Promise| {
+        Ok(match promise {
+            Promise::Kept => Told::default(),
+            Promise::Follow(Followed { stored: None, .. }) if backend == DbBackend::Sqlite => {
+                // It gives back the key that it was given.
+                Told { messages: Vec::new(), wrote: true }
+            }
+            Promise::Follow(Followed { stored: None, keys, key, .. }) => {
+                Told { messages: answer.returned_but(*keys, key)?, wrote: true }
+            }
+            Promise::Follow(followed) => Told { messages: answer.returned(followed.keys)?, wrote: answer.wrote() },
+            Promise::FollowAnswer(keys) => Told { messages: answer.messages(*keys)?, wrote: answer.wrote() },
+        })
+    };
+    promises.iter().map(of).collect()
+}
+
+/// Insures and announces the rows that were written. Errors with [`Error::KeyRewritten`] if a row has a key that cannot be known.
+pub(crate) async fn after(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    promises: &[Promise],
+    before: Before,
+    told: Vec<Told>,
+) -> Result<(), DbErr> {
+    let mut before = before.into_iter();
+    for (promise, told) in promises.iter().zip(told) {
+        let before = before.next().unwrap_or_default();
+        match promise {
+            Promise::Kept => {}
+            Promise::FollowAnswer(_) => announce(scope, told.messages)?,
+            // Insured before the statement.
+            Promise::Follow(Followed { stored: None, message, .. }) if told.messages.is_empty() => {
+                scope.announce_later([message.clone()]);
+            }
+            Promise::Follow(followed) => announce(scope, followed.messages(db, before, told).await?)?,
+        }
+    }
+    Ok(())
+}
+
+fn announce(scope: &Scope, messages: Vec<NewMessage>) -> Result<(), Error> {
+    scope.insure(messages.iter().cloned())?;
+    scope.announce_later(messages);
+    Ok(())
+}
+
+impl Followed {
+    fn is_read_before(&self) -> bool {
+        self.stored.is_some() && self.kind != WriteKind::Insert
+    }
+
+    /// The messages of every key that the row had and has.
+    async fn messages(
+        &self,
+        db: &impl ConnectionTrait,
+        before: Vec<NewMessage>,
+        told: Told,
+    ) -> Result<Vec<NewMessage>, DbErr> {
+        if fault::is(GivenKeyAnnounced) {
+            return Ok(vec![self.message.clone()]);
+        }
+        let now = self.now(db, told).await?;
+        let mut messages = match self.kind {
+            WriteKind::Insert => Vec::new(),
+            WriteKind::Update | WriteKind::Delete => before,
+        };
+        if messages.is_empty() && (now.is_empty() || self.kind != WriteKind::Insert) {
+            messages.push(self.message.clone());
+        }
+        messages.extend(now);
+        Ok(messages)
+    }
+
+    /// The messages of the keys that rows have now, as far as they are known.
+    async fn now(&self, db: &impl ConnectionTrait, told: Told) -> Result<Vec<NewMessage>, DbErr> {
+        let Told { messages, wrote } = told;
+        let Some(stored) = self.stored.as_ref().filter(|_| wrote && self.kind != WriteKind::Delete) else {
+            return Ok(messages);
+        };
+        // SQLite gives back a row as it is before its AFTER triggers, and has no others that change it.
+        if !messages.is_empty() && db.get_database_backend() != DbBackend::Sqlite {
+            return Ok(messages);
+        }
+        let now = Box::pin(stored.look_up(db)).await?;
+        if now.is_empty() { Err(Error::KeyRewritten { table: stored.table().to_owned() }.into()) } else { Ok(now) }
+    }
+}

@@ -1,0 +1,65 @@
+//! A statement that a hook has announced, in a transaction that was there before it.
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::connection::follow_up::{self, Before};
+use crate::entity::generated_key::Answer;
+use crate::guard::admission::Admission;
+use crate::guard::permits::Promise;
+use crate::hooks::lookup;
+use crate::unit_of_work::Scope;
+use crate::unit_of_work::unkeyed_insert::Running;
+
+/// A statement in a transaction that was there before it.
+#[derive(Debug)]
+pub(crate) struct Within<'a, T> {
+    inner: &'a T,
+    scope: &'a Scope,
+    admission: Admission,
+    before: Before,
+    running: Running<'a>,
+}
+
+impl<'a, T: ConnectionTrait> Within<'a, T> {
+    pub(crate) async fn begin(inner: &'a T, scope: &'a Scope, admission: Admission) -> Result<Self, DbErr> {
+        let before = follow_up::before(inner, scope, &admission.promises).await;
+        let before = before.inspect_err(|_| scope.life().doubt())?;
+        lend(&admission, inner);
+        Ok(Self { inner, scope, admission, before, running: scope.unkeyed.begin() })
+    }
+
+    pub(crate) fn executor(&self) -> &T {
+        self.inner
+    }
+
+    pub(crate) async fn end<R: Answer>(self, answer: Result<R, DbErr>) -> Result<R, DbErr> {
+        let Self { inner, scope, admission: Admission { promises, .. }, before, running } = self;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                running.answered();
+                return Err(error);
+            }
+        };
+        // With an error of these, a row is there whose key cannot be insured: as good as cut off.
+        let told = follow_up::told(&promises, &answer, inner.get_database_backend())?;
+        let followed = follow_up::after(inner, scope, &promises, before, told).await;
+        followed.inspect_err(|_| scope.life().doubt())?;
+        running.answered();
+        Ok(answer)
+    }
+}
+
+/// Answers for a statement before a streamed connection below.
+pub(super) fn lend(admission: &Admission, below: &impl ConnectionTrait) {
+    let Some((tables, is_unread)) = admission.lent() else { return };
+    let Some(below) = lookup::find(below) else { return };
+    if let Some(permits) = below.permits() {
+        for table in tables {
+            permits.give(table.clone(), None, Promise::Kept);
+        }
+        if is_unread {
+            permits.give_unread();
+        }
+    }
+}

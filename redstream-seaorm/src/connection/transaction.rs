@@ -1,0 +1,272 @@
+//! The transaction: insured before COMMIT, announced after it.
+
+use std::sync::Arc;
+
+use redstream_core::{Producer, SyncToken};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, TransactionSession};
+
+use crate::connection::statement::Within;
+use crate::error::Error;
+use crate::fault::{
+    self,
+    Mutation::{ImplicitCommitUnseen, RollbackAnnounces, SavepointAnnounces},
+};
+use crate::guard::admission::Admission;
+use crate::guard::{Control, Guard, Text, control};
+use crate::hooks::lookup::Tracked;
+use crate::outbox;
+use crate::unit_of_work::announcement::Announcement;
+use crate::unit_of_work::commit;
+use crate::unit_of_work::delay_pipeline::InsuredBy;
+use crate::unit_of_work::futures::{Finishing, beside};
+use crate::unit_of_work::liveness::is_aborted;
+use crate::unit_of_work::shared::Context;
+use crate::unit_of_work::{Open, Scope};
+
+/// A transaction, or a savepoint in one, begun on a [`StreamedConnection`](crate::StreamedConnection).
+///
+/// Dropping it rolls it back, and announces nothing.
+#[derive(Debug)]
+pub struct StreamedTransaction<T = DatabaseTransaction> {
+    pub(crate) inner: T,
+    pub(crate) scope: Open,
+}
+
+impl<T> StreamedTransaction<T> {
+    pub(crate) fn new(inner: T, scope: Arc<Scope>) -> Self {
+        Self { inner, scope: Open::new(scope) }
+    }
+
+    /// The wrapped transaction. Writes through it are not noticed by anybody; a streamed entity refuses them where it
+    /// can.
+    pub fn inner(&self) -> &T {
+        &self.inner
+    }
+
+    /// The producer that writes the messages.
+    pub fn producer(&self) -> &Producer {
+        &self.scope.context.producer
+    }
+
+    pub(crate) fn tracked(&self) -> Tracked {
+        Tracked::Transaction(Arc::clone(&self.scope))
+    }
+
+    pub(crate) fn admit(&self, text: &Text<'_>) -> Result<Admission, DbErr> {
+        let Context { guard, settings, .. } = &*self.scope.context;
+        let mut admission = guard.admit(text, &self.scope.all_permits(), settings.nested)?;
+        self.scope.keep(admission.take_changing());
+        Ok(admission)
+    }
+
+    pub(crate) fn bypass_guard(&self) -> &Guard {
+        &self.scope.context.guard
+    }
+
+    pub(crate) fn looks_at_statements(&self) -> bool {
+        self.scope.all_permits().any(|permits| self.scope.context.guard.looks(permits))
+    }
+
+    pub(crate) fn wrap<N>(&self, begun: Result<N, DbErr>) -> Result<StreamedTransaction<N>, DbErr> {
+        Ok(StreamedTransaction::new(begun?, self.scope.savepoint()))
+    }
+}
+
+impl<T: ConnectionTrait> StreamedTransaction<T> {
+    pub(crate) async fn attend(&self, admission: Admission) -> Result<Within<'_, T>, DbErr> {
+        Within::begin(&self.inner, &self.scope, admission).await
+    }
+
+    pub(crate) const IN_TRANSACTION: bool = true;
+
+    /// Rows are streamed past this, and so is the error that may end their stream: to be asked about before anything follows.
+    #[cfg(feature = "stream")]
+    pub(crate) fn streams(&self) {
+        self.scope.life().doubt();
+    }
+
+    /// Called before each statement, and before a savepoint. Errors if the database has ended the transaction, and if this text
+    /// would end it; what may end it is insured first.
+    pub(crate) async fn ready(&self, text: Option<&str>) -> Result<(), DbErr> {
+        if self.scope.context.settings.nested {
+            // The transaction below does all this.
+            return Ok(());
+        }
+        if !self.scope.life().is_sure() {
+            Box::pin(self.still_lives()).await?;
+        }
+        match text.and_then(|text| control(text, self.inner.get_database_backend())) {
+            None => Ok(()),
+            Some(Control::Explicit(statement)) => Err(Error::TransactionControl { statement }.into()),
+            Some(Control::Implicit(_)) if fault::is(ImplicitCommitUnseen) => Ok(()),
+            Some(Control::Implicit(statement)) => Err(Error::ImplicitCommit { statement }.into()),
+            Some(Control::Unknown) => {
+                Box::pin(self.insure_what_is_written()).await?;
+                self.scope.life().doubt();
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs a statement, and does what the hook before it has noted once that has been sent.
+    pub(crate) async fn beside<R>(&self, statement: impl Future<Output = Result<R, DbErr>>) -> Result<R, DbErr> {
+        let sent = self.scope.life().begin();
+        let (answer, ()) = beside(statement, || self.scope.work_off()).await;
+        sent.answered(&answer);
+        if answer.is_err() {
+            Box::pin(self.ask()).await;
+        }
+        answer
+    }
+
+    /// Asks the database whether it still has the transaction, if there is a doubt.
+    async fn ask(&self) {
+        if !self.scope.context.settings.nested {
+            self.scope.life().ask(&self.inner, self.scope.open_savepoints()).await;
+        }
+    }
+
+    async fn still_lives(&self) -> Result<(), Error> {
+        self.ask().await;
+        if self.scope.life().has_ended() { Err(Error::TransactionEnded) } else { Ok(()) }
+    }
+
+    /// Whether a commit would do what it says.
+    async fn may_commit(&self) -> Result<(), Error> {
+        self.scope.may_commit()?;
+        let life = self.scope.life();
+        if life.is_sure() {
+            return Ok(());
+        }
+        Box::pin(self.still_lives()).await?;
+        // A savepoint of an aborted transaction is not released: that is an error by itself.
+        let may_be_aborted = self.inner.get_database_backend() == DbBackend::Postgres && !self.scope.is_savepoint();
+        if may_be_aborted && life.is_doubted() && Box::pin(is_aborted(&self.inner)).await {
+            return Err(Error::TransactionAborted);
+        }
+        Ok(())
+    }
+
+    /// All that this transaction has written, before a statement that may commit it.
+    async fn insure_what_is_written(&self) -> Result<(), Error> {
+        let messages = self.scope.changed_so_far();
+        if messages.is_empty() && self.scope.delays.is_empty() {
+            return Ok(());
+        }
+        match self.scope.delays.settled().await? {
+            InsuredBy::Redis => Ok(()),
+            InsuredBy::Outbox => outbox::write(&self.inner, &messages).await,
+        }
+    }
+}
+
+impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransaction<T> {
+    /// Waits for Redis to acknowledge the delay messages, commits, and writes the main messages.
+    ///
+    /// Errors, after a rollback, where a delay message was not written; within the bounds that
+    /// [`response_timeout`](redstream_core::ConnectOptions::response_timeout) and
+    /// [`give_up_after`](redstream_core::ConnectOptions::give_up_after) set together. A main message that fails is no error: it is logged,
+    /// counted, and the delayer brings the change.
+    ///
+    /// Errors, after a rollback, where the future of an insert was dropped before its generated key was known: its row could
+    /// not be insured. Roll back to a savepoint where you mean to drop such futures.
+    ///
+    /// Errors, after a rollback, where a savepoint inside is still open, and where this is a savepoint whose transaction is over:
+    /// to the database it would be a commit of that other level.
+    ///
+    /// Dropping the future of the commit does not stop half way: a commit that has begun goes on to its end, in a task of its own.
+    /// So poll it or drop it: the transaction stays open for as long as the future is held and not polled. A savepoint is
+    /// released, and its announcements wait for the outer commit.
+    ///
+    /// Errors with [`Error::TransactionEnded`], after a rollback, if the database has ended the transaction by itself: after a
+    /// deadlock of MariaDB, an `ON CONFLICT ROLLBACK` of SQLite, a procedure that commits. Every statement after that errors in the
+    /// same way, at each level; [`rollback`](Self::rollback) succeeds. Retry the whole transaction, never its last statement.
+    ///
+    /// Errors with [`Error::TransactionAborted`], after a rollback, if a statement failed on PostgreSQL and no savepoint was rolled
+    /// back to since: to the driver alone that commit would succeed, and commit nothing.
+    ///
+    /// With [`announce_in_background`](crate::StreamedConnection::announce_in_background) it returns when the database has
+    /// committed, and the main messages follow.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        let announcement =
+            if self.scope.context.settings.in_background { Announcement::Follows } else { Announcement::Awaited };
+        self.conclude(announcement).await.map(drop)
+    }
+
+    /// [`commit`](Self::commit), and a token of what was announced: pass it to
+    /// [`Redstream::wait_until_synced`](redstream_core::Redstream::wait_until_synced) to read your own writes in a secondary
+    /// datastore.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use redstream_seaorm::{Redstream, StreamedConnection};
+    /// # use sea_orm::TransactionTrait;
+    /// # async fn example(db: StreamedConnection, redstream: Redstream) -> Result<(), Box<dyn std::error::Error>> {
+    /// let txn = db.begin().await?;
+    /// // … saves …
+    /// let written = txn.commit_with_token().await?;
+    /// redstream.wait_until_synced("search", &written, Duration::from_secs(5)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// A transaction that wrote several entities names all their streams; a consumer that reads one of them is waited for by
+    /// [`written.of::<book::Entity>()`](crate::TokenExt::of).
+    ///
+    /// A savepoint has nothing to wait for: its token is empty, and the outer commit's holds its writes.
+    ///
+    /// Waits for the main messages, whatever [`announce_in_background`](crate::StreamedConnection::announce_in_background) says:
+    /// the token holds their ids.
+    pub async fn commit_with_token(self) -> Result<SyncToken, DbErr> {
+        self.conclude(Announcement::Awaited).await
+    }
+
+    async fn conclude(self, announcement: Announcement) -> Result<SyncToken, DbErr> {
+        if let Err(error) = self.may_commit().await {
+            // Should even that fail, the server rolls back when it misses the connection.
+            let _ = self.inner.rollback().await;
+            return Err(error.into());
+        }
+        if self.scope.is_savepoint() {
+            let released = self.inner.commit().await;
+            if released.is_err() {
+                self.scope.life().doubt();
+            }
+            released?;
+            self.scope.released();
+            return Ok(SyncToken::new());
+        }
+        if self.scope.unkeyed.is_cut_off() {
+            // Should even that fail, the server rolls back when it misses the connection.
+            let _ = self.inner.rollback().await;
+            return Err(Error::InsertCutOff.into());
+        }
+        if self.scope.is_empty() {
+            return self.inner.commit().await.map(|()| SyncToken::new());
+        }
+        let Self { inner, scope } = self;
+        Finishing::new(commit::run(inner, scope, announcement)).await
+    }
+
+    /// Rolls back. Nothing is announced; a delay message that was sent makes consumers read an unchanged row, later.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        if fault::is(RollbackAnnounces) && !self.scope.is_savepoint() {
+            self.scope.context.announce(self.scope.take_announcements(), false).await;
+        }
+        if fault::is(SavepointAnnounces) {
+            self.scope.released();
+        }
+        let life = self.scope.life();
+        if life.is_doubted() {
+            self.ask().await;
+        }
+        let had_ended = life.has_ended();
+        let rolled_back = self.inner.rollback().await;
+        if had_ended {
+            return Ok(());
+        }
+        if rolled_back.is_err() {
+            self.scope.life().doubt();
+        }
+        rolled_back
+    }
+}

@@ -1,0 +1,47 @@
+//! `db.watched()`: SeaORM's own connection for code that insists on its type, which says what it misses.
+
+use std::sync::Arc;
+
+use sea_orm::{DatabaseConnection, metric};
+
+use crate::connection::StreamedConnection;
+use crate::guard::{BypassGuard, Target, Text};
+use crate::hooks::task_scope;
+use crate::unit_of_work::shared::Context;
+
+impl StreamedConnection<DatabaseConnection> {
+    /// A clone of the wrapped connection, of the same pool, that warns of statements that write a streamed table and of which no hook
+    /// told before: `update_many`, `delete_many`, `insert_many`, seeds, raw SQL, and saves of entities whose own behaviour calls no
+    /// hook. For frameworks and crates that take a [`DatabaseConnection`]:
+    ///
+    /// ```no_run
+    /// # use redstream_seaorm::StreamedConnection;
+    /// # use sea_orm::{DatabaseConnection, DbErr};
+    /// # async fn seed(_: &DatabaseConnection) -> Result<(), DbErr> { Ok(()) }
+    /// # async fn example(db: StreamedConnection) -> Result<(), DbErr> {
+    /// let plain = db.watched();
+    /// db.scope(seed(&plain)).await
+    /// # }
+    /// ```
+    ///
+    /// SeaORM tells of a statement when it has run, so none can be refused here: with [`BypassGuard::Warn`] the line is a warning, once for
+    /// each text; with [`BypassGuard::Deny`] it is an error, each time; with [`BypassGuard::Off`] there is none. Each is counted as a
+    /// bypass. Not seen: `execute_unprepared`, `stream`, and writes through views. It takes the place of a metric callback that the
+    /// wrapped connection has (of the clone's; the wrapped one keeps its own).
+    pub fn watched(&self) -> DatabaseConnection {
+        let mut plain = self.inner.clone();
+        let context = self.context.clone();
+        plain.set_metric_callback(move |info| watch(&context, info));
+        plain
+    }
+}
+
+fn watch(context: &Arc<Context>, info: &metric::Info<'_>) {
+    if context.settings.guard == BypassGuard::Off {
+        return;
+    }
+    let text = Text::read(&info.statement.sql, info.statement.db_backend);
+    let ambient = task_scope::current();
+    let is_told = |target: &Target<'_>| ambient.as_ref().is_some_and(|ambient| ambient.told.take(target));
+    context.guard.watch(&text, is_told, info.failed);
+}

@@ -1,0 +1,23 @@
+//! What is known of a streamed entity: its streams, its keys and their messages, and its relations.
+//!
+//! # Layout
+//! - [`streamed`] is the trait, [`parents`] and [`relation`] what it says of other entities;
+//! - [`key`] is a key and its form in messages, [`key_query`] the conditions and pages of keys in SQL;
+//! - [`generated_key`] and [`stored_key`] read the keys that the database has;
+//! - [`decode`] reads the keys of a batch back, [`batch`] for handlers;
+//! - [`streams`] and [`token`] are the streams of an entity, for workers and for readers.
+//!
+//! May use `error` alone.
+
+pub(crate) mod batch;
+pub(crate) mod decode;
+pub(crate) mod generated_key;
+pub(crate) mod key;
+pub(crate) mod key_query;
+pub(crate) mod parents;
+pub(crate) mod relation;
+pub(crate) mod stored_key;
+pub(crate) mod streamed;
+pub(crate) mod streams;
+pub(crate) mod table_name;
+pub(crate) mod token;

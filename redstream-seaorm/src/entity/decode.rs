@@ -1,0 +1,113 @@
+//! Which records the messages of a batch name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use redstream_core::{Batch, BoxError, DecodeError, HandlerError, Message, MessageId, metrics};
+use sea_orm::sea_query::IntoValueTuple;
+use serde::de::Error as _;
+use serde_json::Value as Json;
+
+use crate::entity::key::{Key, KeyOf, KeyReader};
+use crate::entity::streamed::{KIND, Streamed};
+
+/// Reads the key back that a payload was made of; none if the payload is another entity's.
+pub(crate) struct Decoder<E>(Arc<Decode<E>>);
+
+type Decode<E> = dyn Fn(Json) -> Result<Option<Key<E>>, serde_json::Error> + Send + Sync;
+
+impl<E: Streamed> Decoder<E> {
+    /// The key's columns, by name, of a JSON object of the entity's kind.
+    pub(crate) fn columns() -> Self {
+        let reader = KeyReader::new();
+        Self(Arc::new(move |payload| {
+            if !is_own_kind::<E>(&payload) {
+                return Ok(None);
+            }
+            reader.read(&payload).map(Some).map_err(serde_json::Error::custom)
+        }))
+    }
+
+    /// The same, and what is no object of the key's columns is another entity's.
+    pub(crate) fn own_columns() -> Self {
+        let reader = KeyReader::new();
+        Self(Arc::new(move |payload| Ok(is_own_kind::<E>(&payload).then(|| reader.read(&payload).ok()).flatten())))
+    }
+
+    /// As the user says.
+    pub(crate) fn by<F>(decode: F) -> Self
+    where
+        F: Fn(Json) -> Result<Option<KeyOf<E>>, BoxError> + Send + Sync + 'static,
+    {
+        Self(Arc::new(move |payload| match decode(payload) {
+            Ok(key) => Ok(key.map(|key| Key::from_values(key.into_value_tuple()))),
+            Err(error) => Err(error.downcast().map_or_else(serde_json::Error::custom, |error| *error)),
+        }))
+    }
+
+    pub(crate) fn key_of(&self, message: &Message) -> Result<Option<Key<E>>, DecodeError> {
+        (self.0)(message.payload()?).map_err(|source| DecodeError::Json { id: message.id(), source })
+    }
+}
+
+/// Whether a payload is of the entity's kind, if it has one. A payload without a kind was written before the entity had one.
+pub(crate) fn is_own_kind<E: Streamed>(payload: &Json) -> bool {
+    match (E::kind(), payload.get(KIND)) {
+        (Some(own), Some(kind)) => kind == own,
+        _ => true,
+    }
+}
+
+/// The records that a batch names, each once, and the messages that name them.
+pub(crate) struct Named<E> {
+    keys: Vec<Key<E>>,
+    messages: HashMap<Key<E>, Vec<MessageId>>,
+}
+
+impl<E: Streamed> Named<E> {
+    /// Errors with the first message that names no record. Those of other entities are passed over.
+    pub(crate) fn in_batch(batch: &Batch, decoder: &Decoder<E>) -> Result<Self, DecodeError> {
+        let (mut keys, mut messages) = (Vec::with_capacity(batch.len()), HashMap::<_, Vec<_>>::new());
+        let mut passed_over = 0_u64;
+        for message in batch.messages() {
+            let Some(key) = decoder.key_of(message)? else {
+                passed_over += 1;
+                continue;
+            };
+            let naming = messages.entry(key.clone()).or_default();
+            if naming.is_empty() {
+                keys.push(key);
+            }
+            naming.push(message.id());
+        }
+        if passed_over > 0 {
+            let labels = [("stream", batch.stream().to_string()), ("consumer", batch.consumer().to_owned())];
+            ::metrics::counter!(metrics::PASSED_OVER, &labels).increment(passed_over);
+            tracing::debug!(
+                stream = %batch.stream(), consumer = batch.consumer(), messages = passed_over,
+                "messages of other entities passed over"
+            );
+        }
+        Ok(Self { keys, messages })
+    }
+
+    /// The keys, in the order in which they were first named.
+    pub(crate) fn keys(&self) -> &[Key<E>] {
+        &self.keys
+    }
+
+    /// The record that one key names has another key: what fails for that one fails for the messages that name this.
+    pub(crate) fn add_alias(&mut self, named: &Key<E>, stored: Key<E>) {
+        if let Some(messages) = self.messages.get(named).cloned() {
+            self.messages.entry(stored).or_default().extend(messages);
+        }
+    }
+
+    /// A failure of all the messages that name these records; of the whole batch if a record is not named by any.
+    pub(crate) fn failure(&self, keys: &[Key<E>], error: impl Into<BoxError>) -> HandlerError {
+        let Some(naming) = keys.iter().map(|key| self.messages.get(key)).collect::<Option<Vec<_>>>() else {
+            return HandlerError::new(error);
+        };
+        HandlerError::only(naming.into_iter().flatten().copied(), error)
+    }
+}

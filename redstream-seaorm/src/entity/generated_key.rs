@@ -1,0 +1,123 @@
+//! The keys that a database generated, as its answer to an INSERT tells them.
+
+use redstream_core::NewMessage;
+use sea_orm::sea_query::{IntoValueTuple, ValueTuple};
+use sea_orm::{DbErr, ExecResult, PrimaryKeyTrait, QueryResult, TryFromU64, TryGetableMany};
+
+use crate::entity::key::KeyOf;
+use crate::entity::key_query::key_columns;
+use crate::entity::streamed::{Streamed, message, table};
+use crate::error::Error;
+
+/// Makes messages of the answer to an INSERT, for one entity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadKeys {
+    key: fn(&QueryResult) -> Result<ValueTuple, DbErr>,
+    of_row: fn(&QueryResult) -> Result<NewMessage, DbErr>,
+    of_last_id: fn(u64) -> Result<NewMessage, DbErr>,
+}
+
+impl ReadKeys {
+    pub(crate) fn of<E: Streamed>() -> Self {
+        Self { key: key_of_row::<E>, of_row: of_row::<E>, of_last_id: of_last_id::<E> }
+    }
+
+    /// The message of a row that has the key's columns.
+    pub(crate) fn of_row(self, row: &QueryResult) -> Result<NewMessage, DbErr> {
+        (self.of_row)(row)
+    }
+}
+
+/// What a statement is answered with.
+pub(crate) trait Answer {
+    /// The messages of the rows that it tells the keys of, generated ones included.
+    fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr>;
+
+    /// The messages of the rows that it holds.
+    fn returned(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        self.rows().iter().map(keys.of_row).collect()
+    }
+
+    /// The same, without the rows of this key.
+    fn returned_but(&self, keys: ReadKeys, given: &ValueTuple) -> Result<Vec<NewMessage>, DbErr> {
+        let mut others = Vec::new();
+        for row in self.rows() {
+            if (keys.key)(row)? != *given {
+                others.push((keys.of_row)(row)?);
+            }
+        }
+        Ok(others)
+    }
+
+    /// The rows that it holds.
+    fn rows(&self) -> &[QueryResult];
+
+    /// Whether the statement wrote a row.
+    fn wrote(&self) -> bool;
+}
+
+/// The row that `RETURNING` gave.
+impl Answer for Option<QueryResult> {
+    fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        self.returned(keys)
+    }
+
+    fn rows(&self) -> &[QueryResult] {
+        self.as_slice()
+    }
+
+    fn wrote(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl Answer for Vec<QueryResult> {
+    fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        self.returned(keys)
+    }
+
+    fn rows(&self) -> &[QueryResult] {
+        self
+    }
+
+    fn wrote(&self) -> bool {
+        !self.is_empty()
+    }
+}
+
+/// Without `RETURNING`: the last key that the database generated.
+impl Answer for ExecResult {
+    fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
+        if self.rows_affected() == 0 {
+            return Ok(Vec::new());
+        }
+        (keys.of_last_id)(self.last_insert_id()).map(|message| vec![message])
+    }
+
+    fn rows(&self) -> &[QueryResult] {
+        &[]
+    }
+
+    fn wrote(&self) -> bool {
+        self.rows_affected() > 0
+    }
+}
+
+fn key_of_row<E: Streamed>(row: &QueryResult) -> Result<ValueTuple, DbErr> {
+    let columns: Vec<String> = key_columns::<E>().map(str::to_owned).collect();
+    Ok(KeyOf::<E>::try_get_many(row, "", &columns)?.into_value_tuple())
+}
+
+fn of_row<E: Streamed>(row: &QueryResult) -> Result<NewMessage, DbErr> {
+    Ok(message::<E>(key_of_row::<E>(row)?)?)
+}
+
+fn of_last_id<E: Streamed>(id: u64) -> Result<NewMessage, DbErr> {
+    let untold = || Error::GeneratedKey { table: table::<E>() };
+    // Of another kind of key it tells nothing, and types such as text would take it all the same.
+    if id == 0 || !<E::PrimaryKey as PrimaryKeyTrait>::auto_increment() {
+        return Err(untold().into());
+    }
+    let key = KeyOf::<E>::try_from_u64(id).map_err(|_| untold())?;
+    Ok(message::<E>(key.into_value_tuple())?)
+}

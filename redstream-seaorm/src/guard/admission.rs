@@ -1,0 +1,68 @@
+//! The verdict on a statement.
+
+use sea_orm::ConnectionTrait;
+
+use crate::entity::table_name::TableName;
+use crate::guard::engines::warn_of_those_without_transactions;
+use crate::guard::permits::Promise;
+use crate::guard::views::Changing;
+
+/// What the guard found of a statement.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    pub(crate) promises: Vec<Promise>,
+    /// The streamed tables that it writes; told where a connection below wants to know.
+    tables: Vec<TableName>,
+    /// Those that are written for the first time, on a database whose tables may take no part in transactions.
+    unknown: Vec<String>,
+    /// Its text does not tell what it writes; told likewise.
+    is_unread: bool,
+    /// While it runs, no answer about views is kept.
+    changing: Option<Changing>,
+}
+
+impl Admission {
+    pub(crate) fn promised(&mut self, promises: Vec<Promise>) {
+        self.promises.extend(promises);
+    }
+
+    pub(crate) fn lends(&mut self, table: TableName) {
+        self.tables.push(table);
+    }
+
+    /// This table is written for the first time.
+    pub(crate) fn writes_first(&mut self, table: String) {
+        self.unknown.push(table);
+    }
+
+    /// What is to be known of the tables before they are written.
+    pub(crate) async fn look_at_tables(&self, db: &impl ConnectionTrait) {
+        if !self.unknown.is_empty() && !db.is_mock_connection() {
+            Box::pin(warn_of_those_without_transactions(db, &self.unknown)).await;
+        }
+    }
+
+    pub(crate) fn lends_unread(&mut self) {
+        self.is_unread = true;
+    }
+
+    pub(crate) fn changes(&mut self, changing: Changing) {
+        self.changing = Some(changing);
+    }
+
+    /// What is to be kept until the transaction is over.
+    pub(crate) fn take_changing(&mut self) -> Option<Changing> {
+        self.changing.take()
+    }
+
+    /// Whether there is more to do than to run it.
+    pub(crate) fn is_to_be_followed(&self) -> bool {
+        self.promises.iter().any(|promise| !matches!(promise, Promise::Kept))
+    }
+
+    /// Whether a connection below wants to be told of it, and what: the streamed tables, and whether its text does not tell what
+    /// it writes.
+    pub(crate) fn lent(&self) -> Option<(&[TableName], bool)> {
+        (self.is_unread || !self.tables.is_empty()).then_some((&self.tables, self.is_unread))
+    }
+}

@@ -1,0 +1,101 @@
+//! How a hook finds the streamed connection behind the `&impl ConnectionTrait` that SeaORM hands it.
+//!
+//! The hook arms a thread-local, calls `get_database_backend`, and a streamed connection or transaction answers by leaving
+//! itself there. That method is synchronous, takes no argument and must be forwarded by every wrapper, so the probe
+//! sees through wrappers of other crates too. A task-local would not do: it attributes writes that do not belong to the
+//! transaction, and is lost in a spawned task.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, EntityTrait};
+
+use crate::entity::streamed::table;
+use crate::error::Error;
+use crate::guard::permits::Permits;
+use crate::hooks::task_scope::{self, Ambient};
+use crate::unit_of_work::Scope;
+use crate::unit_of_work::hook_calls::Calls;
+use crate::unit_of_work::shared::Context;
+
+/// What a write goes through.
+#[derive(Clone, Debug)]
+pub(crate) enum Tracked {
+    /// The connection itself: each statement commits by itself.
+    Autocommit(Arc<Context>),
+    /// A transaction or savepoint.
+    Transaction(Arc<Scope>),
+    /// SeaORM's own connection, within [`StreamedConnection::scope`](crate::StreamedConnection::scope).
+    Ambient(Arc<Ambient>),
+}
+
+impl Tracked {
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        match self {
+            Self::Autocommit(context) => context,
+            Self::Transaction(scope) => &scope.context,
+            Self::Ambient(ambient) => &ambient.context,
+        }
+    }
+
+    /// Where a hook before a write leaves word for the hook after it.
+    pub(crate) fn calls(&self) -> &Calls {
+        match self {
+            Self::Autocommit(context) => &context.calls,
+            Self::Transaction(scope) => &scope.calls,
+            Self::Ambient(ambient) => &ambient.calls,
+        }
+    }
+
+    /// Where a hook leaves permits for the statement that follows it; none where nobody sees that.
+    pub(crate) fn permits(&self) -> Option<&Permits> {
+        match self {
+            Self::Autocommit(context) => Some(&context.permits),
+            Self::Transaction(scope) => Some(&scope.permits),
+            Self::Ambient(_) => None,
+        }
+    }
+}
+
+enum Probe {
+    Idle,
+    Armed,
+    Answered(Tracked),
+}
+
+thread_local!(static PROBE: RefCell<Probe> = const { RefCell::new(Probe::Idle) });
+
+/// The streamed connection or transaction that `db` is or wraps; else the scope that this runs in.
+pub(crate) fn find<C: ConnectionTrait>(db: &C) -> Option<Tracked> {
+    let _disarm = Disarm;
+    PROBE.replace(Probe::Armed);
+    let _ = db.get_database_backend();
+    match PROBE.replace(Probe::Idle) {
+        Probe::Answered(tracked) => Some(tracked),
+        Probe::Idle | Probe::Armed => task_scope::current().map(Tracked::Ambient),
+    }
+}
+
+/// The same, for a write of `E`; errors if there is none.
+pub(crate) fn tracked<E: EntityTrait, C: ConnectionTrait>(db: &C) -> Result<Tracked, Error> {
+    let tracked = find(db).ok_or_else(|| Error::Untracked { table: table::<E>() })?;
+    tracked.context().guard.learn::<E>();
+    Ok(tracked)
+}
+
+/// Called by our wrappers whenever they are asked for their backend.
+pub(crate) fn answer(tracked: impl FnOnce() -> Tracked) {
+    let armed = PROBE.with_borrow(|probe| matches!(probe, Probe::Armed));
+    if armed {
+        PROBE.replace(Probe::Answered(tracked()));
+    }
+}
+
+/// Should the wrapped connection panic, nobody else must be taken for its answer.
+struct Disarm;
+
+impl Drop for Disarm {
+    fn drop(&mut self) {
+        PROBE.replace(Probe::Idle);
+    }
+}

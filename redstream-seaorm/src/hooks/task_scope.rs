@@ -1,0 +1,111 @@
+//! Tracking for code that insists on SeaORM's own types: migrations, frameworks, other crates.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll};
+
+use redstream_core::NewMessage;
+
+use crate::entity::table_name::TableName;
+use crate::error::Error;
+use crate::guard::Target;
+use crate::unit_of_work::hook_calls::Calls;
+use crate::unit_of_work::message_set::Messages;
+use crate::unit_of_work::shared::Context;
+
+/// What hooks do while a scope runs, with connections that are not streamed.
+#[derive(Debug)]
+pub(crate) struct Ambient {
+    pub(crate) context: Arc<Context>,
+    pub(crate) calls: Calls,
+    pub(crate) told: Told,
+    changes: Mutex<Changes>,
+}
+
+#[derive(Debug, Default)]
+struct Changes {
+    insured: HashSet<NewMessage>,
+    announced: Messages,
+}
+
+impl Ambient {
+    /// Runs `future`, and has hooks find this scope meanwhile; then announces what they left to be announced.
+    pub(crate) async fn run<F: Future>(context: Arc<Context>, future: F) -> F::Output {
+        let ambient =
+            Arc::new(Self { context, calls: Calls::default(), told: Told::default(), changes: Mutex::default() });
+        let output = Within { future: Box::pin(future), ambient: ambient.clone() }.await;
+        let announced = std::mem::take(&mut ambient.changes().announced);
+        ambient.context.announce(announced.into_vec(), false).await;
+        output
+    }
+
+    /// Waits for Redis to acknowledge a delay message, unless it did before.
+    pub(crate) async fn insure(&self, message: &NewMessage) -> Result<(), Error> {
+        if self.changes().insured.contains(message) {
+            return Ok(());
+        }
+        self.context.insure(std::slice::from_ref(message)).await?;
+        self.changes().insured.insert(message.clone());
+        Ok(())
+    }
+
+    /// To be announced when the scope ends.
+    pub(crate) fn announce_later(&self, message: NewMessage) {
+        self.changes().announced.add(message);
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+thread_local!(static CURRENT: RefCell<Option<Arc<Ambient>>> = const { RefCell::new(None) });
+
+/// The scope that the running future is in.
+pub(crate) fn current() -> Option<Arc<Ambient>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// A future that is in a scope whenever it is polled, and only then: a task-local that other tasks do not see.
+struct Within<F> {
+    future: Pin<Box<F>>,
+    ambient: Arc<Ambient>,
+}
+
+impl<F: Future> Future for Within<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let _leave = Leave(CURRENT.replace(Some(self.ambient.clone())));
+        self.future.as_mut().poll(task)
+    }
+}
+
+/// Goes back to the scope around, also after a panic.
+struct Leave(Option<Arc<Ambient>>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        CURRENT.replace(self.0.take());
+    }
+}
+
+/// What hooks have told of statements that follow them, by table: how many of them.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<HashMap<TableName, usize>>);
+
+impl Told {
+    /// A statement that writes this table follows.
+    pub(crate) fn note(&self, table: TableName) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(table).or_default() += 1;
+    }
+
+    /// Whether a hook told of a statement that writes this table; it then has followed.
+    pub(crate) fn take(&self, target: &Target<'_>) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = told.iter_mut().find(|(table, left)| **left > 0 && target.is_answered_by(table));
+        left.map(|(_, left)| *left -= 1).is_some()
+    }
+}

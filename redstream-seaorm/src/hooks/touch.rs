@@ -1,0 +1,80 @@
+//! Announcing a record that was not written.
+
+use std::sync::Arc;
+
+use redstream_core::NewMessage;
+use sea_orm::{ConnectionTrait, DbErr, ModelTrait};
+
+use crate::entity::key::Key;
+use crate::entity::streamed::{Streamed, messages};
+use crate::error::Error;
+use crate::hooks::lookup::{Tracked, tracked};
+use crate::outbox;
+use crate::unit_of_work::insurance::Insurance;
+
+/// `model.touch(&db)`: has consumers read a record again that was not written itself, because something changed that
+/// its documents show as well.
+///
+/// Implemented for every model of a streamed entity.
+pub trait Touch: ModelTrait
+where
+    Self::Entity: Streamed,
+{
+    /// Announces this record; see [`hooks::touch`](fn@crate::hooks::touch).
+    fn touch<C: ConnectionTrait>(&self, db: &C) -> impl Future<Output = Result<(), DbErr>> + Send {
+        let key = Key::<Self::Entity>::from_values(self.get_primary_key_value());
+        touch(db, [key])
+    }
+}
+
+impl<M: ModelTrait> Touch for M where M::Entity: Streamed {}
+
+/// Announces records by their keys, though nothing writes them: for documents that show more than their own row, such as a
+/// book with the name of its author.
+///
+/// Within a transaction it is insured like a write, and announced after the commit; outside one it is announced at once.
+///
+/// Errors as a write does; outside a transaction also where Redis does not take the messages, since nothing else would
+/// bring them. Errors with the text of [`Error::NoStream`] if the entity is streamed for its parents only.
+///
+/// For a reindex, call it with all keys of a table, page by page: `docs/workers.md` has the code.
+pub fn touch<E, C>(db: &C, keys: impl IntoIterator<Item = Key<E>>) -> impl Future<Output = Result<(), DbErr>> + Send
+where
+    E: Streamed,
+    C: ConnectionTrait,
+{
+    // Made here and not in the future, which then is `Send` whatever the keys come from.
+    let messages = messages(&keys.into_iter().collect::<Vec<_>>());
+    let tracked = tracked::<E, C>(db);
+    async move { announce(db, &tracked?, messages?).await }
+}
+
+/// Announces these messages: after the commit, in a transaction.
+pub(crate) async fn announce(
+    db: &impl ConnectionTrait,
+    tracked: &Tracked,
+    messages: Vec<NewMessage>,
+) -> Result<(), DbErr> {
+    match tracked {
+        Tracked::Autocommit(context) if context.settings.insurance == Insurance::Outbox => {
+            outbox::write(db, &messages).await?;
+            context.leave_to_relays(&messages);
+        }
+        Tracked::Autocommit(context) => queue(&context.producer, &messages).await?,
+        Tracked::Transaction(scope) => {
+            scope.insure(messages.iter().cloned())?;
+            scope.announce_later(messages);
+        }
+        Tracked::Ambient(ambient) => {
+            for message in messages {
+                ambient.insure(&message).await?;
+                ambient.announce_later(message);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn queue(producer: &redstream_core::Producer, messages: &[NewMessage]) -> Result<(), Error> {
+    producer.queue_all(messages).await.map(drop).map_err(|error| Error::NotAnnounced(Arc::new(error)))
+}

@@ -1,0 +1,167 @@
+//! A child that is saved, moved or deleted, and the documents of its parents.
+
+use std::collections::HashSet;
+
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait, QueryFilter, QuerySelect, Related};
+
+use crate::entity::key::Key;
+use crate::entity::key_query::is_one_of;
+use crate::entity::parents::{are_known, of_models, of_rows, parent, refused};
+use crate::entity::relation::{columns_of, is_the_key};
+use crate::entity::streamed::Streamed;
+use crate::hooks::lookup::{Tracked, tracked};
+use crate::hooks::touch::{announce, touch};
+
+/// [Touches](touch) the parents `P` of a child that is about to be saved or deleted, for documents of the parents that hold
+/// something of their children: the parent it had until now, and the one it is going to have.
+///
+/// `#[streamed(parents(author::Entity))]` does the same without a line of code; this is for those who choose the parents
+/// themselves.
+///
+/// A message carries a key and no values, so once a child has moved nobody could tell where from. Call it first in the
+/// child's `before_save`, and in `before_delete` with `insert` false; the derive leaves these to you with
+/// `#[streamed(manual)]`. An insert has no old parent, and asks the database nothing.
+///
+/// Only within a transaction: there the child's row is read and locked, so that no other move slips in between, and the parents
+/// are announced after the commit. Elsewhere it errors, before the write.
+///
+/// The relation must lead from columns of the child to the parent's key, of the same type or an `Option` of it, or both of
+/// integers; else it errors.
+///
+/// ```
+/// # fn main() {}
+/// # mod author {
+/// #     use redstream_seaorm::Streamed;
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+/// #     #[sea_orm(table_name = "authors")]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String }
+/// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+/// #     pub enum Relation {}
+/// # }
+/// mod book {
+///     use redstream_seaorm::{Streamed, hooks};
+///     use sea_orm::entity::prelude::*;
+///
+///     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+///     #[sea_orm(table_name = "books")]
+///     #[streamed(manual)]
+///     pub struct Model {
+///         #[sea_orm(primary_key)]
+///         pub id: i64,
+///         pub title: String,
+///         pub author_id: i64,
+///     }
+///
+///     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+///     pub enum Relation {
+///         #[sea_orm(belongs_to = "super::author::Entity", from = "Column::AuthorId", to = "super::author::Column::Id")]
+///         Author,
+///     }
+///
+///     impl Related<super::author::Entity> for Entity {
+///         fn to() -> RelationDef {
+///             Relation::Author.def()
+///         }
+///     }
+///
+///     #[async_trait::async_trait]
+///     impl ActiveModelBehavior for ActiveModel {
+///         async fn before_save<C: ConnectionTrait>(self, db: &C, insert: bool) -> Result<Self, DbErr> {
+///             hooks::touch_parents::<super::author::Entity, _, _>(&self, db, insert).await?;
+///             hooks::before_save(&self, db, insert).await?;
+///             Ok(self)
+///         }
+///
+///         async fn after_save<C: ConnectionTrait>(model: Model, db: &C, insert: bool) -> Result<Model, DbErr> {
+///             hooks::after_save::<Entity, C>(&model, db, insert).await?;
+///             Ok(model)
+///         }
+///
+///         async fn before_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
+///             hooks::touch_parents::<super::author::Entity, _, _>(&self, db, false).await?;
+///             hooks::before_delete(&self, db).await?;
+///             Ok(self)
+///         }
+///
+///         async fn after_delete<C: ConnectionTrait>(self, db: &C) -> Result<Self, DbErr> {
+///             hooks::after_delete(&self, db).await?;
+///             Ok(self)
+///         }
+///     }
+/// }
+/// ```
+pub async fn touch_parents<P, A, C>(child: &A, db: &C, insert: bool) -> Result<(), DbErr>
+where
+    P: Streamed,
+    A: ActiveModelTrait,
+    A::Entity: Streamed + Related<P>,
+    C: ConnectionTrait,
+{
+    if let Tracked::Autocommit(_) = tracked::<P, C>(db)? {
+        return Err(refused(
+            "parents can only be touched in a transaction: begin one, or use `insert_tx` and the like",
+        ));
+    }
+    let relation = <A::Entity as Related<P>>::to();
+    let foreign_key = columns_of::<A::Entity>(&relation.from_col)
+        .filter(|_| is_the_key::<P>(&relation.to_col) && <A::Entity as Related<P>>::via().is_none())
+        .ok_or_else(|| refused("the relation does not lead from the child to the parent's key"))?;
+    let mut parents = HashSet::new();
+    if !insert && let Some(key) = child.get_primary_key_value() {
+        parents.extend(parent_until_now::<P, A::Entity>(Key::from_values(key), &foreign_key, db).await?);
+    }
+    parents.extend(parent_from_now_on::<P, A>(child, &foreign_key)?);
+    touch(db, parents).await
+}
+
+/// As the database has it; the child's row is locked from here on, where the database can.
+async fn parent_until_now<P, Ch>(
+    child: Key<Ch>,
+    foreign_key: &[Ch::Column],
+    db: &impl ConnectionTrait,
+) -> Result<Option<Key<P>>, DbErr>
+where
+    P: EntityTrait,
+    Ch: EntityTrait,
+{
+    let row = Ch::find().filter(is_one_of(&[child])).lock_exclusive().one(db).await?;
+    row.and_then(|row| parent(foreign_key.iter().map(|column| Some(row.get(*column))))).transpose()
+}
+
+/// As the model has it; `None` where it says nothing, or has no parent.
+fn parent_from_now_on<P, A>(
+    child: &A,
+    foreign_key: &[<A::Entity as EntityTrait>::Column],
+) -> Result<Option<Key<P>>, DbErr>
+where
+    P: EntityTrait,
+    A: ActiveModelTrait,
+{
+    parent(foreign_key.iter().map(|column| child.get(*column).into_value())).transpose()
+}
+
+/// What a hook does before a child is saved or deleted: announces the parents that it has in the database, and those that the
+/// model names. The child's row is locked from here on, where the database can.
+pub(crate) async fn announce_parents<A, C>(child: &A, db: &C, insert: bool) -> Result<(), DbErr>
+where
+    A: ActiveModelTrait,
+    A::Entity: Streamed,
+    C: ConnectionTrait,
+{
+    if !are_known::<A::Entity>() {
+        return Ok(());
+    }
+    let tracked = tracked::<A::Entity, C>(db)?;
+    if let Tracked::Autocommit(_) = tracked {
+        return Err(refused(
+            "this entity announces its parents, which it can only do in a transaction: begin one, or use `insert_tx` and \
+             the like",
+        ));
+    }
+    let mut messages = of_models::<A::Entity>(std::slice::from_ref(child))?;
+    if !insert && let Some(key) = child.get_primary_key_value() {
+        messages.extend(of_rows::<A::Entity>(db, is_one_of(&[Key::<A::Entity>::from_values(key)])).await?);
+    }
+    announce(db, &tracked, messages.into_iter().collect()).await
+}

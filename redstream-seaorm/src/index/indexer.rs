@@ -1,0 +1,250 @@
+//! The indexer: the handler that nearly everybody writes, written once.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use async_trait::async_trait;
+use redstream_core::{Batch, BoxError, Handler, HandlerError};
+use sea_orm::ConnectionTrait;
+use serde_json::Value as Json;
+
+use crate::entity::decode::{Decoder, Named};
+use crate::entity::key::{Key, KeyOf};
+use crate::entity::streamed::Streamed;
+use crate::fault::cross;
+use crate::index::expected_streams::Meant;
+use crate::index::failures::Failures;
+use crate::index::loader::{Loader, Rows};
+use crate::index::missing::{Missing, Sorted};
+use crate::index::sink::{Changes, Sink};
+
+/// How often the records of one batch are written: once, and again by a newer version where the datastore refused some
+/// because it has a higher one.
+const WRITES: usize = 3;
+
+/// Carries the records that a batch of messages names to a [`Sink`].
+///
+/// It decodes the keys, drops doubles, takes the batch's version, has its [`Loader`] read the records from the primary
+/// database (by default the rows, in one query), and hands them over as upserts (found) and deletes (missing).
+///
+/// A key is deleted only if the database has no row for it. Where the database may take two spellings for one key, it is asked
+/// once more for the keys that were not found: see [`Changes::respelled`] and [`Streamed::has_exact_key`].
+///
+/// Where the sink says [which records failed](Failures), only the messages that name them are tried again. Where the datastore
+/// refused some because it has them by a higher version, the indexer asks for a newer version, loads these records anew and
+/// writes them again, three times at the most; if another host owns the consumer's lock by then, the batch is that host's.
+///
+/// ```no_run
+/// # mod city {
+/// #     use redstream_seaorm::Streamed;
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+/// #     #[sea_orm(table_name = "cities")]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String }
+/// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+/// #     pub enum Relation {}
+/// # }
+/// use redstream_seaorm::{Changes, HandlerError, Indexer, Sink, Stream};
+///
+/// struct Printer;
+///
+/// #[async_trait::async_trait]
+/// impl Sink<city::Entity> for Printer {
+///     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
+///         println!("{} rows to write, {} keys to remove", changes.upserts.len(), changes.deletes.len());
+///         Ok(())
+///     }
+/// }
+///
+/// # fn example(cities: Stream, primary: sea_orm::DatabaseConnection) {
+/// let consumer = cities.consumer("printer", Indexer::new(primary, Printer));
+/// # }
+/// ```
+pub struct Indexer<E, C, S, L = Rows> {
+    primary: C,
+    loader: L,
+    sink: S,
+    decoder: Decoder<E>,
+    meant: Meant,
+}
+
+impl<E, C, S> Indexer<E, C, S>
+where
+    E: Streamed<Model: Sync>,
+    C: ConnectionTrait + Send + Sync + 'static,
+    S: Sink<E>,
+{
+    /// Reads rows from `primary`, writes them to `sink`.
+    ///
+    /// `primary` must be the primary database itself, not a replica that lags: a row that is read too early is written with
+    /// a version that is too new for it.
+    pub fn new(primary: C, sink: S) -> Self {
+        Self::with_loader(primary, Rows, sink)
+    }
+}
+
+impl<E, C, S, L> Indexer<E, C, S, L>
+where
+    E: Streamed,
+    L: Loader<E, C>,
+    S: Sink<E, L::Record>,
+{
+    /// Has `loader` read from `primary`, writes what it returns to `sink`. `primary` as in [`new`](Self::new).
+    pub fn with_loader(primary: C, loader: L, sink: S) -> Self {
+        Self { primary, loader, sink, decoder: Decoder::columns(), meant: Meant::of::<E>() }
+    }
+}
+
+impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
+    /// How to read the key back from a payload, where `#[streamed(payload = …)]` makes one of your own. Default: the
+    /// key's columns, by name, of a JSON object.
+    ///
+    /// A payload that it errors on becomes a dead letter.
+    ///
+    /// ```no_run
+    /// # mod city {
+    /// #     use redstream_seaorm::Streamed;
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    /// #     #[sea_orm(table_name = "cities")]
+    /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String }
+    /// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    /// #     pub enum Relation {}
+    /// # }
+    /// # use redstream_seaorm::{Indexer, Sink};
+    /// # fn example(primary: sea_orm::DatabaseConnection, sink: impl Sink<city::Entity>) {
+    /// // For payloads such as {"kind":"city","key":1}
+    /// let indexer = Indexer::new(primary, sink).decode(|payload| Ok(serde_json::from_value(payload["key"].clone())?));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn decode(mut self, decode: impl Fn(Json) -> Result<KeyOf<E>, BoxError> + Send + Sync + 'static) -> Self {
+        self.decoder = Decoder::by(move |payload| decode(payload).map(Some));
+        self
+    }
+
+    /// The same, for a stream that several entities write: `None` for the payload of another one, which is passed over.
+    ///
+    /// Not needed for entities with a [`kind`](Streamed::kind).
+    #[must_use]
+    pub fn decode_own(
+        mut self,
+        decode: impl Fn(Json) -> Result<Option<KeyOf<E>>, BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        self.decoder = Decoder::by(decode);
+        self.meant.tells_apart();
+        self
+    }
+
+    /// Passes over every payload that is no object of this entity's key columns, in place of making dead letters of them: for a stream
+    /// that several entities write whose keys have different columns, or columns of different kinds.
+    ///
+    /// **Entities whose keys look alike are not told apart**: the key `{"id":1}` of one is taken for that of the other. Give them
+    /// [kinds](Streamed::kind). What is passed over is counted by `redstream_messages_passed_over_total`; a payload that is spoilt is
+    /// passed over, too.
+    #[must_use]
+    pub fn pass_over_others(mut self) -> Self {
+        self.decoder = Decoder::own_columns();
+        self.meant.tells_apart();
+        self
+    }
+
+    /// The sink.
+    pub fn sink(&self) -> &S {
+        &self.sink
+    }
+}
+
+#[async_trait]
+impl<E, C, S, L> Handler for Indexer<E, C, S, L>
+where
+    E: Streamed,
+    C: ConnectionTrait + Send + Sync + 'static,
+    L: Loader<E, C>,
+    S: Sink<E, L::Record>,
+{
+    /// A payload that holds no key of `E` is a [`DecodeError`](redstream_core::DecodeError), and so becomes a dead letter.
+    async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
+        self.meant.compare(&batch);
+        let mut named = Named::in_batch(&batch, &self.decoder)?;
+        if named.keys().is_empty() {
+            return Ok(());
+        }
+        // Before the first row is read, so that the rows are at least as new as it says.
+        let mut version = batch.version().await?;
+        let mut failures = self.carry(&mut named, None, version).await?;
+        for _ in 1..WRITES {
+            if failures.outdated.is_empty() {
+                break;
+            }
+            tracing::warn!(
+                stream = %batch.stream(), consumer = batch.consumer(), version, records = failures.outdated.len(),
+                "the datastore has records by a higher version: they are read and written again by a newer one"
+            );
+            version = batch.version_above(version.max(failures.highest)).await?;
+            let outdated = std::mem::take(&mut failures.outdated);
+            let again = self.carry(&mut named, Some(outdated), version).await?;
+            failures.failed.extend(again.failed);
+            failures.outdated = again.outdated;
+            failures.highest = again.highest;
+        }
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = failures.failed.iter().map(|(key, _)| key).chain(&failures.outdated).cloned().collect();
+        Err(named.failure(&keys, failures))
+    }
+}
+
+impl<E, C, S, L> Indexer<E, C, S, L>
+where
+    E: Streamed,
+    C: ConnectionTrait + Send + Sync + 'static,
+    L: Loader<E, C>,
+    S: Sink<E, L::Record>,
+{
+    /// Loads the records of these keys, or of all that the batch names, and has the sink write them. Errors if it is not known
+    /// which of them failed.
+    async fn carry(
+        &self,
+        named: &mut Named<E>,
+        keys: Option<Vec<Key<E>>>,
+        version: u64,
+    ) -> Result<Failures<E>, HandlerError> {
+        let keys = keys.as_deref().unwrap_or(named.keys());
+        let (mut found, mut upserts): (HashSet<_>, Vec<_>) =
+            self.loader.load(&self.primary, keys).await?.into_iter().unzip();
+        let missing: Vec<_> = keys.iter().filter(|key| !found.contains(*key)).cloned().collect();
+        let missing = Missing::look_up(&self.primary, missing).await?;
+        let unloaded = missing.unloaded(keys, &found);
+        if !unloaded.is_empty() {
+            for (key, record) in self.loader.load(&self.primary, &unloaded).await? {
+                if found.insert(key) {
+                    upserts.push(record);
+                }
+            }
+        }
+        let Sorted { deletes, respelled } = missing.sort(&found);
+        let respelled = respelled.into_iter().map(|(key, stored)| {
+            named.add_alias(&key, stored);
+            key
+        });
+        let respelled = respelled.collect();
+        cross("indexer: loaded");
+        let written = self.sink.write(Changes { upserts, deletes, respelled, version }).await;
+        cross("indexer: written");
+        match written {
+            Ok(()) => Ok(Failures::new()),
+            Err(error) if error.source().is::<Failures<E>>() => {
+                error.into_source().downcast().map(|failures| *failures).map_err(HandlerError::new)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<E, C, S: fmt::Debug, L> fmt::Debug for Indexer<E, C, S, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Indexer").field("sink", &self.sink).finish_non_exhaustive()
+    }
+}

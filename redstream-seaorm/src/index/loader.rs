@@ -1,0 +1,144 @@
+//! The loader: turns the keys that a batch names into what the sink is to write.
+
+use async_trait::async_trait;
+use redstream_core::HandlerError;
+use sea_orm::{ConnectionTrait, DbErr, EntityOrSelect, EntityTrait, QueryFilter};
+
+use crate::entity::key::Key;
+use crate::entity::key_query::{is_one_of, keys_a_statement};
+
+/// Reads from the primary database what an [`Indexer`](crate::Indexer) hands to its sink: one record a key.
+///
+/// [`Rows`], the default, reads the rows alone. Write your own to have relations with them, each in one query for the
+/// whole batch, or to leave out rows that the datastore should not have.
+///
+/// Any `Fn(C, Vec<Key<E>>) -> impl Future<Output = Result<Vec<(Key<E>, R)>, HandlerError>>` is a loader, `C` being the
+/// connection:
+///
+/// ```no_run
+/// # fn main() {}
+/// # mod author {
+/// #     use redstream_seaorm::Streamed;
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[sea_orm::model]
+/// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+/// #     #[sea_orm(table_name = "authors")]
+/// #     pub struct Model {
+/// #         #[sea_orm(primary_key)] pub id: i64,
+/// #         pub name: String,
+/// #         #[sea_orm(has_many)] pub books: HasMany<super::book::Entity>,
+/// #     }
+/// # }
+/// # mod book {
+/// #     use redstream_seaorm::Streamed;
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[sea_orm::model]
+/// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+/// #     #[sea_orm(table_name = "books")]
+/// #     pub struct Model {
+/// #         #[sea_orm(primary_key)] pub id: i64,
+/// #         pub title: String,
+/// #         pub author_id: i64,
+/// #         #[sea_orm(belongs_to, from = "author_id", to = "id")] pub author: HasOne<super::author::Entity>,
+/// #     }
+/// # }
+/// use redstream_seaorm::{Changes, HandlerError, Indexer, Key, Sink, Stream, find_by_keys};
+/// use sea_orm::{DatabaseConnection, LoaderTrait};
+///
+/// /// What the search index has of an author.
+/// struct Document { name: String, titles: Vec<String> }
+///
+/// /// Two queries, however many authors.
+/// async fn documents(
+///     db: DatabaseConnection,
+///     keys: Vec<Key<author::Entity>>,
+/// ) -> Result<Vec<(Key<author::Entity>, Document)>, HandlerError> {
+///     let authors = find_by_keys(author::Entity, &keys, &db).await?;
+///     let books = authors.load_many(book::Entity, &db).await?;
+///     let document = |(author, books): (author::Model, Vec<book::Model>)| {
+///         let titles = books.into_iter().map(|book| book.title).collect();
+///         (Key::of(&author), Document { name: author.name, titles })
+///     };
+///     Ok(authors.into_iter().zip(books).map(document).collect())
+/// }
+///
+/// struct SearchIndex;
+///
+/// #[async_trait::async_trait]
+/// impl Sink<author::Entity, Document> for SearchIndex {
+///     async fn write(&self, changes: Changes<author::Entity, Document>) -> Result<(), HandlerError> {
+///         for Document { name, titles } in changes.upserts {
+///             println!("{name} wrote {}", titles.join(", "));
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// # fn example(authors: Stream, primary: DatabaseConnection) {
+/// let consumer = authors.consumer("search", Indexer::with_loader(primary, documents, SearchIndex));
+/// # }
+/// ```
+#[async_trait]
+pub trait Loader<E: EntityTrait, C>: Send + Sync + 'static {
+    /// What the sink is to write for one key.
+    type Record: Send + 'static;
+
+    /// The records of these keys, in any order; no key comes twice. A key that is not answered counts as deleted.
+    ///
+    /// Read from `db` alone, which is the primary database: the batch's version was issued just before, and
+    /// promises that what is read is at least as new.
+    ///
+    /// An error fails the whole batch; [`HandlerError::only`] does not.
+    async fn load(&self, db: &C, keys: &[Key<E>]) -> Result<Vec<(Key<E>, Self::Record)>, HandlerError>;
+}
+
+#[async_trait]
+impl<E, C, R, F, Fut> Loader<E, C> for F
+where
+    E: EntityTrait,
+    C: Clone + Send + Sync + 'static,
+    R: Send + 'static,
+    F: Fn(C, Vec<Key<E>>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Vec<(Key<E>, R)>, HandlerError>> + Send,
+{
+    type Record = R;
+
+    async fn load(&self, db: &C, keys: &[Key<E>]) -> Result<Vec<(Key<E>, R)>, HandlerError> {
+        self(db.clone(), keys.to_vec()).await
+    }
+}
+
+/// The loader of an [`Indexer`](crate::Indexer) that was given none: each row as its `Model`, by one query.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rows;
+
+#[async_trait]
+impl<E, C> Loader<E, C> for Rows
+where
+    E: EntityTrait<Model: Sync>,
+    C: ConnectionTrait + Send + Sync + 'static,
+{
+    type Record = E::Model;
+
+    async fn load(&self, db: &C, keys: &[Key<E>]) -> Result<Vec<(Key<E>, E::Model)>, HandlerError> {
+        let rows = find_by_keys(E::default(), keys, db).await?;
+        Ok(rows.into_iter().map(|row| (Key::of(&row), row)).collect())
+    }
+}
+
+/// The rows of these keys, in no order; fewer where some are gone, or do not meet the selection.
+///
+/// `rows` is an entity, or a selection of it such as `author::Entity::find().filter(author::Column::Hidden.eq(false))`,
+/// as in SeaORM's `load_many`. One query, or one for every 5000 keys (400, where a key has several columns).
+pub async fn find_by_keys<E, C>(rows: impl EntityOrSelect<E>, keys: &[Key<E>], db: &C) -> Result<Vec<E::Model>, DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let select = rows.select();
+    let mut found = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(keys_a_statement::<E>()) {
+        found.extend(select.clone().filter(is_one_of(keys)).all(db).await?);
+    }
+    Ok(found)
+}

@@ -1,0 +1,286 @@
+//! The unit of work: one open transaction or savepoint, and what it has to insure and to announce.
+//!
+//! A database commits or releases whatever is innermost, and SeaORM passes on what it is told. With a savepoint open
+//! inside, a commit thus releases the savepoint and commits nothing; and the commit of a savepoint whose transaction is over
+//! commits that transaction. Neither would do what it says, nor what was insured and is announced. So each level knows which
+//! others are open.
+//!
+//! # Layout
+//! A hook notes a message in [`Scope`]; the `delay_pipeline` sends it while statements run; `commit` waits for the pipeline or
+//! writes the outbox, commits and hands the `announcement` to what is `shared` with the connection. `message_set`,
+//! `unkeyed_insert`, `hook_calls`, `liveness` and `insurance` are parts of the state; `futures` are tools.
+//!
+//! May use `guard`, `outbox`, `fault` and `error`.
+
+pub(crate) mod announcement;
+pub(crate) mod commit;
+pub(crate) mod delay_pipeline;
+pub(crate) mod futures;
+pub(crate) mod hook_calls;
+pub(crate) mod insurance;
+pub(crate) mod liveness;
+pub(crate) mod message_set;
+pub(crate) mod shared;
+pub(crate) mod unkeyed_insert;
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redstream_core::NewMessage;
+
+use self::announcement::Aside;
+use self::delay_pipeline::Delays;
+use self::hook_calls::Calls;
+use self::insurance::Insurance;
+use self::liveness::Life;
+use self::message_set::Messages;
+use self::shared::Context;
+use self::unkeyed_insert::Unkeyed;
+use crate::error::Error;
+use crate::guard::Changing;
+use crate::guard::permits::Permits;
+
+/// One open transaction or savepoint.
+///
+/// Keys to announce belong to the savepoint: its rollback drops them, its release hands them to the level above. The delay
+/// messages belong to the whole transaction; for the outbox keys are insured by the level, whose rollback drops its rows.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) context: Arc<Context>,
+    pub(crate) delays: Arc<Delays>,
+    level: Level,
+    pub(crate) permits: Permits,
+    pub(crate) calls: Calls,
+    pub(crate) unkeyed: Unkeyed,
+    pub(crate) aside: Aside,
+    parent: Option<Arc<Scope>>,
+    changes: Mutex<Changes>,
+    /// Of statements that change views: others see that after the commit.
+    changing: Mutex<Vec<Changing>>,
+}
+
+#[derive(Debug, Default)]
+struct Changes {
+    announced: Messages,
+    /// Those that are insured and not announced; kept where the outbox may have to insure them.
+    insured: Messages,
+    /// By hooks, and not worked off yet.
+    noted: Vec<Noted>,
+}
+
+/// Of a write whose statement is about to be sent.
+#[derive(Debug)]
+struct Noted {
+    message: NewMessage,
+    /// The commit announces it, too.
+    announced: bool,
+}
+
+/// What is known of one level.
+#[derive(Debug, Default)]
+pub(crate) struct Level {
+    over: AtomicBool,
+    /// Open savepoints inside, at any depth.
+    savepoints: AtomicUsize,
+    /// Of the whole transaction, if this is its outermost level.
+    life: Life,
+}
+
+impl Scope {
+    pub(crate) fn outermost(context: Arc<Context>) -> Arc<Self> {
+        let delays = Delays::new(context.clone());
+        Arc::new(Self::new(context, delays, None))
+    }
+
+    pub(crate) fn savepoint(self: &Arc<Self>) -> Arc<Self> {
+        self.work_off();
+        Arc::new(Self::new(self.context.clone(), self.delays.clone(), Some(self.clone())))
+    }
+
+    fn new(context: Arc<Context>, delays: Arc<Delays>, parent: Option<Arc<Self>>) -> Self {
+        Self {
+            context,
+            delays,
+            level: Level::default(),
+            permits: Permits::default(),
+            calls: Calls::default(),
+            unkeyed: Unkeyed::default(),
+            aside: Aside::default(),
+            parent,
+            changes: Mutex::default(),
+            changing: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn is_savepoint(&self) -> bool {
+        self.parent.is_some()
+    }
+
+    /// The level around this savepoint.
+    pub(crate) fn parent(&self) -> Option<&Self> {
+        self.parent.as_deref()
+    }
+
+    /// This level's permits, then those of the levels around it.
+    pub(crate) fn all_permits(&self) -> impl Iterator<Item = &Permits> + Clone {
+        std::iter::successors(Some(self), |scope| scope.parent()).map(|scope| &scope.permits)
+    }
+
+    /// Keeps this until the transaction is over, savepoints or not.
+    pub(crate) fn keep(&self, changing: Option<Changing>) {
+        let outermost = std::iter::successors(Some(self), |scope| scope.parent()).last();
+        if let (Some(changing), Some(outermost)) = (changing, outermost) {
+            outermost.changing.lock().unwrap_or_else(PoisonError::into_inner).push(changing);
+        }
+    }
+
+    /// Whether nothing was ever handed in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.work_off();
+        let changes = self.changes();
+        changes.announced.is_empty() && changes.insured.is_empty() && self.delays.is_empty()
+    }
+
+    /// The statement that writes this record follows: its message is insured, and announced after the commit where that is
+    /// wanted, while the database is at work at that statement. Errors where [`insure`](Self::insure) would.
+    pub(crate) fn note(&self, message: NewMessage, announced: bool) -> Result<(), Error> {
+        self.delays.check()?;
+        self.changes().noted.push(Noted { message, announced });
+        Ok(())
+    }
+
+    /// Does what was noted. Called when a statement has been sent, and before anything that must know all.
+    pub(crate) fn work_off(&self) {
+        let noted = std::mem::take(&mut self.changes().noted);
+        if noted.is_empty() {
+            return;
+        }
+        // An error is one for the commit as well, which finds it again.
+        let _ = self.insure_now(noted.iter().map(|noted| noted.message.clone()));
+        let announced = noted.into_iter().filter(|noted| noted.announced);
+        self.changes().announced.add_all(announced.map(|noted| noted.message));
+    }
+
+    /// Insures messages; they are not announced by this alone.
+    pub(crate) fn insure(&self, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
+        self.work_off();
+        self.insure_now(messages)
+    }
+
+    fn insure_now(&self, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
+        if self.context.settings.insurance == Insurance::Redis {
+            return self.delays.send(messages);
+        }
+        let messages: Vec<_> = messages.into_iter().collect();
+        self.changes().insured.add_all(messages.iter().cloned());
+        self.delays.send(messages)
+    }
+
+    /// To be announced after the commit.
+    pub(crate) fn announce_later(&self, messages: impl IntoIterator<Item = NewMessage>) {
+        self.work_off();
+        self.changes().announced.add_all(messages);
+    }
+
+    /// What is to be announced; the scope then announces nothing more.
+    pub(crate) fn take_announcements(&self) -> Vec<NewMessage> {
+        self.work_off();
+        std::mem::take(&mut self.changes().announced).into_vec()
+    }
+
+    /// All that this transaction changed and did not roll back, as far as it was kept.
+    pub(crate) fn take_all(&self) -> Vec<NewMessage> {
+        self.work_off();
+        let Changes { mut announced, insured, noted: _ } = std::mem::take(&mut *self.changes());
+        announced.add_all(insured.into_vec());
+        announced.into_vec()
+    }
+
+    /// What this level and those around it have changed so far, as far as it was kept; it stays theirs.
+    pub(crate) fn changed_so_far(&self) -> Vec<NewMessage> {
+        let mut all = Messages::default();
+        for scope in std::iter::successors(Some(self), |scope| scope.parent()) {
+            scope.work_off();
+            let changes = scope.changes();
+            all.add_all(changes.announced.iter().chain(changes.insured.iter()).cloned());
+        }
+        all.into_vec()
+    }
+
+    /// The savepoint was released: what it changed is the outer level's now.
+    pub(crate) fn released(&self) {
+        self.work_off();
+        if let Some(parent) = &self.parent {
+            let inner = std::mem::take(&mut *self.changes());
+            let mut outer = parent.changes();
+            outer.announced.add_all(inner.announced.into_vec());
+            outer.insured.add_all(inner.insured.into_vec());
+            drop(outer);
+            parent.unkeyed.merge(&self.unkeyed);
+        }
+    }
+
+    /// Errors where a commit of this level would be one of another.
+    pub(crate) fn may_commit(&self) -> Result<(), Error> {
+        if self.outer_levels().any(|outer| outer.level.over.load(SeqCst)) {
+            Err(Error::Outlived)
+        } else if self.level.savepoints.load(SeqCst) > 0 {
+            Err(Error::OpenSavepoint)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the database still has the transaction that this level is of.
+    pub(crate) fn life(&self) -> &Life {
+        &self.outermost_level().level.life
+    }
+
+    /// How many savepoints of the whole transaction are open.
+    pub(crate) fn open_savepoints(&self) -> usize {
+        self.outermost_level().level.savepoints.load(SeqCst)
+    }
+
+    fn outermost_level(&self) -> &Self {
+        self.outer_levels().last().unwrap_or(self)
+    }
+
+    fn outer_levels(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(self.parent(), |scope| scope.parent())
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A level that is open until this is dropped, by a commit, a rollback or on its own.
+#[derive(Debug)]
+pub(crate) struct Open(Arc<Scope>);
+
+impl Open {
+    pub(crate) fn new(scope: Arc<Scope>) -> Self {
+        for outer in scope.outer_levels() {
+            outer.level.savepoints.fetch_add(1, SeqCst);
+        }
+        Self(scope)
+    }
+}
+
+impl Deref for Open {
+    type Target = Arc<Scope>;
+
+    fn deref(&self) -> &Arc<Scope> {
+        &self.0
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.level.over.store(true, SeqCst);
+        for outer in self.outer_levels() {
+            outer.level.savepoints.fetch_sub(1, SeqCst);
+        }
+    }
+}

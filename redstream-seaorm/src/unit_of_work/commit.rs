@@ -1,0 +1,87 @@
+//! The commit of a transaction that wrote something: insured before COMMIT, announced after it.
+
+use std::sync::Arc;
+
+use redstream_core::{NewMessage, SyncToken};
+use sea_orm::{ConnectionTrait, DbErr, TransactionSession};
+
+use crate::error::Error;
+use crate::fault::{self, Mutation::MainFailureFails, cross};
+use crate::outbox;
+use crate::unit_of_work::announcement::Announcement;
+use crate::unit_of_work::delay_pipeline::InsuredBy;
+use crate::unit_of_work::{Open, Scope};
+
+/// The chain that must not be cut: acknowledgements, COMMIT, main messages.
+pub(crate) async fn run<T>(inner: T, scope: Open, announcement: Announcement) -> Result<SyncToken, DbErr>
+where
+    T: TransactionSession + ConnectionTrait + Send,
+{
+    let insured = match insured(&inner, &scope).await {
+        Ok(insured) => insured,
+        Err(error) => {
+            // Should even that fail, the server rolls back when it misses the connection.
+            let _ = inner.rollback().await;
+            return Err(error.into());
+        }
+    };
+    cross("commit: insured");
+    // COMMIT goes out in the same poll in which the delay messages were found to be young: whoever holds this future without
+    // polling it does not let them fall due before. An error leaves the outcome open: if it went through after all, what
+    // insured it announces it.
+    inner.commit().await?;
+    cross("commit: done");
+    scope.delays.send_late().await;
+    match insured {
+        Insured::ByRedis => {
+            // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
+            let uninsured = scope.delays.age() > scope.context.settings.resend_after * 5 / 2;
+            let announced = announced(Arc::clone(&scope), uninsured);
+            match announcement {
+                Announcement::Awaited => match scope.aside.take(announced) {
+                    Ok(()) => Ok(SyncToken::new()),
+                    Err(announced) if fault::is(MainFailureFails) => {
+                        tokio::spawn(announced).await.map_err(|failed| DbErr::Custom(failed.to_string()))
+                    }
+                    Err(announced) => Ok(announced.await),
+                },
+                Announcement::Follows => {
+                    // Should the runtime end first, the delay messages bring the change.
+                    tokio::spawn(announced);
+                    Ok(SyncToken::new())
+                }
+            }
+        }
+        Insured::ByOutbox(messages) => Ok(scope.context.leave_to_relays(&messages)),
+    }
+}
+
+/// Writes the main messages.
+async fn announced(scope: Arc<Scope>, uninsured: bool) -> SyncToken {
+    let (context, messages) = (&scope.context, scope.take_announcements());
+    let token = if context.may_settle() {
+        context.settle(messages, scope.delays.take_ids(), uninsured).await
+    } else {
+        context.announce(messages, uninsured).await
+    };
+    cross("commit: announced");
+    token
+}
+
+enum Insured {
+    ByRedis,
+    /// A relay announces these.
+    ByOutbox(Vec<NewMessage>),
+}
+
+async fn insured<T: ConnectionTrait>(inner: &T, scope: &Scope) -> Result<Insured, Error> {
+    match scope.delays.settled().await? {
+        InsuredBy::Redis => Ok(Insured::ByRedis),
+        InsuredBy::Outbox => {
+            let messages = scope.take_all();
+            outbox::write(inner, &messages).await?;
+            cross("outbox: written");
+            Ok(Insured::ByOutbox(messages))
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The delay messages of one transaction: sent while its statements run, and acknowledged before COMMIT.
+//!
+//! One pipeline is in flight at a time. The first message goes with its statement, the next ones when they have become as many as went
+//! before them, and what is left when the commit asks. So a save waits for nothing, a commit for the last pipeline only, and a
+//! hundred saves take eight pipelines: each costs Redis and this process more than the messages in it.
+//!
+//! A pipeline goes [early](redstream_core::Producer::delay_early) where it can: from the save itself, and the next save or the commit looks for
+//! the answer. Else it has a task of its own.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as Poller, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use redstream_core::{Early, MessageId, NewMessage};
+use tokio::sync::Notify;
+
+use crate::error::Error;
+use crate::fault::cross;
+use crate::fault::{
+    self,
+    Mutation::{CommitUnacknowledged, DelayAfterCommit},
+};
+use crate::unit_of_work::insurance::Insurance;
+use crate::unit_of_work::message_set::Known;
+use crate::unit_of_work::shared::Context;
+
+#[derive(Debug)]
+pub(crate) struct Delays {
+    context: Arc<Context>,
+    state: Mutex<State>,
+    landed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// To go with the next pipeline.
+    waiting: Vec<NewMessage>,
+    /// All that was ever handed in: a key is insured once a transaction.
+    insured: Known,
+    /// Under which ids Redis has them, where they are to be settled.
+    ids: HashMap<NewMessage, Vec<MessageId>>,
+    in_flight: bool,
+    /// What is in flight without a task.
+    early: Option<(Early, Vec<NewMessage>)>,
+    /// That failed: what is left goes with a task, which tries again until its bound has passed.
+    early_failed: bool,
+    /// The commit waits: nothing is held back any more.
+    awaited: bool,
+    failed: Option<Arc<redstream_core::Error>>,
+    /// When the first of them was handed in, or all were sent once more.
+    since: Option<Instant>,
+    /// Whether this transaction asks Redis; known from the first message on.
+    asks: Option<bool>,
+}
+
+/// So many messages that wait go without waiting for more.
+const ENOUGH: usize = 250;
+
+impl State {
+    /// Whether what waits should go.
+    fn is_due(&self) -> bool {
+        let went = self.insured.len() - self.waiting.len();
+        !self.waiting.is_empty() && (self.awaited || self.waiting.len() >= went.min(ENOUGH))
+    }
+}
+
+/// What a transaction turned out to be insured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InsuredBy {
+    /// Its delay messages, acknowledged.
+    Redis,
+    /// Nothing yet: rows of the outbox must.
+    Outbox,
+}
+
+impl Delays {
+    pub(crate) fn new(context: Arc<Context>) -> Arc<Self> {
+        Arc::new(Self { context, state: Mutex::default(), landed: Notify::new() })
+    }
+
+    /// Sends delay messages without waiting for the answer. Fails at once where an earlier one failed and nothing else
+    /// can insure the transaction: it cannot commit any more.
+    pub(crate) fn send(self: &Arc<Self>, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
+        let mut state = self.state();
+        if !*state.asks.get_or_insert_with(|| self.context.may_ask_redis()) {
+            return Ok(());
+        }
+        if state.failed.is_some() {
+            return self.hopeless(&state);
+        }
+        let known = state.waiting.len();
+        for message in messages {
+            if state.insured.insert(message.clone()) {
+                state.waiting.push(message);
+            }
+        }
+        if state.waiting.len() == known {
+            return Ok(());
+        }
+        if fault::is(DelayAfterCommit) {
+            return Ok(());
+        }
+        cross("save: insuring");
+        state.since.get_or_insert_with(Instant::now);
+        self.context.compare_delays(&state.waiting[known..]);
+        self.take_off_if_due(&mut state);
+        Ok(())
+    }
+
+    /// Errors where [`send`](Self::send) would.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.hopeless(&self.state())
+    }
+
+    fn hopeless(&self, state: &State) -> Result<(), Error> {
+        match &state.failed {
+            Some(error) if self.context.settings.insurance == Insurance::Redis => Err(Error::NotInsured(error.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    fn take_off_if_due(self: &Arc<Self>, state: &mut State) {
+        if !state.is_due() {
+            return;
+        }
+        let _landed = self.poll_early(state, &mut Poller::from_waker(Waker::noop()));
+        // What did not arrive waits again.
+        if state.in_flight {
+            return;
+        }
+        state.in_flight = true;
+        let producer = &self.context.producer;
+        match Some(&state.waiting).filter(|_| !state.early_failed).and_then(|waiting| producer.delay_early(waiting)) {
+            Some(early) => state.early = Some((early, std::mem::take(&mut state.waiting))),
+            None => _ = tokio::spawn(Flight { delays: self.clone(), landed: false }.take_off()),
+        }
+    }
+
+    /// Ready where nothing is in flight without a task any more. What did not arrive waits again.
+    fn poll_early(&self, state: &mut State, poller: &mut Poller<'_>) -> Poll<()> {
+        let Some((early, _)) = &mut state.early else { return Poll::Ready(()) };
+        let landed = ready!(early.poll_landed(poller));
+        self.ended(state, landed);
+        Poll::Ready(())
+    }
+
+    fn ended(&self, state: &mut State, landed: Option<Vec<MessageId>>) {
+        let Some((_, messages)) = state.early.take() else { return };
+        state.in_flight = false;
+        if let Some(ids) = landed {
+            self.keep_ids(state, messages, ids);
+        } else {
+            state.waiting.splice(..0, messages);
+            state.early_failed = true;
+        }
+    }
+
+    /// Waits until it is known what insures the transaction. Errors where nothing does.
+    pub(crate) async fn settled(self: &Arc<Self>) -> Result<InsuredBy, Error> {
+        if self.state().asks == Some(false) {
+            return Ok(InsuredBy::Outbox);
+        }
+        if fault::is(CommitUnacknowledged) {
+            return Ok(InsuredBy::Redis);
+        }
+        if self.context.settings.insurance == Insurance::Redis {
+            return self.acknowledged().await.map(|()| InsuredBy::Redis);
+        }
+        let patience = self.context.settings.outbox_after;
+        let answer = tokio::time::timeout(patience, self.acknowledged()).await;
+        match answer.unwrap_or(Err(Error::NoAnswer { within: patience })) {
+            Ok(()) => {
+                self.context.outage.ended();
+                Ok(InsuredBy::Redis)
+            }
+            Err(error) => {
+                self.context.outage.began(&error);
+                Ok(InsuredBy::Outbox)
+            }
+        }
+    }
+
+    /// Waits for what is in flight without a task, and for what follows it in this way. Cancel-safe.
+    async fn early_landed(self: &Arc<Self>) {
+        loop {
+            let deadline = {
+                let mut state = self.state();
+                self.take_off_if_due(&mut state);
+                let Some((early, _)) = &state.early else { return };
+                early.deadline()
+            };
+            let landing = poll_fn(|poller| self.poll_early(&mut self.state(), poller));
+            if tokio::time::timeout_at(deadline.into(), landing).await.is_err() {
+                self.ended(&mut self.state(), None);
+            }
+        }
+    }
+
+    /// Waits until every message was acknowledged. Sends them all once more where the first is older than
+    /// `resend_after`: the delay then need not outlast the transaction.
+    async fn acknowledged(self: &Arc<Self>) -> Result<(), Error> {
+        if fault::is(DelayAfterCommit) {
+            return Ok(());
+        }
+        self.state().awaited = true;
+        self.early_landed().await;
+        self.landing().await?;
+        if self.age() > self.context.settings.resend_after {
+            let messages: Vec<_> = self.state().insured.iter().cloned().collect();
+            let sent = Instant::now();
+            let ids = self.context.insure(&messages).await?;
+            let mut state = self.state();
+            state.since = Some(sent);
+            self.keep_ids(&mut state, messages, ids);
+        }
+        Ok(())
+    }
+
+    /// How old the first of the delay messages is that insure the transaction.
+    pub(crate) fn age(&self) -> Duration {
+        self.state().since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Sends what a defect has kept back.
+    pub(crate) async fn send_late(&self) {
+        if fault::is(DelayAfterCommit) {
+            let late = std::mem::take(&mut self.state().waiting);
+            let _ = self.context.insure(&late).await;
+        }
+    }
+
+    /// Which delay messages are this transaction's own.
+    pub(crate) fn take_ids(&self) -> HashMap<NewMessage, Vec<MessageId>> {
+        std::mem::take(&mut self.state().ids)
+    }
+
+    fn keep_ids(&self, state: &mut State, messages: Vec<NewMessage>, ids: Vec<MessageId>) {
+        if self.context.may_settle() {
+            for (message, id) in messages.into_iter().zip(ids) {
+                state.ids.entry(message).or_default().push(id);
+            }
+        }
+    }
+
+    /// Whether nothing was ever handed in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().insured.is_empty()
+    }
+
+    async fn landing(&self) -> Result<(), Error> {
+        loop {
+            // Made before the look, so that it sees every landing after it.
+            let landed = self.landed.notified();
+            {
+                let state = self.state();
+                if let Some(error) = &state.failed {
+                    return Err(Error::NotInsured(error.clone()));
+                }
+                if !state.in_flight {
+                    return Ok(());
+                }
+            }
+            landed.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each critical section leaves the state whole, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Pipeline after pipeline until nothing waits. However it ends, whoever waits for the landing is told.
+struct Flight {
+    delays: Arc<Delays>,
+    landed: bool,
+}
+
+impl Flight {
+    async fn take_off(mut self) {
+        self.fly().await;
+        // Another flight may be on its way already: what the state says from here on is no longer about this one.
+        self.landed = true;
+    }
+
+    async fn fly(&self) {
+        let delays = &self.delays;
+        loop {
+            let next = {
+                let mut state = delays.state();
+                if !state.is_due() {
+                    state.in_flight = false;
+                    return;
+                }
+                std::mem::take(&mut state.waiting)
+            };
+            match delays.context.producer.delay_all(&next).await {
+                Ok(ids) => delays.keep_ids(&mut delays.state(), next, ids),
+                Err(error) => {
+                    let mut state = delays.state();
+                    state.failed = Some(Arc::new(error));
+                    state.in_flight = false;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if !self.landed {
+            // The runtime is going away in mid-flight: not acknowledged means not insured.
+            let mut state = self.delays.state();
+            state.in_flight = false;
+            state.failed.get_or_insert_with(|| {
+                Arc::new(redstream_core::Error::UnexpectedReply {
+                    attempt: "add delay messages".to_owned(),
+                    reply: "none: the runtime is shutting down".to_owned(),
+                })
+            });
+        }
+        self.delays.landed.notify_waiters();
+    }
+}
