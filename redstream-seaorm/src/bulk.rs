@@ -8,6 +8,7 @@
 //!
 //! May use `hooks`, `unit_of_work`, `entity`, `fault` and `error`.
 
+mod batch;
 mod conflict;
 mod error;
 mod insert;
@@ -19,24 +20,17 @@ mod rows;
 mod single_statement;
 mod update;
 
-use std::sync::Arc;
+use redstream_core::Producer;
+use sea_orm::{ConnectionTrait, DbErr, ModelTrait, TransactionTrait};
 
-use redstream_core::{NewMessage, Producer};
-use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, ModelTrait, SqliteTransactionMode, TransactionOptions, TransactionSession,
-    TransactionTrait,
-};
-
+use self::batch::{begin, finish, follow_parents};
 pub use self::error::BulkError;
 use self::named::Named;
 pub use self::query::Bulk;
 use crate::entity::key::Key;
-use crate::entity::parents;
-use crate::entity::streamed::{self, Streamed, table};
-use crate::entity::table_name::TableName;
+use crate::entity::streamed::Streamed;
 use crate::error::Error;
-use crate::fault::cross;
-use crate::hooks::lookup::{Tracked, tracked};
+use crate::hooks::lookup::tracked;
 use crate::unit_of_work::Scope;
 
 /// `producer.bulk(…)`: the classic form of a bulk operation.
@@ -207,73 +201,6 @@ where
     follow_parents(transaction, scope, &keys).await?;
     named.announce(transaction, scope).await?;
     Ok(value)
-}
-
-/// A transaction that is going to write, and its scope.
-async fn begin<E, D>(db: &D) -> Result<(D::Transaction, Arc<Scope>), DbErr>
-where
-    E: EntityTrait,
-    D: ConnectionTrait + TransactionTrait,
-{
-    // On a plain connection nothing is begun.
-    tracked::<E, D>(db)?;
-    // A transaction of SQLite that reads first and then writes fails at once where another wrote in between; this
-    // one waits for its turn.
-    let options =
-        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let transaction = db.begin_with_options(options).await?;
-    match tracked::<E, _>(&transaction)? {
-        Tracked::Transaction(scope) => {
-            cross("bulk: begun");
-            scope.permits.open(TableName::of::<E>());
-            Ok((transaction, scope))
-        }
-        Tracked::Autocommit(_) | Tracked::Ambient(_) => Err(Error::Untracked { table: table::<E>() }.into()),
-    }
-}
-
-/// Insures messages, and has the commit announce them; a rollback drops them.
-fn follow(scope: &Scope, messages: Vec<NewMessage>) -> Result<(), Error> {
-    scope.insure(messages.iter().cloned())?;
-    scope.announce_later(messages);
-    cross("bulk: followed");
-    Ok(())
-}
-
-/// The messages of these keys; none if the entity has no stream.
-fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, Error> {
-    if E::HAS_STREAM { streamed::messages(keys) } else { Ok(Vec::new()) }
-}
-
-/// Insures the parents of the rows of these keys, and has the commit announce them. To be called before a statement, which may
-/// remove or move the rows, and after it.
-async fn follow_parents<E: Streamed>(db: &impl ConnectionTrait, scope: &Scope, keys: &[Key<E>]) -> Result<(), DbErr> {
-    if parents::are_known::<E>() {
-        let parents = parents::of_keys(db, keys).await?;
-        follow(scope, parents.into_iter().collect())?;
-    }
-    Ok(())
-}
-
-/// Commits what succeeded and rolls back what failed.
-async fn finish<T, R, X>(transaction: T, outcome: Result<R, X>) -> Result<R, X>
-where
-    T: TransactionSession,
-    X: From<DbErr>,
-{
-    match outcome {
-        Ok(value) => {
-            cross("bulk: written");
-            transaction.commit().await?;
-            Ok(value)
-        }
-        Err(error) => {
-            // Why it failed is what the caller wants to know; and where even the rollback fails, the connection is gone, and
-            // the server rolls back.
-            let _ = transaction.rollback().await;
-            Err(error)
-        }
-    }
 }
 
 mod sealed {

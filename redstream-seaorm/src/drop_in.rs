@@ -98,21 +98,21 @@ pub use sea_orm::*;
 pub use crate::connection::executor::{DatabaseExecutor, IntoDatabaseExecutor};
 
 /// In the place of SeaORM's.
-pub type DatabaseConnection = crate::StreamedConnection<sea_orm::DatabaseConnection>;
+pub type DatabaseConnection = crate::connection::StreamedConnection<sea_orm::DatabaseConnection>;
 
 /// In the place of SeaORM's.
-pub type DatabaseTransaction = crate::StreamedTransaction<sea_orm::DatabaseTransaction>;
+pub type DatabaseTransaction = crate::connection::transaction::StreamedTransaction<sea_orm::DatabaseTransaction>;
 
 /// In the place of SeaORM's.
 pub type DbConn = DatabaseConnection;
 
 /// In the place of SeaORM's.
 #[cfg(feature = "rbac")]
-pub type RestrictedConnection = crate::StreamedConnection<sea_orm::RestrictedConnection>;
+pub type RestrictedConnection = crate::connection::StreamedConnection<sea_orm::RestrictedConnection>;
 
 /// In the place of SeaORM's.
 #[cfg(feature = "rbac")]
-pub type RestrictedTransaction = crate::StreamedTransaction<sea_orm::RestrictedTransaction>;
+pub type RestrictedTransaction = crate::connection::transaction::StreamedTransaction<sea_orm::RestrictedTransaction>;
 
 /// SeaORM's prelude, with our connection.
 pub mod prelude {

@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`streamed`] is the trait, [`parents`] and [`relation`] what it says of other entities;
 //! - [`key`] is a key and its form in messages, [`key_query`] the conditions and pages of keys in SQL;
-//! - [`generated_key`] and [`stored_key`] read the keys that the database has;
+//! - [`generated_key`], [`stored_key`] and [`stored_key_by_type`] read the keys that the database has;
 //! - [`decode`] reads the keys of a batch back, [`batch`] for handlers;
 //! - [`streams`] and [`token`] are the streams of an entity, for workers and for readers.
 //!
@@ -17,6 +17,7 @@ pub(crate) mod key_query;
 pub(crate) mod parents;
 pub(crate) mod relation;
 pub(crate) mod stored_key;
+pub(crate) mod stored_key_by_type;
 pub(crate) mod streamed;
 pub(crate) mod streams;
 pub(crate) mod table_name;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sea_orm::sea_query::{InsertStatement, OnConflict, PostgresQueryBuilder};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
 
-use super::BulkError;
+use super::error::BulkError;
 use super::returning::gives_back;
 use crate::entity::key_query::key_columns;
 use crate::entity::streamed::table;

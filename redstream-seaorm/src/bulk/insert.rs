@@ -3,10 +3,12 @@
 use sea_orm::sea_query::{InsertStatement, OnConflict};
 use sea_orm::{ConnectionTrait, DbErr, IntoActiveModel, TransactionTrait};
 
+use super::batch::{begin, finish};
 use super::conflict::Conflict;
+use super::error::BulkError;
+use super::query::Bulk;
 use super::returning::{Row, gives_back};
 use super::rows::{insert_all, insert_batch};
-use super::{Bulk, BulkError, begin, finish};
 use crate::entity::parents;
 use crate::entity::streamed::{Streamed, table};
 use crate::hooks::lookup::tracked;

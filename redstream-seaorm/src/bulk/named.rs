@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
+use super::batch::{follow, messages};
+use super::error::BulkError;
 use super::page::are_exact;
-use super::{BulkError, follow, messages};
 use crate::entity::key::Key;
 use crate::entity::stored_key::stored_keys;
 use crate::entity::streamed::{Streamed, table};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sea_orm::sea_query::{Condition, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryTrait, Select};
 
-use super::BulkError;
+use super::error::BulkError;
 use crate::entity::key::Key;
 use crate::entity::key_query::{is_one_of, keys_a_statement, keys_of, next_keys};
 use crate::entity::stored_key::{is_exact, stored_keys};

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use sea_orm::sea_query::{Condition, IntoCondition};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
 
+use super::batch::{begin, finish, follow, follow_parents, messages};
+use super::error::BulkError;
 use super::page::{are_exact, kept, key_chunks, page, stored_as};
 use super::returning::{Returning, gives_back, returning};
 use super::update::Update;
-use super::{BulkError, begin, finish, follow, follow_parents, messages};
 use crate::entity::key::Key;
 use crate::entity::key_query::{from_to, is_one_of};
 use crate::entity::parents;

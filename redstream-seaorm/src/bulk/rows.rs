@@ -8,10 +8,11 @@ use sea_orm::{
     TryFromU64,
 };
 
+use super::batch::{follow, follow_parents, messages};
 use super::conflict::Conflict;
+use super::error::BulkError;
 use super::page::{are_exact, kept, present, stored_as};
 use super::returning::{Returned, Row, gives_back, returning};
-use super::{BulkError, follow, follow_parents, messages};
 use crate::entity::key::{Key, KeyOf};
 use crate::entity::parents;
 use crate::entity::streamed::{Streamed, table};

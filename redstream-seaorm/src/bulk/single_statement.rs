@@ -3,10 +3,12 @@
 use sea_orm::sea_query::{DeleteStatement, UpdateStatement};
 use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
 
+use super::batch::{begin, finish, follow, follow_parents, messages};
+use super::error::BulkError;
 use super::page::{kept, key_chunks, page};
+use super::query::Bulk;
 use super::returning::{Returned, Row, gives_back, returning};
 use super::update::Update;
-use super::{Bulk, BulkError, begin, finish, follow, follow_parents, messages};
 use crate::entity::key::Key;
 use crate::entity::key_query::is_one_of;
 use crate::entity::parents;

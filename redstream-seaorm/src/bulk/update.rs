@@ -3,7 +3,7 @@
 use sea_orm::sea_query::{Condition, UpdateStatement};
 use sea_orm::{DbErr, EntityTrait, IdenStatic, Iterable, QueryFilter, QueryTrait, UpdateMany};
 
-use super::BulkError;
+use super::error::BulkError;
 use crate::entity::key_query::key_columns;
 use crate::entity::parents::leads_to_parent;
 use crate::entity::streamed::{Streamed, table};

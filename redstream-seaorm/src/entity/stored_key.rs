@@ -4,8 +4,6 @@
 //! loosely than Rust does (a collation, padding, a time zone). Messages of such keys are made of what the database has: the
 //! key is read before the row is written, and again after it.
 
-mod own_type;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -18,7 +16,6 @@ use sea_orm::{
     QueryResult, QueryTrait, TryGetableMany,
 };
 
-pub(crate) use self::own_type::stored_keys_by_own_type;
 use crate::entity::generated_key::ReadKeys;
 use crate::entity::key::{Key, KeyOf};
 use crate::entity::key_query::{is_one_of, key_columns, keys_a_statement, keys_of, next_keys};

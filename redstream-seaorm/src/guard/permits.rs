@@ -17,7 +17,7 @@ use sea_orm::sea_query::ValueTuple;
 use crate::entity::generated_key::ReadKeys;
 use crate::entity::stored_key::StoredKey;
 use crate::entity::table_name::TableName;
-use crate::guard::Target;
+use crate::guard::tables::Target;
 
 /// A permit that nobody used for so long was left for a statement that was never sent.
 const STALE: Duration = Duration::from_secs(60);

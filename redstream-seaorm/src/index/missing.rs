@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::entity::key::Key;
-use crate::entity::stored_key::{is_exact, stored_keys_by_own_type};
+use crate::entity::stored_key::is_exact;
+use crate::entity::stored_key_by_type::stored_keys_by_own_type;
 use crate::entity::streamed::Streamed;
 use crate::fault::{self, Mutation::LooseKeysDeleted};
 

@@ -3,7 +3,7 @@
 use sea_orm::sea_query::Table;
 use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, SchemaManager};
 
-use super::{TABLE, table};
+use super::table::{TABLE, table};
 
 /// Creates the outbox's table; list it among your migrations:
 ///

@@ -4,7 +4,7 @@ use redstream_core::{DecodeError, Message, MessageId, Redstream, Shards, Stream}
 use sea_orm::ModelTrait;
 use serde_json::Value as Json;
 
-use super::Difference;
+use super::difference::Difference;
 use crate::entity::key::Key;
 use crate::entity::streamed::{Streamed, message};
 use crate::entity::streams::Entities;

@@ -4,7 +4,7 @@ use redstream_core::{BoxError, NewMessage, Payload, StreamName};
 use sea_orm::sea_query::{DeleteStatement, Expr, ExprTrait, LockBehavior, LockType, Order, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-use crate::outbox::{ID, PAYLOAD, STREAM, TABLE};
+use crate::outbox::table::{ID, PAYLOAD, STREAM, TABLE};
 
 /// Rows a `DELETE`: below every database's limit of parameters.
 const ROWS_A_DELETE: usize = 5000;
