@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use async_trait::async_trait;
 use redstream_seaorm::{
-    Bulk, BulkExt as _, CancellationToken, Changes, ConnectOptions, Entities as _, HandlerError, Indexer, Redstream,
-    Sink, Streamed, StreamedConnection, Supervisor,
+    Bulk, BulkExt as _, CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Redstream,
+    RedstreamExt as _, Sink, Streamed, StreamedConnection, Supervisor,
 };
 use sea_orm::{ConnectionTrait as _, Database, IntoActiveModel as _, Schema, entity::prelude::*, sea_query::Expr};
 

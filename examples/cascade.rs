@@ -14,8 +14,8 @@ use std::time::Duration;
 use anyhow::bail;
 use async_trait::async_trait;
 use redstream_seaorm::{
-    CancellationToken, Cascade, Changes, ConnectOptions, Entities as _, HandlerError, Indexer, Key, Redstream, Sink,
-    StreamedConnection, Supervisor, find_by_keys,
+    CancellationToken, Cascade, Changes, ConnectOptions, HandlerError, Indexer, Key, Redstream, RedstreamExt as _,
+    Sink, StreamedConnection, Supervisor, find_by_keys,
 };
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _, Database, DatabaseConnection, IntoActiveModel as _,

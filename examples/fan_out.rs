@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::bail;
 use async_trait::async_trait;
 use redstream_seaorm::{
-    BoxError, CancellationToken, Changes, ConnectOptions, Entities as _, HandlerError, Indexer, Redstream, Sink,
+    BoxError, CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Redstream, RedstreamExt as _, Sink,
     Streamed, StreamedConnection, Supervisor,
 };
 use sea_orm::{

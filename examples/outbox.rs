@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use async_trait::async_trait;
 use redstream_seaorm::{
-    CancellationToken, Changes, ConnectOptions, Entities as _, HandlerError, Indexer, Insurance, Redstream, Sink,
+    CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Insurance, Redstream, RedstreamExt as _, Sink,
     Streamed, StreamedConnection, Supervisor, outbox,
 };
 use redstream_servers::RedisOptions;

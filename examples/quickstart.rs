@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use redstream_seaorm::{Batch, ConnectOptions, Entities as _, Redstream, Streamed, StreamedConnection, Supervisor};
+use redstream_seaorm::{Batch, ConnectOptions, Redstream, RedstreamExt as _, Streamed, StreamedConnection, Supervisor};
 use sea_orm::{ActiveValue::Set, ConnectionTrait as _, Database, Schema, TransactionTrait as _, entity::prelude::*};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::bail;
 use async_trait::async_trait;
 use redstream_seaorm::{
-    CancellationToken, Changes, ConnectOptions, Entities as _, HandlerError, Indexer, Redstream, Sink, Streamed,
+    CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Redstream, RedstreamExt as _, Sink, Streamed,
     StreamedConnection, Supervisor,
 };
 use sea_orm::{

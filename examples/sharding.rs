@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use async_trait::async_trait;
 use redstream_seaorm::{
-    CancellationToken, Changes, ConnectOptions, Entities as _, EntityStream, HandlerError, Indexer, Key, Redstream,
+    CancellationToken, Changes, ConnectOptions, EntityStream, HandlerError, Indexer, Key, Redstream, RedstreamExt as _,
     Sink, Streamed, StreamedConnection, Supervisor, core::Payload,
 };
 use sea_orm::{

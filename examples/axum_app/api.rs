@@ -60,7 +60,7 @@ async fn search_posts(State(state): State<AppState>, Path(word): Path<String>) -
 
 async fn health(State(state): State<AppState>) -> (StatusCode, String) {
     let code = if state.health.is_live() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let workers = state.health.workers().into_iter().map(|worker| format!("{}: {:?}\n", worker.name, worker.condition));
+    let workers = state.health.workers().into_iter().map(|worker| format!("{}: {:?}\n", worker.name, worker.state));
     (code, workers.collect())
 }
 

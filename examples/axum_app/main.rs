@@ -18,7 +18,9 @@ use redstream_seaorm::drop_in as sea_orm; // the one line
 
 use std::time::Duration;
 
-use redstream_seaorm::{CancellationToken, ConnectOptions, Entities as _, Indexer, Redstream, Supervisor, stop_signal};
+use redstream_seaorm::{
+    CancellationToken, ConnectOptions, Indexer, Redstream, RedstreamExt as _, Supervisor, stop_signal,
+};
 use sea_orm::{Database, DatabaseConnection};
 use sea_orm_migration::MigratorTrait as _;
 use tokio::net::TcpListener;

@@ -53,8 +53,8 @@ use crate::redstream::Redstream;
 use crate::transport::options::{bounded, check_batch_size};
 use crate::transport::scripts::BUDGET;
 use crate::worker::leadership;
-use crate::worker::member::Member;
-use crate::worker::{Lock, Pulse, Start, Worker};
+use crate::worker::member::ConsumerKeys;
+use crate::worker::{Lock, Start, Worker, WorkerStatus};
 
 /// A named reader of a stream, made by [`Stream::consumer`](crate::Stream::consumer).
 ///
@@ -86,7 +86,7 @@ pub struct Consumer {
     warn_neglect: Duration,
     max_payload: usize,
     told: Told,
-    pulse: Pulse,
+    status: WorkerStatus,
     highest: Highest,
     memory: Memory,
     portion: Portion,
@@ -134,7 +134,7 @@ impl Consumer {
             warn_neglect: Duration::from_secs(300),
             max_payload: BUDGET,
             told: Told::default(),
-            pulse: Pulse::default(),
+            status: WorkerStatus::default(),
             highest: Highest::default(),
             memory: Memory::default(),
             portion: Portion::default(),
@@ -293,10 +293,10 @@ impl Consumer {
         Self { told: told.clone(), ..self }
     }
 
-    fn member(&self) -> Member {
+    fn member(&self) -> ConsumerKeys {
         // Said in any case: it takes back what an earlier version of the program said.
         let note = format!(r#"{{"skips_repeats":{}}}"#, self.skips_repeats);
-        Member { start: self.start, note, ..Member::new(self.redstream.keys(), &self.stream, &self.name) }
+        ConsumerKeys { start: self.start, note, ..ConsumerKeys::new(self.redstream.keys(), &self.stream, &self.name) }
     }
 }
 
@@ -323,8 +323,8 @@ impl Worker for Consumer {
         Lock::check_ttl(self.lock_ttl)
     }
 
-    fn pulse(&self) -> Option<Pulse> {
-        Some(self.pulse.clone())
+    fn status(&self) -> Option<WorkerStatus> {
+        Some(self.status.clone())
     }
 
     async fn run(&self, shutdown: CancellationToken) -> Result<()> {

@@ -32,9 +32,9 @@ use crate::time::millis;
 use crate::transport::options::{bounded, check_batch_size};
 use crate::transport::scripts;
 use crate::transport::session::Session;
-use crate::worker::leadership::{self, Tenure, rest};
-use crate::worker::member::Member;
-use crate::worker::{Condition, Lock, LockGuard, Pulse, Worker};
+use crate::worker::leadership::{self, Leader, rest};
+use crate::worker::member::ConsumerKeys;
+use crate::worker::{Lock, LockGuard, Worker, WorkerState, WorkerStatus};
 
 /// It looks at the clock of Redis again after this long, should that have jumped.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -54,7 +54,7 @@ pub struct Delayer {
     delay: Duration,
     batch_size: usize,
     lock_ttl: Duration,
-    pulse: Pulse,
+    status: WorkerStatus,
     portion: Portion,
     clock: Arc<Mutex<Clock>>,
 }
@@ -79,7 +79,7 @@ impl Delayer {
             delay,
             batch_size: 1000,
             lock_ttl,
-            pulse: Pulse::default(),
+            status: WorkerStatus::default(),
             portion: Portion::default(),
             clock: Arc::default(),
         }
@@ -113,9 +113,9 @@ impl Delayer {
         leadership::serve(self, &shutdown).await
     }
 
-    fn member(&self) -> Member {
+    fn member(&self) -> ConsumerKeys {
         let note = format!(r#"{{"delay_ms":{}}}"#, millis(self.delay));
-        Member { note, ..Member::new(self.redstream.keys(), &self.stream.delayed(), DELAYER) }
+        ConsumerKeys { note, ..ConsumerKeys::new(self.redstream.keys(), &self.stream.delayed(), DELAYER) }
     }
 
     /// The move of what is due of this batch, as Redis saw the time a moment ago.
@@ -202,7 +202,7 @@ impl Delayer {
                 // It was made ready by an older time.
                 ready = self.a_move(guard, &batch, looked.now);
             }
-            self.pulse.achieved();
+            self.status.achieved();
         }
         Ok(looked.next)
     }
@@ -229,7 +229,7 @@ struct Look {
 }
 
 #[async_trait]
-impl Tenure for Delayer {
+impl Leader for Delayer {
     type Turn = Moved;
 
     fn redstream(&self) -> &Redstream {
@@ -240,8 +240,8 @@ impl Tenure for Delayer {
         Lock::consumer(&self.redstream, self.member(), self.lock_ttl)
     }
 
-    fn own_pulse(&self) -> &Pulse {
-        &self.pulse
+    fn own_status(&self) -> &WorkerStatus {
+        &self.status
     }
 
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Moved> {
@@ -258,10 +258,10 @@ impl Tenure for Delayer {
         let source = Source::new(session.clone(), &self.member().stream, self.batch_size, BUDGET, &self.portion);
         let mut ahead = Ahead::new(source);
         loop {
-            self.pulse.turn(Condition::Working);
+            self.status.set_state(WorkerState::Working);
             let next = self.move_all(session, guard, &mut ahead, shutdown).await?;
-            self.pulse.achieved();
-            self.pulse.turn(Condition::Idle);
+            self.status.achieved();
+            self.status.set_state(WorkerState::Idle);
             // One that comes later is not due before the whole delay has passed.
             let pause = next.unwrap_or(self.delay).min(self.delay).min(LONGEST_SLEEP);
             if !rest(pause, guard, shutdown).await? {
@@ -283,8 +283,8 @@ impl Worker for Delayer {
         Lock::check_ttl(self.lock_ttl)
     }
 
-    fn pulse(&self) -> Option<Pulse> {
-        Some(self.pulse.clone())
+    fn status(&self) -> Option<WorkerStatus> {
+        Some(self.status.clone())
     }
 
     async fn run(&self, shutdown: CancellationToken) -> Result<()> {

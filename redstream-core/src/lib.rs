@@ -95,5 +95,5 @@ pub use tokio_util::sync::CancellationToken;
 pub use transport::{ConnectOptions, Risk};
 pub use trimmer::{Trimmed, Trimmer};
 pub use worker::{
-    Condition, Health, Lock, LockGuard, Neglected, Pulse, Start, Supervisor, Worker, WorkerHealth, stop_signal,
+    Health, Lock, LockGuard, Neglected, Start, Supervisor, Worker, WorkerHealth, WorkerState, WorkerStatus, stop_signal,
 };

@@ -23,7 +23,7 @@ use crate::time::millis;
 use crate::transport::options::bounded;
 use crate::transport::replies::Acknowledged;
 use crate::transport::resp::CHUNK;
-use crate::transport::shared::Link;
+use crate::transport::shared::SharedConnection;
 
 /// Pipelines on their way at once: while Redis works at one, the next is there already, and the replies of the one before
 /// are read.
@@ -261,7 +261,7 @@ impl Producer {
         }
     }
 
-    fn link(&self) -> &Link {
+    fn link(&self) -> &SharedConnection {
         self.redstream.link()
     }
 }

@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::keys::Keys;
 use crate::transport::connection::Connection;
 use crate::transport::connector::Connector;
-use crate::transport::shared::Link;
+use crate::transport::shared::SharedConnection;
 use crate::transport::{ConnectOptions, Risk};
 
 /// A connected Redis: gives producers and streams. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Redstream {
-    link: Link,
+    link: SharedConnection,
     keys: Keys,
 }
 
@@ -43,7 +43,7 @@ impl Redstream {
             }
             connection => Some(connection?),
         };
-        Ok(Self { link: Link::new(connector, connection), keys })
+        Ok(Self { link: SharedConnection::new(connector, connection), keys })
     }
 
     /// The settings with which this server, or some master of a cluster, can lose messages, as found when first connecting. Each
@@ -52,7 +52,7 @@ impl Redstream {
         self.link.connector().risks()
     }
 
-    pub(crate) fn link(&self) -> &Link {
+    pub(crate) fn link(&self) -> &SharedConnection {
         &self.link
     }
 

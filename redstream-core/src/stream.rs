@@ -17,7 +17,7 @@ use crate::message::{MessageId, StreamName};
 use crate::redstream::Redstream;
 use crate::transport::scripts;
 use crate::trimmer::Trimmer;
-use crate::worker::member::Member;
+use crate::worker::member::ConsumerKeys;
 use crate::worker::{Lock, Start};
 
 /// One stream of a [`Redstream`], by name: gives its workers. Cheap to clone.
@@ -86,7 +86,7 @@ impl Stream {
     /// Registers a consumer before it runs for the first time, so that trimming waits for it. Returns
     /// whether it was new.
     pub async fn register(&self, consumer: &str, start: Start) -> Result<bool> {
-        let member = Member { start, ..self.member(consumer)? };
+        let member = ConsumerKeys { start, ..self.member(consumer)? };
         self.redstream.link().script("register a consumer", &member.registration()).await
     }
 
@@ -182,9 +182,9 @@ impl Stream {
         Ok(Duration::from_millis(ms.try_into().unwrap_or(0)))
     }
 
-    fn member(&self, consumer: &str) -> Result<Member> {
+    fn member(&self, consumer: &str) -> Result<ConsumerKeys> {
         check_consumer(consumer)?;
-        Ok(Member::new(self.redstream.keys(), &self.name, consumer))
+        Ok(ConsumerKeys::new(self.redstream.keys(), &self.name, consumer))
     }
 
     async fn last_id_of(&self, key: String) -> Result<MessageId> {

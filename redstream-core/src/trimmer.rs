@@ -18,8 +18,8 @@ use crate::message::{MessageId, StreamName};
 use crate::redstream::Redstream;
 use crate::transport::options::positive;
 use crate::transport::session::Session;
-use crate::worker::leadership::{self, Tenure, rest};
-use crate::worker::{Condition, Lock, LockGuard, Pulse, Worker};
+use crate::worker::leadership::{self, Leader, rest};
+use crate::worker::{Lock, LockGuard, Worker, WorkerState, WorkerStatus};
 
 /// Removes messages that are no longer needed; made by [`Stream::trimmer`](crate::Stream::trimmer).
 ///
@@ -42,7 +42,7 @@ pub struct Trimmer {
     listed: Vec<String>,
     policy: Policy,
     warn_behind: Duration,
-    pulse: Pulse,
+    status: WorkerStatus,
     groups_told: Arc<AtomicBool>,
 }
 
@@ -88,7 +88,7 @@ impl Trimmer {
             listed: Vec::new(),
             policy: Policy::Committed { keep: Duration::ZERO },
             warn_behind: Duration::from_secs(900),
-            pulse: Pulse::default(),
+            status: WorkerStatus::default(),
             groups_told: Arc::default(),
         }
     }
@@ -150,7 +150,7 @@ impl Trimmer {
 }
 
 #[async_trait]
-impl Tenure for Trimmer {
+impl Leader for Trimmer {
     type Turn = Trimmed;
 
     fn redstream(&self) -> &Redstream {
@@ -161,8 +161,8 @@ impl Tenure for Trimmer {
         Lock::trimmer(&self.redstream, &self.stream, self.lock_ttl)
     }
 
-    fn own_pulse(&self) -> &Pulse {
-        &self.pulse
+    fn own_status(&self) -> &WorkerStatus {
+        &self.status
     }
 
     async fn turn(&self, session: &Session, _: &LockGuard) -> Result<Trimmed> {
@@ -172,11 +172,11 @@ impl Tenure for Trimmer {
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let mut warned = Vec::new();
         loop {
-            self.pulse.turn(Condition::Working);
+            self.status.set_state(WorkerState::Working);
             let trimmed = self.sweep(session).await?;
             self.watch(session, &mut warned).await?;
-            self.pulse.achieved();
-            self.pulse.turn(Condition::Idle);
+            self.status.achieved();
+            self.status.set_state(WorkerState::Idle);
             self.report(&trimmed);
             if !rest(self.interval, guard, shutdown).await? {
                 return Ok(());
@@ -200,8 +200,8 @@ impl Worker for Trimmer {
         Lock::check_ttl(self.lock_ttl)
     }
 
-    fn pulse(&self) -> Option<Pulse> {
-        Some(self.pulse.clone())
+    fn status(&self) -> Option<WorkerStatus> {
+        Some(self.status.clone())
     }
 
     async fn run(&self, shutdown: CancellationToken) -> Result<()> {

@@ -20,7 +20,7 @@ use crate::error::Result;
 pub use health::{Health, WorkerHealth};
 pub use lock::{Lock, LockGuard};
 pub use member::Start;
-pub use status::{Condition, Neglected, Pulse};
+pub use status::{Neglected, WorkerState, WorkerStatus};
 pub use supervisor::{Supervisor, stop_signal};
 
 /// A consumer, a delayer, a trimmer, or a worker of your own, to be run by a [`Supervisor`].
@@ -35,7 +35,7 @@ pub trait Worker: Send + Sync + 'static {
     }
 
     /// Where it shows what it is at. Default: nowhere; it then counts as alive while it runs.
-    fn pulse(&self) -> Option<Pulse> {
+    fn status(&self) -> Option<WorkerStatus> {
         None
     }
 

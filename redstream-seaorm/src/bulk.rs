@@ -25,13 +25,13 @@ use sea_orm::{ConnectionTrait, DbErr, ModelTrait, TransactionTrait};
 
 use self::batch::{begin, finish, follow_parents};
 pub use self::error::BulkError;
-use self::named::Named;
+use self::named::BatchKeys;
 pub use self::query::Bulk;
 use crate::entity::key::Key;
 use crate::entity::streamed::Streamed;
 use crate::error::Error;
 use crate::hooks::lookup::tracked;
-use crate::unit_of_work::Scope;
+use crate::unit_of_work::UnitOfWork;
 
 /// `producer.bulk(…)`: the classic form of a bulk operation.
 ///
@@ -188,7 +188,7 @@ where
     finish(transaction, outcome).await
 }
 
-async fn write_named<E, T, F, R, X>(transaction: &T, scope: &Scope, keys: Vec<Key<E>>, write: F) -> Result<R, X>
+async fn write_named<E, T, F, R, X>(transaction: &T, scope: &UnitOfWork, keys: Vec<Key<E>>, write: F) -> Result<R, X>
 where
     E: Streamed,
     T: ConnectionTrait,
@@ -196,7 +196,7 @@ where
     X: From<DbErr>,
 {
     follow_parents(transaction, scope, &keys).await?;
-    let named = Named::insure(transaction, scope, keys.clone()).await?;
+    let named = BatchKeys::insure(transaction, scope, keys.clone()).await?;
     let value = write(transaction).await?;
     follow_parents(transaction, scope, &keys).await?;
     named.announce(transaction, scope).await?;

@@ -29,16 +29,16 @@ use std::time::Duration;
 use redstream_core::Producer;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 
-use self::autocommit::Own;
+use self::autocommit::AutocommitStatement;
 use self::transaction::StreamedTransaction;
 use crate::guard::admission::Admission;
 use crate::guard::{BypassGuard, Guard, Text};
 use crate::hooks::lookup::{self, Tracked};
-use crate::hooks::task_scope::Ambient;
+use crate::hooks::task_scope::TaskScope;
 use crate::outbox::relay::Relay;
-use crate::unit_of_work::Scope;
+use crate::unit_of_work::UnitOfWork;
 use crate::unit_of_work::insurance::Insurance;
-use crate::unit_of_work::shared::{Context, Settings};
+use crate::unit_of_work::shared::{Settings, Shared};
 
 /// A transaction may be this old before its commit sends its delay messages again.
 const RESEND_AFTER: Duration = Duration::from_secs(60);
@@ -56,7 +56,7 @@ const WARN_FORGOTTEN: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct StreamedConnection<C = DatabaseConnection> {
     pub(crate) inner: C,
-    pub(crate) context: Arc<Context>,
+    pub(crate) context: Arc<Shared>,
 }
 
 impl<C> StreamedConnection<C> {
@@ -106,7 +106,7 @@ impl<C> StreamedConnection<C> {
     /// where some consumer reads rows from a replica: there the second handling is what repairs a late write or a stale
     /// read. What is written within [`scope`](Self::scope) keeps its delay messages.
     #[must_use]
-    pub fn settle(self, on: bool) -> Self {
+    pub fn remove_delay_messages(self, on: bool) -> Self {
         self.with(|settings| settings.settles = on)
     }
 
@@ -153,13 +153,13 @@ impl<C> StreamedConnection<C> {
     ///   do instead for seaography and loco;
     /// - it does not reach into tasks that `future` spawns: there a save is refused, as it is without a scope.
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
-        Ambient::run(self.context.clone(), future).await
+        TaskScope::run(self.context.clone(), future).await
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.context.settings;
         change(&mut settings);
-        let mut context = Context::new(self.context.producer.clone(), settings);
+        let mut context = Shared::new(self.context.producer.clone(), settings);
         context.commits = self.context.commits.clone();
         self.context = Arc::new(context);
         self
@@ -170,7 +170,7 @@ impl<C> StreamedConnection<C> {
     }
 
     pub(crate) fn admit(&self, text: &Text<'_>) -> Result<Admission, DbErr> {
-        let Context { guard, permits, settings, .. } = &*self.context;
+        let Shared { guard, permits, settings, .. } = &*self.context;
         guard.admit(text, &std::iter::once(permits), settings.nested)
     }
 
@@ -196,7 +196,7 @@ impl<C> StreamedConnection<C> {
     }
 
     pub(crate) fn wrap<T>(&self, begun: Result<T, DbErr>) -> Result<StreamedTransaction<T>, DbErr> {
-        Ok(StreamedTransaction::new(begun?, Scope::outermost(self.context.clone())))
+        Ok(StreamedTransaction::new(begun?, UnitOfWork::outermost(self.context.clone())))
     }
 }
 
@@ -223,7 +223,7 @@ impl<C: ConnectionTrait + Send> StreamedConnection<C> {
             nested: lookup::find(&inner).is_some(),
             warn_forgotten: WARN_FORGOTTEN,
         };
-        Self { inner, context: Arc::new(Context::new(producer, settings)) }
+        Self { inner, context: Arc::new(Shared::new(producer, settings)) }
     }
 }
 
@@ -239,8 +239,8 @@ where
     }
 
     /// Begins a transaction of its own for a statement that a hook has announced.
-    pub(crate) async fn attend(&self, admission: Admission) -> Result<Own<C::Transaction>, DbErr> {
-        Own::begin(&self.context, admission, self.inner.begin()).await
+    pub(crate) async fn attend(&self, admission: Admission) -> Result<AutocommitStatement<C::Transaction>, DbErr> {
+        AutocommitStatement::begin(&self.context, admission, self.inner.begin()).await
     }
 
     /// Runs a statement: where there is something to be done beside it, it has a transaction of its own.

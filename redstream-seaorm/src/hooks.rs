@@ -42,7 +42,7 @@ pub use self::touch::touch;
 pub use self::touch_parents::touch_parents;
 
 use self::lookup::{Tracked, tracked};
-use self::task_scope::Ambient;
+use self::task_scope::TaskScope;
 use self::touch_parents::announce_parents;
 use crate::entity::generated_key::ReadKeys;
 use crate::entity::key::is_zero;
@@ -52,12 +52,12 @@ use crate::entity::streamed::{Streamed, message, table};
 use crate::entity::table_name::TableName;
 use crate::error::Error;
 use crate::fault::{self, Mutation::UntrackedSilent};
-use crate::guard::permits::{Followed, Left, Permits, Promise, WriteKind};
+use crate::guard::permits::{FollowUp, Followed, Left, Permits, WriteKind};
 use crate::outbox;
-use crate::unit_of_work::Scope;
+use crate::unit_of_work::UnitOfWork;
 use crate::unit_of_work::delay_pipeline::InsuredBy;
 use crate::unit_of_work::hook_calls::Called;
-use crate::unit_of_work::shared::Context;
+use crate::unit_of_work::shared::Shared;
 
 /// Insures what is about to be saved.
 ///
@@ -87,18 +87,18 @@ where
     }
     if !A::Entity::HAS_STREAM {
         let known = key.map(message::<A::Entity>).transpose()?;
-        announce_statement::<A::Entity>(&tracked, known, Promise::Kept);
+        announce_statement::<A::Entity>(&tracked, known, FollowUp::None);
         return Ok(());
     }
     let followed = key.map(|key| followed::<A::Entity>(key, kind, db.get_database_backend())).transpose()?;
     let known = followed.as_ref().map(|followed| followed.message.clone());
     let promise = match (followed, &tracked) {
-        _ if change == Change::Silent => Promise::Kept,
+        _ if change == Change::Silent => FollowUp::None,
         (Some(followed), _) => follow(followed, &tracked, db).await?,
-        (None, Tracked::Ambient(_)) if insert && !is_transaction::<C>() => {
+        (None, Tracked::TaskScope(_)) if insert && !is_transaction::<C>() => {
             return Err(Error::UnseenKey { table: table::<A::Entity>() }.into());
         }
-        (None, _) if insert => Promise::FollowAnswer(ReadKeys::of::<A::Entity>()),
+        (None, _) if insert => FollowUp::FollowAnswer(ReadKeys::of::<A::Entity>()),
         // An update without a key SeaORM refuses itself.
         (None, _) => return Ok(()),
     };
@@ -113,27 +113,27 @@ fn followed<E: Streamed>(key: ValueTuple, kind: WriteKind, backend: DbBackend) -
 }
 
 /// Insures what can be insured before the statement; the rest is promised.
-async fn follow(followed: Followed, tracked: &Tracked, db: &impl ConnectionTrait) -> Result<Promise, DbErr> {
+async fn follow(followed: Followed, tracked: &Tracked, db: &impl ConnectionTrait) -> Result<FollowUp, DbErr> {
     let Followed { message, kind, stored, .. } = &followed;
     match tracked {
-        Tracked::Autocommit(_) => Ok(Promise::Follow(followed)),
+        Tracked::Autocommit(_) => Ok(FollowUp::Follow(followed)),
         Tracked::Transaction(scope) if stored.is_some() => {
             scope.note(message.clone(), false)?;
-            Ok(Promise::Follow(followed))
+            Ok(FollowUp::Follow(followed))
         }
         Tracked::Transaction(scope) => {
             scope.note(message.clone(), *kind == WriteKind::Update)?;
-            Ok(Promise::Kept)
+            Ok(FollowUp::None)
         }
-        Tracked::Ambient(ambient) => {
+        Tracked::TaskScope(ambient) => {
             Box::pin(follow_in_a_scope(&followed, ambient, db)).await?;
-            Ok(Promise::Kept)
+            Ok(FollowUp::None)
         }
     }
 }
 
 /// Insures a write at once, and leaves what it announces to the end of the scope.
-async fn follow_in_a_scope(followed: &Followed, ambient: &Ambient, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+async fn follow_in_a_scope(followed: &Followed, ambient: &TaskScope, db: &impl ConnectionTrait) -> Result<(), DbErr> {
     let Followed { message, kind, stored, .. } = followed;
     ambient.insure(message).await?;
     let mut before = match stored.as_ref().filter(|_| *kind != WriteKind::Insert) {
@@ -210,7 +210,7 @@ async fn finish<E: Streamed>(
     let left = tracked.permits().and_then(|permits| permits.withdraw(&TableName::of::<E>(), &message));
     // Whether a statement of this task came by that was not recognized as the promised one.
     let promised = match left {
-        Some(Left { promise: Promise::Follow(_) | Promise::FollowAnswer(_), passed }) => Some(passed),
+        Some(Left { promise: FollowUp::Follow(_) | FollowUp::FollowAnswer(_), passed }) => Some(passed),
         _ => None,
     };
     let is_seen = called == Called::ForThisKey && is_done_before;
@@ -232,8 +232,8 @@ async fn finish<E: Streamed>(
             scope.announce_later([message]);
             Ok(())
         }
-        Tracked::Ambient(_) if is_seen => Ok(()),
-        Tracked::Ambient(ambient) => {
+        Tracked::TaskScope(_) if is_seen => Ok(()),
+        Tracked::TaskScope(ambient) => {
             Box::pin(ambient.insure(&message)).await?;
             ambient.announce_later(message);
             Ok(())
@@ -257,7 +257,7 @@ where
     }
     if !A::Entity::HAS_STREAM {
         let known = Some(message::<A::Entity>(key)?);
-        announce_statement::<A::Entity>(&tracked, known, Promise::Kept);
+        announce_statement::<A::Entity>(&tracked, known, FollowUp::None);
         return Ok(());
     }
     let followed = followed::<A::Entity>(key, WriteKind::Delete, db.get_database_backend())?;
@@ -285,9 +285,9 @@ where
 }
 
 /// Tells the connection of the statement that follows the hook.
-fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMessage>, promise: Promise) {
+fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMessage>, promise: FollowUp) {
     match tracked {
-        Tracked::Ambient(ambient) => ambient.told.note(TableName::of::<E>()),
+        Tracked::TaskScope(ambient) => ambient.told.note(TableName::of::<E>()),
         Tracked::Autocommit(context) => context.permits.give(TableName::of::<E>(), message, promise),
         Tracked::Transaction(scope) => scope.permits.give(TableName::of::<E>(), message, promise),
     }
@@ -305,8 +305,8 @@ fn is_transaction<C>() -> bool {
 
 /// Does what was to be done with a statement that was not seen in this task, or of which no hook told before: late, and not
 /// never.
-async fn follow_late(context: &Arc<Context>, message: NewMessage, db: &impl ConnectionTrait) -> Result<(), DbErr> {
-    let scope = Scope::outermost(context.clone());
+async fn follow_late(context: &Arc<Shared>, message: NewMessage, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let scope = UnitOfWork::outermost(context.clone());
     scope.insure([message.clone()])?;
     match scope.delays.settled().await? {
         InsuredBy::Redis => _ = context.announce(vec![message], false).await,

@@ -19,7 +19,7 @@
 //! # pub enum Relation {}
 //! # }
 //! # use std::time::Duration;
-//! # use redstream_seaorm::{Changes, Entities, HandlerError, Indexer, Redstream, Sink, StreamedConnection, Supervisor};
+//! # use redstream_seaorm::{Changes, RedstreamExt, HandlerError, Indexer, Redstream, Sink, StreamedConnection, Supervisor};
 //! # use sea_orm::{ActiveModelTrait, Database, Set, TransactionTrait};
 //! # struct SearchIndex;
 //! # #[async_trait::async_trait]
@@ -108,7 +108,7 @@ pub use entity::batch::BatchExt;
 pub use entity::key::{Key, KeyError, KeyOf};
 pub use entity::parents::Parent;
 pub use entity::streamed::Streamed;
-pub use entity::streams::{Entities, EntityStream, EntityWorker};
+pub use entity::streams::{EntityStream, EntityWorker, RedstreamExt};
 pub use entity::token::TokenExt;
 pub use error::{Error, ErrorKind};
 pub use guard::BypassGuard;

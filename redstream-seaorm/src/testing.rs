@@ -26,7 +26,7 @@
 //! #     async fn write(&self, _: Changes<city::Entity>) -> Result<(), HandlerError> { Ok(()) }
 //! # }
 //! use redstream_seaorm::testing::{self, Capture, assert_nothing_streamed, assert_streamed, run_until_idle};
-//! use redstream_seaorm::{Entities, Indexer, SaveInTransaction, StreamedConnection};
+//! use redstream_seaorm::{RedstreamExt, Indexer, SaveInTransaction, StreamedConnection};
 //! use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, Schema, Set, TransactionTrait};
 //!
 //! # /*

@@ -6,7 +6,7 @@
 //! others are open.
 //!
 //! # Layout
-//! A hook notes a message in [`Scope`]; the `delay_pipeline` sends it while statements run; `commit` waits for the pipeline or
+//! A hook notes a message in [`UnitOfWork`]; the `delay_pipeline` sends it while statements run; `commit` waits for the pipeline or
 //! writes the outbox, commits and hands the `announcement` to what is `shared` with the connection. `message_set`,
 //! `unkeyed_insert`, `hook_calls`, `liveness` and `insurance` are parts of the state; `futures` are tools.
 //!
@@ -29,14 +29,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redstream_core::NewMessage;
 
-use self::announcement::Aside;
-use self::delay_pipeline::Delays;
+use self::announcement::DeferredAnnouncement;
+use self::delay_pipeline::DelayPipeline;
 use self::hook_calls::Calls;
 use self::insurance::Insurance;
 use self::liveness::Life;
-use self::message_set::Messages;
-use self::shared::Context;
-use self::unkeyed_insert::Unkeyed;
+use self::message_set::OrderedMessageSet;
+use self::shared::Shared;
+use self::unkeyed_insert::UnkeyedInserts;
 use crate::error::Error;
 use crate::guard::Changing;
 use crate::guard::permits::Permits;
@@ -46,15 +46,15 @@ use crate::guard::permits::Permits;
 /// Keys to announce belong to the savepoint: its rollback drops them, its release hands them to the level above. The delay
 /// messages belong to the whole transaction; for the outbox keys are insured by the level, whose rollback drops its rows.
 #[derive(Debug)]
-pub(crate) struct Scope {
-    pub(crate) context: Arc<Context>,
-    pub(crate) delays: Arc<Delays>,
+pub(crate) struct UnitOfWork {
+    pub(crate) context: Arc<Shared>,
+    pub(crate) delays: Arc<DelayPipeline>,
     level: Level,
     pub(crate) permits: Permits,
     pub(crate) calls: Calls,
-    pub(crate) unkeyed: Unkeyed,
-    pub(crate) aside: Aside,
-    parent: Option<Arc<Scope>>,
+    pub(crate) unkeyed: UnkeyedInserts,
+    pub(crate) aside: DeferredAnnouncement,
+    parent: Option<Arc<UnitOfWork>>,
     changes: Mutex<Changes>,
     /// Of statements that change views: others see that after the commit.
     changing: Mutex<Vec<Changing>>,
@@ -62,9 +62,9 @@ pub(crate) struct Scope {
 
 #[derive(Debug, Default)]
 struct Changes {
-    announced: Messages,
+    announced: OrderedMessageSet,
     /// Those that are insured and not announced; kept where the outbox may have to insure them.
-    insured: Messages,
+    insured: OrderedMessageSet,
     /// By hooks, and not worked off yet.
     noted: Vec<Noted>,
 }
@@ -87,9 +87,9 @@ pub(crate) struct Level {
     life: Life,
 }
 
-impl Scope {
-    pub(crate) fn outermost(context: Arc<Context>) -> Arc<Self> {
-        let delays = Delays::new(context.clone());
+impl UnitOfWork {
+    pub(crate) fn outermost(context: Arc<Shared>) -> Arc<Self> {
+        let delays = DelayPipeline::new(context.clone());
         Arc::new(Self::new(context, delays, None))
     }
 
@@ -98,15 +98,15 @@ impl Scope {
         Arc::new(Self::new(self.context.clone(), self.delays.clone(), Some(self.clone())))
     }
 
-    fn new(context: Arc<Context>, delays: Arc<Delays>, parent: Option<Arc<Self>>) -> Self {
+    fn new(context: Arc<Shared>, delays: Arc<DelayPipeline>, parent: Option<Arc<Self>>) -> Self {
         Self {
             context,
             delays,
             level: Level::default(),
             permits: Permits::default(),
             calls: Calls::default(),
-            unkeyed: Unkeyed::default(),
-            aside: Aside::default(),
+            unkeyed: UnkeyedInserts::default(),
+            aside: DeferredAnnouncement::default(),
             parent,
             changes: Mutex::default(),
             changing: Mutex::default(),
@@ -199,7 +199,7 @@ impl Scope {
 
     /// What this level and those around it have changed so far, as far as it was kept; it stays theirs.
     pub(crate) fn changed_so_far(&self) -> Vec<NewMessage> {
-        let mut all = Messages::default();
+        let mut all = OrderedMessageSet::default();
         for scope in std::iter::successors(Some(self), |scope| scope.parent()) {
             scope.work_off();
             let changes = scope.changes();
@@ -257,10 +257,10 @@ impl Scope {
 
 /// A level that is open until this is dropped, by a commit, a rollback or on its own.
 #[derive(Debug)]
-pub(crate) struct Open(Arc<Scope>);
+pub(crate) struct Open(Arc<UnitOfWork>);
 
 impl Open {
-    pub(crate) fn new(scope: Arc<Scope>) -> Self {
+    pub(crate) fn new(scope: Arc<UnitOfWork>) -> Self {
         for outer in scope.outer_levels() {
             outer.level.savepoints.fetch_add(1, SeqCst);
         }
@@ -269,9 +269,9 @@ impl Open {
 }
 
 impl Deref for Open {
-    type Target = Arc<Scope>;
+    type Target = Arc<UnitOfWork>;
 
-    fn deref(&self) -> &Arc<Scope> {
+    fn deref(&self) -> &Arc<UnitOfWork> {
         &self.0
     }
 }

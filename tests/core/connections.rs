@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redstream_core::{
-    CancellationToken, Condition, ConnectOptions, MessageId, NewMessage, Payload, Redstream, Stream, Supervisor,
+    CancellationToken, ConnectOptions, MessageId, NewMessage, Payload, Redstream, Stream, Supervisor, WorkerState,
 };
 use redstream_servers::{Redis, RedisOptions};
 use serde_json::{Value, json};
@@ -166,7 +166,7 @@ async fn workers_that_find_no_room_are_not_live_and_are_told_of_in_few_lines() {
     }
     let health = supervisor.health();
     let story = async {
-        let at_work = async || health.workers().iter().filter(|worker| worker.condition == Condition::Idle).count();
+        let at_work = async || health.workers().iter().filter(|worker| worker.state == WorkerState::Idle).count();
         eventually(SOON, "some to be at work", async || at_work().await >= 10).await;
         eventually(SOON, "others not to be live", async || !health.is_live()).await;
         assert!(!health.is_ready() && at_work().await < WORKERS);
@@ -237,7 +237,7 @@ async fn child_with_few_files() {
     }
     let health = supervisor.health();
     let story = async {
-        let at_work = || health.workers().iter().filter(|worker| worker.condition == Condition::Idle).count();
+        let at_work = || health.workers().iter().filter(|worker| worker.state == WorkerState::Idle).count();
         eventually(SOON, "some to be at work, and others not to be live", async || {
             at_work() >= 10 && !health.is_live()
         })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redstream_core::{Condition, Error, MessageId, Redstream, Start, Stream, Supervisor};
+use redstream_core::{Error, MessageId, Redstream, Start, Stream, Supervisor, WorkerState};
 use redstream_servers::{Redis, RedisEdition, RedisOptions};
 use serde_json::json;
 
@@ -182,7 +182,7 @@ async fn workers_that_redis_refuses_are_alive_and_not_ready() {
     let health = supervisor.health();
     let story = async {
         eventually(SOON, "the refusals", async || {
-            health.workers().iter().all(|worker| worker.condition == Condition::Refused)
+            health.workers().iter().all(|worker| worker.state == WorkerState::Refused)
         })
         .await;
         assert!(health.is_live() && !health.is_ready());

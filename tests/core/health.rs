@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redstream_core::{Batch, Condition, Health, OnPoison, Redstream, Supervisor};
+use redstream_core::{Batch, Health, OnPoison, Redstream, Supervisor, WorkerState};
 use tokio::sync::Notify;
 
 use super::SOON;
@@ -12,8 +12,8 @@ use super::recorder::Recorder;
 use super::restless::Restless;
 use crate::support::{eventually, private_redis, redstream};
 
-fn condition(health: &Health, worker: usize) -> Condition {
-    health.workers()[worker].condition
+fn state(health: &Health, worker: usize) -> WorkerState {
+    health.workers()[worker].state
 }
 
 #[tokio::test]
@@ -35,14 +35,14 @@ async fn workers_that_have_nothing_to_do_are_alive_and_ready() {
         eventually(SOON, "the workers to be ready", async || active_health.is_ready()).await;
         let other = async {
             eventually(SOON, "the standbys to be ready", async || {
-                standby_health.workers().iter().all(|worker| worker.condition == Condition::Standby)
+                standby_health.workers().iter().all(|worker| worker.state == WorkerState::Standby)
             })
             .await;
             assert!(standby_health.is_ready() && standby_health.is_live());
         };
         standby.run_until(other).await.unwrap();
         eventually(SOON, "them to have nothing to do", async || {
-            active_health.workers().iter().all(|worker| worker.condition == Condition::Idle)
+            active_health.workers().iter().all(|worker| worker.state == WorkerState::Idle)
         })
         .await;
         assert!(active_health.is_live());
@@ -87,16 +87,17 @@ async fn a_handler_that_is_stuck_or_fails_is_not_alive_when_patience_ends() {
             Supervisor::new().with(consumer.backoff(quick.0, quick.1)).patience(Duration::from_millis(100));
         let health = supervisor.health();
         let story = async {
-            eventually(SOON, "nothing to do", async || health.is_live() && condition(&health, 0) == Condition::Idle)
+            eventually(SOON, "nothing to do", async || health.is_live() && state(&health, 0) == WorkerState::Idle)
                 .await;
             fail.store(true, Ordering::SeqCst);
             redstream.producer().queue(products.name(), &1).await.unwrap();
             eventually(SOON, "patience to end", async || !health.is_live()).await;
-            let expected = if handler_fails { Condition::Failing } else { Condition::Working };
-            assert_eq!(condition(&health, 0), expected);
+            let expected = if handler_fails { WorkerState::Failing } else { WorkerState::Working };
+            assert_eq!(state(&health, 0), expected);
             fail.store(false, Ordering::SeqCst);
             finish.notify_one();
-            eventually(SOON, "life again", async || health.is_live() && condition(&health, 0) == Condition::Idle).await;
+            eventually(SOON, "life again", async || health.is_live() && state(&health, 0) == WorkerState::Idle)
+                .await;
         };
         supervisor.run_until(story).await.unwrap();
     }
@@ -143,10 +144,10 @@ async fn quiet_finishes_hands_over_and_takes_on_nothing_more() {
     let story = async {
         redstream.producer().queue(products.name(), &1).await.unwrap();
         begun.notified().await;
-        health.quiet();
-        assert!(!health.is_ready() && !health.is_at_rest(), "it finishes first");
+        health.drain();
+        assert!(!health.is_ready() && !health.is_drained(), "it finishes first");
         finish.notify_one();
-        eventually(SOON, "it to rest", async || health.is_at_rest()).await;
+        eventually(SOON, "it to rest", async || health.is_drained()).await;
         assert!(health.is_live(), "rest is no death");
         redstream.producer().queue(products.name(), &2).await.unwrap();
         let seen = Recorder::default();
@@ -173,10 +174,10 @@ async fn restarts_are_counted_and_what_stopped_for_good_is_dead() {
         for number in [0, 1, 2] {
             redstream.producer().queue(products.name(), &number).await.unwrap();
         }
-        eventually(SOON, "the end of the consumer", async || condition(&health, 0) == Condition::Stopped).await;
+        eventually(SOON, "the end of the consumer", async || state(&health, 0) == WorkerState::Stopped).await;
         assert!(!health.is_live() && !health.is_ready());
         eventually(SOON, "restarts of the other", async || health.workers()[1].restarts >= 2).await;
-        assert_eq!(condition(&health, 1), Condition::Failing);
+        assert_eq!(state(&health, 1), WorkerState::Failing);
     };
     supervisor.run_until(story).await.unwrap();
 }

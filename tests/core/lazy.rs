@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redstream_core::{Condition, ConnectOptions, Error, Redstream, Risk, Supervisor};
+use redstream_core::{ConnectOptions, Error, Redstream, Risk, Supervisor, WorkerState};
 use redstream_servers::{Redis, RedisEdition, RedisOptions};
 use serde_json::json;
 
@@ -37,7 +37,7 @@ async fn workers_wait_for_a_redis_that_comes_later_and_then_all_is_as_ever() {
     let health = supervisor.health();
     let story = async {
         eventually(SOON, "all to have tried", async || {
-            health.workers().iter().all(|worker| worker.condition == Condition::Failing)
+            health.workers().iter().all(|worker| worker.state == WorkerState::Failing)
         })
         .await;
         assert!(health.is_live() && !health.is_ready());

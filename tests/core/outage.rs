@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redstream_core::{Condition, ConnectOptions, Redstream, Start, Supervisor};
+use redstream_core::{ConnectOptions, Redstream, Start, Supervisor, WorkerState};
 use serde_json::json;
 
 use super::SOON;
@@ -105,7 +105,7 @@ async fn workers_that_are_stopped_during_an_outage_do_not_say_that_it_is_over() 
     let story = async {
         eventually(BACK, "all to be connected", async || health.is_ready()).await;
         server.kill().unwrap();
-        let is_failing = async || health.workers().iter().all(|worker| worker.condition == Condition::Failing);
+        let is_failing = async || health.workers().iter().all(|worker| worker.state == WorkerState::Failing);
         eventually(BACK, "both to fail", is_failing).await;
     };
     supervisor.run_until(story).await.unwrap();
@@ -134,7 +134,7 @@ async fn an_outage_under_many_workers_is_told_at_its_begin_and_at_its_end() {
         server.kill().unwrap();
         eventually(BACK, "all to fail several times", async || {
             let failed = during.text().matches("cannot work for now").count();
-            failed > 100 && health.workers().iter().all(|worker| worker.condition == Condition::Failing)
+            failed > 100 && health.workers().iter().all(|worker| worker.state == WorkerState::Failing)
         })
         .await;
         assert_eq!(warnings(during), 1, "{}", during.text());
@@ -159,7 +159,7 @@ async fn a_standby_says_once_that_it_stands_by() {
     let (health, logs) = (supervisor.health(), Logs::capture());
     let since = || health.workers()[0].since_progress;
     let story = async {
-        eventually(SOON, "it to stand by", async || health.workers()[0].condition == Condition::Standby).await;
+        eventually(SOON, "it to stand by", async || health.workers()[0].state == WorkerState::Standby).await;
         let (mut looks, mut before) = (0, since());
         eventually(SOON, "it to look again", async || {
             looks += usize::from(since() < before);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redstream_core::{
-    CancellationToken, Condition, Error, HandlerError, Message, MessageId, Payload, Supervisor, Trimmed,
+    CancellationToken, Error, HandlerError, Message, MessageId, Payload, Supervisor, Trimmed, WorkerState,
 };
 use serde_json::{Value, json};
 
@@ -168,9 +168,9 @@ async fn its_health_is_that_of_the_worst_shard() {
         eventually(SOON, "all shards at work", async || health.is_ready()).await;
         shards.queue(&1).await.unwrap();
         eventually(SOON, "one that fails", async || !health.is_ready()).await;
-        assert_eq!(health.workers()[0].condition, Condition::Failing);
+        assert_eq!(health.workers()[0].state, WorkerState::Failing);
         broken.store(false, Ordering::SeqCst);
-        eventually(SOON, "all well", async || health.workers()[0].condition == Condition::Idle).await;
+        eventually(SOON, "all well", async || health.workers()[0].state == WorkerState::Idle).await;
     };
     supervisor.run_until(story).await.unwrap();
 }

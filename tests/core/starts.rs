@@ -82,8 +82,8 @@ async fn behind_the_greatest_id_there_is_nothing() {
         let (consumer, shutdown) = (consumer.clone(), shutdown.clone());
         async move { consumer.run(shutdown).await }
     });
-    let pulse = redstream_core::Worker::pulse(&consumer).unwrap();
-    eventually(SOON, "it to wait", async || pulse.condition() == redstream_core::Condition::Idle).await;
+    let status = redstream_core::Worker::status(&consumer).unwrap();
+    eventually(SOON, "it to wait", async || status.state() == redstream_core::WorkerState::Idle).await;
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }

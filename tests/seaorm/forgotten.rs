@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use redstream_core::{Progress, Start};
 use redstream_seaorm::testing::{Capture, run_until_idle};
 use redstream_seaorm::{
-    Batch, BatchExt, Bulk, BypassGuard, Changes, Entities, HandlerError, Indexer, Insurance, Key, SaveInTransaction,
-    Sink, StreamedConnection, Supervisor, TokenExt, outbox,
+    Batch, BatchExt, Bulk, BypassGuard, Changes, HandlerError, Indexer, Insurance, Key, RedstreamExt,
+    SaveInTransaction, Sink, StreamedConnection, Supervisor, TokenExt, outbox,
 };
 use sea_orm::{ActiveModelTrait, TransactionTrait};
 use serde_json::json;

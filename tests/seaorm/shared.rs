@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use redstream_core::{MessageId, Progress};
 use redstream_seaorm::testing::{Capture, assert_streamed};
 use redstream_seaorm::{
-    Batch, BatchExt, Cascade, Changes, Entities, HandlerError, Indexer, Key, SaveInTransaction, Sink, Streamed,
+    Batch, BatchExt, Cascade, Changes, HandlerError, Indexer, Key, RedstreamExt, SaveInTransaction, Sink, Streamed,
 };
 use sea_orm::{EntityTrait, ModelTrait, Set};
 use serde_json::json;

@@ -26,7 +26,7 @@ use crate::text::chain;
 use crate::time::backoff::Pauses;
 use crate::transport::session::Session;
 use crate::worker::leadership::rest;
-use crate::worker::{Condition, LockGuard};
+use crate::worker::{LockGuard, WorkerState};
 
 use tokio_util::sync::CancellationToken;
 
@@ -50,7 +50,7 @@ pub(super) struct Failure {
 }
 
 /// All that a struggle needs of the tenure it happens in.
-pub(super) struct Arena<'a> {
+pub(super) struct RetryContext<'a> {
     pub(super) consumer: &'a Consumer,
     pub(super) session: &'a Session,
     pub(super) guard: &'a LockGuard,
@@ -59,8 +59,8 @@ pub(super) struct Arena<'a> {
 }
 
 /// The messages of one batch that are not done yet.
-pub(super) struct Struggle<'a> {
-    arena: Arena<'a>,
+pub(super) struct RetryBatch<'a> {
+    arena: RetryContext<'a>,
     pending: Vec<Message>,
     tries: HashMap<MessageId, u32>,
     dead: Vec<Dead>,
@@ -73,9 +73,9 @@ pub(super) struct Struggle<'a> {
 /// While an outage lasts, it is told once in this time.
 const OUTAGE_PACE: Duration = Duration::from_secs(60);
 
-impl<'a> Struggle<'a> {
+impl<'a> RetryBatch<'a> {
     /// For a batch whose first attempt failed.
-    pub(super) fn new(arena: Arena<'a>, messages: &[Message]) -> Self {
+    pub(super) fn new(arena: RetryContext<'a>, messages: &[Message]) -> Self {
         let tries = messages.iter().map(|message| (message.id(), 1)).collect();
         Self {
             arena,
@@ -99,7 +99,7 @@ impl<'a> Struggle<'a> {
                 self.isolate(&failure).await?;
             }
             let going_on = match (self.outage, buried || self.pending.is_empty()) {
-                (true, _) => self.outlast(&failure).await?,
+                (true, _) => self.wait_out_outage(&failure).await?,
                 (false, true) => true,
                 (false, false) => self.pause(&failure, &mut pauses).await?,
             };
@@ -167,8 +167,8 @@ impl<'a> Struggle<'a> {
     /// `false`: told to stop meanwhile.
     async fn pause(&mut self, failure: &Failure, pauses: &mut Pauses) -> Result<bool> {
         let pause = pauses.pause();
-        let Consumer { stream, name, pulse, .. } = self.arena.consumer;
-        pulse.turn(Condition::Failing);
+        let Consumer { stream, name, status, .. } = self.arena.consumer;
+        status.set_state(WorkerState::Failing);
         let (error, pending, attempt) = (chain(&*failure.source), self.pending.len(), self.rounds);
         if self.outage && self.told.elapsed() < OUTAGE_PACE {
             tracing::debug!(%stream, consumer = name, error, pending, attempt, ?pause, "the datastore still does not answer");

@@ -9,8 +9,8 @@ use std::time::Duration;
 use redis::Cmd;
 
 pub(crate) use self::portion::Portion;
-use self::scripted::Weighed;
-use self::streaming::Straight;
+use self::scripted::Scripted;
+use self::streaming::Streaming;
 use crate::error::Result;
 use crate::message::{Message, MessageId};
 use crate::transport::session::Session;
@@ -35,14 +35,14 @@ pub(crate) async fn read_now(
     portion: &Portion,
     after: MessageId,
 ) -> Result<Vec<Message>> {
-    Weighed::new(session.clone(), stream, most, budget, portion.clone()).read_now(after).await
+    Scripted::new(session.clone(), stream, most, budget, portion.clone()).read_now(after).await
 }
 
 /// Reads one stream through one session.
 #[derive(Clone)]
 pub(crate) enum Source {
-    Straight(Straight),
-    Weighed(Weighed),
+    Streaming(Streaming),
+    Scripted(Scripted),
 }
 
 impl Source {
@@ -51,33 +51,33 @@ impl Source {
     pub(crate) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: &Portion) -> Self {
         let portion = portion.clone();
         if session.has_wire() {
-            Self::Straight(Straight::new(session, stream, most, budget, portion))
+            Self::Streaming(Streaming::new(session, stream, most, budget, portion))
         } else {
-            Self::Weighed(Weighed::new(session, stream, most, budget, portion))
+            Self::Scripted(Scripted::new(session, stream, most, budget, portion))
         }
     }
 
     /// Whether more may be there than the last read brought.
     pub(crate) fn may_have_more(&self) -> bool {
         match self {
-            Self::Straight(straight) => straight.may_have_more(),
-            Self::Weighed(weighed) => weighed.may_have_more(),
+            Self::Streaming(straight) => straight.may_have_more(),
+            Self::Scripted(weighed) => weighed.may_have_more(),
         }
     }
 
     /// What is behind `after` now, without waiting.
     pub(crate) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
         match self {
-            Self::Straight(straight) => straight.read_now(after).await,
-            Self::Weighed(weighed) => weighed.read_now(after).await,
+            Self::Streaming(straight) => straight.read_now(after).await,
+            Self::Scripted(weighed) => weighed.read_now(after).await,
         }
     }
 
     /// What is behind `after`; where there is nothing, what comes within two seconds.
     pub(crate) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
         match self {
-            Self::Straight(straight) => straight.read(after).await,
-            Self::Weighed(weighed) => weighed.read(after).await,
+            Self::Streaming(straight) => straight.read(after).await,
+            Self::Scripted(weighed) => weighed.read(after).await,
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::message::StreamName;
 use crate::time::millis;
 use crate::transport::scripts;
 use crate::transport::session::Session;
-use crate::worker::member::Member;
-use crate::worker::{Neglected, Pulse};
+use crate::worker::member::ConsumerKeys;
+use crate::worker::{Neglected, WorkerStatus};
 
 /// The longest time from one look to the next.
 const LOOK: Duration = Duration::from_secs(30);
@@ -25,7 +25,7 @@ const USUAL_DELAY: Duration = Duration::from_secs(300);
 
 impl Consumer {
     /// Looks for as long as this consumer holds its lock; dropping what is returned ends that.
-    pub(super) fn watch_neighbours(&self, session: &Session, member: &Member) -> AbortOnDropHandle<()> {
+    pub(super) fn watch_neighbours(&self, session: &Session, member: &ConsumerKeys) -> AbortOnDropHandle<()> {
         let keys = self.redstream.keys();
         let mut script = scripts::NEGLECT.prepare_invoke();
         script.key(&member.stream).key(keys.delay_stream(&self.stream)).key(keys.registry(&self.stream.delayed()));
@@ -35,7 +35,7 @@ impl Consumer {
             after: self.warn_neglect,
             script,
             session: session.clone(),
-            pulse: self.pulse.clone(),
+            status: self.status.clone(),
             seen: Vec::new(),
             told: self.told.clone(),
         };
@@ -52,7 +52,7 @@ struct Watch {
     after: Duration,
     script: redis::ScriptInvocation<'static>,
     session: Session,
-    pulse: Pulse,
+    status: WorkerStatus,
     /// What the last look found: only what lasts from one look to the next counts.
     seen: Vec<Neglected>,
     told: Told,
@@ -61,7 +61,7 @@ struct Watch {
 /// The next owner of the lock looks for itself.
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.pulse.neglects(Vec::new());
+        self.status.neglects(Vec::new());
     }
 }
 
@@ -82,7 +82,7 @@ impl Watch {
             found.iter().filter(|one| self.seen.iter().any(|before| before.is_alike(one))).cloned().collect();
         self.seen = found;
         self.tell(&lasting);
-        self.pulse.neglects(lasting);
+        self.status.neglects(lasting);
         Ok(())
     }
 
@@ -115,7 +115,7 @@ impl Watch {
         for (missed, told, worker) in
             [(delayer, &self.told.delayer, "delayer"), (trimmer, &self.told.trimmer, "trimmer")]
         {
-            if !missed && self.pulse.neglected().iter().any(|one| one.is_of(worker)) && told.is_over() {
+            if !missed && self.status.neglected().iter().any(|one| one.is_of(worker)) && told.is_over() {
                 tracing::info!(stream = %self.stream, worker, "the stream has this worker again");
             }
         }

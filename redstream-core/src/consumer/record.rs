@@ -7,7 +7,7 @@ use crate::metrics;
 use crate::transport::scripts;
 use crate::transport::session::Session;
 use crate::worker::LockGuard;
-use crate::worker::member::Member;
+use crate::worker::member::ConsumerKeys;
 
 /// What runs a consumer: an application and what it writes to.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl Consumer {
     }
 
     /// Tells a loss, whether this process remembers what was there before or only the marks in Redis do.
-    pub(super) async fn notice_loss(&self, session: &Session, guard: &LockGuard, member: &Member) -> Result<()> {
+    pub(super) async fn notice_loss(&self, session: &Session, guard: &LockGuard, member: &ConsumerKeys) -> Result<()> {
         let mark = Mark::read(session, member).await?;
         let found = guard.found();
         match self.memory.compare(found).or_else(|| mark.compare(found)) {

@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use self::commit_queue::{Committing, Done};
 use super::blocking::{timed, within};
-use super::failure::{Arena, Failure, Struggle};
+use super::failure::{Failure, RetryBatch, RetryContext};
 use super::prefetch::Reading;
 use super::{Consumer, Progress};
 use crate::consumer::batch::Batch;
@@ -36,12 +36,12 @@ use crate::redstream::Redstream;
 use crate::text::shortened;
 use crate::transport::scripts::BUDGET;
 use crate::transport::session::Session;
-use crate::worker::leadership::Tenure;
-use crate::worker::member::Member;
-use crate::worker::{Condition, Lock, LockGuard, Pulse, panic_message};
+use crate::worker::leadership::Leader;
+use crate::worker::member::ConsumerKeys;
+use crate::worker::{Lock, LockGuard, WorkerState, WorkerStatus, panic_message};
 
 #[async_trait]
-impl Tenure for Consumer {
+impl Leader for Consumer {
     type Turn = Progress;
 
     fn redstream(&self) -> &Redstream {
@@ -56,8 +56,8 @@ impl Tenure for Consumer {
         self.backoff
     }
 
-    fn own_pulse(&self) -> &Pulse {
-        &self.pulse
+    fn own_status(&self) -> &WorkerStatus {
+        &self.status
     }
 
     async fn introduce(&self, session: &Session) -> Result<()> {
@@ -109,11 +109,11 @@ impl Tenure for Consumer {
                 batch = committing.beside(reading.next()) => batch??.into(),
             };
             cross("consumer: read");
-            self.pulse.progress(Condition::Working);
+            self.status.progress(WorkerState::Working);
             let own = self.own(&messages);
             let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = own.len());
             let versions = self.versions(guard, &member);
-            let arena = Arena { consumer: self, session, guard, shutdown, versions: &versions };
+            let arena = RetryContext { consumer: self, session, guard, shutdown, versions: &versions };
             if mutation::is(CommitBeforeHandling) {
                 self.commit(guard, &Done::of(&messages, &own, Vec::new())).await?;
             }
@@ -133,12 +133,12 @@ impl Tenure for Consumer {
             } else {
                 committing.add(done);
             }
-            self.pulse.progress(if arrived { Condition::Working } else { Condition::Idle });
+            self.status.progress(if arrived { WorkerState::Working } else { WorkerState::Idle });
         }
     }
 }
 
-impl Arena<'_> {
+impl RetryContext<'_> {
     /// Has the messages handled, whatever it takes, and returns those that had to be given up. `None`: told to stop
     /// before all was done.
     async fn carry(self, messages: &Arc<[Message]>, issued: Option<u64>) -> Result<Option<Vec<Dead>>> {
@@ -148,7 +148,7 @@ impl Arena<'_> {
         }
         let batch = Batch::new(fitting.clone(), self.versions.clone(), issued);
         let Err(failure) = self.consumer.handle(batch).await else { return Ok(Some(dead)) };
-        let given_up = Struggle::new(self, &fitting).fight(failure).await?;
+        let given_up = RetryBatch::new(self, &fitting).fight(failure).await?;
         Ok(given_up.map(|given_up| {
             dead.extend(given_up);
             dead
@@ -157,7 +157,7 @@ impl Arena<'_> {
 }
 
 impl Consumer {
-    async fn read_now(&self, session: &Session, member: &Member, after: MessageId) -> Result<Vec<Message>> {
+    async fn read_now(&self, session: &Session, member: &ConsumerKeys, after: MessageId) -> Result<Vec<Message>> {
         read_now(session, &member.stream, self.batch_size, BUDGET, &self.portion, after).await
     }
 
@@ -175,7 +175,7 @@ impl Consumer {
         let canary = batch.messages().last().cloned();
         let begun = Instant::now();
         let ownership = batch.versions().ownership().clone();
-        let calling = ownership.work.begin(batch.first_id(), self.pulse.patience(), self.handler_timeout);
+        let calling = ownership.work.begin(batch.first_id(), self.status.patience(), self.handler_timeout);
         // A handler is the application's code: its panic is a failure of this batch, not of the worker.
         cross("consumer: handling");
         let call = AssertUnwindSafe(defects::handle(&*self.handler, batch)).catch_unwind();
@@ -222,12 +222,12 @@ impl Consumer {
         cross("consumer: committed");
         self.highest.saw(committed.version);
         self.memory.committed(*last, guard.found().rewinds);
-        self.pulse.achieved();
+        self.status.achieved();
         ::metrics::counter!(metrics::HANDLED, &self.labels()).increment(*messages);
         Ok(committed.version)
     }
 
-    fn versions(&self, guard: &LockGuard, member: &Arc<Member>) -> Versions {
+    fn versions(&self, guard: &LockGuard, member: &Arc<ConsumerKeys>) -> Versions {
         Versions::new(guard.ownership().clone(), member.clone(), self.highest.clone())
     }
 

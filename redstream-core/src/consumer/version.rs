@@ -11,7 +11,7 @@ use crate::fault::cross;
 use crate::time::millis;
 use crate::transport::scripts;
 use crate::worker::lock::Ownership;
-use crate::worker::member::Member;
+use crate::worker::member::ConsumerKeys;
 
 /// The highest version that this process has seen for one consumer; shared by its sessions.
 #[derive(Clone, Debug, Default)]
@@ -32,12 +32,12 @@ impl Highest {
 #[derive(Clone)]
 pub(crate) struct Versions {
     ownership: Arc<Ownership>,
-    member: Arc<Member>,
+    member: Arc<ConsumerKeys>,
     highest: Highest,
 }
 
 impl Versions {
-    pub(crate) fn new(ownership: Arc<Ownership>, member: Arc<Member>, highest: Highest) -> Self {
+    pub(crate) fn new(ownership: Arc<Ownership>, member: Arc<ConsumerKeys>, highest: Highest) -> Self {
         Self { ownership, member, highest }
     }
 
@@ -45,7 +45,7 @@ impl Versions {
         &self.ownership
     }
 
-    pub(crate) fn member(&self) -> &Member {
+    pub(crate) fn member(&self) -> &ConsumerKeys {
         &self.member
     }
 

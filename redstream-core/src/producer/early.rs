@@ -6,14 +6,14 @@ use std::time::Instant;
 use super::{Kind, Producer, count};
 use crate::fault::cross;
 use crate::message::{MessageId, NewMessage};
-use crate::transport::exclusive::Loan;
+use crate::transport::exclusive::ConnectionLease;
 use crate::transport::resp::CHUNK;
 
 /// Messages on their way, by [`Producer::delay_early`]. Dropping it takes nothing back.
 #[derive(Debug)]
 #[must_use = "they insure nothing until they have landed"]
 pub struct Early {
-    loan: Loan,
+    loan: ConnectionLease,
     ids: Vec<MessageId>,
     expected: usize,
     deadline: Instant,

@@ -17,9 +17,9 @@ use crate::error::{Error, Result};
 use crate::redstream::Redstream;
 use crate::transport::outages::Outages;
 use crate::transport::session::Session;
-use crate::worker::leadership::Tenure;
+use crate::worker::leadership::Leader;
 use crate::worker::lock::Attempt;
-use crate::worker::{Condition, Lock, LockGuard, Pulse};
+use crate::worker::{Lock, LockGuard, WorkerState, WorkerStatus};
 
 /// How much later than a lock lapses it is looked at.
 const JUST_AFTER: Duration = Duration::from_millis(20);
@@ -40,19 +40,19 @@ pub(super) struct Group<W> {
     pub(super) gate: Option<String>,
     /// The time between two rounds.
     pub(super) round: Duration,
-    pub(super) pulse: Pulse,
+    pub(super) status: WorkerStatus,
     /// One of each shard, by number.
     pub(super) workers: Vec<W>,
 }
 
 /// The share of one host, while it runs.
-pub(super) struct Spread<W> {
+pub(super) struct Rebalancer<W> {
     title: String,
     hosts: String,
     host: Host,
     redstream: Redstream,
     round: Duration,
-    pulse: Pulse,
+    status: WorkerStatus,
     workers: Vec<W>,
     locks: Vec<Lock>,
     registered: bool,
@@ -63,17 +63,17 @@ pub(super) struct Spread<W> {
     tasks: JoinSet<(usize, Result<()>)>,
 }
 
-impl<W: Tenure + Clone> Spread<W> {
+impl<W: Leader + Clone> Rebalancer<W> {
     pub(super) fn new(group: Group<W>, redstream: Redstream) -> Self {
-        let Group { title, hosts, gate, round, pulse, workers } = group;
+        let Group { title, hosts, gate, round, status, workers } = group;
         Self {
             title,
             hosts,
             host: Host::new(),
             redstream,
             round,
-            pulse,
-            locks: workers.iter().map(Tenure::lock).collect(),
+            status,
+            locks: workers.iter().map(Leader::lock).collect(),
             workers,
             registered: false,
             gate,
@@ -105,7 +105,7 @@ impl<W: Tenure + Clone> Spread<W> {
                 Ok(Round { .. }) => jittered(self.round),
                 Err(error) if error.may_pass() => {
                     // Shards stay where they are until the next round.
-                    self.pulse.failed(&error);
+                    self.status.failed(&error);
                     self.outages().failed(&self.title, &error, self.round);
                     jittered(self.round)
                 }
@@ -132,8 +132,8 @@ impl<W: Tenure + Clone> Spread<W> {
             }
             took |= self.take(shard, &mut spare, shutdown).await?;
         }
-        self.pulse.troubles_of(self.workers.iter().map(Tenure::own_pulse));
-        self.pulse.sum_up(self.held.keys().map(|shard| self.workers[*shard].own_pulse()));
+        self.status.troubles_of(self.workers.iter().map(Leader::own_status));
+        self.status.sum_up(self.held.keys().map(|shard| self.workers[*shard].own_status()));
         Ok(Round { took, changes_in: view.changes_in })
     }
 
@@ -174,9 +174,9 @@ impl<W: Tenure + Clone> Spread<W> {
         match self.locks[shard].attempt_with(&session, self.host.token()).await? {
             Attempt::Acquired(guard) => {
                 let stop = shutdown.child_token();
-                let pulse = self.workers[shard].own_pulse();
-                pulse.set_patience(self.pulse.patience());
-                pulse.progress(Condition::Idle);
+                let status = self.workers[shard].own_status();
+                status.set_patience(self.status.patience());
+                status.progress(WorkerState::Idle);
                 self.held.insert(shard, stop.clone());
                 self.tasks.spawn(work(shard, self.workers[shard].clone(), session, guard, stop));
                 Ok(true)
@@ -212,7 +212,7 @@ impl<W: Tenure + Clone> Spread<W> {
         self.held.remove(&shard);
         match outcome {
             Err(error) if error.may_pass() => {
-                self.workers[shard].own_pulse().lost();
+                self.workers[shard].own_status().lost();
                 let worker = self.workers[shard].name();
                 if let Error::LockLost { .. } | Error::Paused { .. } = error {
                     let error = &error as &dyn std::error::Error;
@@ -252,7 +252,7 @@ impl<W: Tenure + Clone> Spread<W> {
 }
 
 /// Works at one shard until `stop`, and gives it back.
-async fn work<W: Tenure>(
+async fn work<W: Leader>(
     shard: usize,
     worker: W,
     session: Session,

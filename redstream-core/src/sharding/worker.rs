@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::rebalance::{Group, Spread};
+use super::rebalance::{Group, Rebalancer};
 use crate::error::Result;
 use crate::transport::options::bounded;
-use crate::worker::leadership::Tenure;
-use crate::worker::{Pulse, Worker};
+use crate::worker::leadership::Leader;
+use crate::worker::{Worker, WorkerStatus};
 
 /// The [`Consumer`](crate::Consumer)s, [`Delayer`](crate::Delayer)s or [`Trimmer`](crate::Trimmer)s of all shards as one
 /// worker, made by [`Shards`](crate::Shards). Run it on every host.
@@ -31,12 +31,12 @@ pub struct Sharded<W> {
     /// Nothing is taken before this gate is open.
     gate: Option<String>,
     round: Option<Duration>,
-    pulse: Pulse,
+    status: WorkerStatus,
 }
 
 impl<W> Sharded<W> {
     pub(super) fn new(title: String, hosts: String, shards: Vec<W>) -> Self {
-        Self { title, hosts, shards, gate: None, round: None, pulse: Pulse::default() }
+        Self { title, hosts, shards, gate: None, round: None, status: WorkerStatus::default() }
     }
 
     pub(super) fn behind(mut self, gate: String) -> Self {
@@ -69,7 +69,7 @@ impl<W> Sharded<W> {
 }
 
 #[async_trait]
-impl<W: Tenure + Clone> Worker for Sharded<W> {
+impl<W: Leader + Clone> Worker for Sharded<W> {
     fn name(&self) -> String {
         self.title.clone()
     }
@@ -81,8 +81,8 @@ impl<W: Tenure + Clone> Worker for Sharded<W> {
         self.shards.iter().try_for_each(Worker::check)
     }
 
-    fn pulse(&self) -> Option<Pulse> {
-        Some(self.pulse.clone())
+    fn status(&self) -> Option<WorkerStatus> {
+        Some(self.status.clone())
     }
 
     async fn run(&self, shutdown: CancellationToken) -> Result<()> {
@@ -96,10 +96,10 @@ impl<W: Tenure + Clone> Worker for Sharded<W> {
             hosts: self.hosts.clone(),
             gate: self.gate.clone(),
             round,
-            pulse: self.pulse.clone(),
+            status: self.status.clone(),
             workers: self.shards.clone(),
         };
-        Spread::new(group, redstream).run(&shutdown).await
+        Rebalancer::new(group, redstream).run(&shutdown).await
     }
 }
 

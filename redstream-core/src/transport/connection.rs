@@ -8,7 +8,7 @@ use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRou
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 
-use crate::transport::resp::Wire;
+use crate::transport::resp::RespConnection;
 
 /// Cheap to clone; clones share what is underneath.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub(crate) enum Connection {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
     /// For one caller at a time.
-    Wire(Arc<Mutex<Wire>>),
+    RespConnection(Arc<Mutex<RespConnection>>),
 }
 
 impl Connection {
@@ -24,7 +24,9 @@ impl Connection {
     /// refusal is an answer of its own.
     pub(crate) async fn ask_each(&mut self, cmd: &Cmd) -> RedisResult<Vec<(Option<String>, RedisResult<Value>)>> {
         match self {
-            Self::Single(_) | Self::Wire(_) => Ok(vec![(None, self.req_packed_command(cmd).await?.extract_error())]),
+            Self::Single(_) | Self::RespConnection(_) => {
+                Ok(vec![(None, self.req_packed_command(cmd).await?.extract_error())])
+            }
             Self::Cluster(connection) => {
                 let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                 let Value::Map(answers) = connection.route_command(cmd.clone(), masters).await? else {
@@ -56,7 +58,7 @@ impl ConnectionLike for Connection {
                     answer => answer,
                 }
             }),
-            Self::Wire(wire) => Box::pin(async move { wire.lock().await.req_packed_command(cmd).await }),
+            Self::RespConnection(wire) => Box::pin(async move { wire.lock().await.req_packed_command(cmd).await }),
         }
     }
 
@@ -74,7 +76,7 @@ impl ConnectionLike for Connection {
                     answers => answers,
                 }
             }),
-            Self::Wire(wire) => {
+            Self::RespConnection(wire) => {
                 Box::pin(async move { wire.lock().await.req_packed_commands(pipeline, offset, count).await })
             }
         }
@@ -85,7 +87,7 @@ impl ConnectionLike for Connection {
             Self::Single(connection) => connection.get_db(),
             Self::Cluster(connection) => connection.get_db(),
             // Nobody asks, and the lock could not be had here.
-            Self::Wire(_) => 0,
+            Self::RespConnection(_) => 0,
         }
     }
 }
@@ -117,7 +119,7 @@ impl std::fmt::Debug for Connection {
         f.write_str(match self {
             Self::Single(_) => "Connection::Single",
             Self::Cluster(_) => "Connection::Cluster",
-            Self::Wire(_) => "Connection::Wire",
+            Self::RespConnection(_) => "Connection::RespConnection",
         })
     }
 }

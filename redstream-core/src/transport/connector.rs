@@ -15,7 +15,7 @@ use crate::transport::connection::Connection;
 use crate::transport::keeper::Keeper;
 use crate::transport::options::{ConnectOptions, Place};
 use crate::transport::outages::Outages;
-use crate::transport::resp::{self, Wire};
+use crate::transport::resp::{self, RespConnection};
 use crate::transport::server::Verdict;
 use crate::transport::server::durability::Risk;
 use crate::transport::server::nodes::Node;
@@ -166,7 +166,7 @@ impl Connector {
     }
 
     /// A connection of our own, for one caller at a time; `None` where there can be none.
-    pub(crate) async fn open_wire(&self) -> RedisResult<Option<Wire>> {
+    pub(crate) async fn open_wire(&self) -> RedisResult<Option<RespConnection>> {
         let open = async {
             match self.route().await? {
                 Route::Server(client) if resp::reaches(client.get_connection_info()) => {
@@ -199,13 +199,13 @@ impl Connector {
 
     async fn blocking(&self, client: &Client) -> RedisResult<Connection> {
         if resp::reaches(client.get_connection_info()) {
-            return self.wire(client).await.map(|wire| Connection::Wire(Arc::new(wire.into())));
+            return self.wire(client).await.map(|wire| Connection::RespConnection(Arc::new(wire.into())));
         }
         self.multiplexed(client, None).await
     }
 
-    async fn wire(&self, client: &Client) -> RedisResult<Wire> {
-        within(self.options.connect_timeout, Wire::open(client.get_connection_info())).await
+    async fn wire(&self, client: &Client) -> RedisResult<RespConnection> {
+        within(self.options.connect_timeout, RespConnection::open(client.get_connection_info())).await
     }
 
     async fn cluster(&self, cluster: &ClusterClient, patience: Option<Duration>) -> RedisResult<Connection> {

@@ -3,35 +3,35 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::transport::connector::Connector;
-use crate::transport::resp::Wire;
+use crate::transport::resp::RespConnection;
 
 /// Opened by the first who needs it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Own(Arc<Mutex<State>>);
+pub(crate) struct ExclusiveConnection(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 enum State {
     #[default]
     Absent,
     Lent,
-    Here(Box<Wire>),
+    Here(Box<RespConnection>),
     /// With TLS and with a cluster.
     Impossible,
 }
 
 /// The connection is somebody's until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Loan {
-    own: Own,
+pub(crate) struct ConnectionLease {
+    own: ExclusiveConnection,
     after: State,
 }
 
-impl Own {
+impl ExclusiveConnection {
     /// `None` where another has it, or nobody can.
-    pub(crate) fn borrow(&self) -> Option<Loan> {
+    pub(crate) fn borrow(&self) -> Option<ConnectionLease> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *state, State::Lent) {
-            after @ (State::Absent | State::Here(_)) => Some(Loan { own: self.clone(), after }),
+            after @ (State::Absent | State::Here(_)) => Some(ConnectionLease { own: self.clone(), after }),
             other @ (State::Lent | State::Impossible) => {
                 *state = other;
                 None
@@ -40,9 +40,9 @@ impl Own {
     }
 }
 
-impl Loan {
+impl ConnectionLease {
     /// `None` where it was not opened.
-    pub(crate) fn wire(&mut self) -> Option<&mut Wire> {
+    pub(crate) fn wire(&mut self) -> Option<&mut RespConnection> {
         if let State::Here(wire) = &mut self.after { Some(wire) } else { None }
     }
 
@@ -62,7 +62,7 @@ impl Loan {
     }
 }
 
-impl Drop for Loan {
+impl Drop for ConnectionLease {
     fn drop(&mut self) {
         // Also where the caller's future was dropped: the connection passes over what it is still owed.
         let after = match std::mem::take(&mut self.after) {

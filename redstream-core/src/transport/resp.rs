@@ -18,7 +18,7 @@ use redis::{Cmd, ConnectionInfo, Pipeline, RedisConnectionInfo, RedisError, Redi
 
 use self::socket::Socket;
 use self::token::{Open, Token, token};
-use self::xread::News;
+use self::xread::XreadReply;
 use crate::message::Message;
 
 pub(crate) use self::socket::reaches;
@@ -32,7 +32,7 @@ pub(crate) const CHUNK: usize = 250;
 /// One request at a time. A request whose future is dropped while it waits leaves the connection in order: its replies are passed
 /// over by the next.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct RespConnection {
     socket: Socket,
     /// What has come, and was not taken yet.
     buffer: BytesMut,
@@ -45,7 +45,7 @@ pub(crate) struct Wire {
     db: i64,
 }
 
-impl Wire {
+impl RespConnection {
     /// Connects and signs in. The caller bounds the wait.
     pub(crate) async fn open(info: &ConnectionInfo) -> RedisResult<Self> {
         let socket = Socket::open(info.addr()).await?;
@@ -78,7 +78,7 @@ impl Wire {
     /// to the budget, in bytes.
     pub(crate) async fn news(&mut self, xread: &Cmd, budget: usize) -> RedisResult<Vec<Message>> {
         self.send(&xread.get_packed_command(), 1).await?;
-        let mut news = News::within(budget);
+        let mut news = XreadReply::within(budget);
         loop {
             while let Some((part, length)) = token(&self.buffer)? {
                 // Until its end the reply is neither owed nor whole.
@@ -218,7 +218,7 @@ impl Wire {
 /// The messages in bytes that came, and nothing where they are not a whole reply to `XREAD`.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read(mut bytes: &[u8], budget: usize) -> RedisResult<Vec<Message>> {
-    let mut news = News::within(budget);
+    let mut news = XreadReply::within(budget);
     while let Some((part, length)) = token(bytes)? {
         bytes = &bytes[length..];
         if news.take(part)? {
@@ -235,7 +235,7 @@ fn refused(line: &[u8]) -> RedisError {
     refusal.err().unwrap_or_else(|| token::malformed("a refusal is none"))
 }
 
-impl ConnectionLike for Wire {
+impl ConnectionLike for RespConnection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
             let mut values = self.exchange(&cmd.get_packed_command(), 1).await?;

@@ -9,14 +9,14 @@ use redis::{Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 use crate::error::{Error, Result, code, is_cut_off, is_transient};
 use crate::transport::connection::Connection;
 use crate::transport::connector::Connector;
-use crate::transport::exclusive::{Loan, Own};
+use crate::transport::exclusive::{ConnectionLease, ExclusiveConnection};
 
 /// One multiplexed connection for all commands that do not block, shared by every clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Link {
+pub(crate) struct SharedConnection {
     connector: Arc<Connector>,
     slot: Arc<Slot>,
-    own: Own,
+    own: ExclusiveConnection,
 }
 
 #[derive(Debug, Default)]
@@ -27,12 +27,12 @@ struct Slot {
     connecting: tokio::sync::Mutex<()>,
 }
 
-impl Link {
+impl SharedConnection {
     /// Without a connection it connects when one is needed.
     pub(crate) fn new(connector: Arc<Connector>, connection: Option<Connection>) -> Self {
         let slot = Slot::default();
         *slot.current.lock().unwrap_or_else(PoisonError::into_inner) = (0, connection);
-        Self { connector, slot: Arc::new(slot), own: Own::default() }
+        Self { connector, slot: Arc::new(slot), own: ExclusiveConnection::default() }
     }
 
     pub(crate) fn connector(&self) -> &Arc<Connector> {
@@ -77,7 +77,7 @@ impl Link {
 
     /// The connection that serves one caller at a time: whoever comes alone is answered sooner by it. Opened where it was not;
     /// `None` where another uses it, and where it cannot be had.
-    pub(crate) async fn alone(&self) -> Option<Loan> {
+    pub(crate) async fn alone(&self) -> Option<ConnectionLease> {
         let mut loan = self.own.borrow()?;
         // Whoever connects while Redis is away does so once.
         if loan.wire().is_none() && self.current().is_some() {
@@ -87,7 +87,7 @@ impl Link {
     }
 
     /// The same connection, where nobody uses it and it is open.
-    pub(crate) fn alone_now(&self) -> Option<Loan> {
+    pub(crate) fn alone_now(&self) -> Option<ConnectionLease> {
         let mut loan = self.own.borrow()?;
         loan.wire().is_some().then_some(loan)
     }

@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::worker::status::{Condition, Neglected, Pulse};
+use crate::worker::status::{Neglected, WorkerState, WorkerStatus};
 
 /// A view of a running [`Supervisor`](crate::Supervisor), from [`Supervisor::health`](crate::Supervisor::health). Cheap to
 /// clone; hand it to the handlers of your probes.
 #[derive(Clone, Debug)]
 pub struct Health {
     pub(crate) workers: Arc<[Watched]>,
-    pub(crate) quiet: CancellationToken,
+    pub(crate) drain: CancellationToken,
     pub(crate) patience: Duration,
 }
 
 #[derive(Debug)]
 pub(crate) struct Watched {
     pub(crate) name: String,
-    pub(crate) pulse: Pulse,
+    pub(crate) status: WorkerStatus,
     pub(crate) restarts: AtomicU32,
 }
 
@@ -31,14 +31,14 @@ pub struct WorkerHealth {
     /// Such as `consumer search of cities`.
     pub name: String,
     /// What it is at.
-    pub condition: Condition,
+    pub state: WorkerState,
     /// How long ago it last got anything done, or found nothing to do.
     pub since_progress: Duration,
     /// How often it was restarted after a panic or an error.
     pub restarts: u32,
     /// Workers that its stream needs, and that no host runs, as this consumer saw lately. Empty on a standby.
     pub neglected: Vec<Neglected>,
-    /// How much of its work it cannot do, and passes over: see [`Pulse::set_aside`](crate::Pulse::set_aside). It takes part in neither
+    /// How much of its work it cannot do, and passes over: see [`WorkerStatus::set_aside`](crate::WorkerStatus::set_aside). It takes part in neither
     /// probe: a restart would mend nothing.
     pub set_aside: u64,
 }
@@ -48,36 +48,37 @@ impl Health {
     ///
     /// One that is at work, or fails, without any progress for longer than
     /// [`patience`](crate::Supervisor::patience) is not alive; nor is one that takes its lock and loses it again and again for as
-    /// long, and gets nothing done; nor is one that ended for good. One that Redis [refuses](Condition::Refused) is alive: a
+    /// long, and gets nothing done; nor is one that ended for good. One that Redis [refuses](WorkerState::Refused) is alive: a
     /// restart would not make room in a Redis that is full.
     pub fn is_live(&self) -> bool {
-        self.workers.iter().all(|worker| match worker.pulse.condition() {
-            Condition::Refused => true,
-            Condition::Stopped => self.quiet.is_cancelled(),
-            _ if worker.pulse.loses_for_too_long() => false,
-            Condition::Idle | Condition::Standby => true,
-            Condition::Starting | Condition::Working | Condition::Failing => {
-                worker.pulse.since_progress() < self.patience
+        self.workers.iter().all(|worker| match worker.status.state() {
+            WorkerState::Refused => true,
+            WorkerState::Stopped => self.drain.is_cancelled(),
+            _ if worker.status.loses_for_too_long() => false,
+            WorkerState::Idle | WorkerState::Standby => true,
+            WorkerState::Starting | WorkerState::Working | WorkerState::Failing => {
+                worker.status.since_progress() < self.patience
             }
         })
     }
 
     /// Whether each worker is connected, and at work or standing by: for a readiness probe. Not ready any more once told to be
-    /// [quiet](Self::quiet).
+    /// [drain](Self::drain).
     pub fn is_ready(&self) -> bool {
-        let connected = |condition| matches!(condition, Condition::Idle | Condition::Standby | Condition::Working);
-        !self.quiet.is_cancelled() && self.workers().iter().all(|worker| connected(worker.condition))
+        let connected =
+            |condition| matches!(condition, WorkerState::Idle | WorkerState::Standby | WorkerState::Working);
+        !self.drain.is_cancelled() && self.workers().iter().all(|worker| connected(worker.state))
     }
 
     /// Each worker, in the order in which they were given.
     pub fn workers(&self) -> Vec<WorkerHealth> {
         let look = |worker: &Watched| WorkerHealth {
             name: worker.name.clone(),
-            condition: worker.pulse.condition(),
-            since_progress: worker.pulse.since_progress(),
+            state: worker.status.state(),
+            since_progress: worker.status.since_progress(),
             restarts: worker.restarts.load(Ordering::Relaxed),
-            neglected: worker.pulse.neglected(),
-            set_aside: worker.pulse.set_aside(),
+            neglected: worker.status.neglected(),
+            set_aside: worker.status.set_aside(),
         };
         self.workers.iter().map(look).collect()
     }
@@ -86,7 +87,7 @@ impl Health {
     /// [`is_live`](Self::is_live) nor [`is_ready`](Self::is_ready) goes by it, since to restart this process is no remedy: alert on it.
     pub fn neglected(&self) -> Vec<Neglected> {
         let mut all: Vec<Neglected> = Vec::new();
-        for one in self.workers.iter().flat_map(|worker| worker.pulse.neglected()) {
+        for one in self.workers.iter().flat_map(|worker| worker.status.neglected()) {
             if !all.iter().any(|known| known.is_alike(&one)) {
                 all.push(one);
             }
@@ -95,13 +96,13 @@ impl Health {
     }
 
     /// Has all workers finish what they have at hand, commit it, hand over, and take on nothing more. The supervisor runs
-    /// on until it is told to stop, and then stops at once: quiet first, then stop, is the smoothest way out.
-    pub fn quiet(&self) {
-        self.quiet.cancel();
+    /// on until it is told to stop, and then stops at once: drain first, then stop, is the smoothest way out.
+    pub fn drain(&self) {
+        self.drain.cancel();
     }
 
-    /// Whether every worker has come to rest after [`quiet`](Self::quiet).
-    pub fn is_at_rest(&self) -> bool {
-        self.workers.iter().all(|worker| worker.pulse.condition() == Condition::Stopped)
+    /// Whether every worker has come to rest after [`drain`](Self::drain).
+    pub fn is_drained(&self) -> bool {
+        self.workers.iter().all(|worker| worker.status.state() == WorkerState::Stopped)
     }
 }

@@ -14,11 +14,11 @@ use crate::transport::outages::Outages;
 use crate::transport::session::Session;
 use crate::worker::Worker;
 use crate::worker::lock::{Attempt, Lock, LockGuard, Waiting};
-use crate::worker::status::{Condition, Pulse};
+use crate::worker::status::{WorkerState, WorkerStatus};
 
 /// A worker that works only while it holds a lock.
 #[async_trait]
-pub(crate) trait Tenure: Worker {
+pub(crate) trait Leader: Worker {
     /// What one [`turn`](Self::turn) did.
     type Turn: Send;
 
@@ -27,7 +27,7 @@ pub(crate) trait Tenure: Worker {
     fn lock(&self) -> Lock;
 
     /// Where it shows what it is at.
-    fn own_pulse(&self) -> &Pulse;
+    fn own_status(&self) -> &WorkerStatus;
 
     /// The first and the longest pause between tenures that failed, as far as [knocking](Pauses::knocking) allows.
     fn backoff(&self) -> (Duration, Duration) {
@@ -47,7 +47,7 @@ pub(crate) trait Tenure: Worker {
 }
 
 /// One turn, where the lock is free; `None` where another holds it.
-pub(crate) async fn once<W: Tenure>(worker: &W) -> Result<Option<W::Turn>> {
+pub(crate) async fn once<W: Leader>(worker: &W) -> Result<Option<W::Turn>> {
     worker.check()?;
     let session = Session::open(worker.redstream().link().connector()).await?;
     let lock = worker.lock();
@@ -64,7 +64,7 @@ pub(crate) async fn once<W: Tenure>(worker: &W) -> Result<Option<W::Turn>> {
 }
 
 /// Tenure after tenure until `shutdown`. Lives through what a wait can mend; errors on the rest.
-pub(crate) async fn serve<W: Tenure>(worker: &W, shutdown: &CancellationToken) -> Result<()> {
+pub(crate) async fn serve<W: Leader>(worker: &W, shutdown: &CancellationToken) -> Result<()> {
     worker.check()?;
     let outages = worker.redstream().link().connector().outages();
     let outcome = tenures(worker, outages, shutdown).await;
@@ -72,7 +72,7 @@ pub(crate) async fn serve<W: Tenure>(worker: &W, shutdown: &CancellationToken) -
     outcome
 }
 
-async fn tenures<W: Tenure>(worker: &W, outages: &Outages, shutdown: &CancellationToken) -> Result<()> {
+async fn tenures<W: Leader>(worker: &W, outages: &Outages, shutdown: &CancellationToken) -> Result<()> {
     let (min, max) = worker.backoff();
     let mut pauses = Pauses::knocking(min, max);
     let stands_by = StandsBy::default();
@@ -82,7 +82,7 @@ async fn tenures<W: Tenure>(worker: &W, outages: &Outages, shutdown: &Cancellati
             return Err(error);
         }
         let pause = pauses.pause();
-        worker.own_pulse().failed(&error);
+        worker.own_status().failed(&error);
         if let Error::LockLost { .. } | Error::Paused { .. } = error {
             // Of this worker alone.
             tracing::warn!(
@@ -123,7 +123,7 @@ impl StandsBy {
 }
 
 /// Ends `Ok` with the shutdown only.
-async fn tenure<W: Tenure>(
+async fn tenure<W: Leader>(
     worker: &W,
     shutdown: &CancellationToken,
     pauses: &mut Pauses,
@@ -139,18 +139,18 @@ async fn tenure<W: Tenure>(
     connector.outages().recovered(&name);
     let standing_by = |waiting| {
         stands_by.tell(&name, waiting);
-        worker.own_pulse().progress(Condition::Standby);
+        worker.own_status().progress(WorkerState::Standby);
     };
     let Some(guard) = lock.stand_by(&session, shutdown, standing_by).await? else { return Ok(()) };
     cross("lock: taken");
     pauses.reset();
     stands_by.is_over();
-    worker.own_pulse().progress(Condition::Idle);
+    worker.own_status().progress(WorkerState::Idle);
     tracing::info!(worker = name, offset = ?guard.found().offset, "lock taken: at work");
 
     let outcome = worker.work(&session, &guard, shutdown).await;
     if outcome.is_err() {
-        worker.own_pulse().lost();
+        worker.own_status().lost();
     }
     // Whatever ended it: a standby, or this process itself, need not wait for the TTL.
     let released = guard.release().await;

@@ -24,7 +24,7 @@ use crate::time::millis;
 use crate::transport::options::bounded;
 use crate::transport::scripts;
 use crate::transport::session::Session;
-use crate::worker::member::Member;
+use crate::worker::member::ConsumerKeys;
 
 /// A standby looks again after this long at the latest, whatever it was told.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ pub(crate) struct LockKeys {
     pub(crate) lock: String,
     pub(crate) notify: String,
     /// None: the trimmer's, who is no consumer.
-    pub(crate) member: Option<Member>,
+    pub(crate) member: Option<ConsumerKeys>,
 }
 
 /// What became of an attempt to take the lock.
@@ -84,7 +84,7 @@ pub(crate) enum Waiting {
 }
 
 impl Lock {
-    pub(crate) fn consumer(redstream: &Redstream, member: Member, ttl: Duration) -> Self {
+    pub(crate) fn consumer(redstream: &Redstream, member: ConsumerKeys, ttl: Duration) -> Self {
         let lock = redstream.keys().consumer_lock(&member.stream_name, &member.name);
         Self::new(redstream, lock, Some(member), ttl)
     }
@@ -93,7 +93,7 @@ impl Lock {
         Self::new(redstream, redstream.keys().trimmer_lock(stream), None, ttl)
     }
 
-    fn new(redstream: &Redstream, lock: String, member: Option<Member>, ttl: Duration) -> Self {
+    fn new(redstream: &Redstream, lock: String, member: Option<ConsumerKeys>, ttl: Duration) -> Self {
         let keys = Arc::new(LockKeys { notify: Keys::notify(&lock), lock, member });
         Self { redstream: redstream.clone(), keys, ttl }
     }

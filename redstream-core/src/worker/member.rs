@@ -46,7 +46,7 @@ fn before(time: SystemTime) -> MessageId {
 
 /// A consumer as the scripts know it: its name and its keys.
 #[derive(Clone, Debug)]
-pub(crate) struct Member {
+pub(crate) struct ConsumerKeys {
     pub(crate) stream_name: StreamName,
     pub(crate) name: String,
     /// A JSON object, merged into what the registry holds under the name.
@@ -59,7 +59,7 @@ pub(crate) struct Member {
     pub(crate) dead_letters: String,
 }
 
-impl Member {
+impl ConsumerKeys {
     pub(crate) fn new(keys: &Keys, stream: &StreamName, name: &str) -> Self {
         Self {
             name: name.to_owned(),

@@ -10,7 +10,7 @@ use crate::message::StreamName;
 /// What a worker is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Condition {
+pub enum WorkerState {
     /// It has not connected yet.
     Starting,
     /// Another host holds its lock; it waits to take over.
@@ -30,9 +30,9 @@ pub enum Condition {
 
 /// A worker's state, shared between the worker, which sets it, and whoever watches. Cheap to clone.
 ///
-/// A [`Worker`](crate::Worker) of your own may keep one and hand it out by [`Worker::pulse`](crate::Worker::pulse).
+/// A [`Worker`](crate::Worker) of your own may keep one and hand it out by [`Worker::status`](crate::Worker::status).
 #[derive(Clone, Debug)]
-pub struct Pulse(Arc<Mutex<State>>, Arc<AtomicU64>);
+pub struct WorkerStatus(Arc<Mutex<Inner>>, Arc<AtomicU64>);
 
 /// A worker that a stream needs and that no host runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +71,8 @@ impl Neglected {
 }
 
 #[derive(Clone, Debug)]
-struct State {
-    condition: Condition,
+struct Inner {
+    state: WorkerState,
     progress: Instant,
     /// How long the supervisor lets it be without progress.
     patience: Duration,
@@ -90,74 +90,74 @@ struct Losses {
 /// Until a supervisor says otherwise.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
-impl Default for Pulse {
+impl Default for WorkerStatus {
     fn default() -> Self {
         let progress = Instant::now();
         let state =
-            State { condition: Condition::Starting, progress, patience: PATIENCE, losses: None, neglected: Vec::new() };
+            Inner { state: WorkerState::Starting, progress, patience: PATIENCE, losses: None, neglected: Vec::new() };
         Self(Arc::new(Mutex::new(state)), Arc::default())
     }
 }
 
-impl Pulse {
+impl WorkerStatus {
     /// Something went forward, and this is what the worker is at now.
-    pub fn progress(&self, condition: Condition) {
-        let mut state = self.state();
-        (state.condition, state.progress) = (condition, Instant::now());
+    pub fn progress(&self, state: WorkerState) {
+        let mut inner = self.inner();
+        (inner.state, inner.progress) = (state, Instant::now());
     }
 
     /// Work was done and recorded, which no later owner of the lock has to repeat.
     pub(crate) fn achieved(&self) {
-        let mut state = self.state();
-        (state.progress, state.losses) = (Instant::now(), None);
+        let mut inner = self.inner();
+        (inner.progress, inner.losses) = (Instant::now(), None);
     }
 
     /// The worker had its lock and lost it, or the connection to work with.
     pub(crate) fn lost(&self) {
-        let mut state = self.state();
+        let mut inner = self.inner();
         let last = Instant::now();
-        let recent = state.losses.filter(|losses| last - losses.last <= state.patience);
-        state.losses = Some(Losses { first: recent.map_or(last, |losses| losses.first), last });
+        let recent = inner.losses.filter(|losses| last - losses.last <= inner.patience);
+        inner.losses = Some(Losses { first: recent.map_or(last, |losses| losses.first), last });
     }
 
     /// Whether it has taken and lost its lock again and again for longer than its patience, and got nothing done. Taking a lock is no
     /// progress by itself: a worker that does nothing else is not alive.
     pub(crate) fn loses_for_too_long(&self) -> bool {
-        let state = self.state();
-        let patience = state.patience;
-        state.losses.is_some_and(|Losses { first, last }| last - first > patience && last.elapsed() <= patience)
+        let inner = self.inner();
+        let patience = inner.patience;
+        inner.losses.is_some_and(|Losses { first, last }| last - first > patience && last.elapsed() <= patience)
     }
 
     /// These workers of its stream are missing.
     pub(crate) fn neglects(&self, neglected: Vec<Neglected>) {
-        self.state().neglected = neglected;
+        self.inner().neglected = neglected;
     }
 
     pub(crate) fn neglected(&self) -> Vec<Neglected> {
-        self.state().neglected.clone()
+        self.inner().neglected.clone()
     }
 
     pub(crate) fn patience(&self) -> Duration {
-        self.state().patience
+        self.inner().patience
     }
 
     pub(crate) fn set_patience(&self, patience: Duration) {
-        self.state().patience = patience;
+        self.inner().patience = patience;
     }
 
     /// This is what the worker is at now; nothing went forward by it.
-    pub fn turn(&self, condition: Condition) {
-        self.state().condition = condition;
+    pub fn set_state(&self, state: WorkerState) {
+        self.inner().state = state;
     }
 
     /// The worker's attempt failed so, and it will try again.
     pub(crate) fn failed(&self, error: &Error) {
-        self.turn(if error.is_refused_for_now() { Condition::Refused } else { Condition::Failing });
+        self.set_state(if error.is_refused_for_now() { WorkerState::Refused } else { WorkerState::Failing });
     }
 
     /// What the worker is at.
-    pub fn condition(&self) -> Condition {
-        self.state().condition
+    pub fn state(&self) -> WorkerState {
+        self.inner().state
     }
 
     /// How much of its work the worker cannot do, and passes over: for a relay, rows of the outbox that are no messages or whose stream
@@ -173,33 +173,33 @@ impl Pulse {
 
     /// How long ago something last went forward.
     pub fn since_progress(&self) -> Duration {
-        self.state().progress.elapsed()
+        self.inner().progress.elapsed()
     }
 
     /// Takes over the longest row of losses of its parts, and all that is missing of their streams.
     pub(crate) fn troubles_of<'a>(&self, parts: impl Iterator<Item = &'a Self>) {
-        let parts: Vec<State> = parts.map(|part| part.state().clone()).collect();
-        let mut state = self.state();
-        state.losses = parts.iter().filter_map(|part| part.losses).max_by_key(|losses| losses.last - losses.first);
-        state.neglected = parts.into_iter().flat_map(|part| part.neglected).collect();
+        let parts: Vec<Inner> = parts.map(|part| part.inner().clone()).collect();
+        let mut inner = self.inner();
+        inner.losses = parts.iter().filter_map(|part| part.losses).max_by_key(|losses| losses.last - losses.first);
+        inner.neglected = parts.into_iter().flat_map(|part| part.neglected).collect();
     }
 
     /// Shows what the parts of a worker are at: those at work, without progress for as long as the slowest of them; failing
     /// where one of them fails.
     pub(crate) fn sum_up<'a>(&self, parts: impl Iterator<Item = &'a Self>) {
-        let parts: Vec<State> = parts.map(|part| part.state().clone()).collect();
-        let busy = |part: &&State| !matches!(part.condition, Condition::Idle | Condition::Standby);
+        let parts: Vec<Inner> = parts.map(|part| part.inner().clone()).collect();
+        let busy = |part: &&Inner| !matches!(part.state, WorkerState::Idle | WorkerState::Standby);
         let Some(slowest) = parts.iter().filter(busy).min_by_key(|part| part.progress) else {
-            return self.progress(if parts.is_empty() { Condition::Standby } else { Condition::Idle });
+            return self.progress(if parts.is_empty() { WorkerState::Standby } else { WorkerState::Idle });
         };
-        let stopped_by = [Condition::Failing, Condition::Refused];
-        let stopped_by = stopped_by.into_iter().find(|condition| parts.iter().any(|part| part.condition == *condition));
-        let condition = stopped_by.unwrap_or(Condition::Working);
-        let mut state = self.state();
-        (state.condition, state.progress) = (condition, slowest.progress);
+        let stopped_by = [WorkerState::Failing, WorkerState::Refused];
+        let stopped_by = stopped_by.into_iter().find(|state| parts.iter().any(|part| part.state == *state));
+        let state = stopped_by.unwrap_or(WorkerState::Working);
+        let mut inner = self.inner();
+        (inner.state, inner.progress) = (state, slowest.progress);
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

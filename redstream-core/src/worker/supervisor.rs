@@ -15,7 +15,7 @@ use crate::text::chain;
 use crate::time::backoff::Pauses;
 use crate::time::deadline;
 use crate::worker::health::{Health, Watched};
-use crate::worker::status::{Condition, PATIENCE};
+use crate::worker::status::{PATIENCE, WorkerState};
 use crate::worker::{Worker, panic_message};
 pub use signal::stop_signal;
 
@@ -44,7 +44,7 @@ pub struct Supervisor {
     workers: Vec<Arc<dyn Worker>>,
     grace: Duration,
     patience: Duration,
-    quiet: CancellationToken,
+    drain: CancellationToken,
     health: OnceLock<Health>,
 }
 
@@ -54,7 +54,7 @@ impl Default for Supervisor {
             workers: Vec::new(),
             grace: Duration::from_secs(30),
             patience: PATIENCE,
-            quiet: CancellationToken::new(),
+            drain: CancellationToken::new(),
             health: OnceLock::new(),
         }
     }
@@ -96,13 +96,13 @@ impl Supervisor {
     /// later are not in it.
     pub fn health(&self) -> Health {
         let watch = |worker: &Arc<dyn Worker>| {
-            let pulse = worker.pulse().unwrap_or_default();
-            pulse.set_patience(self.patience);
-            Watched { name: worker.name(), pulse, restarts: AtomicU32::new(0) }
+            let status = worker.status().unwrap_or_default();
+            status.set_patience(self.patience);
+            Watched { name: worker.name(), status, restarts: AtomicU32::new(0) }
         };
         let health = || Health {
             workers: self.workers.iter().map(watch).collect(),
-            quiet: self.quiet.clone(),
+            drain: self.drain.clone(),
             patience: self.patience,
         };
         self.health.get_or_init(health).clone()
@@ -140,7 +140,7 @@ impl Supervisor {
     pub async fn run_until<S: Future>(self, stop: S) -> Result<()> {
         self.workers.iter().try_for_each(|worker| worker.check())?;
         let health = self.health();
-        let shutdown = self.quiet.clone();
+        let shutdown = self.drain.clone();
         let _stop_when_dropped = shutdown.clone().drop_guard();
         let mut kept: Vec<Kept> = self
             .workers
@@ -186,7 +186,7 @@ impl Drop for Kept {
 async fn keep(worker: Arc<dyn Worker>, at: usize, health: Health, shutdown: CancellationToken) {
     let watched = &health.workers[at];
     restart(worker, watched, shutdown).await;
-    watched.pulse.progress(Condition::Stopped);
+    watched.status.progress(WorkerState::Stopped);
 }
 
 async fn restart(worker: Arc<dyn Worker>, watched: &Watched, shutdown: CancellationToken) {
@@ -195,9 +195,9 @@ async fn restart(worker: Arc<dyn Worker>, watched: &Watched, shutdown: Cancellat
     while !shutdown.is_cancelled() {
         let begun = Instant::now();
         let (runs, token) = (worker.clone(), shutdown.clone());
-        if worker.pulse().is_none() {
+        if worker.status().is_none() {
             // It does not say what it is at: that it runs is all there is to know.
-            watched.pulse.progress(Condition::Idle);
+            watched.status.progress(WorkerState::Idle);
         }
         let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move { runs.run(token).await }));
         let failure = match task.await {
@@ -217,7 +217,7 @@ async fn restart(worker: Arc<dyn Worker>, watched: &Watched, shutdown: Cancellat
             pauses.reset();
         }
         let pause = pauses.pause();
-        watched.pulse.turn(Condition::Failing);
+        watched.status.set_state(WorkerState::Failing);
         watched.restarts.fetch_add(1, Ordering::Relaxed);
         ::metrics::counter!(metrics::RESTARTS, "worker" => name.clone()).increment(1);
         tracing::error!(worker = name, failure, ?pause, "worker failed: restarted after the pause");

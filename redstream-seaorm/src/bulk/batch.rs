@@ -15,10 +15,10 @@ use crate::entity::table_name::TableName;
 use crate::error::Error;
 use crate::fault::cross;
 use crate::hooks::lookup::{Tracked, tracked};
-use crate::unit_of_work::Scope;
+use crate::unit_of_work::UnitOfWork;
 
 /// A transaction that is going to write, and its scope.
-pub(super) async fn begin<E, D>(db: &D) -> Result<(D::Transaction, Arc<Scope>), DbErr>
+pub(super) async fn begin<E, D>(db: &D) -> Result<(D::Transaction, Arc<UnitOfWork>), DbErr>
 where
     E: EntityTrait,
     D: ConnectionTrait + TransactionTrait,
@@ -36,12 +36,12 @@ where
             scope.permits.open(TableName::of::<E>());
             Ok((transaction, scope))
         }
-        Tracked::Autocommit(_) | Tracked::Ambient(_) => Err(Error::Untracked { table: table::<E>() }.into()),
+        Tracked::Autocommit(_) | Tracked::TaskScope(_) => Err(Error::Untracked { table: table::<E>() }.into()),
     }
 }
 
 /// Insures messages, and has the commit announce them; a rollback drops them.
-pub(super) fn follow(scope: &Scope, messages: Vec<NewMessage>) -> Result<(), Error> {
+pub(super) fn follow(scope: &UnitOfWork, messages: Vec<NewMessage>) -> Result<(), Error> {
     scope.insure(messages.iter().cloned())?;
     scope.announce_later(messages);
     cross("bulk: followed");
@@ -57,7 +57,7 @@ pub(super) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, 
 /// remove or move the rows, and after it.
 pub(super) async fn follow_parents<E: Streamed>(
     db: &impl ConnectionTrait,
-    scope: &Scope,
+    scope: &UnitOfWork,
     keys: &[Key<E>],
 ) -> Result<(), DbErr> {
     if parents::are_known::<E>() {

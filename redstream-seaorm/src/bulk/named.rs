@@ -11,17 +11,21 @@ use crate::entity::key::Key;
 use crate::entity::stored_key::stored_keys;
 use crate::entity::streamed::{Streamed, table};
 use crate::entity::table_name::TableName;
-use crate::unit_of_work::Scope;
+use crate::unit_of_work::UnitOfWork;
 
-pub(super) struct Named<E> {
+pub(super) struct BatchKeys<E> {
     keys: Vec<Key<E>>,
     /// The keys that the database had for them, by their places; nothing is read if the keys are exact.
     before: Option<Vec<(usize, Key<E>)>>,
 }
 
-impl<E: Streamed> Named<E> {
+impl<E: Streamed> BatchKeys<E> {
     /// Insures the records; those whose keys are exact are announced by the commit.
-    pub(super) async fn insure(db: &impl ConnectionTrait, scope: &Scope, keys: Vec<Key<E>>) -> Result<Self, DbErr> {
+    pub(super) async fn insure(
+        db: &impl ConnectionTrait,
+        scope: &UnitOfWork,
+        keys: Vec<Key<E>>,
+    ) -> Result<Self, DbErr> {
         if are_exact(&keys, db.get_database_backend()) {
             follow(scope, messages(&keys)?)?;
             return Ok(Self { keys, before: None });
@@ -34,7 +38,7 @@ impl<E: Streamed> Named<E> {
 
     /// Has the commit announce the keys that the database has now. Errors if it may have stored a record under a key that
     /// is not known.
-    pub(super) async fn announce(self, db: &impl ConnectionTrait, scope: &Scope) -> Result<(), DbErr> {
+    pub(super) async fn announce(self, db: &impl ConnectionTrait, scope: &UnitOfWork) -> Result<(), DbErr> {
         let Self { keys, before: Some(before) } = self else { return Ok(()) };
         let after = stored_keys(db, &keys).await?;
         follow(scope, messages(&keys_of(&after))?)?;
@@ -60,7 +64,7 @@ struct Written {
 }
 
 impl Written {
-    fn of<E: EntityTrait>(scope: &Scope) -> Self {
+    fn of<E: EntityTrait>(scope: &UnitOfWork) -> Self {
         let verbs = scope.permits.verbs(&TableName::of::<E>());
         let any = |known: &[&str]| verbs.iter().any(|verb| known.contains(verb));
         Self {

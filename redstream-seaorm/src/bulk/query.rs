@@ -17,7 +17,7 @@ use crate::entity::key::Key;
 use crate::entity::key_query::{from_to, is_one_of};
 use crate::entity::parents;
 use crate::entity::streamed::{Streamed, table};
-use crate::unit_of_work::Scope;
+use crate::unit_of_work::UnitOfWork;
 
 const BATCH_SIZE: u64 = 1000;
 
@@ -141,7 +141,7 @@ impl<E: Streamed> Bulk<E> {
         S: Returning,
     {
         self.check()?;
-        let (mut rows, mut after, mut earlier) = (0, None, None::<Arc<Scope>>);
+        let (mut rows, mut after, mut earlier) = (0, None, None::<Arc<UnitOfWork>>);
         loop {
             let batch = self.next_batch(db, after.as_ref(), is_announced, &statement).await;
             // The announcements of one batch are written while the next is at work.
@@ -171,7 +171,7 @@ impl<E: Streamed> Bulk<E> {
         after: Option<&Key<E>>,
         is_announced: bool,
         statement: impl Fn(Condition) -> S,
-    ) -> Result<(Arc<Scope>, Vec<Key<E>>, u64), DbErr>
+    ) -> Result<(Arc<UnitOfWork>, Vec<Key<E>>, u64), DbErr>
     where
         D: ConnectionTrait + TransactionTrait,
         S: Returning,
@@ -187,7 +187,7 @@ impl<E: Streamed> Bulk<E> {
     async fn batch<T, S>(
         &self,
         transaction: &T,
-        scope: &Scope,
+        scope: &UnitOfWork,
         after: Option<&Key<E>>,
         is_announced: bool,
         statement: impl Fn(Condition) -> S,

@@ -16,7 +16,7 @@ use super::returning::{Returned, Row, gives_back, returning};
 use crate::entity::key::{Key, KeyOf};
 use crate::entity::parents;
 use crate::entity::streamed::{Streamed, table};
-use crate::unit_of_work::Scope;
+use crate::unit_of_work::UnitOfWork;
 
 /// How many values one statement holds: below every database's limit of parameters, of which SQLite's is the lowest.
 const VALUES_A_STATEMENT: usize = 30_000;
@@ -24,7 +24,7 @@ const VALUES_A_STATEMENT: usize = 30_000;
 /// How many rows it wrote.
 pub(super) async fn insert_batch<E, T>(
     transaction: &T,
-    scope: &Scope,
+    scope: &UnitOfWork,
     models: Vec<E::ActiveModel>,
     conflict: Option<&Conflict>,
 ) -> Result<u64, DbErr>
@@ -102,7 +102,7 @@ where
 /// Inserts these rows, and gives them back.
 pub(super) async fn insert_all<E, T>(
     transaction: &T,
-    scope: &Scope,
+    scope: &UnitOfWork,
     models: Vec<E::ActiveModel>,
 ) -> Result<Vec<Row<E>>, DbErr>
 where
@@ -119,7 +119,11 @@ where
 }
 
 /// Runs it, and follows what it gives back.
-async fn insert_and_follow<R, T>(transaction: &T, scope: &Scope, insertion: InsertStatement) -> Result<Vec<R>, DbErr>
+async fn insert_and_follow<R, T>(
+    transaction: &T,
+    scope: &UnitOfWork,
+    insertion: InsertStatement,
+) -> Result<Vec<R>, DbErr>
 where
     R: Returned<Entity: Streamed>,
     T: ConnectionTrait,

@@ -13,7 +13,7 @@ use crate::entity::key::Key;
 use crate::entity::key_query::is_one_of;
 use crate::entity::parents;
 use crate::entity::streamed::{Streamed, table};
-use crate::unit_of_work::Scope;
+use crate::unit_of_work::UnitOfWork;
 
 impl<E: Streamed> Bulk<E> {
     /// Updates the rows by one statement in one transaction, and gives them back as they are now. All are held at once.
@@ -75,7 +75,7 @@ impl<E: Streamed> Bulk<E> {
         Ok(rows.into_iter().map(|Row(model)| model).collect())
     }
 
-    async fn delete<T: ConnectionTrait>(&self, transaction: &T, scope: &Scope) -> Result<Vec<Row<E>>, DbErr> {
+    async fn delete<T: ConnectionTrait>(&self, transaction: &T, scope: &UnitOfWork) -> Result<Vec<Row<E>>, DbErr> {
         if !parents::are_known::<E>() {
             let delete = E::delete_many().filter(self.condition.clone()).into_query();
             let rows = returning(transaction, delete).await?;
@@ -114,7 +114,7 @@ impl<E: Streamed> Bulk<E> {
         Ok(rows)
     }
 
-    async fn update<R, T>(&self, transaction: &T, scope: &Scope, update: &Update<E>) -> Result<Vec<R>, DbErr>
+    async fn update<R, T>(&self, transaction: &T, scope: &UnitOfWork, update: &Update<E>) -> Result<Vec<R>, DbErr>
     where
         R: Returned<Entity = E>,
         T: ConnectionTrait,
@@ -127,7 +127,7 @@ impl<E: Streamed> Bulk<E> {
     }
 
     /// The old keys, and the old parents, are found first, the new ones come back.
-    async fn rename<R, T>(&self, transaction: &T, scope: &Scope, update: &Update<E>) -> Result<Vec<R>, DbErr>
+    async fn rename<R, T>(&self, transaction: &T, scope: &UnitOfWork, update: &Update<E>) -> Result<Vec<R>, DbErr>
     where
         R: Returned<Entity = E>,
         T: ConnectionTrait,
@@ -144,7 +144,7 @@ impl<E: Streamed> Bulk<E> {
     }
 }
 
-async fn follow_written<R, T>(transaction: &T, scope: &Scope, rows: &[R]) -> Result<(), DbErr>
+async fn follow_written<R, T>(transaction: &T, scope: &UnitOfWork, rows: &[R]) -> Result<(), DbErr>
 where
     R: Returned<Entity: Streamed>,
     T: ConnectionTrait,
@@ -155,7 +155,7 @@ where
     Ok(follow(scope, messages(&keys)?)?)
 }
 
-fn follow_rows<R: Returned<Entity: Streamed>>(scope: &Scope, rows: &[R]) -> Result<(), DbErr> {
+fn follow_rows<R: Returned<Entity: Streamed>>(scope: &UnitOfWork, rows: &[R]) -> Result<(), DbErr> {
     let keys: Vec<_> = rows.iter().map(R::key).collect();
     Ok(follow(scope, messages(&keys)?)?)
 }

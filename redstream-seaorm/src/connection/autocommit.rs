@@ -9,32 +9,32 @@ use crate::connection::statement::lend;
 use crate::connection::transaction::StreamedTransaction;
 use crate::entity::generated_key::Answer;
 use crate::guard::admission::Admission;
-use crate::guard::permits::Promise;
-use crate::unit_of_work::Scope;
+use crate::guard::permits::FollowUp;
+use crate::unit_of_work::UnitOfWork;
 use crate::unit_of_work::futures::beside;
-use crate::unit_of_work::shared::Context;
+use crate::unit_of_work::shared::Shared;
 
 /// A statement in a transaction of its own, as `ActiveRecord` has for every save: insured before its commit,
 /// announced after it.
 #[derive(Debug)]
-pub(crate) struct Own<T> {
+pub(crate) struct AutocommitStatement<T> {
     transaction: StreamedTransaction<T>,
     admission: Admission,
     before: Before,
 }
 
-impl<T: TransactionSession + ConnectionTrait + Send + 'static> Own<T> {
+impl<T: TransactionSession + ConnectionTrait + Send + 'static> AutocommitStatement<T> {
     /// Sends the delay messages of the keys that are known, and begins.
     pub(crate) async fn begin(
-        context: &Arc<Context>,
+        context: &Arc<Shared>,
         admission: Admission,
         begin: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<Self, DbErr> {
-        let scope = Scope::outermost(context.clone());
+        let scope = UnitOfWork::outermost(context.clone());
         let insure = || {
             let known = admission.promises.iter().filter_map(|promise| match promise {
-                Promise::Follow(followed) => Some(followed.message.clone()),
-                Promise::Kept | Promise::FollowAnswer(_) => None,
+                FollowUp::Follow(followed) => Some(followed.message.clone()),
+                FollowUp::None | FollowUp::FollowAnswer(_) => None,
             });
             scope.insure(known)
         };

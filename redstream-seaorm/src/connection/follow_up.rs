@@ -6,8 +6,8 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use crate::entity::generated_key::Answer;
 use crate::error::Error;
 use crate::fault::{self, Mutation::GivenKeyAnnounced};
-use crate::guard::permits::{Followed, Promise, WriteKind};
-use crate::unit_of_work::Scope;
+use crate::guard::permits::{FollowUp, Followed, WriteKind};
+use crate::unit_of_work::UnitOfWork;
 
 /// The messages of the keys that rows have before the statement, for each promise that needs them; empty if none does.
 pub(crate) type Before = Vec<Vec<NewMessage>>;
@@ -21,14 +21,18 @@ pub(crate) struct Told {
 }
 
 /// Reads and insures the keys that rows have before they are updated or deleted, if the given keys may be other spellings.
-pub(crate) async fn before(db: &impl ConnectionTrait, scope: &Scope, promises: &[Promise]) -> Result<Before, DbErr> {
-    if !promises.iter().any(|promise| matches!(promise, Promise::Follow(followed) if followed.is_read_before())) {
+pub(crate) async fn before(
+    db: &impl ConnectionTrait,
+    scope: &UnitOfWork,
+    promises: &[FollowUp],
+) -> Result<Before, DbErr> {
+    if !promises.iter().any(|promise| matches!(promise, FollowUp::Follow(followed) if followed.is_read_before())) {
         return Ok(Before::new());
     }
     let mut before = Before::with_capacity(promises.len());
     for promise in promises {
         before.push(match promise {
-            Promise::Follow(Followed { kind, stored: Some(stored), .. }) if *kind != WriteKind::Insert => {
+            FollowUp::Follow(Followed { kind, stored: Some(stored), .. }) if *kind != WriteKind::Insert => {
                 Box::pin(stored.look_up_first(db)).await?
             }
             _ => Vec::new(),
@@ -39,19 +43,19 @@ pub(crate) async fn before(db: &impl ConnectionTrait, scope: &Scope, promises: &
 }
 
 /// Reads the answer. Errors if a generated key is not in it.
-pub(crate) fn told(promises: &[Promise], answer: &impl Answer, backend: DbBackend) -> Result<Vec<Told>, DbErr> {
-    let of = |promise: &Promise| {
+pub(crate) fn told(promises: &[FollowUp], answer: &impl Answer, backend: DbBackend) -> Result<Vec<Told>, DbErr> {
+    let of = |promise: &FollowUp| {
         Ok(match promise {
-            Promise::Kept => Told::default(),
-            Promise::Follow(Followed { stored: None, .. }) if backend == DbBackend::Sqlite => {
+            FollowUp::None => Told::default(),
+            FollowUp::Follow(Followed { stored: None, .. }) if backend == DbBackend::Sqlite => {
                 // It gives back the key that it was given.
                 Told { messages: Vec::new(), wrote: true }
             }
-            Promise::Follow(Followed { stored: None, keys, key, .. }) => {
+            FollowUp::Follow(Followed { stored: None, keys, key, .. }) => {
                 Told { messages: answer.returned_but(*keys, key)?, wrote: true }
             }
-            Promise::Follow(followed) => Told { messages: answer.returned(followed.keys)?, wrote: answer.wrote() },
-            Promise::FollowAnswer(keys) => Told { messages: answer.messages(*keys)?, wrote: answer.wrote() },
+            FollowUp::Follow(followed) => Told { messages: answer.returned(followed.keys)?, wrote: answer.wrote() },
+            FollowUp::FollowAnswer(keys) => Told { messages: answer.messages(*keys)?, wrote: answer.wrote() },
         })
     };
     promises.iter().map(of).collect()
@@ -60,8 +64,8 @@ pub(crate) fn told(promises: &[Promise], answer: &impl Answer, backend: DbBacken
 /// Insures and announces the rows that were written. Errors with [`Error::KeyRewritten`] if a row has a key that cannot be known.
 pub(crate) async fn after(
     db: &impl ConnectionTrait,
-    scope: &Scope,
-    promises: &[Promise],
+    scope: &UnitOfWork,
+    promises: &[FollowUp],
     before: Before,
     told: Vec<Told>,
 ) -> Result<(), DbErr> {
@@ -69,19 +73,19 @@ pub(crate) async fn after(
     for (promise, told) in promises.iter().zip(told) {
         let before = before.next().unwrap_or_default();
         match promise {
-            Promise::Kept => {}
-            Promise::FollowAnswer(_) => announce(scope, told.messages)?,
+            FollowUp::None => {}
+            FollowUp::FollowAnswer(_) => announce(scope, told.messages)?,
             // Insured before the statement.
-            Promise::Follow(Followed { stored: None, message, .. }) if told.messages.is_empty() => {
+            FollowUp::Follow(Followed { stored: None, message, .. }) if told.messages.is_empty() => {
                 scope.announce_later([message.clone()]);
             }
-            Promise::Follow(followed) => announce(scope, followed.messages(db, before, told).await?)?,
+            FollowUp::Follow(followed) => announce(scope, followed.messages(db, before, told).await?)?,
         }
     }
     Ok(())
 }
 
-fn announce(scope: &Scope, messages: Vec<NewMessage>) -> Result<(), Error> {
+fn announce(scope: &UnitOfWork, messages: Vec<NewMessage>) -> Result<(), Error> {
     scope.insure(messages.iter().cloned())?;
     scope.announce_later(messages);
     Ok(())

@@ -5,23 +5,23 @@ use sea_orm::{ConnectionTrait, DbErr};
 use crate::connection::follow_up::{self, Before};
 use crate::entity::generated_key::Answer;
 use crate::guard::admission::Admission;
-use crate::guard::permits::Promise;
+use crate::guard::permits::FollowUp;
 use crate::hooks::lookup;
-use crate::unit_of_work::Scope;
+use crate::unit_of_work::UnitOfWork;
 use crate::unit_of_work::unkeyed_insert::Running;
 
 /// A statement in a transaction that was there before it.
 #[derive(Debug)]
-pub(crate) struct Within<'a, T> {
+pub(crate) struct TransactionStatement<'a, T> {
     inner: &'a T,
-    scope: &'a Scope,
+    scope: &'a UnitOfWork,
     admission: Admission,
     before: Before,
     running: Running<'a>,
 }
 
-impl<'a, T: ConnectionTrait> Within<'a, T> {
-    pub(crate) async fn begin(inner: &'a T, scope: &'a Scope, admission: Admission) -> Result<Self, DbErr> {
+impl<'a, T: ConnectionTrait> TransactionStatement<'a, T> {
+    pub(crate) async fn begin(inner: &'a T, scope: &'a UnitOfWork, admission: Admission) -> Result<Self, DbErr> {
         let before = follow_up::before(inner, scope, &admission.promises).await;
         let before = before.inspect_err(|_| scope.life().doubt())?;
         lend(&admission, inner);
@@ -56,7 +56,7 @@ pub(super) fn lend(admission: &Admission, below: &impl ConnectionTrait) {
     let Some(below) = lookup::find(below) else { return };
     if let Some(permits) = below.permits() {
         for table in tables {
-            permits.give(table.clone(), None, Promise::Kept);
+            permits.give(table.clone(), None, FollowUp::None);
         }
         if is_unread {
             permits.give_unread();

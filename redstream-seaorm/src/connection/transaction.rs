@@ -5,7 +5,7 @@ use std::sync::Arc;
 use redstream_core::{Producer, SyncToken};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, TransactionSession};
 
-use crate::connection::statement::Within;
+use crate::connection::statement::TransactionStatement;
 use crate::error::Error;
 use crate::fault::{
     self,
@@ -18,10 +18,10 @@ use crate::outbox;
 use crate::unit_of_work::announcement::Announcement;
 use crate::unit_of_work::commit;
 use crate::unit_of_work::delay_pipeline::InsuredBy;
-use crate::unit_of_work::futures::{Finishing, beside};
+use crate::unit_of_work::futures::{FinishOnDrop, beside};
 use crate::unit_of_work::liveness::is_aborted;
-use crate::unit_of_work::shared::Context;
-use crate::unit_of_work::{Open, Scope};
+use crate::unit_of_work::shared::Shared;
+use crate::unit_of_work::{Open, UnitOfWork};
 
 /// A transaction, or a savepoint in one, begun on a [`StreamedConnection`](crate::StreamedConnection).
 ///
@@ -33,7 +33,7 @@ pub struct StreamedTransaction<T = DatabaseTransaction> {
 }
 
 impl<T> StreamedTransaction<T> {
-    pub(crate) fn new(inner: T, scope: Arc<Scope>) -> Self {
+    pub(crate) fn new(inner: T, scope: Arc<UnitOfWork>) -> Self {
         Self { inner, scope: Open::new(scope) }
     }
 
@@ -53,7 +53,7 @@ impl<T> StreamedTransaction<T> {
     }
 
     pub(crate) fn admit(&self, text: &Text<'_>) -> Result<Admission, DbErr> {
-        let Context { guard, settings, .. } = &*self.scope.context;
+        let Shared { guard, settings, .. } = &*self.scope.context;
         let mut admission = guard.admit(text, &self.scope.all_permits(), settings.nested)?;
         self.scope.keep(admission.take_changing());
         Ok(admission)
@@ -73,8 +73,8 @@ impl<T> StreamedTransaction<T> {
 }
 
 impl<T: ConnectionTrait> StreamedTransaction<T> {
-    pub(crate) async fn attend(&self, admission: Admission) -> Result<Within<'_, T>, DbErr> {
-        Within::begin(&self.inner, &self.scope, admission).await
+    pub(crate) async fn attend(&self, admission: Admission) -> Result<TransactionStatement<'_, T>, DbErr> {
+        TransactionStatement::begin(&self.inner, &self.scope, admission).await
     }
 
     pub(crate) const IN_TRANSACTION: bool = true;
@@ -244,7 +244,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
             return self.inner.commit().await.map(|()| SyncToken::new());
         }
         let Self { inner, scope } = self;
-        Finishing::new(commit::run(inner, scope, announcement)).await
+        FinishOnDrop::new(commit::run(inner, scope, announcement)).await
     }
 
     /// Rolls back. Nothing is announced; a delay message that was sent makes consumers read an unchanged row, later.

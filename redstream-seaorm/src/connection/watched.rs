@@ -7,7 +7,7 @@ use sea_orm::{DatabaseConnection, metric};
 use crate::connection::StreamedConnection;
 use crate::guard::{BypassGuard, Target, Text};
 use crate::hooks::task_scope;
-use crate::unit_of_work::shared::Context;
+use crate::unit_of_work::shared::Shared;
 
 impl StreamedConnection<DatabaseConnection> {
     /// A clone of the wrapped connection, of the same pool, that warns of statements that write a streamed table and of which no hook
@@ -36,7 +36,7 @@ impl StreamedConnection<DatabaseConnection> {
     }
 }
 
-fn watch(context: &Arc<Context>, info: &metric::Info<'_>) {
+fn watch(context: &Arc<Shared>, info: &metric::Info<'_>) {
     if context.settings.guard == BypassGuard::Off {
         return;
     }

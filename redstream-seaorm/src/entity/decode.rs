@@ -59,12 +59,12 @@ pub(crate) fn is_own_kind<E: Streamed>(payload: &Json) -> bool {
 }
 
 /// The records that a batch names, each once, and the messages that name them.
-pub(crate) struct Named<E> {
+pub(crate) struct BatchKeys<E> {
     keys: Vec<Key<E>>,
     messages: HashMap<Key<E>, Vec<MessageId>>,
 }
 
-impl<E: Streamed> Named<E> {
+impl<E: Streamed> BatchKeys<E> {
     /// Errors with the first message that names no record. Those of other entities are passed over.
     pub(crate) fn in_batch(batch: &Batch, decoder: &Decoder<E>) -> Result<Self, DecodeError> {
         let (mut keys, mut messages) = (Vec::with_capacity(batch.len()), HashMap::<_, Vec<_>>::new());

@@ -35,14 +35,14 @@ pub trait Streamed: EntityTrait {
     /// The stream's name. Default: the table's, or `SCHEMA.TABLE` if the entity names a schema.
     ///
     /// A name that no stream can have, such as one with a blank or one that ends in `.delay`, is an error of the save and of
-    /// [`Entities::of`](crate::Entities::of): set another by `#[streamed(stream = "…")]`.
+    /// [`RedstreamExt::of`](crate::RedstreamExt::of): set another by `#[streamed(stream = "…")]`.
     fn stream() -> Cow<'static, str> {
         table::<Self>().into()
     }
 
     /// Into how many shards the stream is cut: see [`Shards`](redstream_core::Shards). Default: none, it is one stream.
     ///
-    /// All writers and workers must agree on it. [`Entities::of`](crate::Entities::of) gives workers that do.
+    /// All writers and workers must agree on it. [`RedstreamExt::of`](crate::RedstreamExt::of) gives workers that do.
     fn shards() -> Option<u32> {
         None
     }

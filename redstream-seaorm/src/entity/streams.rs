@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redstream_core::{
-    CancellationToken, Consumer, Delayer, Error, Handler, Pulse, Redstream, Result, Sharded, Shards, Stream, Trimmer,
-    Worker,
+    CancellationToken, Consumer, Delayer, Error, Handler, Redstream, Result, Sharded, Shards, Stream, Trimmer, Worker,
+    WorkerStatus,
 };
 
 use crate::entity::streamed::{Streamed, named_by_attribute, stream_name, table};
@@ -13,7 +13,7 @@ use crate::entity::streamed::{Streamed, named_by_attribute, stream_name, table};
 /// `redstream.of::<city::Entity>()`: the stream of an entity, and its workers.
 ///
 /// Implemented for [`Redstream`] alone.
-pub trait Entities: sealed::Sealed {
+pub trait RedstreamExt: sealed::Sealed {
     /// The stream that the entity's messages go to, or its shards: as [`Streamed::stream`], [`Streamed::shards`] and
     /// [`Streamed::generation`] say. So writers and workers cannot differ.
     ///
@@ -32,7 +32,7 @@ pub trait Entities: sealed::Sealed {
     /// #     pub enum Relation {}
     /// # }
     /// # use std::time::Duration;
-    /// # use redstream_seaorm::{Batch, Entities, Redstream, Supervisor};
+    /// # use redstream_seaorm::{Batch, RedstreamExt, Redstream, Supervisor};
     /// # async fn example(redstream: Redstream) -> Result<(), Box<dyn std::error::Error>> {
     /// let cities = redstream.of::<city::Entity>()?;
     /// Supervisor::new()
@@ -46,7 +46,7 @@ pub trait Entities: sealed::Sealed {
     fn of<E: Streamed>(&self) -> Result<EntityStream>;
 }
 
-impl Entities for Redstream {
+impl RedstreamExt for Redstream {
     fn of<E: Streamed>(&self) -> Result<EntityStream> {
         if !E::HAS_STREAM {
             let reason = format!("`{}` is streamed for its parents only: read the parents' streams", table::<E>());
@@ -62,7 +62,7 @@ impl Entities for Redstream {
     }
 }
 
-/// The stream of an entity, whole or in shards, made by [`Entities::of`]. Cheap to clone.
+/// The stream of an entity, whole or in shards, made by [`RedstreamExt::of`]. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum EntityStream {
     /// One stream.
@@ -140,8 +140,8 @@ where
         self.worker().check()
     }
 
-    fn pulse(&self) -> Option<Pulse> {
-        self.worker().pulse()
+    fn status(&self) -> Option<WorkerStatus> {
+        self.worker().status()
     }
 
     async fn run(&self, shutdown: CancellationToken) -> Result<()> {

@@ -4,13 +4,13 @@ use sea_orm::ConnectionTrait;
 
 use crate::entity::table_name::TableName;
 use crate::guard::engines::warn_of_those_without_transactions;
-use crate::guard::permits::Promise;
+use crate::guard::permits::FollowUp;
 use crate::guard::views::Changing;
 
 /// What the guard found of a statement.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
-    pub(crate) promises: Vec<Promise>,
+    pub(crate) promises: Vec<FollowUp>,
     /// The streamed tables that it writes; told where a connection below wants to know.
     tables: Vec<TableName>,
     /// Those that are written for the first time, on a database whose tables may take no part in transactions.
@@ -22,7 +22,7 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    pub(crate) fn promised(&mut self, promises: Vec<Promise>) {
+    pub(crate) fn promised(&mut self, promises: Vec<FollowUp>) {
         self.promises.extend(promises);
     }
 
@@ -57,7 +57,7 @@ impl Admission {
 
     /// Whether there is more to do than to run it.
     pub(crate) fn is_to_be_followed(&self) -> bool {
-        self.promises.iter().any(|promise| !matches!(promise, Promise::Kept))
+        self.promises.iter().any(|promise| !matches!(promise, FollowUp::None))
     }
 
     /// Whether a connection below wants to be told of it, and what: the streamed tables, and whether its text does not tell what

@@ -35,9 +35,9 @@ pub(crate) enum WriteKind {
 
 /// What a hook wants to be done with the statement that it announces.
 #[derive(Clone, Debug)]
-pub(crate) enum Promise {
+pub(crate) enum FollowUp {
     /// Nothing more: the hook sees to all of it, or nothing of this write is announced.
-    Kept,
+    None,
     /// Insure and announce the record's message, with the statement.
     Follow(Followed),
     /// The same, with keys that only the answer will tell.
@@ -60,7 +60,7 @@ pub(crate) struct Followed {
 /// What no statement was seen to do.
 #[derive(Debug)]
 pub(crate) struct Left {
-    pub(crate) promise: Promise,
+    pub(crate) promise: FollowUp,
     /// A statement of the hook's task came by that was not recognized as the one.
     pub(crate) passed: bool,
 }
@@ -90,7 +90,7 @@ struct Permit {
     table: TableName,
     /// Of the record that the hook was called for, where its key was known.
     message: Option<NewMessage>,
-    promise: Promise,
+    promise: FollowUp,
     /// A statement does what was promised; it may be that of other hooks, too.
     used: bool,
     /// A statement of this task came by that was not recognized as a write of the table.
@@ -100,7 +100,7 @@ struct Permit {
 
 impl Permits {
     /// The next statement of this task that writes the table is answered for.
-    pub(crate) fn give(&self, table: TableName, message: Option<NewMessage>, promise: Promise) {
+    pub(crate) fn give(&self, table: TableName, message: Option<NewMessage>, promise: FollowUp) {
         let permit = Permit { table, message, promise, used: false, passed: false, since: Instant::now() };
         self.with(|waiting| {
             if waiting.by_task.len() > MANY {
@@ -132,7 +132,7 @@ impl Permits {
 
     /// Uses up a permit for a statement that writes this table, if there is one. Returns all that was promised for the table:
     /// where several hooks came before, one statement may be that of all of them, as SeaORM's inserts of links are.
-    pub(crate) fn take(&self, table: &Target<'_>, verb: &'static str) -> Option<Vec<Promise>> {
+    pub(crate) fn take(&self, table: &Target<'_>, verb: &'static str) -> Option<Vec<FollowUp>> {
         if self.is_empty() {
             return None;
         }

@@ -13,28 +13,28 @@ use sea_orm::{ConnectionTrait, EntityTrait};
 use crate::entity::streamed::table;
 use crate::error::Error;
 use crate::guard::permits::Permits;
-use crate::hooks::task_scope::{self, Ambient};
-use crate::unit_of_work::Scope;
+use crate::hooks::task_scope::{self, TaskScope};
+use crate::unit_of_work::UnitOfWork;
 use crate::unit_of_work::hook_calls::Calls;
-use crate::unit_of_work::shared::Context;
+use crate::unit_of_work::shared::Shared;
 
 /// What a write goes through.
 #[derive(Clone, Debug)]
 pub(crate) enum Tracked {
     /// The connection itself: each statement commits by itself.
-    Autocommit(Arc<Context>),
+    Autocommit(Arc<Shared>),
     /// A transaction or savepoint.
-    Transaction(Arc<Scope>),
+    Transaction(Arc<UnitOfWork>),
     /// SeaORM's own connection, within [`StreamedConnection::scope`](crate::StreamedConnection::scope).
-    Ambient(Arc<Ambient>),
+    TaskScope(Arc<TaskScope>),
 }
 
 impl Tracked {
-    pub(crate) fn context(&self) -> &Arc<Context> {
+    pub(crate) fn context(&self) -> &Arc<Shared> {
         match self {
             Self::Autocommit(context) => context,
             Self::Transaction(scope) => &scope.context,
-            Self::Ambient(ambient) => &ambient.context,
+            Self::TaskScope(ambient) => &ambient.context,
         }
     }
 
@@ -43,7 +43,7 @@ impl Tracked {
         match self {
             Self::Autocommit(context) => &context.calls,
             Self::Transaction(scope) => &scope.calls,
-            Self::Ambient(ambient) => &ambient.calls,
+            Self::TaskScope(ambient) => &ambient.calls,
         }
     }
 
@@ -52,7 +52,7 @@ impl Tracked {
         match self {
             Self::Autocommit(context) => Some(&context.permits),
             Self::Transaction(scope) => Some(&scope.permits),
-            Self::Ambient(_) => None,
+            Self::TaskScope(_) => None,
         }
     }
 }
@@ -72,7 +72,7 @@ pub(crate) fn find<C: ConnectionTrait>(db: &C) -> Option<Tracked> {
     let _ = db.get_database_backend();
     match PROBE.replace(Probe::Idle) {
         Probe::Answered(tracked) => Some(tracked),
-        Probe::Idle | Probe::Armed => task_scope::current().map(Tracked::Ambient),
+        Probe::Idle | Probe::Armed => task_scope::current().map(Tracked::TaskScope),
     }
 }
 

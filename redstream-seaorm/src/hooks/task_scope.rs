@@ -12,13 +12,13 @@ use crate::entity::table_name::TableName;
 use crate::error::Error;
 use crate::guard::Target;
 use crate::unit_of_work::hook_calls::Calls;
-use crate::unit_of_work::message_set::Messages;
-use crate::unit_of_work::shared::Context;
+use crate::unit_of_work::message_set::OrderedMessageSet;
+use crate::unit_of_work::shared::Shared;
 
 /// What hooks do while a scope runs, with connections that are not streamed.
 #[derive(Debug)]
-pub(crate) struct Ambient {
-    pub(crate) context: Arc<Context>,
+pub(crate) struct TaskScope {
+    pub(crate) context: Arc<Shared>,
     pub(crate) calls: Calls,
     pub(crate) told: Told,
     changes: Mutex<Changes>,
@@ -27,15 +27,15 @@ pub(crate) struct Ambient {
 #[derive(Debug, Default)]
 struct Changes {
     insured: HashSet<NewMessage>,
-    announced: Messages,
+    announced: OrderedMessageSet,
 }
 
-impl Ambient {
+impl TaskScope {
     /// Runs `future`, and has hooks find this scope meanwhile; then announces what they left to be announced.
-    pub(crate) async fn run<F: Future>(context: Arc<Context>, future: F) -> F::Output {
+    pub(crate) async fn run<F: Future>(context: Arc<Shared>, future: F) -> F::Output {
         let ambient =
             Arc::new(Self { context, calls: Calls::default(), told: Told::default(), changes: Mutex::default() });
-        let output = Within { future: Box::pin(future), ambient: ambient.clone() }.await;
+        let output = TransactionStatement { future: Box::pin(future), ambient: ambient.clone() }.await;
         let announced = std::mem::take(&mut ambient.changes().announced);
         ambient.context.announce(announced.into_vec(), false).await;
         output
@@ -61,20 +61,20 @@ impl Ambient {
     }
 }
 
-thread_local!(static CURRENT: RefCell<Option<Arc<Ambient>>> = const { RefCell::new(None) });
+thread_local!(static CURRENT: RefCell<Option<Arc<TaskScope>>> = const { RefCell::new(None) });
 
 /// The scope that the running future is in.
-pub(crate) fn current() -> Option<Arc<Ambient>> {
+pub(crate) fn current() -> Option<Arc<TaskScope>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
 /// A future that is in a scope whenever it is polled, and only then: a task-local that other tasks do not see.
-struct Within<F> {
+struct TransactionStatement<F> {
     future: Pin<Box<F>>,
-    ambient: Arc<Ambient>,
+    ambient: Arc<TaskScope>,
 }
 
-impl<F: Future> Future for Within<F> {
+impl<F: Future> Future for TransactionStatement<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<F::Output> {
@@ -84,7 +84,7 @@ impl<F: Future> Future for Within<F> {
 }
 
 /// Goes back to the scope around, also after a panic.
-struct Leave(Option<Arc<Ambient>>);
+struct Leave(Option<Arc<TaskScope>>);
 
 impl Drop for Leave {
     fn drop(&mut self) {

@@ -65,7 +65,7 @@ pub(crate) async fn announce(
             scope.insure(messages.iter().cloned())?;
             scope.announce_later(messages);
         }
-        Tracked::Ambient(ambient) => {
+        Tracked::TaskScope(ambient) => {
             for message in messages {
                 ambient.insure(&message).await?;
                 ambient.announce_later(message);

@@ -8,7 +8,7 @@ use redstream_core::{Batch, BoxError, Handler, HandlerError, Producer};
 use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect, QueryTrait, Related, Select};
 use serde_json::Value as Json;
 
-use crate::entity::decode::{Decoder, Named};
+use crate::entity::decode::{BatchKeys, Decoder};
 use crate::entity::key::{Key, KeyOf};
 use crate::entity::key_query::{keys_a_statement, keys_of, next_keys};
 use crate::entity::relation::children_of;
@@ -57,7 +57,7 @@ type Children<P, Ch> = Arc<dyn Fn(&[Key<P>]) -> Select<Ch> + Send + Sync>;
 /// #         #[sea_orm(belongs_to, from = "author_id", to = "id")] pub author: HasOne<super::author::Entity>,
 /// #     }
 /// # }
-/// use redstream_seaorm::{Cascade, Entities, Redstream, Sink};
+/// use redstream_seaorm::{Cascade, RedstreamExt, Redstream, Sink};
 ///
 /// # fn example(
 /// #     redstream: Redstream, primary: sea_orm::DatabaseConnection,
@@ -178,7 +178,7 @@ where
     /// A payload that holds no key of `P` becomes a dead letter.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
         self.meant.compare(&batch);
-        let named = Named::in_batch(&batch, &self.decoder)?;
+        let named = BatchKeys::in_batch(&batch, &self.decoder)?;
         let mut queued = 0;
         for parents in named.keys().chunks(keys_a_statement::<P>()) {
             queued += self.queue_children((self.children)(parents)).await?;

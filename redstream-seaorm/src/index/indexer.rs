@@ -8,7 +8,7 @@ use redstream_core::{Batch, BoxError, Handler, HandlerError};
 use sea_orm::ConnectionTrait;
 use serde_json::Value as Json;
 
-use crate::entity::decode::{Decoder, Named};
+use crate::entity::decode::{BatchKeys, Decoder};
 use crate::entity::key::{Key, KeyOf};
 use crate::entity::streamed::Streamed;
 use crate::fault::cross;
@@ -139,7 +139,7 @@ impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
     /// Passes over every payload that is no object of this entity's key columns, in place of making dead letters of them: for a stream
     /// that several entities write whose keys have different columns, or columns of different kinds.
     ///
-    /// **Entities whose keys look alike are not told apart**: the key `{"id":1}` of one is taken for that of the other. Give them
+    /// **RedstreamExt whose keys look alike are not told apart**: the key `{"id":1}` of one is taken for that of the other. Give them
     /// [kinds](Streamed::kind). What is passed over is counted by `redstream_messages_passed_over_total`; a payload that is spoilt is
     /// passed over, too.
     #[must_use]
@@ -166,7 +166,7 @@ where
     /// A payload that holds no key of `E` is a [`DecodeError`](redstream_core::DecodeError), and so becomes a dead letter.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
         self.meant.compare(&batch);
-        let mut named = Named::in_batch(&batch, &self.decoder)?;
+        let mut named = BatchKeys::in_batch(&batch, &self.decoder)?;
         if named.keys().is_empty() {
             return Ok(());
         }
@@ -207,7 +207,7 @@ where
     /// which of them failed.
     async fn carry(
         &self,
-        named: &mut Named<E>,
+        named: &mut BatchKeys<E>,
         keys: Option<Vec<Key<E>>>,
         version: u64,
     ) -> Result<Failures<E>, HandlerError> {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redstream_core::{CancellationToken, Condition, NewMessage, Producer, Pulse, StreamName, Worker, metrics};
+use redstream_core::{CancellationToken, NewMessage, Producer, StreamName, Worker, WorkerState, WorkerStatus, metrics};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, TransactionSession, TransactionTrait,
 };
@@ -48,7 +48,7 @@ pub struct Relay<C = DatabaseConnection> {
     commits: Arc<Commits>,
     batch_size: u64,
     interval: Duration,
-    pulse: Pulse,
+    status: WorkerStatus,
     /// What cannot be moved.
     sweep: Mutex<Sweep>,
 }
@@ -63,7 +63,7 @@ impl<C> Relay<C> {
             commits,
             batch_size: 1000,
             interval: Duration::from_secs(1),
-            pulse: Pulse::default(),
+            status: WorkerStatus::default(),
             sweep: Mutex::default(),
         }
     }
@@ -77,7 +77,7 @@ impl<C> Relay<C> {
 
     /// How many rows the last sweep over the table could not move, and so passed over.
     pub fn set_aside(&self) -> u64 {
-        self.pulse.set_aside()
+        self.status.set_aside()
     }
 
     /// How often it looks for rows of other processes. Default: a second.
@@ -205,7 +205,7 @@ where
         let refused = self.sweep().refusals();
         let of_refused = if refused.is_empty() { 0 } else { count(&self.primary, &refused).await? };
         let left = self.sweep().end(of_refused);
-        self.pulse.set_set_aside(left);
+        self.status.set_set_aside(left);
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         ::metrics::gauge!(metrics::OUTBOX_SET_ASIDE).set(left as f64);
         Ok(())
@@ -217,20 +217,20 @@ where
         while !shutdown.is_cancelled() {
             // Made before the look, so that no commit after it is missed.
             let committed = self.commits.notified();
-            self.pulse.turn(Condition::Working);
+            self.status.set_state(WorkerState::Working);
             match self.run_once().await {
                 Ok(0) => {
-                    self.pulse.progress(Condition::Idle);
+                    self.status.progress(WorkerState::Idle);
                     pause = self.interval;
                     let waited = tokio::time::timeout(self.interval, committed);
                     let _ = shutdown.run_until_cancelled(waited).await;
                 }
                 Ok(_) => {
-                    self.pulse.progress(Condition::Working);
+                    self.status.progress(WorkerState::Working);
                     pause = self.interval;
                 }
                 Err(error) => {
-                    self.pulse.turn(Condition::Failing);
+                    self.status.set_state(WorkerState::Failing);
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         ?pause,
@@ -297,8 +297,8 @@ where
         "relay of the outbox".to_owned()
     }
 
-    fn pulse(&self) -> Option<Pulse> {
-        Some(self.pulse.clone())
+    fn status(&self) -> Option<WorkerStatus> {
+        Some(self.status.clone())
     }
 
     async fn run(&self, shutdown: CancellationToken) -> redstream_core::Result<()> {

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::difference::Difference;
 use crate::entity::key::Key;
 use crate::entity::streamed::{Streamed, message};
-use crate::entity::streams::Entities;
+use crate::entity::streams::RedstreamExt;
 use crate::error::Error;
 
 /// How many messages are read at once.

@@ -14,7 +14,7 @@ pub(crate) enum Announcement {
 
 /// Announcements that a commit leaves to a task, for callers that have more to do before they need to know that they are written.
 #[derive(Debug, Default)]
-pub(crate) struct Aside(Mutex<State>);
+pub(crate) struct DeferredAnnouncement(Mutex<State>);
 
 #[derive(Debug, Default)]
 enum State {
@@ -25,7 +25,7 @@ enum State {
     UnderWay(JoinHandle<SyncToken>),
 }
 
-impl Aside {
+impl DeferredAnnouncement {
     /// The commit is not to wait for them: [`written`](Self::written) does.
     pub(crate) fn want(&self) {
         *self.state() = State::Wanted;

@@ -10,7 +10,7 @@ use crate::fault::{self, Mutation::MainFailureFails, cross};
 use crate::outbox;
 use crate::unit_of_work::announcement::Announcement;
 use crate::unit_of_work::delay_pipeline::InsuredBy;
-use crate::unit_of_work::{Open, Scope};
+use crate::unit_of_work::{Open, UnitOfWork};
 
 /// The chain that must not be cut: acknowledgements, COMMIT, main messages.
 pub(crate) async fn run<T>(inner: T, scope: Open, announcement: Announcement) -> Result<SyncToken, DbErr>
@@ -57,7 +57,7 @@ where
 }
 
 /// Writes the main messages.
-async fn announced(scope: Arc<Scope>, uninsured: bool) -> SyncToken {
+async fn announced(scope: Arc<UnitOfWork>, uninsured: bool) -> SyncToken {
     let (context, messages) = (&scope.context, scope.take_announcements());
     let token = if context.may_settle() {
         context.settle(messages, scope.delays.take_ids(), uninsured).await
@@ -74,7 +74,7 @@ enum Insured {
     ByOutbox(Vec<NewMessage>),
 }
 
-async fn insured<T: ConnectionTrait>(inner: &T, scope: &Scope) -> Result<Insured, Error> {
+async fn insured<T: ConnectionTrait>(inner: &T, scope: &UnitOfWork) -> Result<Insured, Error> {
     match scope.delays.settled().await? {
         InsuredBy::Redis => Ok(Insured::ByRedis),
         InsuredBy::Outbox => {

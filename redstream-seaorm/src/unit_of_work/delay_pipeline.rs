@@ -24,11 +24,11 @@ use crate::fault::{
 };
 use crate::unit_of_work::insurance::Insurance;
 use crate::unit_of_work::message_set::Known;
-use crate::unit_of_work::shared::Context;
+use crate::unit_of_work::shared::Shared;
 
 #[derive(Debug)]
-pub(crate) struct Delays {
-    context: Arc<Context>,
+pub(crate) struct DelayPipeline {
+    context: Arc<Shared>,
     state: Mutex<State>,
     landed: Notify,
 }
@@ -75,8 +75,8 @@ pub(crate) enum InsuredBy {
     Outbox,
 }
 
-impl Delays {
-    pub(crate) fn new(context: Arc<Context>) -> Arc<Self> {
+impl DelayPipeline {
+    pub(crate) fn new(context: Arc<Shared>) -> Arc<Self> {
         Arc::new(Self { context, state: Mutex::default(), landed: Notify::new() })
     }
 
@@ -105,7 +105,7 @@ impl Delays {
         cross("save: insuring");
         state.since.get_or_insert_with(Instant::now);
         self.context.compare_delays(&state.waiting[known..]);
-        self.take_off_if_due(&mut state);
+        self.start_if_due(&mut state);
         Ok(())
     }
 
@@ -121,7 +121,7 @@ impl Delays {
         }
     }
 
-    fn take_off_if_due(self: &Arc<Self>, state: &mut State) {
+    fn start_if_due(self: &Arc<Self>, state: &mut State) {
         if !state.is_due() {
             return;
         }
@@ -134,7 +134,7 @@ impl Delays {
         let producer = &self.context.producer;
         match Some(&state.waiting).filter(|_| !state.early_failed).and_then(|waiting| producer.delay_early(waiting)) {
             Some(early) => state.early = Some((early, std::mem::take(&mut state.waiting))),
-            None => _ = tokio::spawn(Flight { delays: self.clone(), landed: false }.take_off()),
+            None => _ = tokio::spawn(SendLoop { delays: self.clone(), landed: false }.start()),
         }
     }
 
@@ -187,7 +187,7 @@ impl Delays {
         loop {
             let deadline = {
                 let mut state = self.state();
-                self.take_off_if_due(&mut state);
+                self.start_if_due(&mut state);
                 let Some((early, _)) = &state.early else { return };
                 early.deadline()
             };
@@ -273,13 +273,13 @@ impl Delays {
 }
 
 /// Pipeline after pipeline until nothing waits. However it ends, whoever waits for the landing is told.
-struct Flight {
-    delays: Arc<Delays>,
+struct SendLoop {
+    delays: Arc<DelayPipeline>,
     landed: bool,
 }
 
-impl Flight {
-    async fn take_off(mut self) {
+impl SendLoop {
+    async fn start(mut self) {
         self.fly().await;
         // Another flight may be on its way already: what the state says from here on is no longer about this one.
         self.landed = true;
@@ -309,7 +309,7 @@ impl Flight {
     }
 }
 
-impl Drop for Flight {
+impl Drop for SendLoop {
     fn drop(&mut self) {
         if !self.landed {
             // The runtime is going away in mid-flight: not acknowledged means not insured.

@@ -11,15 +11,15 @@ type Boxed<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 /// Runs in its caller's task; dropped, it goes on in one of its own. So nobody waits for another task unless somebody drops it.
 ///
 /// It stands still while its caller holds it and does not poll.
-pub(crate) struct Finishing<R: Send + 'static>(Option<Boxed<R>>);
+pub(crate) struct FinishOnDrop<R: Send + 'static>(Option<Boxed<R>>);
 
-impl<R: Send + 'static> Finishing<R> {
+impl<R: Send + 'static> FinishOnDrop<R> {
     pub(crate) fn new(work: impl Future<Output = R> + Send + 'static) -> Self {
         Self(Some(Box::pin(work)))
     }
 }
 
-impl<R: Send + 'static> Future for Finishing<R> {
+impl<R: Send + 'static> Future for FinishOnDrop<R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
@@ -33,7 +33,7 @@ impl<R: Send + 'static> Future for Finishing<R> {
     }
 }
 
-impl<R: Send + 'static> Drop for Finishing<R> {
+impl<R: Send + 'static> Drop for FinishOnDrop<R> {
     fn drop(&mut self) {
         // Without a runtime nothing could go on.
         if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {

@@ -11,12 +11,12 @@ pub(crate) type Known = HashSet<NewMessage, RandomState>;
 
 /// Each message once, in the order of the first writes.
 #[derive(Debug, Default)]
-pub(crate) struct Messages {
+pub(crate) struct OrderedMessageSet {
     order: Vec<NewMessage>,
     known: Known,
 }
 
-impl Messages {
+impl OrderedMessageSet {
     pub(crate) fn add(&mut self, message: NewMessage) {
         if self.known.insert(message.clone()) {
             self.order.push(message);

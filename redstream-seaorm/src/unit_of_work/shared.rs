@@ -16,7 +16,7 @@ use crate::unit_of_work::hook_calls::Calls;
 use crate::unit_of_work::insurance::{Insurance, Outage};
 
 #[derive(Debug)]
-pub(crate) struct Context {
+pub(crate) struct Shared {
     pub(crate) producer: Producer,
     pub(crate) settings: Settings,
     pub(crate) guard: Guard,
@@ -53,7 +53,7 @@ pub(crate) struct Settings {
 /// A delayer may come up, or be given another delay, at any time.
 const COMPARE_AGAIN: Duration = Duration::from_secs(60);
 
-impl Context {
+impl Shared {
     pub(crate) fn new(producer: Producer, settings: Settings) -> Self {
         Self {
             producer,
@@ -218,7 +218,7 @@ fn without_ids(messages: &[NewMessage]) -> SyncToken {
     token
 }
 
-async fn compare(context: Arc<Context>, stream: StreamName) {
+async fn compare(context: Arc<Shared>, stream: StreamName) {
     // Not being able to look is no reason to worry anybody: it is only a warning that would be missed.
     let Ok(handle) = context.producer.redstream().stream(&stream) else { return };
     if let Ok(is_skipped) = handle.skips_repeats().await {
@@ -238,7 +238,7 @@ async fn compare(context: Arc<Context>, stream: StreamName) {
 }
 
 /// Warns, once a stream, if no consumer is registered with it and what is written stays there.
-async fn miss_a_consumer(context: Arc<Context>, stream: Stream) {
+async fn miss_a_consumer(context: Arc<Shared>, stream: Stream) {
     let seen_to = || context.seen_to.lock().unwrap_or_else(PoisonError::into_inner);
     let mut oldest = None;
     for look in 0..3 {

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Of one transaction or savepoint.
 #[derive(Debug, Default)]
-pub(crate) struct Unkeyed {
+pub(crate) struct UnkeyedInserts {
     cut_off: AtomicBool,
 }
 
-impl Unkeyed {
+impl UnkeyedInserts {
     /// Whether a row may be there whose key nobody knows.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.cut_off.load(Relaxed)
@@ -30,7 +30,7 @@ impl Unkeyed {
 
 #[derive(Debug)]
 pub(crate) struct Running<'a> {
-    unkeyed: &'a Unkeyed,
+    unkeyed: &'a UnkeyedInserts,
     answered: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Entities of every shape.
+//! RedstreamExt of every shape.
 
 /// A stream's name and payload of one's own.
 pub(crate) mod place {

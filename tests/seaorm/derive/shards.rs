@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redstream_seaorm::core::{Payload, Shards};
-use redstream_seaorm::{Batch, Bulk, Entities, EntityStream, Key, Redstream, Start, Streamed, Supervisor};
+use redstream_seaorm::{Batch, Bulk, EntityStream, Key, Redstream, RedstreamExt, Start, Streamed, Supervisor};
 use sea_orm::{ActiveModelTrait, ModelTrait, TransactionTrait};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Names of tables that need care: with a quote character inside, or that no stream can have.
 
-use redstream_seaorm::{Entities, Streamed};
+use redstream_seaorm::{RedstreamExt, Streamed};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, ModelTrait, QueryFilter, Set};
 

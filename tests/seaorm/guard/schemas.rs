@@ -1,6 +1,6 @@
 //! Tables of one name in several schemas: each is a table of its own for the guard, and has a stream of its own.
 
-use redstream_seaorm::{BulkExt, BypassGuard, Entities, StreamedConnection};
+use redstream_seaorm::{BulkExt, BypassGuard, RedstreamExt, StreamedConnection};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DbErr, EntityTrait, ModelTrait, Set, TransactionTrait,

@@ -1,7 +1,7 @@
 //! An entity that is streamed for its parents only: no stream, and nothing that would have to run for it.
 
 use redstream_seaorm::testing::{Capture, assert_insured, assert_nothing_streamed, assert_streamed};
-use redstream_seaorm::{Entities, Key, SaveInTransaction, hooks};
+use redstream_seaorm::{Key, RedstreamExt, SaveInTransaction, hooks};
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, ModelTrait, Set, TransactionTrait};
 
 use super::{a_review, book, books, capture_books, loan, reader, readers, review, shop};

@@ -91,7 +91,7 @@ impl Site {
             .resend_after(self.delay() / 5)
             .outbox_after(Duration::from_millis(150))
             .insurance(insurance)
-            .settle(self.settles)
+            .remove_delay_messages(self.settles)
             .announce_in_background(self.in_background)
             .guard(BypassGuard::Deny))
     }

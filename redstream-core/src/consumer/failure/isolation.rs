@@ -1,11 +1,11 @@
 //! The search for the messages at fault, and what becomes of them.
 
-use super::{Failure, OnPoison, Struggle, named, text};
+use super::{Failure, OnPoison, RetryBatch, named, text};
 use crate::consumer::handler::Failed;
 use crate::error::{BoxError, Error, Result};
 use crate::message::Message;
 
-impl Struggle<'_> {
+impl RetryBatch<'_> {
     /// Finds the messages at fault, where the datastore answers at all, and deals with them.
     pub(super) async fn isolate(&mut self, failure: &Failure) -> Result<()> {
         if !self.datastore_answers().await? {

@@ -1,6 +1,6 @@
 //! Whether it is the datastore that fails, and how its outage is outlasted.
 
-use super::{Consumer, Failure, Struggle};
+use super::{Consumer, Failure, RetryBatch};
 use crate::error::Result;
 use crate::message::Message;
 use crate::metrics;
@@ -10,7 +10,7 @@ use crate::transport::replies::Range;
 /// How many of the newest messages may be asked whether the datastore answers.
 const NEWEST: usize = 3;
 
-impl Struggle<'_> {
+impl RetryBatch<'_> {
     /// Whether any message at all can be handled now: one that went well before, one of the newest, or one of
     /// those pending.
     pub(super) async fn datastore_answers(&mut self) -> Result<bool> {
@@ -40,7 +40,7 @@ impl Struggle<'_> {
 
     /// Knocks with one message or two, until one succeeds: the first that can be handled again ends the outage. `false`: told
     /// to stop meanwhile.
-    pub(super) async fn outlast(&mut self, failure: &Failure) -> Result<bool> {
+    pub(super) async fn wait_out_outage(&mut self, failure: &Failure) -> Result<bool> {
         let (min, max) = self.arena.consumer.backoff;
         let mut pauses = Pauses::knocking(min, max);
         while self.outage {

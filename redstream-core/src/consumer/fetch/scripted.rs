@@ -18,7 +18,7 @@ const ASK_AGAIN: usize = 16;
 
 /// Reads one stream through one session.
 #[derive(Clone)]
-pub(crate) struct Weighed {
+pub(crate) struct Scripted {
     session: Session,
     stream: Arc<str>,
     most: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Weighed {
     portion: Portion,
 }
 
-impl Weighed {
+impl Scripted {
     /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
     pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: Portion) -> Self {
         let (news, light_up_to) = (NEWS.min(most), MessageId::MIN);

@@ -14,7 +14,7 @@ use crate::transport::session::Session;
 
 /// Reads one stream through one session.
 #[derive(Clone)]
-pub(crate) struct Straight {
+pub(crate) struct Streaming {
     session: Session,
     stream: Arc<str>,
     most: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Straight {
     portion: Portion,
 }
 
-impl Straight {
+impl Streaming {
     /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
     pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: Portion) -> Self {
         Self { session, stream: stream.into(), most, budget, count: NEWS.min(most), more: true, portion }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::transport::scripts;
 use crate::transport::session::Session;
 use crate::worker::lock::Found;
-use crate::worker::member::Member;
+use crate::worker::member::ConsumerKeys;
 
 const ATTEMPT: &str = "compare a consumer's record with its server";
 
@@ -27,7 +27,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// What is there now; notes nothing.
-    pub(crate) async fn read(session: &Session, member: &Member) -> Result<Self> {
+    pub(crate) async fn read(session: &Session, member: &ConsumerKeys) -> Result<Self> {
         let reply: Vec<String> = session.script(ATTEMPT, &script(member, "")).await?;
         let [noted, server, keeps_file, offset, version, registered] = &reply[..] else {
             return Err(Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") });
@@ -46,7 +46,7 @@ impl Mark {
     }
 
     /// Notes the server that answered, for the next owner.
-    pub(crate) async fn note(&self, session: &Session, member: &Member) -> Result<()> {
+    pub(crate) async fn note(&self, session: &Session, member: &ConsumerKeys) -> Result<()> {
         if self.noted != self.server {
             let _reply: Vec<String> = session.script(ATTEMPT, &script(member, &self.server)).await?;
         }
@@ -74,7 +74,7 @@ impl Mark {
     }
 }
 
-fn script(member: &Member, run_id: &str) -> redis::ScriptInvocation<'static> {
+fn script(member: &ConsumerKeys, run_id: &str) -> redis::ScriptInvocation<'static> {
     let mut script = scripts::MARK.prepare_invoke();
     script.key(&member.registry).key(&member.offset).key(&member.version).arg(&member.name).arg(run_id);
     script

@@ -8,7 +8,7 @@ use bytes::Buf;
 use redis::RedisResult;
 
 use super::token::{Token, malformed, token};
-use super::{CHUNK, Wire, refused};
+use super::{CHUNK, RespConnection, refused};
 use crate::message::{MessageId, NewMessage, StreamName};
 use crate::time::within;
 
@@ -16,7 +16,7 @@ use crate::time::within;
 /// its core on waking whoever waits for the answers (11 % instead of 12 with four).
 const IN_FLIGHT: usize = 16;
 
-impl Wire {
+impl RespConnection {
     /// Adds messages in this order, each under the key of its stream, and their ids to `ids`; where it fails, those of the first ones
     /// that Redis acknowledged. Each wait for Redis is bounded by `patience`.
     ///

@@ -20,7 +20,7 @@ mod depth {
 
 /// What has come of it so far.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct XreadReply {
     messages: Vec<Message>,
     /// How many parts are still to come, a level each.
     open: Vec<usize>,
@@ -45,7 +45,7 @@ enum Next {
 /// The longest name that a consumer can have.
 const LONGEST_NAME: usize = 255;
 
-impl News {
+impl XreadReply {
     pub(super) fn within(budget: usize) -> Self {
         Self { room: budget, ..Self::default() }
     }

@@ -17,7 +17,7 @@ use crate::metrics;
 use crate::time::millis;
 use crate::transport::scripts;
 use crate::transport::session::Session;
-use crate::transport::shared::Link;
+use crate::transport::shared::SharedConnection;
 
 /// A lock that is held here. Renewed in the background at a third of its TTL until it is released,
 /// dropped or lost.
@@ -39,7 +39,7 @@ pub(crate) struct Ownership {
     pub(crate) ttl: Duration,
     /// What the owner's handler is at.
     pub(crate) work: Work,
-    link: Link,
+    link: SharedConnection,
     lost: CancellationToken,
     reason: OnceLock<Loss>,
 }

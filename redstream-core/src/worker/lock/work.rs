@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::message::MessageId;
-use crate::worker::member::Member;
+use crate::worker::member::ConsumerKeys;
 
 /// The call of the handler that has not returned yet.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl Work {
     }
 
     /// Warns of a call that lasts for too long.
-    pub(super) fn look(&self, member: Option<&Member>) {
+    pub(super) fn look(&self, member: Option<&ConsumerKeys>) {
         let (Some(call), Some(member)) = (&mut *self.call(), member) else { return };
         let lasts = call.begun.elapsed();
         if lasts <= call.patience.saturating_mul(call.warned + 1) {

@@ -8,7 +8,7 @@ use crate::row::{Measure, Question, Row};
 use crate::statistics::percentile;
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
-use redstream_core::{Condition, Redstream, Stream};
+use redstream_core::{Redstream, Stream, WorkerState};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -36,7 +36,7 @@ pub(super) async fn rows(place: &Place) -> Result<Vec<Row>> {
         let streams = streams(&redstream)?;
         let mut victim = victim(place).await?;
         let mut standbys: Vec<Standby> = streams.iter().map(|stream| Standby::start(stream, TTL)).collect();
-        try_join_all(standbys.iter().map(|standby| standby.is(Condition::Standby))).await?;
+        try_join_all(standbys.iter().map(|standby| standby.is(WorkerState::Standby))).await?;
         tokio::time::sleep(TTL).await;
         let killed = Instant::now();
         victim.kill().await?;
@@ -73,7 +73,7 @@ async fn victim(place: &Place) -> Result<Child> {
 pub(crate) async fn be_victim(url: &str) -> Result<()> {
     let redstream = Redstream::connect(url).await?;
     let consumers: Vec<Standby> = streams(&redstream)?.iter().map(|stream| Standby::start(stream, TTL)).collect();
-    try_join_all(consumers.iter().map(|consumer| consumer.is(Condition::Idle))).await?;
+    try_join_all(consumers.iter().map(|consumer| consumer.is(WorkerState::Idle))).await?;
     println!("at work");
     std::future::pending().await
 }

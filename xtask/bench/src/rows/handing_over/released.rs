@@ -7,7 +7,7 @@ use crate::rounds::Rounds;
 use crate::row::{Measure, Question, Row};
 use crate::statistics::percentile;
 use anyhow::Result;
-use redstream_core::Condition;
+use redstream_core::WorkerState;
 use std::time::{Duration, Instant};
 
 const QUESTION: Question = Question {
@@ -29,11 +29,11 @@ pub(super) async fn rows(place: &Place) -> Result<Vec<Row>> {
         let stream = redstream.stream("handed-over")?;
         let producer = redstream.producer();
         let mut at_work = Standby::start(&stream, TTL);
-        at_work.is(Condition::Idle).await?;
+        at_work.is(WorkerState::Idle).await?;
         let mut took = Vec::new();
         for _ in 0..place.scaled(100).max(20) {
             let mut next = Standby::start(&stream, TTL);
-            next.is(Condition::Standby).await?;
+            next.is(WorkerState::Standby).await?;
             // It has begun to wait when this comes back from its own loop of commands.
             tokio::time::sleep(Duration::from_millis(5)).await;
             let told = Instant::now();

@@ -1,7 +1,7 @@
 //! A consumer that tells when its handler is called.
 
 use anyhow::{Context, Result};
-use redstream_core::{Batch, CancellationToken, Condition, Consumer, Stream, Worker};
+use redstream_core::{Batch, CancellationToken, Consumer, Stream, Worker, WorkerState};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -28,10 +28,10 @@ impl Standby {
     }
 
     /// Returns once it waits for the lock, or holds it.
-    pub(super) async fn is(&self, condition: Condition) -> Result<()> {
-        let pulse = self.consumer.pulse().context("a consumer has a pulse")?;
+    pub(super) async fn is(&self, state: WorkerState) -> Result<()> {
+        let status = self.consumer.status().context("a consumer has a status")?;
         let until = async {
-            while pulse.condition() != condition {
+            while status.state() != state {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
