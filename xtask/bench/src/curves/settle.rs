@@ -14,7 +14,7 @@ const MODES: [(bool, &str); 2] = [(false, "off"), (true, "on")];
 
 pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     let columns = &[
-        "`settle`",
+        "`remove_delay_messages`",
         "saves, one a transaction",
         "a transaction, µs",
         "bytes of delay messages left",
