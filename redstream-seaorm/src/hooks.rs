@@ -80,10 +80,8 @@ where
     if change == Change::None {
         return Ok(());
     }
-    if change == Change::Announced {
-        if are_known::<A::Entity>() {
-            Box::pin(announce_parents(model, db, insert)).await?;
-        }
+    if change == Change::Announced && are_known::<A::Entity>() {
+        Box::pin(announce_parents(model, db, insert)).await?;
     }
     if !A::Entity::HAS_STREAM {
         let known = key.map(message::<A::Entity>).transpose()?;

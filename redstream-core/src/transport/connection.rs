@@ -15,8 +15,8 @@ use crate::transport::resp::RespConnection;
 pub(crate) enum Connection {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
-    /// For one caller at a time.
-    RespConnection(Arc<Mutex<RespConnection>>),
+    /// Our own client of the protocol, for one caller at a time.
+    Own(Arc<Mutex<RespConnection>>),
 }
 
 impl Connection {
@@ -24,9 +24,7 @@ impl Connection {
     /// refusal is an answer of its own.
     pub(crate) async fn ask_each(&mut self, cmd: &Cmd) -> RedisResult<Vec<(Option<String>, RedisResult<Value>)>> {
         match self {
-            Self::Single(_) | Self::RespConnection(_) => {
-                Ok(vec![(None, self.req_packed_command(cmd).await?.extract_error())])
-            }
+            Self::Single(_) | Self::Own(_) => Ok(vec![(None, self.req_packed_command(cmd).await?.extract_error())]),
             Self::Cluster(connection) => {
                 let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                 let Value::Map(answers) = connection.route_command(cmd.clone(), masters).await? else {
@@ -58,7 +56,7 @@ impl ConnectionLike for Connection {
                     answer => answer,
                 }
             }),
-            Self::RespConnection(wire) => Box::pin(async move { wire.lock().await.req_packed_command(cmd).await }),
+            Self::Own(wire) => Box::pin(async move { wire.lock().await.req_packed_command(cmd).await }),
         }
     }
 
@@ -76,7 +74,7 @@ impl ConnectionLike for Connection {
                     answers => answers,
                 }
             }),
-            Self::RespConnection(wire) => {
+            Self::Own(wire) => {
                 Box::pin(async move { wire.lock().await.req_packed_commands(pipeline, offset, count).await })
             }
         }
@@ -87,7 +85,7 @@ impl ConnectionLike for Connection {
             Self::Single(connection) => connection.get_db(),
             Self::Cluster(connection) => connection.get_db(),
             // Nobody asks, and the lock could not be had here.
-            Self::RespConnection(_) => 0,
+            Self::Own(_) => 0,
         }
     }
 }
@@ -119,7 +117,7 @@ impl std::fmt::Debug for Connection {
         f.write_str(match self {
             Self::Single(_) => "Connection::Single",
             Self::Cluster(_) => "Connection::Cluster",
-            Self::RespConnection(_) => "Connection::RespConnection",
+            Self::Own(_) => "Connection::Own",
         })
     }
 }

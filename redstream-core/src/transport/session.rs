@@ -90,7 +90,7 @@ impl Session {
 
     /// Whether [`news`](Self::news) can be had.
     pub(crate) fn has_wire(&self) -> bool {
-        matches!(self.blocking, Connection::RespConnection(_))
+        matches!(self.blocking, Connection::Own(_))
     }
 
     /// What an `XREAD` of one stream brings, which Redis may block for up to `block`: no more messages once they have come to
@@ -104,7 +104,7 @@ impl Session {
     ) -> Result<Vec<Message>> {
         let news = async {
             match &self.blocking {
-                Connection::RespConnection(wire) => wire.lock().await.news(xread, budget).await,
+                Connection::Own(wire) => wire.lock().await.news(xread, budget).await,
                 other => xread.query_async(&mut other.clone()).await.map(|Entries(messages)| messages),
             }
         };

@@ -26,7 +26,7 @@ pub(super) struct Tables(RwLock<Known>);
 struct Known {
     /// The schemas in which a table of this name is streamed; `None`: an entity names no schema, so it may be in any. All in lower case.
     schemas: HashMap<String, Vec<Option<String>>, RandomState>,
-    /// RedstreamExt that are among them: hooks ask for each record.
+    /// Entities that are among them: hooks ask for each record.
     entities: HashSet<TypeId>,
 }
 

@@ -139,7 +139,7 @@ impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
     /// Passes over every payload that is no object of this entity's key columns, in place of making dead letters of them: for a stream
     /// that several entities write whose keys have different columns, or columns of different kinds.
     ///
-    /// **RedstreamExt whose keys look alike are not told apart**: the key `{"id":1}` of one is taken for that of the other. Give them
+    /// **Entities whose keys look alike are not told apart**: the key `{"id":1}` of one is taken for that of the other. Give them
     /// [kinds](Streamed::kind). What is passed over is counted by `redstream_messages_passed_over_total`; a payload that is spoilt is
     /// passed over, too.
     #[must_use]

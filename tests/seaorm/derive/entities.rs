@@ -1,4 +1,4 @@
-//! RedstreamExt of every shape.
+//! Entities of every shape.
 
 /// A stream's name and payload of one's own.
 pub(crate) mod place {
