@@ -110,6 +110,7 @@ impl Producer {
 
     /// Whether both write to the same Redis under the same keys: both come from clones of one
     /// [`Redstream`].
+    #[doc(hidden)]
     pub fn same_redis(&self, other: &Self) -> bool {
         self.link().is_same(other.link())
     }

@@ -35,6 +35,6 @@ mod table;
 
 #[cfg(feature = "migration")]
 pub use self::migration::Migration;
-pub use self::relay::Relay;
+pub use self::relay::{Relay, RelayError};
 pub use self::table::{create_table, create_table_sql};
 pub(crate) use self::table::{is_table, write};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redstream_core::{Batch, Error, Handler, MessageId, OnPoison};
+use redstream_core::{Batch, Error, Handler, HandlerError, MessageId, OnPoison};
 
 use self::store::{Store, add, quick, start, start_as_it_is, stop};
 use super::SOON;
@@ -35,6 +35,33 @@ async fn a_poison_message_is_found_and_set_aside_and_the_rest_goes_on() {
     assert_eq!(dead.of_message(letters[1].message_id).await.unwrap().as_ref(), Some(&letters[1]));
     assert_eq!(dead.of_message(MessageId::new(1, 1)).await.unwrap(), None);
     assert!(!dead.redrive(letters[1].message_id).await.unwrap(), "it is the id of the letter that is wanted");
+}
+
+#[tokio::test]
+async fn a_message_that_the_handler_calls_hopeless_is_set_aside_at_its_first_failure() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    add(&redstream, &products, 0..5).await;
+    let handled = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let handler = {
+        let handled = handled.clone();
+        move |batch: Batch| {
+            let handled = handled.clone();
+            async move {
+                let hopeless = batch.messages().iter().find(|message| message.payload::<u64>().unwrap() == 3);
+                if let Some(message) = hopeless {
+                    return Err(HandlerError::permanent(message.id(), "three is no number"));
+                }
+                handled.lock().unwrap().extend(batch.payloads::<u64>().map(Result::unwrap));
+                Ok(())
+            }
+        }
+    };
+    products.consumer("search", handler).run_once().await.unwrap();
+    assert_eq!(*handled.lock().unwrap(), [0, 1, 2, 4]);
+    let letters = products.dead_letters("search").unwrap().list(MessageId::MIN, 10).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert_eq!((&*letters[0].payload, &*letters[0].error, letters[0].attempts), (&b"3"[..], "three is no number", 1));
 }
 
 #[tokio::test]

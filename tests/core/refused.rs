@@ -69,6 +69,13 @@ async fn endless_waits_of_a_caller_are_none_of_them() {
 }
 
 #[tokio::test]
+async fn a_node_without_sentinels() {
+    for options in [ConnectOptions::new(redis_url()), ConnectOptions::cluster([redis_url()])] {
+        refused(Redstream::connect(options.node("redis://:secret@127.0.0.1/3")).await, "node");
+    }
+}
+
+#[tokio::test]
 async fn a_database_number_where_there_is_one_database() {
     refused(
         Redstream::connect(ConnectOptions::cluster(["redis://127.0.0.1:1/0", "redis://127.0.0.1:1/3"])).await,

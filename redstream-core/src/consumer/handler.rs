@@ -89,6 +89,12 @@ impl HandlerError {
         Self { source: source.into(), failed: Failed::Only(failed.into_iter().collect()) }
     }
 
+    /// This message can never succeed, so it is not tried again: it goes to the dead letters at once, as one that cannot be decoded. The
+    /// rest of the batch is handled again. An id that is not in the batch fails the whole batch.
+    pub fn permanent(failed: MessageId, source: impl Into<BoxError>) -> Self {
+        Self { source: source.into(), failed: Failed::Never(failed) }
+    }
+
     /// The application's error.
     pub fn source(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
         &*self.source

@@ -34,6 +34,7 @@ impl SyncToken {
 
     /// Adds a main message that was sent after the commit. `id`: what Redis answered; `None` where it failed or its
     /// answer was lost, so that the wait sends it again.
+    #[doc(hidden)]
     pub fn add(&mut self, message: NewMessage, id: Option<MessageId>) {
         self.written.push((message, id));
     }

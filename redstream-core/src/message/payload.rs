@@ -36,6 +36,7 @@ impl Payload {
     }
 
     /// Whether [`encode`](Self::encode) would succeed: errors as that does, and makes no payload.
+    #[doc(hidden)]
     pub fn check(value: &(impl Serialize + ?Sized)) -> Result<(), PayloadError> {
         finite::check(value)?;
         serde_json::to_writer(std::io::sink(), value).map_err(PayloadError::Json)

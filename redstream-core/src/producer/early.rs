@@ -26,6 +26,7 @@ impl Producer {
     /// `None`, with nothing promised, where that cannot be: another caller uses the connection for it, none of the other verbs has
     /// opened that yet, there are no messages or more than 250, they are to be [confirmed](Self::confirmed_by), or it goes by TLS or
     /// to a cluster. Use [`delay_all`](Self::delay_all) then.
+    #[doc(hidden)]
     pub fn delay_early(&self, messages: &[NewMessage]) -> Option<Early> {
         if messages.is_empty() || messages.len() > CHUNK || self.confirmation.is_some() {
             return None;
@@ -51,6 +52,7 @@ impl Early {
     /// and to be sure of all is to send them again.
     ///
     /// The caller keeps to the [`deadline`](Self::deadline). Once it was ready it must not be asked again.
+    #[doc(hidden)]
     pub fn poll_landed(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<MessageId>>> {
         let Some(wire) = self.loan.wire() else { return Poll::Ready(None) };
         while self.ids.len() < self.expected {

@@ -27,6 +27,8 @@ pub struct ConnectOptions {
     pub(crate) response_timeout: Duration,
     pub(crate) give_up_after: Duration,
     pub(crate) lazy: bool,
+    /// `node` was given without Sentinels.
+    has_stray_node: bool,
 }
 
 /// Where Redis is. What its URLs must not say is in [`url`].
@@ -59,11 +61,13 @@ impl ConnectOptions {
     }
 
     /// With [`sentinel`](Self::sentinel): a URL whose user, password, database, protocol and TLS are those of Redis
-    /// itself. Its host does not matter. Default: no password, database 0, no TLS. Ignored elsewhere.
+    /// itself. Its host does not matter. Default: no password, database 0, no TLS. Elsewhere
+    /// [`connect`](crate::Redstream::connect) refuses it with [`Error::InvalidOption`].
     #[must_use]
     pub fn node(mut self, url: impl Into<String>) -> Self {
-        if let Place::Sentinel { node, .. } = &mut self.place {
-            *node = url.into();
+        match &mut self.place {
+            Place::Sentinel { node, .. } => *node = url.into(),
+            Place::Single(_) | Place::Cluster(_) => self.has_stray_node = true,
         }
         self
     }
@@ -78,6 +82,7 @@ impl ConnectOptions {
             response_timeout: Duration::from_secs(1),
             give_up_after: Duration::from_secs(3),
             lazy: false,
+            has_stray_node: false,
         }
     }
 
@@ -148,6 +153,11 @@ impl ConnectOptions {
             bounded(option, value)?;
         }
         self.place.check()?;
+        if self.has_stray_node {
+            let reason =
+                "it is the Redis behind Sentinels: give the URL of one server, or of a Cluster's, itself".to_owned();
+            return Err(Error::InvalidOption { option: "node", reason });
+        }
         #[cfg(feature = "tls")]
         if self.root_certificate.is_some() && matches!(self.place, Place::Sentinel { .. }) {
             let reason = "with Sentinels the authorities of the system vouch: add it to those".to_owned();

@@ -47,7 +47,7 @@ impl Place {
         let file = file.to_string_lossy();
         let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-config-file", &file];
         let address = ["--cluster-announce-ip", "127.0.0.1"];
-        Ok(arguments.into_iter().chain(address).fold(options, |options, argument| options.arg(argument)))
+        Ok(arguments.into_iter().chain(address).fold(options, RedisOptions::arg))
     }
 
     /// How a client connects to it.
@@ -82,16 +82,18 @@ impl Place {
 
 /// Returns when the server takes commands. A Cluster's node waits for two seconds after it was started.
 pub(crate) async fn until_up(place: Place, redis: &mut MultiplexedConnection) -> Result<()> {
+    if place == Place::Single {
+        return Ok(());
+    }
     let deadline = Instant::now() + UP;
-    while place == Place::Cluster {
+    loop {
         let info: String = redis::cmd("CLUSTER").arg("INFO").query_async(redis).await?;
         if info.contains("cluster_state:ok") {
-            break;
+            return Ok(());
         }
         ensure!(Instant::now() < deadline, "the Cluster is not up after {UP:?}: {info}");
         sleep(Duration::from_millis(20)).await;
     }
-    Ok(())
 }
 
 /// Opens the slot of the stream's keys, or closes it as it was.
