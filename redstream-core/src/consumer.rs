@@ -60,7 +60,7 @@ use crate::worker::{Lock, Start, Worker, WorkerStatus};
 ///
 /// Run it on as many hosts as you like: one of them holds the consumer's lock and works, the others
 /// stand by. Each batch is handled, then committed; a batch that was not committed comes again, to
-/// whoever holds the lock then. The next batch is read while the handler works, and handled without waiting for the commit of
+/// the owner of the lock then. The next batch is read while the handler works, and handled without waiting for the commit of
 /// the last where it came in after that; commits of such batches are a millisecond apart at the least, so that one may be for
 /// several of them.
 ///

@@ -2,7 +2,7 @@
 //!
 //! It is the consumer named `delayer` of the stream of delay messages. One script moves what was read and is due, by
 //! the clock of Redis alone, so that neither a crash nor a host's wrong clock loses or doubles a message. The next ones are
-//! read while it runs: those that wait are the stream's oldest, and stay so whoever adds to it.
+//! read while it runs: those that wait are the stream's oldest, and stay so whatever is added.
 //!
 //! Uses the consumer, whose way to read a stream is its own too, and what is below.
 

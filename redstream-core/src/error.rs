@@ -142,8 +142,8 @@ pub enum Error {
         reply: String,
     },
 
-    /// The lock belongs to somebody else now, or to nobody: this owner's work is not committed.
-    #[error("the lock {lock} is no longer held here: whoever holds it now does the work again")]
+    /// The lock has another owner now, or none: this owner's work is not committed.
+    #[error("the lock {lock} is no longer held here: its owner now does the work again")]
     LockLost {
         /// The lock's key.
         lock: String,

@@ -32,7 +32,7 @@ const IN_FLIGHT: usize = 4;
 /// The words of a command that are always the same.
 const XADD: &str = "XADD*payload";
 
-/// Writes messages to streams. Cheap to clone; clones share their connections, one for whoever comes alone and one for all
+/// Writes messages to streams. Cheap to clone; clones share their connections, one for a caller that comes alone and one for all
 /// others, which come back by themselves after a failure.
 ///
 /// Each call is bounded by [`give_up_after`](crate::ConnectOptions::give_up_after). A message whose

@@ -39,7 +39,7 @@ fn json_values() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Names as people give them, and as nobody should.
+/// Names as people give them, and as they should not.
 fn hostile_names() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z]{1,8}",

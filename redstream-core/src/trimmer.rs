@@ -62,7 +62,7 @@ pub enum Trimmed {
     Removed(u64),
     /// Nothing may go, since this consumer has committed nothing yet.
     WaitingFor(String),
-    /// The stream has no consumer, so nobody can tell what is still needed.
+    /// The stream has no consumer, so that it is not known what is still needed.
     NoConsumers,
     /// This consumer's offset lies beyond the stream's last message: Redis lost messages that the
     /// consumer had seen. Nothing is removed.

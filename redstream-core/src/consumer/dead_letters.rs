@@ -1,4 +1,4 @@
-//! Dead letters: messages that a consumer could not handle, kept aside so that they stop nobody.
+//! Dead letters: messages that a consumer could not handle, kept aside so that the consumer goes on.
 
 use std::sync::Arc;
 

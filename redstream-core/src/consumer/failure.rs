@@ -2,7 +2,7 @@
 //! or patience, where it is not a message but the datastore.
 //!
 //! A message that fails alone while another one succeeds right afterwards is *poison*. Where nothing
-//! succeeds, nobody can tell poison from an *outage* of the datastore, so nothing is given up: the consumer
+//! succeeds, poison cannot be told from an *outage* of the datastore, so nothing is given up: the consumer
 //! keeps trying, and goes on where it stood when the datastore answers. To tell the two apart it handles a
 //! message again that went well before, or one of the newest; handling twice is harmless.
 

@@ -20,13 +20,13 @@ const ATTEMPT: &str = "read a stream";
 /// How long Redis holds a read that finds nothing.
 const BLOCK: Duration = Duration::from_secs(2);
 
-/// A read that waits for news, of which nobody knows how large they are, brings so many at the most: with payloads of a mebibyte,
+/// A read that waits for messages of an unknown size brings so many at the most: with payloads of a mebibyte,
 /// what a consumer has room for.
 const NEWS: usize = 16;
 
 /// What is behind `after` now, without waiting: up to `most` messages, and no more once they have come to the budget, in bytes.
 ///
-/// For one read alone. Weighed by Redis, since nobody knows yet how large the messages are, and it is to bring all that it may.
+/// For one read alone. Weighed by Redis, since it is not known yet how large the messages are, and it is to bring all that it may.
 pub(crate) async fn read_now(
     session: &Session,
     stream: &str,

@@ -35,7 +35,7 @@ pub enum LossKind {
         /// The stream's last message; the consumer goes on behind this one.
         last: MessageId,
     },
-    /// The stored offset is older than what this very process had committed, and nobody rewound it.
+    /// The stored offset is older than what this very process had committed, and it was not rewound.
     OffsetWentBack {
         /// What this process had committed.
         committed: MessageId,

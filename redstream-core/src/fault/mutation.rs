@@ -9,9 +9,9 @@ pub(crate) enum Mutation {
     CommitBeforeHandling,
     /// Law 1: the delayer goes by the clock of its host.
     LocalClock,
-    /// Law 5: whoever commits, the offset is stored.
+    /// Law 5: the offset is stored without a look at who owns the lock.
     UnfencedOffset,
-    /// Law 5: a lock is released whoever holds it.
+    /// Law 5: a lock is released without a look at who owns it.
     ReleaseUnchecked,
     /// Law 6: ids are compared as strings.
     StringIds,

@@ -1,4 +1,4 @@
-//! Delay messages that go from where they are made, with nobody waiting for them yet.
+//! Delay messages that go from where they are made, before anything waits for them.
 
 use std::task::{Context, Poll, ready};
 use std::time::Instant;

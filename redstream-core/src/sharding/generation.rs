@@ -40,7 +40,7 @@ impl Shards {
     /// Waits for up to `within` until the old generation is drained, and opens the gate of this one. Where it is open already,
     /// that does nothing.
     ///
-    /// Call it only when **no writer of the old generation lives**: nobody can see from here whether one will write yet. The
+    /// Call it only when **no writer of the old generation lives**: it cannot be seen from here whether one will write yet. The
     /// old generation's workers must run meanwhile. It is drained when none of its delay messages is left, and every
     /// registered consumer has committed the last message of each shard; so `within` should be longer than the delayer's
     /// delay. Dead letters do not count: redrive or discard them before.

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use crate::error::{Error, Result};
 use crate::message::{NewMessage, Payload, StreamName};
 
-/// The map of a stream's shards: names them, and says which one a payload goes to. Pure: it talks to nobody.
+/// The map of a stream's shards: names them, and says which one a payload goes to. Pure: it does no input or output.
 ///
 /// [`Shards`](crate::Shards) stand on it; those who write without a [`Redstream`](crate::Redstream) at hand use it by itself.
 /// Two maps of one name, count and generation are the same everywhere; see [the hash](crate::Shards#the-hash).

@@ -81,7 +81,7 @@ pub(super) struct Owner {
 /// What one host saw in one round. It is out of date at once, so the rules below must do with that.
 #[derive(Debug)]
 pub(super) struct View {
-    /// The shards that nobody holds.
+    /// The shards without an owner.
     pub(super) free: Vec<usize>,
     /// How many shards the least loaded *other* live host holds; `None`: there is no other.
     least: Option<usize>,

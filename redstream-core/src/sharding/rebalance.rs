@@ -91,7 +91,7 @@ impl<W: Leader + Clone> Rebalancer<W> {
 
     async fn rounds(&mut self, shutdown: &CancellationToken) -> Result<()> {
         while !shutdown.is_cancelled() {
-            // A round is never cut off, since that could leave a lock taken and nobody at work; each of its steps is
+            // A round is never cut off, since that could leave a lock taken and no worker at work; each of its steps is
             // bounded.
             let round = self.round(shutdown).await;
             if round.is_ok() {

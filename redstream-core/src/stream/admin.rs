@@ -57,7 +57,7 @@ impl Stream {
     /// Moves a consumer's place: everything behind `to` is handled next, once more where it was handled before.
     /// [`Start::Latest`] skips what is there.
     ///
-    /// The one exception to offsets moving forward only: it takes the lock away from whoever works, whose commit is
+    /// The one exception to offsets moving forward only: it takes the lock away from its owner, whose commit is
     /// then refused. Messages that were trimmed do not come back: give the trimmer a
     /// [retention](crate::Trimmer::keep) if you want to rewind. Returns the new offset.
     ///

@@ -84,7 +84,7 @@ impl ConnectionLike for Connection {
         match self {
             Self::Single(connection) => connection.get_db(),
             Self::Cluster(connection) => connection.get_db(),
-            // Nobody asks, and the lock could not be had here.
+            // It is never asked for, and the lock could not be had here.
             Self::Own(_) => 0,
         }
     }

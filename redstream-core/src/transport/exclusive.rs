@@ -27,7 +27,7 @@ pub(crate) struct ConnectionLease {
 }
 
 impl ExclusiveConnection {
-    /// `None` where another has it, or nobody can.
+    /// `None` if another caller has it, or if there is none.
     pub(crate) fn borrow(&self) -> Option<ConnectionLease> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(&mut *state, State::Lent) {

@@ -1,4 +1,4 @@
-//! A connection of our own, to one server, without TLS: whoever asks writes and reads in its own task.
+//! A connection of our own, to one server, without TLS: each caller writes and reads in its own task.
 //!
 //! The client library has a task for each connection. That is what many callers at once want; one alone pays for it with two
 //! changes of tasks a command. It also makes a tree of values of every reply, which for large reads takes longer than Redis takes

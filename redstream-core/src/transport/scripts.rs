@@ -7,7 +7,7 @@ use redis::Script;
 
 use crate::fault::mutation;
 
-/// What one script takes up at the most, in bytes, and one message: that bounds what it holds in Redis, and in whoever
+/// What one script takes up at the most, in bytes, and one message: that bounds what it holds in Redis, and in the process that
 /// gets its reply.
 pub(crate) const BUDGET: usize = 16 << 20;
 

@@ -75,18 +75,18 @@ impl SharedConnection {
         }
     }
 
-    /// The connection that serves one caller at a time: whoever comes alone is answered sooner by it. Opened where it was not;
+    /// The connection that serves one caller at a time: a caller that comes alone is answered sooner by it. Opened where it was not;
     /// `None` where another uses it, and where it cannot be had.
     pub(crate) async fn alone(&self) -> Option<ConnectionLease> {
         let mut loan = self.own.borrow()?;
-        // Whoever connects while Redis is away does so once.
+        // While Redis is away, one caller connects for all.
         if loan.wire().is_none() && self.current().is_some() {
             loan.open(&self.connector).await;
         }
         loan.wire().is_some().then_some(loan)
     }
 
-    /// The same connection, where nobody uses it and it is open.
+    /// The same connection, if it is open and not in use.
     pub(crate) fn alone_now(&self) -> Option<ConnectionLease> {
         let mut loan = self.own.borrow()?;
         loan.wire().is_some().then_some(loan)

@@ -175,7 +175,7 @@ impl Lock {
         standing_by: impl Fn(Waiting),
     ) -> Result<Option<LockGuard>> {
         while !shutdown.is_cancelled() {
-            // Never cut off: a lock that was taken for nobody would stand until its TTL.
+            // Never cut off: a lock whose owner is gone would stand until its TTL.
             let (waiting, pause, can_wait) = match self.attempt(session).await? {
                 Attempt::Acquired(guard) => return Ok(Some(guard)),
                 Attempt::Held { remaining, can_wait } => {

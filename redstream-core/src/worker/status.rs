@@ -1,4 +1,4 @@
-//! How a worker shows that it is alive, to whoever asks.
+//! How a worker shows that it is alive, to those who ask.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +28,7 @@ pub enum WorkerState {
     Stopped,
 }
 
-/// A worker's state, shared between the worker, which sets it, and whoever watches. Cheap to clone.
+/// A worker's state, shared between the worker, which sets it, and those who watch. Cheap to clone.
 ///
 /// A [`Worker`](crate::Worker) of your own may keep one and hand it out by [`Worker::status`](crate::Worker::status).
 #[derive(Clone, Debug)]

@@ -202,7 +202,7 @@ async fn restart(worker: Arc<dyn Worker>, watched: &Watched, shutdown: Cancellat
         let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move { runs.run(token).await }));
         let failure = match task.await {
             Ok(Ok(())) if shutdown.is_cancelled() => return,
-            Ok(Ok(())) => "it ended, though nobody told it to".to_owned(),
+            Ok(Ok(())) => "it ended without being told to".to_owned(),
             Ok(Err(error @ (Error::Forgotten { .. } | Error::Poison { .. }))) => {
                 tracing::error!(worker = name, error = chain(&error), "worker stopped for good: not restarted");
                 return;

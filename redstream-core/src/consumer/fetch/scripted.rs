@@ -94,7 +94,7 @@ impl Scripted {
         Ok(batch)
     }
 
-    /// For whoever has much to read: how far it can be read plainly. Asked again where that was passed, but not each time.
+    /// For a consumer that has much to read: how far it can be read plainly. Asked again where that was passed, but not each time.
     async fn look_ahead(&mut self, batch: &[Message]) -> Result<()> {
         self.ask_in = self.ask_in.saturating_sub(1);
         let passed = batch.last().is_some_and(|last| last.id() >= self.light_up_to);

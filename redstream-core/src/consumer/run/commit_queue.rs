@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::message::{Message, MessageId};
 use crate::worker::LockGuard;
 
-/// From one commit to the next, while messages come: whoever comes after a crash handles so much more again.
+/// From one commit to the next, while messages come: the owner after a crash handles so much more again.
 const PACE: Duration = Duration::from_millis(1);
 
 /// What was done, and is to be committed.

@@ -13,7 +13,7 @@ use crate::message::{MessageId, NewMessage, StreamName};
 use crate::time::within;
 
 /// Pipelines on their way at once. Redis answers as often as it reads, and reads more at once where more is there: it spends less of
-/// its core on waking whoever waits for the answers (11 % instead of 12 with four).
+/// its core on waking what waits for the answers (11 % instead of 12 with four).
 const IN_FLIGHT: usize = 16;
 
 impl RespConnection {

@@ -51,7 +51,7 @@ pub(crate) enum Loss {
     Lost,
     Forgotten,
     Paused,
-    /// The session broke, so nobody here can say.
+    /// The session broke, so that this process cannot say.
     Unknown,
 }
 
