@@ -57,7 +57,9 @@ async fn a_message_that_the_handler_calls_hopeless_is_set_aside_at_its_first_fai
             }
         }
     };
-    products.consumer("search", handler).run_once().await.unwrap();
+    let running = start(products.consumer("search", handler));
+    eventually(SOON, "the whole stream", async || products.lag("search").await.unwrap() == 0).await;
+    stop(running).await;
     assert_eq!(*handled.lock().unwrap(), [0, 1, 2, 4]);
     let letters = products.dead_letters("search").unwrap().list(MessageId::MIN, 10).await.unwrap();
     assert_eq!(letters.len(), 1);
