@@ -96,8 +96,7 @@ async fn a_handler_that_is_stuck_or_fails_is_not_alive_when_patience_ends() {
             assert_eq!(state(&health, 0), expected);
             fail.store(false, Ordering::SeqCst);
             finish.notify_one();
-            eventually(SOON, "life again", async || health.is_live() && state(&health, 0) == WorkerState::Idle)
-                .await;
+            eventually(SOON, "life again", async || health.is_live() && state(&health, 0) == WorkerState::Idle).await;
         };
         supervisor.run_until(story).await.unwrap();
     }

@@ -47,6 +47,33 @@ fn tables_of_joins_are_found() {
         ("UPDATE (a, b AS c) JOIN (SELECT 1 FROM d) e ON (1, 2) = (1, 2) SET a.x = 1", "UPDATE a, UPDATE b"),
         ("UPDATE { OJ a LEFT OUTER JOIN b ON true } SET b.x = 1", "UPDATE a, UPDATE b"),
         ("DELETE c FROM a STRAIGHT_JOIN cake c", "DELETE cake"),
+        (
+            "UPDATE plain p JOIN plain q ON p.order = q.id JOIN cake c ON c.id = p.id SET c.x = 1",
+            "UPDATE plain, UPDATE plain, UPDATE cake",
+        ),
+        (
+            "UPDATE plain p JOIN plain q ON p . `x` = q.set JOIN cake c SET c.x = 1",
+            "UPDATE plain, UPDATE plain, UPDATE cake",
+        ),
+        (
+            "UPDATE plain p JOIN s.plain q ON s.q.where = 1. JOIN cake c SET c.x = 1",
+            "UPDATE plain, UPDATE plain, UPDATE cake",
+        ),
+        (
+            "UPDATE plain p JOIN plain q ON @limit = 1.5 JOIN cake c SET c.x = 1",
+            "UPDATE plain, UPDATE plain, UPDATE cake",
+        ),
+        (
+            "UPDATE plain p JOIN plain q ON @@session.order = 1 AND 1.JOIN cake c SET c.x = 1",
+            "UPDATE plain, UPDATE plain, UPDATE cake",
+        ),
+        (
+            "UPDATE plain p JOIN plain q ON returning = 1 JOIN cake c SET c.x = 1",
+            "UPDATE plain, UPDATE plain, UPDATE cake",
+        ),
+        ("DELETE c FROM plain p JOIN plain q ON p.order = q.id JOIN cake c ON c.id = p.id", "DELETE cake"),
+        ("UPDATE plain p USE INDEX FOR ORDER BY (PRIMARY), cake c SET c.x = 1", "UPDATE plain, UPDATE cake"),
+        ("UPDATE plain p IGNORE KEY FOR JOIN (a) JOIN cake c SET c.x = 1", "UPDATE plain, UPDATE cake"),
         ("DELETE HISTORY FROM cake", "DELETE cake, DELETE HISTORY"),
         ("INSERT cake SET a = 1", "INSERT cake"),
         ("UPDATE .cake SET a = 1", "UPDATE cake"),
