@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sea_orm::DbBackend;
 
 use super::super::tokens::Token;
-use super::Reader;
+use super::{CONFORMING, Reader};
 
 impl Reader<'_> {
     /// What is within the body of a trigger or a procedure does not run now, and has semicolons of its own.
@@ -23,10 +23,75 @@ impl Reader<'_> {
             if token.is("TABLE") && replaces && self.backend == DbBackend::MySql {
                 return self.table("REPLACE");
             }
-            if self.backend == DbBackend::Postgres && token.is_one_of(&["TABLE", "MATERIALIZED"]) {
+            if token.is("TABLE") {
+                return self.created_table();
+            }
+            if self.backend == DbBackend::Postgres && token.is("MATERIALIZED") {
                 return self.writes_in_parentheses();
             }
-            if token.is_one_of(&["TABLE", "INDEX", "VIEW"]) {
+            if token.is_one_of(&["INDEX", "VIEW"]) {
+                return;
+            }
+        }
+    }
+
+    /// `CREATE TABLE a [(…)] [AS] SELECT …` writes the table that it makes.
+    fn created_table(&mut self) {
+        if self.took("IF") {
+            self.took("NOT");
+            self.took("EXISTS");
+        }
+        let Some(name) = self.name() else { return };
+        let mut ahead = self.ahead();
+        let (base, mut before) = (ahead.parens, None);
+        let is_filled = loop {
+            let Some(token) = ahead.next_of_statement() else { break false };
+            let is_behind_paren = before == Some(Token::Sign(b'('));
+            let is_outside = ahead.parens == base;
+            let begins_query = is_outside && token.is("AS")
+                || token.is("SELECT")
+                || (is_outside || is_behind_paren)
+                    && self.backend == DbBackend::MySql
+                    && token.is_one_of(&["VALUES", "TABLE"]);
+            if begins_query && before != Some(Token::Sign(b'.')) {
+                break true;
+            }
+            before = Some(token);
+        };
+        if is_filled {
+            self.write("CREATE", name);
+            if self.backend == DbBackend::Postgres {
+                self.writes_in_parentheses();
+            }
+        }
+    }
+
+    /// In PostgreSQL, `DROP TABLE a, b` deletes the rows of what they are partitions or heirs of. That the table itself goes is no
+    /// write of it.
+    pub(super) fn dropped(&mut self) {
+        if self.took("OWNED") {
+            return self.not_understood();
+        }
+        if self.took("SCHEMA") {
+            while let Some(token) = self.next_of_statement() {
+                if token.is("CASCADE") {
+                    self.not_understood();
+                }
+            }
+            return;
+        }
+        self.took("FOREIGN");
+        if !self.took("TABLE") {
+            return;
+        }
+        if self.took("IF") {
+            self.took("EXISTS");
+        }
+        loop {
+            let Some((schema, table)) = self.name() else { return self.not_understood() };
+            let dropped = self.as_stored("DROP", (schema, table));
+            self.reading.drops.push(dropped);
+            if !self.took_sign(b',') {
                 return;
             }
         }
@@ -83,10 +148,18 @@ impl Reader<'_> {
 
     /// `ALTER TABLE a RENAME TO b` and what else changes the rows that a name stands for.
     pub(super) fn alter(&mut self) {
-        loop {
+        let mut ignores = false;
+        let is_index = loop {
             let Some(token) = self.next_of_statement() else { return };
-            if token.is_one_of(&["TABLE", "VIEW"]) {
-                break;
+            // PostgreSQL renames tables as indexes, too.
+            let is_index = self.backend == DbBackend::Postgres && token.is("INDEX");
+            if is_index || token.is_one_of(&["TABLE", "VIEW"]) {
+                break is_index;
+            }
+            ignores |= token.is("IGNORE");
+            let is_setting = |name: std::borrow::Cow<'_, str>| name.eq_ignore_ascii_case(CONFORMING);
+            if self.backend == DbBackend::Postgres && token.name().is_some_and(is_setting) {
+                return self.not_understood();
             }
             if token.is_one_of(&["SCHEMA", "DATABASE"]) {
                 while let Some(token) = self.next_of_statement() {
@@ -96,13 +169,20 @@ impl Reader<'_> {
                 }
                 return;
             }
-        }
+        };
         if self.took("IF") {
             self.took("EXISTS");
         }
-        self.took("ONLY");
+        if !is_index {
+            self.took("ONLY");
+        }
         let Some(table) = self.name() else { return };
+        if ignores && self.backend == DbBackend::MySql {
+            // It drops the rows that a new key has twice.
+            self.write("ALTER", table.clone());
+        }
         let mut before = None;
+        let mut sets_type = false;
         while let Some(token) = self.next_of_statement() {
             let verb = if token.is("RENAME") { "RENAME" } else { "ALTER" };
             let is_partition = self.peek().is_some_and(|token| token.is("PARTITION"));
@@ -134,6 +214,22 @@ impl Reader<'_> {
                     }
                 }
                 self.table(verb);
+            } else if token.is("INHERIT") && self.backend == DbBackend::Postgres {
+                self.write(verb, table.clone());
+                self.table(verb);
+            } else if token.is_one_of(&["DISCARD", "IMPORT"]) && self.took("TABLESPACE") {
+                self.write(verb, table.clone());
+            } else if sets_type && token.is("USING") {
+                // `ALTER COLUMN a TYPE int USING b`
+                sets_type = false;
+                self.write(verb, table.clone());
+            } else if token.is_one_of(&["TYPE", "EXPRESSION"]) && self.backend == DbBackend::Postgres {
+                sets_type = true;
+                if before.is_some_and(|before: Token<'_>| before.is("SET")) && token.is("EXPRESSION") {
+                    self.write(verb, table.clone());
+                }
+            } else if token == Token::Sign(b',') && self.parens == 0 {
+                sets_type = false;
             } else if token.is("SCHEMA") && before.is_some_and(|before: Token<'_>| before.is("SET")) {
                 let schema = self.next_of_statement().and_then(Token::name);
                 self.write("RENAME", table.clone());

@@ -170,7 +170,14 @@ impl<'a> Reader<'a> {
             self.relation("TRUNCATE");
             self.took_sign(b'*');
             if !self.took_sign(b',') {
-                return;
+                break;
+            }
+        }
+        // With it, tables that the text does not name are emptied.
+        while self.backend == DbBackend::Postgres {
+            let Some(token) = self.next_of_statement() else { return };
+            if token.is("CASCADE") {
+                return self.not_understood();
             }
         }
     }

@@ -35,6 +35,8 @@ fn what_a_name_stands_for_may_change() {
         ("ALTER TABLE cake EXCHANGE PARTITION p WITH TABLE bun", "ALTER cake, ALTER bun"),
         ("ALTER TABLE cake TRUNCATE PARTITION p", "TRUNCATE cake"),
         ("CREATE OR REPLACE TABLE cake (x int)", "REPLACE cake"),
+        ("ALTER IGNORE TABLE cake ADD UNIQUE (a)", "ALTER cake"),
+        ("ALTER TABLE cake DISCARD TABLESPACE", "ALTER cake"),
         ("RENAME USER a TO b", ""),
     ];
     check(DbBackend::MySql, &cases);
@@ -79,6 +81,25 @@ fn tables_of_joins_are_found() {
         ("UPDATE .cake SET a = 1", "UPDATE cake"),
         ("UPDATE `a``b` SET x = 1", "UPDATE a`b"),
         ("# a\rb\nDELETE\x0bFROM cake", "DELETE cake"),
+    ];
+    check(DbBackend::MySql, &cases);
+}
+
+#[test]
+fn character_sets_that_hide_quotes_are_not_understood() {
+    let cases = [
+        ("SET NAMES gbk", "? SET"),
+        ("SET a = 1, NAMES 'sjis'", "? SET"),
+        ("SET CHARACTER SET big5", "? SET"),
+        ("SET CHARSET cp932", "? SET"),
+        ("SET NAMES DEFAULT", "? SET"),
+        ("SET @@session.character_set_client := gb18030", "? SET"),
+        ("SET character_set_client = @x", "? SET"),
+        ("SET NAMES utf8mb4 COLLATE utf8mb4_bin", ""),
+        ("SET CHARACTER SET \"latin1\"", ""),
+        ("/*!40101 SET CHARACTER_SET_CLIENT=@OLD_CHARACTER_SET_CLIENT */", ""),
+        ("SET @saved_cs_client = @@character_set_client", ""),
+        ("SET character_set_results = NULL", ""),
     ];
     check(DbBackend::MySql, &cases);
 }
