@@ -207,17 +207,29 @@ impl<'a> Reader<'a> {
             let second = self.next_here()?;
             return second.is("TRANSACTION").then(|| Control::Explicit(words([Some(first), Some(second)])));
         }
-        if first.is("CREATE")
-            && self.defines(&["OR", "REPLACE"], &["FUNCTION", "PROCEDURE"])
-            && self.follows(&["BEGIN"])
-        {
-            if self.next_here().is_some_and(|token| token.is("ATOMIC")) {
+        if first.is("CREATE") && self.defines(&["OR", "REPLACE"], &["FUNCTION", "PROCEDURE"]) {
+            if self.begins_atomic() {
                 self.pass_body();
             }
             return None;
         }
         let controls = ["COMMIT", "END", "ROLLBACK", "ABORT", "BEGIN", "START"];
         first.is_one_of(&controls).then(|| self.explicit(first))
+    }
+
+    /// Goes behind `BEGIN ATOMIC`. An argument may be called so, too, but stands in parentheses.
+    fn begins_atomic(&mut self) -> bool {
+        let (mut parens, mut is_begin) = (0_usize, false);
+        while let Some(token) = self.next_here() {
+            match token {
+                Token::Sign(b'(') => parens += 1,
+                Token::Sign(b')') => parens = parens.saturating_sub(1),
+                _ if is_begin && token.is("ATOMIC") => return true,
+                _ => {}
+            }
+            is_begin = parens == 0 && token.is("BEGIN");
+        }
+        false
     }
 
     fn of_sqlite(&mut self, first: Token<'a>) -> Option<Control> {

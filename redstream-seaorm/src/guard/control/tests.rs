@@ -77,6 +77,12 @@ fn the_end_of_a_body_is_no_end_of_a_transaction() {
     let trigger = "CREATE TRIGGER a AFTER INSERT ON b BEGIN UPDATE c SET d = CASE WHEN 1 THEN 2 END; SELECT 1; END";
     assert_eq!(control(trigger, Sqlite), None);
     assert_eq!(control(&format!("{trigger}; COMMIT"), Sqlite), explicit("COMMIT"));
+    for arguments in ["f(begin atomic)", "f(a int DEFAULT (1), begin atomic)", "begin()"] {
+        let sql = format!("CREATE FUNCTION {arguments} RETURNS int LANGUAGE sql AS $$SELECT 1$$; COMMIT; END");
+        assert_eq!(control(&sql, Postgres), explicit("COMMIT"), "{sql}");
+    }
+    let function = "CREATE FUNCTION begin() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END";
+    assert_eq!(control(function, Postgres), None);
     let function = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END";
     assert_eq!(control(function, Postgres), None);
     assert_eq!(control(&format!("{function}; COMMIT"), Postgres), explicit("COMMIT"));

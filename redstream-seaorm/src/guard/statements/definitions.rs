@@ -11,14 +11,20 @@ impl Reader<'_> {
     /// What is within the body of a trigger or a procedure does not run now, and has semicolons of its own.
     pub(super) fn create(&mut self) {
         let mut replaces = false;
+        // Nothing but `OR REPLACE` was read.
+        let mut is_kind = true;
         while let Some(token) = self.next_of_statement() {
-            if token.is_one_of(&["TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"]) {
-                return match self.backend {
-                    DbBackend::Sqlite => self.pass_body(false),
-                    DbBackend::Postgres => self.pass_atomic_body(),
-                    _ => self.pass_mysql_body(),
+            let is_routine = token.is_one_of(&["PROCEDURE", "FUNCTION"]);
+            if is_routine || token.is_one_of(&["TRIGGER", "EVENT", "PACKAGE"]) {
+                return match (self.backend, token) {
+                    (DbBackend::Sqlite, _) => self.pass_body(false),
+                    (DbBackend::MySql, Token::Word(kind)) => self.pass_mysql_body(kind),
+                    // `CREATE RULE function AS …` has none.
+                    _ if is_routine && is_kind => self.pass_atomic_body(),
+                    _ => {}
                 };
             }
+            is_kind &= token.is_one_of(&["OR", "REPLACE"]);
             replaces |= token.is("REPLACE");
             if token.is("TABLE") && replaces && self.backend == DbBackend::MySql {
                 return self.table("REPLACE");
@@ -109,37 +115,45 @@ impl Reader<'_> {
         self.not_understood();
     }
 
-    /// PostgreSQL's body is a string, or stands between `BEGIN ATOMIC` and `END`.
+    /// PostgreSQL's body is a string, or stands between `BEGIN ATOMIC` and `END`. An argument may be called `begin`, too.
     fn pass_atomic_body(&mut self) {
         while let Some(token) = self.next_of_statement() {
-            if token.is("BEGIN") && self.took("ATOMIC") {
+            if token.is("BEGIN") && self.parens == 0 && self.took("ATOMIC") {
                 return self.pass_body(true);
             }
         }
     }
 
-    /// One statement, or a block. Blocks and `CASE` end with `END`, others with `END IF` and the like.
-    fn pass_mysql_body(&mut self) {
-        let mut depth = 0_usize;
-        let mut before = None;
+    /// One statement, or a block. Blocks and `CASE` end with `END`, others with `END IF` and the like. If a `BEGIN` may be a name,
+    /// all that follows is read as if it ran.
+    fn pass_mysql_body(&mut self, kind: &str) {
+        let mut place = Place::new(kind);
+        let (mut depth, mut cases) = (0_usize, 0_usize);
         while let Some(token) = self.peek() {
             if token == Token::Sign(b';') && depth == 0 {
                 return;
             }
             self.next();
             if token.is("BEGIN") {
-                // Otherwise it may be the name of a column, which ends nowhere.
-                if before.is_some_and(|before: Token<'_>| !may_stand_before_a_block(before)) {
+                if cases > 0 || self.parens > 0 || !place.is_of_block() {
                     return self.not_understood();
                 }
                 depth += 1;
             } else if token.is("CASE") {
-                depth += 1;
-            } else if token.is("END") && !self.took_one_of(&["IF", "LOOP", "WHILE", "REPEAT", "FOR"]) {
-                self.took("CASE");
-                depth = depth.saturating_sub(1);
+                if place.is_first() {
+                    depth += 1;
+                } else {
+                    cases += 1;
+                }
+            } else if token.is("END") {
+                if cases > 0 {
+                    cases -= 1;
+                } else if !self.took_one_of(&["IF", "LOOP", "WHILE", "REPEAT", "FOR"]) {
+                    self.took("CASE");
+                    depth = depth.saturating_sub(1);
+                }
             }
-            before = Some(token);
+            place.pass(token, self.parens + cases);
         }
         if depth > 0 {
             self.not_understood();
@@ -240,13 +254,112 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a statement begins behind it.
-fn may_stand_before_a_block(token: Token<'_>) -> bool {
-    const NOT: [&str; 14] =
-        ["SELECT", "FROM", "JOIN", "INTO", "UPDATE", "SET", "WHERE", "AND", "OR", "ON", "BY", "AS", "NOT", "CALL"];
-    match token {
-        Token::Word(_) => !token.is_one_of(&NOT),
-        Token::Quoted(_) => true,
-        Token::Sign(sign) => matches!(sign, b';' | b')' | b':' | b'\''),
+/// Where in a routine of MariaDB a reader is.
+enum Place {
+    /// Before its statement, which the word begins that is left to come; `)` is that of the arguments.
+    Header(&'static str),
+    /// Behind what stands before a statement: the end of another one, `THEN`, a label.
+    First,
+    /// Within a statement.
+    Within,
+    /// In a statement that has others within: `IF a THEN …`, `FOR a IN b DO …`.
+    Compound,
+    /// Behind `DECLARE`.
+    Declare,
+    /// Behind the arguments of a routine, or behind `DECLARE … HANDLER`: what is no statement may follow.
+    BeforeFirst,
+}
+
+impl Place {
+    fn new(kind: &str) -> Self {
+        match kind.len() {
+            5 => Self::Header("DO"),
+            7 if kind.eq_ignore_ascii_case("TRIGGER") => Self::Header("ROW"),
+            _ => Self::Header(")"),
+        }
     }
+
+    /// Whether a statement may begin here.
+    fn is_first(&self) -> bool {
+        matches!(self, Self::First)
+    }
+
+    /// Whether a `BEGIN` here is that of a block, and no name.
+    fn is_of_block(&self) -> bool {
+        matches!(self, Self::First | Self::BeforeFirst)
+    }
+
+    /// Goes behind a token; `nested`: in how many parentheses and expressions it stands.
+    fn pass(&mut self, token: Token<'_>, nested: usize) {
+        const BEFORE: [&str; 5] = ["THEN", "ELSE", "DO", "LOOP", "REPEAT"];
+        const COMPOUND: [&str; 8] = ["IF", "ELSEIF", "CASE", "WHEN", "WHILE", "FOR", "UNTIL", "END"];
+        let is_plain = nested == 0;
+        *self = match self {
+            Self::Header(")") if is_plain && token == Token::Sign(b')') => Self::BeforeFirst,
+            Self::Header(word) if token.is(word) => Self::BeforeFirst,
+            Self::Header(_) => return,
+            _ if is_plain && (token == Token::Sign(b';') || token.is("BEGIN")) => Self::First,
+            Self::First if token.is("DECLARE") => Self::Declare,
+            Self::First if token.is_one_of(&COMPOUND) => Self::Compound,
+            Self::First if token.is_one_of(&BEFORE) => return,
+            Self::Compound if is_plain && token.is_one_of(&BEFORE) => Self::First,
+            Self::Declare if token.is("HANDLER") => Self::BeforeFirst,
+            Self::Compound | Self::Declare => return,
+            // A label.
+            Self::Within | Self::BeforeFirst if token == Token::Sign(b':') => Self::First,
+            Self::BeforeFirst if !begins_statement(token) => return,
+            _ => Self::Within,
+        };
+    }
+}
+
+/// Whether such a word may begin a statement of a routine.
+fn begins_statement(token: Token<'_>) -> bool {
+    const HEADS: [&str; 44] = [
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "REPLACE",
+        "WITH",
+        "VALUES",
+        "TABLE",
+        "LOAD",
+        "DO",
+        "SHOW",
+        "DESCRIBE",
+        "DESC",
+        "EXPLAIN",
+        "SAVEPOINT",
+        "RELEASE",
+        "PREPARE",
+        "DEALLOCATE",
+        "EXECUTE",
+        "HANDLER",
+        "CHECKSUM",
+        "GET",
+        "SIGNAL",
+        "RESIGNAL",
+        "KILL",
+        "SET",
+        "ANALYZE",
+        "CALL",
+        "RETURN",
+        "ALTER",
+        "CREATE",
+        "DROP",
+        "RENAME",
+        "TRUNCATE",
+        "LOCK",
+        "OPTIMIZE",
+        "CHECK",
+        "REPAIR",
+        "OPEN",
+        "CLOSE",
+        "FETCH",
+        "LEAVE",
+        "ITERATE",
+        "ROLLBACK",
+    ];
+    token.is_one_of(&HEADS)
 }

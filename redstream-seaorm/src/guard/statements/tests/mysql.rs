@@ -103,3 +103,51 @@ fn character_sets_that_hide_quotes_are_not_understood() {
     ];
     check(DbBackend::MySql, &cases);
 }
+
+#[test]
+fn what_only_looks_like_a_body_runs() {
+    for body in [
+        "SELECT 1 begin; DELETE FROM cake; SELECT 1 AS end",
+        "SELECT (1) begin; DELETE FROM cake; SELECT 1 AS end",
+        "SELECT 'a' begin; DELETE FROM cake; SELECT 1 AS end",
+        "DETERMINISTIC COMMENT 'a' SELECT a.x begin; DELETE FROM cake; SELECT 1 AS end",
+        "BEGIN SELECT 1 begin; END; DELETE FROM cake; SELECT 1 AS end",
+        "BEGIN SELECT CASE 1 WHEN 1 THEN begin END; END; DELETE FROM cake; SELECT 1 AS end",
+        "BEGIN DECLARE EXIT HANDLER FOR NOT FOUND SELECT 1 begin; END; DELETE FROM cake; SELECT 1 AS end",
+        "BEGIN DECLARE begin INT; END; DELETE FROM cake; SELECT 1 AS end",
+        "BEGIN IF (SELECT 1 begin) THEN SELECT 1; END IF; END; DELETE FROM cake; SELECT 1 AS end",
+    ] {
+        let found = found(DbBackend::MySql, &format!("CREATE PROCEDURE p() {body}"));
+        assert!(found.contains("DELETE cake"), "{body}: {found}");
+    }
+    let sql = "CREATE ROLE procedure, begin; DELETE FROM cake; CREATE ROLE end";
+    assert!(found(DbBackend::MySql, sql).contains("DELETE cake"));
+}
+
+#[test]
+fn bodies_do_not_run() {
+    for head in [
+        "CREATE OR REPLACE PROCEDURE p(IN a INT, b VARCHAR(10)) READS SQL DATA COMMENT 'a'",
+        "CREATE FUNCTION f() RETURNS VARCHAR(10) CHARSET utf8 DETERMINISTIC",
+        "CREATE DEFINER = a@b TRIGGER t AFTER INSERT ON b FOR EACH ROW FOLLOWS c",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY ON COMPLETION PRESERVE DO",
+    ] {
+        for body in [
+            "BEGIN DELETE FROM b; END",
+            "BEGIN NOT ATOMIC DELETE FROM b; END",
+            "a: BEGIN DECLARE c INT; DECLARE EXIT HANDLER FOR SQLEXCEPTION, NOT FOUND BEGIN DELETE FROM b; END; SELECT 1; END",
+            "BEGIN IF a THEN BEGIN DELETE FROM b; END; ELSEIF c THEN SELECT 1; ELSE BEGIN DELETE FROM b; END; END IF; SELECT 1; END",
+            "BEGIN CASE a WHEN 1 THEN BEGIN DELETE FROM b; END; ELSE SELECT CASE WHEN 1 THEN 2 END; END CASE; DELETE FROM b; END",
+            "BEGIN d: LOOP DELETE FROM b; LEAVE d; END LOOP; WHILE 1 DO BEGIN DELETE FROM b; END; END WHILE; DELETE FROM b; END",
+            "BEGIN REPEAT BEGIN DELETE FROM b; END; UNTIL 1 END REPEAT; FOR x IN (SELECT 1) DO BEGIN DELETE FROM b; END; END FOR; END",
+            "IF a THEN DELETE FROM b; END IF",
+        ] {
+            let sql = format!("{head} {body}; DELETE FROM cake");
+            if body.starts_with("IF") {
+                assert!(found(DbBackend::MySql, &sql).contains("DELETE cake"), "{sql}");
+            } else {
+                assert_eq!(found(DbBackend::MySql, &sql), "DELETE cake", "{sql}");
+            }
+        }
+    }
+}

@@ -132,3 +132,20 @@ fn tables_that_are_dropped_are_told() {
         assert_eq!(dropped.join(" "), expected, "{sql}");
     }
 }
+
+#[test]
+fn what_only_looks_like_a_body_runs() {
+    let cases = [
+        (
+            "CREATE FUNCTION f(begin atomic) RETURNS int LANGUAGE sql AS $$SELECT 1$$; DELETE FROM cake; END",
+            "DELETE cake",
+        ),
+        (
+            "CREATE RULE function AS ON UPDATE TO x DO ALSO SELECT 1 FROM begin atomic; DELETE FROM cake; END",
+            "DELETE cake",
+        ),
+        ("CREATE EVENT TRIGGER begin ON atomic EXECUTE FUNCTION f(); DELETE FROM cake; END", "DELETE cake"),
+        ("CREATE OR REPLACE PROCEDURE begin(a int) BEGIN ATOMIC DELETE FROM b; END; DELETE FROM cake", "DELETE cake"),
+    ];
+    check(DbBackend::Postgres, &cases);
+}
