@@ -338,3 +338,24 @@ where
     ended.map_err(TransactionError::Connection)?;
     outcome.map_err(TransactionError::Transaction)
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::DbBackend;
+    use sea_orm::sea_query::{Expr, SelectStatement};
+
+    use super::Read;
+
+    #[test]
+    fn a_query_of_sqlite_that_may_be_several_statements_is_read() {
+        let select = |custom: &str| SelectStatement::new().expr(Expr::cust(custom.to_owned())).to_owned();
+        let several = select("1; DELETE FROM cake; SELECT 1");
+        let read = Read::of(&several, DbBackend::Sqlite, true, true).expect("it is built");
+        assert_eq!(read.text_that_may_end(), Some("SELECT 1; DELETE FROM cake; SELECT 1"));
+        assert_eq!(read.text_that_may_write(), Some("SELECT 1; DELETE FROM cake; SELECT 1"));
+        let one = Read::of(&select("1"), DbBackend::Sqlite, true, true).expect("it is built");
+        assert_eq!((one.text_that_may_end(), one.text_that_may_write()), (None, None));
+        assert!(Read::of(&several, DbBackend::Sqlite, false, false).is_none());
+        assert!(Read::of(&several, DbBackend::MySql, true, true).is_none(), "it refuses several in one");
+    }
+}

@@ -256,7 +256,7 @@ impl Reader<'_> {
 
 /// Where in a routine of MariaDB a reader is.
 enum Place {
-    /// Before its statement, which the word begins that is left to come; `)` is that of the arguments.
+    /// Before this word, behind which a statement may begin; `)` is that of the arguments.
     Header(&'static str),
     /// Behind what stands before a statement: the end of another one, `THEN`, a label.
     First,
@@ -266,6 +266,8 @@ enum Place {
     Compound,
     /// Behind `DECLARE`.
     Declare,
+    /// Before a condition of a handler, which may have any name.
+    Condition,
     /// Behind the arguments of a routine, or behind `DECLARE … HANDLER`: what is no statement may follow.
     BeforeFirst,
 }
@@ -296,14 +298,17 @@ impl Place {
         let is_plain = nested == 0;
         *self = match self {
             Self::Header(")") if is_plain && token == Token::Sign(b')') => Self::BeforeFirst,
+            Self::Header("FOR") if token.is("FOR") => Self::Condition,
             Self::Header(word) if token.is(word) => Self::BeforeFirst,
             Self::Header(_) => return,
             _ if is_plain && (token == Token::Sign(b';') || token.is("BEGIN")) => Self::First,
             Self::First if token.is("DECLARE") => Self::Declare,
             Self::First if token.is_one_of(&COMPOUND) => Self::Compound,
-            Self::First if token.is_one_of(&BEFORE) => return,
+            Self::First if token.is_one_of(&["ELSE", "LOOP", "REPEAT"]) => return,
             Self::Compound if is_plain && token.is_one_of(&BEFORE) => Self::First,
-            Self::Declare if token.is("HANDLER") => Self::BeforeFirst,
+            Self::Declare if token.is("HANDLER") => Self::Header("FOR"),
+            Self::Condition => Self::BeforeFirst,
+            Self::BeforeFirst if token == Token::Sign(b',') => Self::Condition,
             Self::Compound | Self::Declare => return,
             // A label.
             Self::Within | Self::BeforeFirst if token == Token::Sign(b':') => Self::First,
@@ -315,7 +320,13 @@ impl Place {
 
 /// Whether such a word may begin a statement of a routine.
 fn begins_statement(token: Token<'_>) -> bool {
-    const HEADS: [&str; 44] = [
+    const HEADS: [&str; 50] = [
+        "IF",
+        "CASE",
+        "WHILE",
+        "LOOP",
+        "REPEAT",
+        "FOR",
         "SELECT",
         "INSERT",
         "UPDATE",

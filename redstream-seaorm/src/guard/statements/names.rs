@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// `SELECT … INTO [TABLE] cities FROM …` of PostgreSQL makes a table.
     pub(super) fn selected(&mut self) {
         if !may_hold(self.tokens.rest(), *b"into") {

@@ -114,6 +114,10 @@ fn what_only_looks_like_a_body_runs() {
         "BEGIN SELECT 1 begin; END; DELETE FROM cake; SELECT 1 AS end",
         "BEGIN SELECT CASE 1 WHEN 1 THEN begin END; END; DELETE FROM cake; SELECT 1 AS end",
         "BEGIN DECLARE EXIT HANDLER FOR NOT FOUND SELECT 1 begin; END; DELETE FROM cake; SELECT 1 AS end",
+        "BEGIN DO begin; END; DELETE FROM cake; SELECT 1 AS end",
+        "IF begin THEN SELECT 1; END IF; DELETE FROM cake; SELECT 1 AS end",
+        "FOR begin IN 1 DO SELECT 1; END FOR; DELETE FROM cake; SELECT 1 AS end",
+        "BEGIN DECLARE EXIT HANDLER FOR begin SELECT 1; END; DELETE FROM cake; SELECT 1 AS end",
         "BEGIN DECLARE begin INT; END; DELETE FROM cake; SELECT 1 AS end",
         "BEGIN IF (SELECT 1 begin) THEN SELECT 1; END IF; END; DELETE FROM cake; SELECT 1 AS end",
     ] {
