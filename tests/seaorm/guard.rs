@@ -2,6 +2,7 @@
 
 mod fixture;
 mod grammar;
+mod hidden;
 mod names;
 mod operands;
 mod schemas;

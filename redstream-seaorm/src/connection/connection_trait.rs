@@ -58,25 +58,19 @@ macro_rules! forward {
                 }
             }
 
-            /// The text of a statement that may end a transaction: one of the schema.
-            fn text_of_schema<S: StatementBuilder>(&self, statement: &S) -> Option<String> {
-                (Self::IN_TRANSACTION && !is_query::<S>())
-                    .then(|| self.inner.get_database_backend().build(statement).sql)
-            }
-
-            /// Also the statement, where it was built for this and may go on as it is.
-            async fn admit_built<S: StatementBuilder>(
+            /// Admits a statement. Also returns it, if it was built for this and may run as it was built.
+            async fn admit_statement<S: StatementBuilder>(
                 &self,
                 statement: &S,
             ) -> Result<(Admission, Option<Statement>), DbErr> {
                 let backend = self.inner.get_database_backend();
-                if self.looks_at_statements() && may_write::<S>(backend) {
-                    let built = backend.build(statement);
-                    let text = self.bypass_guard().read(&built.sql, backend, &self.inner).await;
-                    Ok((self.admit(&text)?, Some(built).filter(|_| takes_built::<C>())))
-                } else {
-                    Ok((Admission::default(), None))
-                }
+                let read = Read::of(statement, backend, Self::IN_TRANSACTION, self.looks_at_statements());
+                self.ready(read.as_ref().and_then(Read::text_that_may_end)).await?;
+                let admission = match read.as_ref().and_then(Read::text_that_may_write) {
+                    Some(sql) => self.admit(&self.bypass_guard().read(sql, backend, &self.inner).await)?,
+                    None => Admission::default(),
+                };
+                Ok((admission, read.map(|read| read.built).filter(|_| takes_built::<C>())))
             }
         }
 
@@ -97,8 +91,7 @@ macro_rules! forward {
             }
 
             async fn execute<S: StatementBuilder>(&self, stmt: &S) -> Result<ExecResult, DbErr> {
-                self.ready(self.text_of_schema(stmt).as_deref()).await?;
-                match self.admit_built(stmt).await? {
+                match self.admit_statement(stmt).await? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.execute_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.execute(stmt)),
                 }
@@ -115,8 +108,7 @@ macro_rules! forward {
             }
 
             async fn query_one<S: StatementBuilder>(&self, stmt: &S) -> Result<Option<QueryResult>, DbErr> {
-                self.ready(self.text_of_schema(stmt).as_deref()).await?;
-                match self.admit_built(stmt).await? {
+                match self.admit_statement(stmt).await? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.query_one_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.query_one(stmt)),
                 }
@@ -128,8 +120,7 @@ macro_rules! forward {
             }
 
             async fn query_all<S: StatementBuilder>(&self, stmt: &S) -> Result<Vec<QueryResult>, DbErr> {
-                self.ready(self.text_of_schema(stmt).as_deref()).await?;
-                match self.admit_built(stmt).await? {
+                match self.admit_statement(stmt).await? {
                     (admission, Some(built)) => follow!(self, admission, executor => executor.query_all_raw(built)),
                     (admission, None) => follow!(self, admission, executor => executor.query_all(stmt)),
                 }
@@ -185,14 +176,15 @@ macro_rules! forward {
                 stmt: &S,
             ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
                 let backend = StreamTrait::get_database_backend(&self.inner);
-                let may_end = Self::IN_TRANSACTION && !is_query::<S>();
-                let looks = self.looks_at_statements() && may_write::<S>(backend);
-                let text = (may_end || looks).then(|| backend.build(stmt).sql);
-                let streaming = self.inner.stream(stmt);
+                let read = Read::of(stmt, backend, Self::IN_TRANSACTION, self.looks_at_statements());
+                let streaming = match &read {
+                    Some(read) if takes_built::<C>() => self.inner.stream_raw(read.built.clone()),
+                    _ => self.inner.stream(stmt),
+                };
                 Box::pin(async move {
-                    self.ready(text.as_deref().filter(|_| may_end)).await?;
-                    if let Some(text) = text.filter(|_| looks) {
-                        self.admit_streamed(&text).await?;
+                    self.ready(read.as_ref().and_then(Read::text_that_may_end)).await?;
+                    if let Some(sql) = read.as_ref().and_then(Read::text_that_may_write) {
+                        self.admit_streamed(sql).await?;
                     }
                     self.streams();
                     streaming.await
@@ -256,6 +248,38 @@ macro_rules! forward {
 forward!(StreamedConnection, C: TransactionTrait, C::Transaction: Send + 'static);
 forward!(StreamedTransaction,);
 
+/// A statement whose text is to be read before it runs.
+struct Read {
+    built: Statement,
+    may_end: bool,
+    may_write: bool,
+}
+
+impl Read {
+    /// `None` if nothing of it is to be read.
+    fn of<S: StatementBuilder>(statement: &S, backend: DbBackend, in_transaction: bool, looks: bool) -> Option<Self> {
+        let may_end = in_transaction && !is_query::<S>();
+        let may_write = looks && may_write::<S>(backend);
+        // SQLite runs all statements of one text: an expression may hold the end of one and the beginning of another.
+        let may_be_several = backend == DbBackend::Sqlite && (in_transaction || looks);
+        if !(may_end || may_write || may_be_several) {
+            return None;
+        }
+        let built = backend.build(statement);
+        let is_several = may_be_several && built.sql.contains(';');
+        let may_end = may_end || (in_transaction && is_several);
+        Some(Self { built, may_end, may_write: may_write || (looks && is_several) })
+    }
+
+    fn text_that_may_end(&self) -> Option<&str> {
+        self.may_end.then_some(&self.built.sql)
+    }
+
+    fn text_that_may_write(&self) -> Option<&str> {
+        self.may_write.then_some(&self.built.sql)
+    }
+}
+
 /// Whether statements of this type are SeaQuery's selects, inserts, updates and deletes, which end no transaction.
 fn is_query<S>() -> bool {
     const QUERIES: [&str; 5] =
@@ -313,4 +337,25 @@ where
     };
     ended.map_err(TransactionError::Connection)?;
     outcome.map_err(TransactionError::Transaction)
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::DbBackend;
+    use sea_orm::sea_query::{Expr, SelectStatement};
+
+    use super::Read;
+
+    #[test]
+    fn a_query_of_sqlite_that_may_be_several_statements_is_read() {
+        let select = |custom: &str| SelectStatement::new().expr(Expr::cust(custom.to_owned())).to_owned();
+        let several = select("1; DELETE FROM cake; SELECT 1");
+        let read = Read::of(&several, DbBackend::Sqlite, true, true).expect("it is built");
+        assert_eq!(read.text_that_may_end(), Some("SELECT 1; DELETE FROM cake; SELECT 1"));
+        assert_eq!(read.text_that_may_write(), Some("SELECT 1; DELETE FROM cake; SELECT 1"));
+        let one = Read::of(&select("1"), DbBackend::Sqlite, true, true).expect("it is built");
+        assert_eq!((one.text_that_may_end(), one.text_that_may_write()), (None, None));
+        assert!(Read::of(&several, DbBackend::Sqlite, false, false).is_none());
+        assert!(Read::of(&several, DbBackend::MySql, true, true).is_none(), "it refuses several in one");
+    }
 }

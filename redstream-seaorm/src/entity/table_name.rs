@@ -42,6 +42,15 @@ impl fmt::Display for TableName {
     }
 }
 
+/// PostgreSQL cuts names off behind so many bytes.
+const POSTGRES_NAME: usize = 63;
+
+/// What PostgreSQL leaves of a name that is too long for it; `None`: it is not.
+pub(crate) fn cut_off(name: &str) -> Option<&str> {
+    let end = (0..=POSTGRES_NAME).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    (name.len() > POSTGRES_NAME).then(|| &name[..end])
+}
+
 /// In lower case. Borrowed if it has no capitals, as nearly every name.
 pub(crate) fn folded(name: &str) -> Cow<'_, str> {
     let is_folded = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());

@@ -20,24 +20,42 @@ pub(crate) enum Control {
 
 /// What this text does to a transaction; `None` for nothing. Of several statements the worst counts.
 pub(crate) fn control(sql: &str, backend: DbBackend) -> Option<Control> {
-    let mut reader = Reader { tokens: Tokens::new(sql, backend), held: None, backend };
+    let (control, uncertain) = read_with(sql, backend, Tokens::new(sql, backend));
+    if uncertain == 0 { control } else { either_way(sql, backend, control, uncertain) }
+}
+
+/// With comments that only some servers run: the worse of what these do and what the others do.
+#[cold]
+fn either_way(sql: &str, backend: DbBackend, control: Option<Control>, uncertain: usize) -> Option<Control> {
+    let is_sure = |control: &Option<Control>| matches!(control, Some(Control::Explicit(_) | Control::Implicit(_)));
+    if is_sure(&control) {
+        return control;
+    }
+    let (other, _) = read_with(sql, backend, Tokens::skipping_versions(sql, backend));
+    // With several of them a server may run one and skip another.
+    let may_be_more = (uncertain > 1).then_some(Control::Unknown);
+    if is_sure(&other) { other } else { control.or(other).or(may_be_more) }
+}
+
+fn read_with<'a>(sql: &'a str, backend: DbBackend, tokens: Tokens<'a>) -> (Option<Control>, usize) {
+    let mut reader = Reader { tokens, held: None, backend };
     // A text of one statement says with its first words what it is.
     let only_one = !sql.trim_end().trim_end_matches(';').contains(';');
     let mut unknown = None;
     loop {
         match reader.statement() {
             Some(Control::Unknown) => unknown = Some(Control::Unknown),
-            Some(refused) => return Some(refused),
+            Some(refused) => return (Some(refused), reader.tokens.uncertain()),
             None => {}
         }
         if only_one || !reader.pass_to_the_next() {
-            return unknown;
+            return (unknown, reader.tokens.uncertain());
         }
     }
 }
 
 /// First words of what never ends a transaction of MySQL or MariaDB.
-const HARMLESS: [&str; 29] = [
+const HARMLESS: [&str; 27] = [
     "SELECT",
     "INSERT",
     "UPDATE",
@@ -54,8 +72,6 @@ const HARMLESS: [&str; 29] = [
     "EXPLAIN",
     "HELP",
     "USE",
-    "SAVEPOINT",
-    "RELEASE",
     "PREPARE",
     "DEALLOCATE",
     "HANDLER",
@@ -97,6 +113,9 @@ const COMMITTED: [&str; 25] = [
     "UNINSTALL",
     "UNLOCK",
 ];
+
+/// How the names of the savepoints begin that the driver sets.
+const OF_THE_DRIVER: &str = "_sqlx_savepoint";
 
 struct Reader<'a> {
     tokens: Tokens<'a>,
@@ -161,6 +180,9 @@ impl<'a> Reader<'a> {
                 token => break token,
             }
         };
+        if first.is_one_of(&["SAVEPOINT", "RELEASE"]) {
+            return self.savepoint(first);
+        }
         match self.backend {
             DbBackend::MySql => self.of_mysql(first),
             DbBackend::Postgres => self.of_postgres(first),
@@ -168,22 +190,46 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `SAVEPOINT a`, `RELEASE [SAVEPOINT] a`: harmless, unless the name is one of those that the driver gives to its own.
+    fn savepoint(&mut self, first: Token<'a>) -> Option<Control> {
+        let mut name = self.next_here()?.name()?;
+        if first.is("RELEASE") && name.eq_ignore_ascii_case("SAVEPOINT") {
+            name = self.next_here().and_then(Token::name).unwrap_or(name);
+        }
+        let begins_as_its = name.get(..OF_THE_DRIVER.len()).is_some_and(|of| of.eq_ignore_ascii_case(OF_THE_DRIVER));
+        // MariaDB compares names without accents.
+        let may_be_its = self.backend == DbBackend::MySql && name.starts_with('_') && !name.is_ascii();
+        (begins_as_its || may_be_its).then(|| Control::Explicit(format!("{} {name}", words([Some(first), None]))))
+    }
+
     fn of_postgres(&mut self, first: Token<'a>) -> Option<Control> {
         if first.is("PREPARE") {
             let second = self.next_here()?;
             return second.is("TRANSACTION").then(|| Control::Explicit(words([Some(first), Some(second)])));
         }
-        if first.is("CREATE")
-            && self.defines(&["OR", "REPLACE"], &["FUNCTION", "PROCEDURE"])
-            && self.follows(&["BEGIN"])
-        {
-            if self.next_here().is_some_and(|token| token.is("ATOMIC")) {
+        if first.is("CREATE") && self.defines(&["OR", "REPLACE"], &["FUNCTION", "PROCEDURE"]) {
+            if self.begins_atomic() {
                 self.pass_body();
             }
             return None;
         }
         let controls = ["COMMIT", "END", "ROLLBACK", "ABORT", "BEGIN", "START"];
         first.is_one_of(&controls).then(|| self.explicit(first))
+    }
+
+    /// Goes behind `BEGIN ATOMIC`. An argument may be called so, too, but stands in parentheses.
+    fn begins_atomic(&mut self) -> bool {
+        let (mut parens, mut is_begin) = (0_usize, false);
+        while let Some(token) = self.next_here() {
+            match token {
+                Token::Sign(b'(') => parens += 1,
+                Token::Sign(b')') => parens = parens.saturating_sub(1),
+                _ if is_begin && token.is("ATOMIC") => return true,
+                _ => {}
+            }
+            is_begin = parens == 0 && token.is("BEGIN");
+        }
+        false
     }
 
     fn of_sqlite(&mut self, first: Token<'a>) -> Option<Control> {

@@ -34,6 +34,8 @@ pub(crate) struct Unread<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading<'a> {
     pub(crate) writes: Vec<Write<'a>>,
+    /// Tables that it drops, where that deletes rows of others: of what they are partitions or heirs of.
+    pub(crate) drops: Vec<Write<'a>>,
     /// The first statement that may write any table.
     pub(crate) unread: Option<Unread<'a>>,
 }
@@ -55,6 +57,7 @@ fn either_way<'a>(sql: &'a str, backend: DbBackend, mut reading: Reading<'a>, un
     }
     let more = other.writes.into_iter().filter(|write| !reading.writes.contains(write)).collect::<Vec<_>>();
     reading.writes.extend(more);
+    reading.drops.extend(other.drops);
     reading
 }
 
@@ -69,11 +72,14 @@ fn read_with<'a>(sql: &'a str, backend: DbBackend, tokens: Tokens<'a>) -> (Readi
             break;
         }
     }
-    if reader.tokens.is_cut_off() {
+    if reader.tokens.is_cut_off() || (backend == DbBackend::Postgres && wrappers::may_set_config(sql)) {
         reader.not_understood();
     }
     (reader.reading, reader.tokens.uncertain())
 }
+
+/// PostgreSQL's setting that says whether a backslash escapes in a string.
+const CONFORMING: &str = "standard_conforming_strings";
 
 /// How deep statements are read within statements.
 const NESTED: u8 = 32;
@@ -136,6 +142,12 @@ impl<'a> Reader<'a> {
     /// Uses up the next token if the statement has one.
     fn next_of_statement(&mut self) -> Option<Token<'a>> {
         if self.peek() == Some(Token::Sign(b';')) { None } else { self.next() }
+    }
+
+    /// A reader of the same text, to look ahead of this one. What it finds is its own.
+    fn ahead(&self) -> Reader<'a> {
+        let Self { backend, parens, nested, head, held, .. } = *self;
+        Reader { tokens: self.tokens.clone(), held, backend, parens, nested, head, reading: Reading::default() }
     }
 
     /// Goes behind the parentheses that were opened since so many were, or to the end of the statement.

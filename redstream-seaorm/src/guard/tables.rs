@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use foldhash::fast::RandomState;
 use sea_orm::EntityTrait;
 
-use crate::entity::table_name::{TableName, folded, same};
+use crate::entity::table_name::{TableName, cut_off, folded, same};
 
 /// A streamed entity, as its derive makes it known when the program is linked: so the guard knows of a table of which
 /// nobody has saved anything yet.
@@ -76,6 +76,13 @@ impl Tables {
 
 impl Known {
     fn add(&mut self, schema: Option<&str>, table: &str) {
+        self.add_name(schema, table);
+        if let Some(cut) = cut_off(table) {
+            self.add_name(schema, cut);
+        }
+    }
+
+    fn add_name(&mut self, schema: Option<&str>, table: &str) {
         let schemas = self.schemas.entry(folded(table).into_owned()).or_default();
         let schema = schema.map(|schema| folded(schema).into_owned());
         if !schemas.contains(&schema) {
@@ -106,10 +113,31 @@ impl Target<'_> {
             (Some(_), None) => self.is_alone,
             (None, Some(_)) => !self.is_named,
         };
-        in_its_schema && same(&permit.table, self.table)
+        let is_its_name = |name: &str| same(name, self.table);
+        in_its_schema && (is_its_name(&permit.table) || cut_off(&permit.table).is_some_and(is_its_name))
     }
 
     pub(crate) fn name(&self) -> TableName {
         TableName::new(self.schema, self.table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Known, Tables};
+    use crate::entity::table_name::TableName;
+    use std::sync::RwLock;
+
+    #[test]
+    fn a_long_name_is_known_as_postgres_cuts_it() {
+        let (long, cut) = ("a".repeat(70), "A".repeat(63));
+        let mut known = Known::default();
+        known.add(None, &long);
+        let tables = Tables(RwLock::new(known));
+        let found = tables.find(None, &cut).expect("a streamed table");
+        assert!(found.is_answered_by(&TableName::new(None, &long)));
+        assert!(!found.is_answered_by(&TableName::new(None, &cut[..62])));
+        assert!(tables.find(None, &cut[..62]).is_none());
+        assert!(tables.find(None, &long).is_some());
     }
 }

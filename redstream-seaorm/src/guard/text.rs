@@ -8,14 +8,17 @@ use sea_orm::DbBackend;
 use super::statements::{Reading, Write, read};
 use super::tables::{Tables, Target};
 use super::views::Behind;
-use crate::entity::table_name::TableName;
+use crate::entity::table_name::{TableName, same};
+
+/// The verb of what is dropped.
+const DROP: &str = "DROP";
 
 /// Texts that begin with these and hold one statement define nothing.
 const DEFINE_NOTHING: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
 
 /// A text without any of these changes no view.
-const DEFINITIONS: [&str; 10] =
-    ["VIEW", "RENAME", "TRIGGER", "RULE", "INHERIT", "PARTITION", "ATTACH", "DETACH", "SCHEMA", "USE "];
+const DEFINITIONS: [&str; 9] =
+    ["VIEW", "RENAME", "TRIGGER", "RULE", "INHERIT", "PARTITION", "ATTACH", "DETACH", "SCHEMA"];
 
 #[derive(Debug)]
 pub(crate) struct Text<'a> {
@@ -41,7 +44,8 @@ pub(super) struct Found<'t> {
 
 impl<'a> Text<'a> {
     pub(crate) fn read(sql: &'a str, backend: DbBackend) -> Self {
-        let Reading { writes, unread } = read(sql, backend);
+        let Reading { mut writes, drops, unread } = read(sql, backend);
+        writes.extend(drops);
         let defines = unread.is_some() || may_define(sql);
         let unread = unread.map(|unread| unread.statement);
         Self { sql, backend, writes, behind: Vec::new(), unread, defines }
@@ -49,13 +53,16 @@ impl<'a> Text<'a> {
 
     /// Each streamed table that it writes, once for each write of it.
     pub(super) fn found<'t>(&'t self, tables: &'t Tables) -> impl Iterator<Item = Found<'t>> {
-        let named = self.writes.iter().filter_map(|write| {
+        // Of a table that is dropped, only what is behind it is written.
+        let named = self.writes.iter().filter(|write| write.verb != DROP).filter_map(|write| {
             let target = tables.find(write.schema.as_deref(), &write.table)?;
             Some(Found { target, verb: write.verb, through: None })
         });
         let behind = self.behind.iter().flat_map(|(at, behind)| {
             let write = &self.writes[*at];
-            let targets = behind.tables.iter().filter_map(|table| tables.find(table.schema.as_deref(), &table.table));
+            let goes = |table: &&TableName| write.verb == DROP && same(&table.table, &write.table);
+            let others = behind.tables.iter().filter(move |table| !goes(table));
+            let targets = others.filter_map(|table| tables.find(table.schema.as_deref(), &table.table));
             targets.map(move |target| Found { target, verb: write.verb, through: Some(write) })
         });
         named.chain(behind)
@@ -64,7 +71,9 @@ impl<'a> Text<'a> {
     /// Notes what is behind the relation of a write.
     pub(super) fn resolve(&mut self, at: usize, behind: Arc<Behind>) {
         // What it makes before it writes it is not there to be asked about.
-        let may_make_it = behind.tables.is_empty() && self.defines && self.names_twice(&self.writes[at].table);
+        let is_dropped = self.writes[at].verb == DROP;
+        let may_make_it =
+            !is_dropped && behind.tables.is_empty() && self.defines && self.names_twice(&self.writes[at].table);
         if behind.hidden || may_make_it {
             self.unread.get_or_insert(self.sql.into());
         }
@@ -94,5 +103,31 @@ fn may_define(sql: &str) -> bool {
         return false;
     }
     let sql = sql.to_ascii_uppercase();
-    DEFINITIONS.iter().any(|word| sql.contains(word))
+    DEFINITIONS.iter().any(|word| sql.contains(word)) || holds_use(&sql)
+}
+
+/// Whether the word USE is in it, which may have no blank behind it.
+fn holds_use(sql: &str) -> bool {
+    let is_of_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let bytes = sql.as_bytes();
+    sql.match_indices("USE").any(|(at, word)| {
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        // A version comment may stand right before it: `/*!50000USE a*/`.
+        !is_of_word(before.filter(|byte| !byte.is_ascii_digit())) && !is_of_word(bytes.get(at + word.len()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_define;
+
+    #[test]
+    fn a_change_of_the_database_is_a_change_of_what_names_mean() {
+        for sql in ["USE db", "use`db`", "USE/**/db", "SELECT 1;USE\ndb", "/*!50000USE`db`*/", "USE\"db\""] {
+            assert!(may_define(sql), "{sql}");
+        }
+        for sql in ["ALTER TABLE house ADD x int", "DROP USER used", "SELECT 1; SELECT my_use"] {
+            assert!(!may_define(sql), "{sql}");
+        }
+    }
 }

@@ -43,6 +43,7 @@ impl<'a> Token<'a> {
 }
 
 /// Reads a text token by token, and allocates nothing.
+#[derive(Clone)]
 pub(super) struct Tokens<'a> {
     sql: &'a str,
     at: usize,

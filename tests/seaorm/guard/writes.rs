@@ -54,7 +54,7 @@ impl Texts<'_> {
             1 => self.words(&["DELETE", "FROM", &only, &condition]),
             2 => self.words(&["UPDATE", &table, "*", "AS", "x", "SET", "v", "=", "9"]),
             3 => self.words(&["TRUNCATE", &table, ",", "ONLY", &another]),
-            4 => self.words(&["TRUNCATE", "TABLE", &only, "CASCADE"]),
+            4 => self.words(&["TRUNCATE", "TABLE", &only, "RESTRICT"]),
             5 => {
                 let body = self.words(&["USING (SELECT 1 AS n) s ON true WHEN", "MATCHED", "THEN", "DELETE"]);
                 self.words(&["MERGE", "INTO", &table, &body])

@@ -77,6 +77,12 @@ fn the_end_of_a_body_is_no_end_of_a_transaction() {
     let trigger = "CREATE TRIGGER a AFTER INSERT ON b BEGIN UPDATE c SET d = CASE WHEN 1 THEN 2 END; SELECT 1; END";
     assert_eq!(control(trigger, Sqlite), None);
     assert_eq!(control(&format!("{trigger}; COMMIT"), Sqlite), explicit("COMMIT"));
+    for arguments in ["f(begin atomic)", "f(a int DEFAULT (1), begin atomic)", "begin()"] {
+        let sql = format!("CREATE FUNCTION {arguments} RETURNS int LANGUAGE sql AS $$SELECT 1$$; COMMIT; END");
+        assert_eq!(control(&sql, Postgres), explicit("COMMIT"), "{sql}");
+    }
+    let function = "CREATE FUNCTION begin() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END";
+    assert_eq!(control(function, Postgres), None);
     let function = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END";
     assert_eq!(control(function, Postgres), None);
     assert_eq!(control(&format!("{function}; COMMIT"), Postgres), explicit("COMMIT"));
@@ -112,5 +118,45 @@ fn what_mariadb_may_commit_is_told_apart() {
         "SOMETHING NEW",
     ] {
         assert_eq!(control(sql, MySql), Some(Control::Unknown), "{sql}");
+    }
+}
+
+#[test]
+fn comments_that_only_some_servers_run_are_read_both_ways() {
+    for (sql, words) in [
+        ("/*!80000 SELECT */ COMMIT", "COMMIT"),
+        ("/*M!100100 SELECT 1 */ COMMIT", "COMMIT"),
+        ("/*!99999 SELECT 1; */ COMMIT", "COMMIT"),
+        ("/*!80000 COMMIT */", "COMMIT"),
+        ("SELECT 1 /*!80000 + ';' */; COMMIT", "COMMIT"),
+    ] {
+        assert_eq!(control(sql, MySql), explicit(words), "{sql}");
+    }
+    assert_eq!(control("/*!80000 SELECT */ CREATE TABLE a (b int)", MySql), implicit("CREATE TABLE"));
+    assert_eq!(control("/*!80000 SELECT */ CALL a()", MySql), Some(Control::Unknown));
+    assert_eq!(control("/*!80000 SELECT */ /*!50701 SELECT */ SELECT 1", MySql), Some(Control::Unknown));
+    assert_eq!(control("SELECT /*!80000 + */ 1", MySql), None);
+}
+
+#[test]
+fn savepoints_of_the_driver_are_left_to_it() {
+    let quoted = [(MySql, "`_sqlx_savepoint_1`"), (Postgres, "\"_sqlx_savepoint_1\""), (Sqlite, "[_sqlx_savepoint_1]")];
+    for (backend, quoted) in quoted {
+        for name in ["_sqlx_savepoint_1", "_SQLX_Savepoint_1", quoted] {
+            for head in ["SAVEPOINT", "RELEASE SAVEPOINT", "release", "SELECT 1; SAVEPOINT", "ROLLBACK TO"] {
+                let sql = format!("{head} {name}");
+                assert!(matches!(control(&sql, backend), Some(Control::Explicit(_))), "{sql} on {backend:?}");
+            }
+        }
+        assert_eq!(control("SAVEPOINT _sqlx", backend), None);
+    }
+    for (backend, name) in [
+        (Sqlite, "'_sqlx_savepoint_1'"),
+        (Postgres, "U&\"_sqlx\\005fsavepoint_1\""),
+        (MySql, "/*! */ _sqlx_savepoint_1"),
+        (MySql, "_sqlx_sävepoint_1"),
+    ] {
+        let sql = format!("SAVEPOINT {name}");
+        assert!(matches!(control(&sql, backend), Some(Control::Explicit(_))), "{sql} on {backend:?}");
     }
 }

@@ -5,28 +5,99 @@ use std::borrow::Cow;
 use sea_orm::DbBackend;
 
 use super::super::tokens::Token;
-use super::Reader;
+use super::{CONFORMING, Reader};
 
 impl Reader<'_> {
     /// What is within the body of a trigger or a procedure does not run now, and has semicolons of its own.
     pub(super) fn create(&mut self) {
         let mut replaces = false;
+        // Nothing but `OR REPLACE` was read.
+        let mut is_kind = true;
         while let Some(token) = self.next_of_statement() {
-            if token.is_one_of(&["TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"]) {
-                return match self.backend {
-                    DbBackend::Sqlite => self.pass_body(false),
-                    DbBackend::Postgres => self.pass_atomic_body(),
-                    _ => self.pass_mysql_body(),
+            let is_routine = token.is_one_of(&["PROCEDURE", "FUNCTION"]);
+            if is_routine || token.is_one_of(&["TRIGGER", "EVENT", "PACKAGE"]) {
+                return match (self.backend, token) {
+                    (DbBackend::Sqlite, _) => self.pass_body(false),
+                    (DbBackend::MySql, Token::Word(kind)) => self.pass_mysql_body(kind),
+                    // `CREATE RULE function AS …` has none.
+                    _ if is_routine && is_kind => self.pass_atomic_body(),
+                    _ => {}
                 };
             }
+            is_kind &= token.is_one_of(&["OR", "REPLACE"]);
             replaces |= token.is("REPLACE");
             if token.is("TABLE") && replaces && self.backend == DbBackend::MySql {
                 return self.table("REPLACE");
             }
-            if self.backend == DbBackend::Postgres && token.is_one_of(&["TABLE", "MATERIALIZED"]) {
+            if token.is("TABLE") {
+                return self.created_table();
+            }
+            if self.backend == DbBackend::Postgres && token.is("MATERIALIZED") {
                 return self.writes_in_parentheses();
             }
-            if token.is_one_of(&["TABLE", "INDEX", "VIEW"]) {
+            if token.is_one_of(&["INDEX", "VIEW"]) {
+                return;
+            }
+        }
+    }
+
+    /// `CREATE TABLE a [(…)] [AS] SELECT …` writes the table that it makes.
+    fn created_table(&mut self) {
+        if self.took("IF") {
+            self.took("NOT");
+            self.took("EXISTS");
+        }
+        let Some(name) = self.name() else { return };
+        let mut ahead = self.ahead();
+        let (base, mut before) = (ahead.parens, None);
+        let is_filled = loop {
+            let Some(token) = ahead.next_of_statement() else { break false };
+            let is_behind_paren = before == Some(Token::Sign(b'('));
+            let is_outside = ahead.parens == base;
+            let begins_query = is_outside && token.is("AS")
+                || token.is("SELECT")
+                || (is_outside || is_behind_paren)
+                    && self.backend == DbBackend::MySql
+                    && token.is_one_of(&["VALUES", "TABLE"]);
+            if begins_query && before != Some(Token::Sign(b'.')) {
+                break true;
+            }
+            before = Some(token);
+        };
+        if is_filled {
+            self.write("CREATE", name);
+            if self.backend == DbBackend::Postgres {
+                self.writes_in_parentheses();
+            }
+        }
+    }
+
+    /// In PostgreSQL, `DROP TABLE a, b` deletes the rows of what they are partitions or heirs of. That the table itself goes is no
+    /// write of it.
+    pub(super) fn dropped(&mut self) {
+        if self.took("OWNED") {
+            return self.not_understood();
+        }
+        if self.took("SCHEMA") {
+            while let Some(token) = self.next_of_statement() {
+                if token.is("CASCADE") {
+                    self.not_understood();
+                }
+            }
+            return;
+        }
+        self.took("FOREIGN");
+        if !self.took("TABLE") {
+            return;
+        }
+        if self.took("IF") {
+            self.took("EXISTS");
+        }
+        loop {
+            let Some((schema, table)) = self.name() else { return self.not_understood() };
+            let dropped = self.as_stored("DROP", (schema, table));
+            self.reading.drops.push(dropped);
+            if !self.took_sign(b',') {
                 return;
             }
         }
@@ -44,37 +115,45 @@ impl Reader<'_> {
         self.not_understood();
     }
 
-    /// PostgreSQL's body is a string, or stands between `BEGIN ATOMIC` and `END`.
+    /// PostgreSQL's body is a string, or stands between `BEGIN ATOMIC` and `END`. An argument may be called `begin`, too.
     fn pass_atomic_body(&mut self) {
         while let Some(token) = self.next_of_statement() {
-            if token.is("BEGIN") && self.took("ATOMIC") {
+            if token.is("BEGIN") && self.parens == 0 && self.took("ATOMIC") {
                 return self.pass_body(true);
             }
         }
     }
 
-    /// One statement, or a block. Blocks and `CASE` end with `END`, others with `END IF` and the like.
-    fn pass_mysql_body(&mut self) {
-        let mut depth = 0_usize;
-        let mut before = None;
+    /// One statement, or a block. Blocks and `CASE` end with `END`, others with `END IF` and the like. If a `BEGIN` may be a name,
+    /// all that follows is read as if it ran.
+    fn pass_mysql_body(&mut self, kind: &str) {
+        let mut place = Place::new(kind);
+        let (mut depth, mut cases) = (0_usize, 0_usize);
         while let Some(token) = self.peek() {
             if token == Token::Sign(b';') && depth == 0 {
                 return;
             }
             self.next();
             if token.is("BEGIN") {
-                // Otherwise it may be the name of a column, which ends nowhere.
-                if before.is_some_and(|before: Token<'_>| !may_stand_before_a_block(before)) {
+                if cases > 0 || self.parens > 0 || !place.is_of_block() {
                     return self.not_understood();
                 }
                 depth += 1;
             } else if token.is("CASE") {
-                depth += 1;
-            } else if token.is("END") && !self.took_one_of(&["IF", "LOOP", "WHILE", "REPEAT", "FOR"]) {
-                self.took("CASE");
-                depth = depth.saturating_sub(1);
+                if place.is_first() {
+                    depth += 1;
+                } else {
+                    cases += 1;
+                }
+            } else if token.is("END") {
+                if cases > 0 {
+                    cases -= 1;
+                } else if !self.took_one_of(&["IF", "LOOP", "WHILE", "REPEAT", "FOR"]) {
+                    self.took("CASE");
+                    depth = depth.saturating_sub(1);
+                }
             }
-            before = Some(token);
+            place.pass(token, self.parens + cases);
         }
         if depth > 0 {
             self.not_understood();
@@ -83,10 +162,18 @@ impl Reader<'_> {
 
     /// `ALTER TABLE a RENAME TO b` and what else changes the rows that a name stands for.
     pub(super) fn alter(&mut self) {
-        loop {
+        let mut ignores = false;
+        let is_index = loop {
             let Some(token) = self.next_of_statement() else { return };
-            if token.is_one_of(&["TABLE", "VIEW"]) {
-                break;
+            // PostgreSQL renames tables as indexes, too.
+            let is_index = self.backend == DbBackend::Postgres && token.is("INDEX");
+            if is_index || token.is_one_of(&["TABLE", "VIEW"]) {
+                break is_index;
+            }
+            ignores |= token.is("IGNORE");
+            let is_setting = |name: std::borrow::Cow<'_, str>| name.eq_ignore_ascii_case(CONFORMING);
+            if self.backend == DbBackend::Postgres && token.name().is_some_and(is_setting) {
+                return self.not_understood();
             }
             if token.is_one_of(&["SCHEMA", "DATABASE"]) {
                 while let Some(token) = self.next_of_statement() {
@@ -96,13 +183,20 @@ impl Reader<'_> {
                 }
                 return;
             }
-        }
+        };
         if self.took("IF") {
             self.took("EXISTS");
         }
-        self.took("ONLY");
+        if !is_index {
+            self.took("ONLY");
+        }
         let Some(table) = self.name() else { return };
+        if ignores && self.backend == DbBackend::MySql {
+            // It drops the rows that a new key has twice.
+            self.write("ALTER", table.clone());
+        }
         let mut before = None;
+        let mut sets_type = false;
         while let Some(token) = self.next_of_statement() {
             let verb = if token.is("RENAME") { "RENAME" } else { "ALTER" };
             let is_partition = self.peek().is_some_and(|token| token.is("PARTITION"));
@@ -134,6 +228,22 @@ impl Reader<'_> {
                     }
                 }
                 self.table(verb);
+            } else if token.is("INHERIT") && self.backend == DbBackend::Postgres {
+                self.write(verb, table.clone());
+                self.table(verb);
+            } else if token.is_one_of(&["DISCARD", "IMPORT"]) && self.took("TABLESPACE") {
+                self.write(verb, table.clone());
+            } else if sets_type && token.is("USING") {
+                // `ALTER COLUMN a TYPE int USING b`
+                sets_type = false;
+                self.write(verb, table.clone());
+            } else if token.is_one_of(&["TYPE", "EXPRESSION"]) && self.backend == DbBackend::Postgres {
+                sets_type = true;
+                if before.is_some_and(|before: Token<'_>| before.is("SET")) && token.is("EXPRESSION") {
+                    self.write(verb, table.clone());
+                }
+            } else if token == Token::Sign(b',') && self.parens == 0 {
+                sets_type = false;
             } else if token.is("SCHEMA") && before.is_some_and(|before: Token<'_>| before.is("SET")) {
                 let schema = self.next_of_statement().and_then(Token::name);
                 self.write("RENAME", table.clone());
@@ -144,13 +254,123 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a statement begins behind it.
-fn may_stand_before_a_block(token: Token<'_>) -> bool {
-    const NOT: [&str; 14] =
-        ["SELECT", "FROM", "JOIN", "INTO", "UPDATE", "SET", "WHERE", "AND", "OR", "ON", "BY", "AS", "NOT", "CALL"];
-    match token {
-        Token::Word(_) => !token.is_one_of(&NOT),
-        Token::Quoted(_) => true,
-        Token::Sign(sign) => matches!(sign, b';' | b')' | b':' | b'\''),
+/// Where in a routine of MariaDB a reader is.
+enum Place {
+    /// Before this word, behind which a statement may begin; `)` is that of the arguments.
+    Header(&'static str),
+    /// Behind what stands before a statement: the end of another one, `THEN`, a label.
+    First,
+    /// Within a statement.
+    Within,
+    /// In a statement that has others within: `IF a THEN …`, `FOR a IN b DO …`.
+    Compound,
+    /// Behind `DECLARE`.
+    Declare,
+    /// Before a condition of a handler, which may have any name.
+    Condition,
+    /// Behind the arguments of a routine, or behind `DECLARE … HANDLER`: what is no statement may follow.
+    BeforeFirst,
+}
+
+impl Place {
+    fn new(kind: &str) -> Self {
+        match kind.len() {
+            5 => Self::Header("DO"),
+            7 if kind.eq_ignore_ascii_case("TRIGGER") => Self::Header("ROW"),
+            _ => Self::Header(")"),
+        }
     }
+
+    /// Whether a statement may begin here.
+    fn is_first(&self) -> bool {
+        matches!(self, Self::First)
+    }
+
+    /// Whether a `BEGIN` here is that of a block, and no name.
+    fn is_of_block(&self) -> bool {
+        matches!(self, Self::First | Self::BeforeFirst)
+    }
+
+    /// Goes behind a token; `nested`: in how many parentheses and expressions it stands.
+    fn pass(&mut self, token: Token<'_>, nested: usize) {
+        const BEFORE: [&str; 5] = ["THEN", "ELSE", "DO", "LOOP", "REPEAT"];
+        const COMPOUND: [&str; 8] = ["IF", "ELSEIF", "CASE", "WHEN", "WHILE", "FOR", "UNTIL", "END"];
+        let is_plain = nested == 0;
+        *self = match self {
+            Self::Header(")") if is_plain && token == Token::Sign(b')') => Self::BeforeFirst,
+            Self::Header("FOR") if token.is("FOR") => Self::Condition,
+            Self::Header(word) if token.is(word) => Self::BeforeFirst,
+            Self::Header(_) => return,
+            _ if is_plain && (token == Token::Sign(b';') || token.is("BEGIN")) => Self::First,
+            Self::First if token.is("DECLARE") => Self::Declare,
+            Self::First if token.is_one_of(&COMPOUND) => Self::Compound,
+            Self::First if token.is_one_of(&["ELSE", "LOOP", "REPEAT"]) => return,
+            Self::Compound if is_plain && token.is_one_of(&BEFORE) => Self::First,
+            Self::Declare if token.is("HANDLER") => Self::Header("FOR"),
+            Self::Condition => Self::BeforeFirst,
+            Self::BeforeFirst if token == Token::Sign(b',') => Self::Condition,
+            Self::Compound | Self::Declare => return,
+            // A label.
+            Self::Within | Self::BeforeFirst if token == Token::Sign(b':') => Self::First,
+            Self::BeforeFirst if !begins_statement(token) => return,
+            _ => Self::Within,
+        };
+    }
+}
+
+/// Whether such a word may begin a statement of a routine.
+fn begins_statement(token: Token<'_>) -> bool {
+    const HEADS: [&str; 50] = [
+        "IF",
+        "CASE",
+        "WHILE",
+        "LOOP",
+        "REPEAT",
+        "FOR",
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "REPLACE",
+        "WITH",
+        "VALUES",
+        "TABLE",
+        "LOAD",
+        "DO",
+        "SHOW",
+        "DESCRIBE",
+        "DESC",
+        "EXPLAIN",
+        "SAVEPOINT",
+        "RELEASE",
+        "PREPARE",
+        "DEALLOCATE",
+        "EXECUTE",
+        "HANDLER",
+        "CHECKSUM",
+        "GET",
+        "SIGNAL",
+        "RESIGNAL",
+        "KILL",
+        "SET",
+        "ANALYZE",
+        "CALL",
+        "RETURN",
+        "ALTER",
+        "CREATE",
+        "DROP",
+        "RENAME",
+        "TRUNCATE",
+        "LOCK",
+        "OPTIMIZE",
+        "CHECK",
+        "REPAIR",
+        "OPEN",
+        "CLOSE",
+        "FETCH",
+        "LEAVE",
+        "ITERATE",
+        "ROLLBACK",
+    ];
+    token.is_one_of(&HEADS)
 }

@@ -75,7 +75,12 @@ impl<'a> Reader<'a> {
         let is = |keyword: &str| head.eq_ignore_ascii_case(keyword);
         let (is_mysql, is_postgres) = (self.backend == DbBackend::MySql, self.backend == DbBackend::Postgres);
         match head.len() {
-            6 if is("SELECT") => {}
+            6 if is("SELECT") => {
+                if is_postgres {
+                    self.selected();
+                }
+            }
+            4 if is("DROP") && is_postgres => self.dropped(),
             6 if is("INSERT") => self.inserted("INSERT"),
             6 if is("UPDATE") => self.updated(),
             6 if is("DELETE") => self.deleted(),

@@ -6,12 +6,18 @@ use sea_orm::DbBackend;
 
 use super::super::tokens::Token;
 use super::{Reader, Write};
+use crate::entity::table_name::cut_off;
 
 /// A schema, and a table in it.
 pub(super) type Name<'a> = (Option<Cow<'a, str>>, Cow<'a, str>);
 
-/// PostgreSQL cuts names off behind so many bytes.
-const POSTGRES_NAME: usize = 63;
+/// The name as PostgreSQL cuts it.
+fn cut(name: Cow<'_, str>) -> Cow<'_, str> {
+    match cut_off(&name) {
+        Some(cut) => Cow::Owned(cut.to_owned()),
+        None => name,
+    }
+}
 
 impl<'a> Reader<'a> {
     /// `[schema .] table`
@@ -35,13 +41,22 @@ impl<'a> Reader<'a> {
         Some((schema, table))
     }
 
-    pub(super) fn write(&mut self, verb: &'static str, (schema, table): Name<'a>) {
-        if self.backend == DbBackend::Postgres && table.len() > POSTGRES_NAME {
-            let end = (0..=POSTGRES_NAME).rev().find(|end| table.is_char_boundary(*end)).unwrap_or(0);
-            let table = Cow::Owned(table[..end].to_owned());
-            self.reading.writes.push(Write { verb, schema: schema.clone(), table });
+    pub(super) fn write(&mut self, verb: &'static str, name: Name<'a>) {
+        let write = self.as_stored(verb, name);
+        // A rule on it sets what is written to it.
+        if self.backend == DbBackend::Postgres && write.table.eq_ignore_ascii_case("pg_settings") {
+            self.not_understood();
         }
-        self.reading.writes.push(Write { verb, schema, table });
+        self.reading.writes.push(write);
+    }
+
+    /// The write of a table by the name that the database has for it.
+    pub(super) fn as_stored(&self, verb: &'static str, (schema, table): Name<'a>) -> Write<'a> {
+        if self.backend == DbBackend::Postgres {
+            Write { verb, schema: schema.map(cut), table: cut(table) }
+        } else {
+            Write { verb, schema, table }
+        }
     }
 
     /// The table that stands next, noted as written.
@@ -124,11 +139,21 @@ impl<'a> Reader<'a> {
     /// Statements that write and stand in parentheses: in PostgreSQL each common table expression may be one, and the one of an
     /// INSERT stands behind its table.
     pub(super) fn writes_in_parentheses(&mut self) {
+        let parens = self.parens;
         while let Some(token) = self.next_of_statement() {
+            if self.parens < parens {
+                // It was a part of another one.
+                return;
+            }
             if token.is("EXECUTE") {
                 self.not_understood();
             }
             if token != Token::Sign(b'(') {
+                continue;
+            }
+            // A common table expression may have its own.
+            if self.took("WITH") {
+                self.with();
                 continue;
             }
             // A column may be called so, too: `(delete, x)`.
@@ -145,6 +170,39 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+impl Reader<'_> {
+    /// `SELECT … INTO [TABLE] cities FROM …` of PostgreSQL makes a table.
+    pub(super) fn selected(&mut self) {
+        if !may_hold(self.tokens.rest(), *b"into") {
+            return;
+        }
+        let parens = self.parens;
+        // Behind a dot and behind AS, a keyword is a name.
+        let mut is_name = false;
+        while let Some(token) = self.next_of_statement() {
+            if self.parens < parens {
+                return;
+            }
+            if token.is("INTO") && !is_name {
+                while self.took_one_of(&["TEMPORARY", "TEMP", "LOCAL", "GLOBAL", "UNLOGGED", "TABLE"]) {}
+                return self.table("CREATE");
+            }
+            is_name = token == Token::Sign(b'.') || (token.is("AS") && !is_name);
+        }
+    }
+}
+
+/// Whether these four letters may be in it, in either case; quick.
+pub(super) fn may_hold(text: &str, [a, b, c, d]: [u8; 4]) -> bool {
+    let bytes = text.as_bytes();
+    let [Some(second), Some(third), Some(fourth)] = [1, 2, 3].map(|at| bytes.get(at..)) else { return false };
+    let fours = bytes.iter().zip(second).zip(third).zip(fourth);
+    #[expect(clippy::needless_bitwise_bool, reason = "without branches, the compiler compares many bytes at once")]
+    fours.fold(false, |found, (((w, x), y), z)| {
+        found | ((w | 0x20 == a) & (x | 0x20 == b) & (y | 0x20 == c) & (z | 0x20 == d))
+    })
 }
 
 /// Whether the keyword WITH may be in it; quick.

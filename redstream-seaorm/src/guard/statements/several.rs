@@ -74,6 +74,7 @@ impl<'a> Reader<'a> {
     /// The tables of `a, b AS c JOIN (d, e) ON …`, up to `SET`, `WHERE` and the like.
     fn references(&mut self, mut found: impl FnMut(&mut Self, Reference<'a>)) {
         let mut is_due = true;
+        let mut is_number = false;
         while let Some(token) = self.peek() {
             match token {
                 Token::Sign(b'(') if is_due => {
@@ -104,9 +105,23 @@ impl<'a> Reader<'a> {
                     self.pass_parens_to(parens);
                 }
                 Token::Sign(b';') => return,
-                _ if token.is_one_of(&["SET", "WHERE", "ORDER", "LIMIT", "RETURNING"]) => return,
+                // `p.order`, `@order`: a keyword is a name there. `1.` is a number.
+                Token::Sign(b'.' | b'@') if !is_number => {
+                    self.next();
+                    if self.peek().is_some_and(|token| token.name().is_some()) {
+                        self.next();
+                    }
+                }
+                _ if token.is_one_of(&["SET", "WHERE", "ORDER", "LIMIT"]) => return,
+                // `USE INDEX FOR ORDER BY (a)`
+                _ if token.is("FOR") => {
+                    self.next();
+                    self.took_one_of(&["JOIN", "ORDER", "GROUP"]);
+                    self.took("BY");
+                }
                 _ => {
                     is_due = token == Token::Sign(b',') || token.is_one_of(&["JOIN", "STRAIGHT_JOIN"]);
+                    is_number = is_digits(token);
                     self.next();
                 }
             }
@@ -155,7 +170,14 @@ impl<'a> Reader<'a> {
             self.relation("TRUNCATE");
             self.took_sign(b'*');
             if !self.took_sign(b',') {
-                return;
+                break;
+            }
+        }
+        // With it, tables that the text does not name are emptied.
+        while self.backend == DbBackend::Postgres {
+            let Some(token) = self.next_of_statement() else { return };
+            if token.is("CASCADE") {
+                return self.not_understood();
             }
         }
     }
@@ -180,4 +202,8 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+fn is_digits(token: Token<'_>) -> bool {
+    matches!(token, Token::Word(word) if word.bytes().all(|byte| byte.is_ascii_digit()))
 }

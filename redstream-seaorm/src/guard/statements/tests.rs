@@ -60,6 +60,37 @@ fn statements_that_only_read_or_define_are_not() {
 }
 
 #[test]
+fn a_table_that_is_made_of_rows_is_written() {
+    let cases = [
+        ("CREATE TABLE cake AS SELECT 1", "CREATE cake"),
+        ("CREATE TABLE IF NOT EXISTS s.cake AS SELECT * FROM b", "CREATE cake"),
+        ("CREATE TABLE cake AS WITH x AS (SELECT 1) SELECT * FROM x", "CREATE cake"),
+        ("CREATE TEMPORARY TABLE cake AS VALUES (1)", "CREATE cake"),
+        ("CREATE TABLE cake (id int, s.as int)", ""),
+    ];
+    for backend in [DbBackend::Sqlite, DbBackend::Postgres, DbBackend::MySql] {
+        check(backend, &cases);
+    }
+    let cases = [
+        ("CREATE TABLE cake SELECT 1", "CREATE cake"),
+        ("CREATE TABLE cake (id int) IGNORE SELECT 1", "CREATE cake"),
+        ("CREATE TABLE cake (SELECT 1)", "CREATE cake"),
+        ("CREATE TABLE cake VALUES (1)", "CREATE cake"),
+        ("CREATE TABLE cake (id int) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (1))", ""),
+    ];
+    check(DbBackend::MySql, &cases);
+    let cases = [
+        ("SELECT * INTO cake FROM b", "CREATE cake"),
+        ("SELECT 1 AS into, b.into INTO TEMP TABLE s.cake", "CREATE cake"),
+        ("SELECT 1 AS as INTO cake", "CREATE cake"),
+        ("WITH x AS (SELECT 1) SELECT * INTO cake FROM x", "CREATE cake"),
+        ("WITH x AS (SELECT 1 AS \"into\") INSERT INTO cake SELECT 1 FROM x", "INSERT cake"),
+        ("CREATE TABLE cake PARTITION OF b FOR VALUES FROM (1) TO (2)", ""),
+    ];
+    check(DbBackend::Postgres, &cases);
+}
+
+#[test]
 fn what_is_not_understood_may_write_any_table() {
     let cases = [
         ("CALL p()", "? CALL"),
@@ -94,7 +125,8 @@ fn what_only_postgres_writes_so() {
     let cases = [
         ("UPDATE ONLY cake SET a = 1", "UPDATE cake"),
         ("DELETE FROM cake USING b WHERE b.id = cake.id", "DELETE cake"),
-        (r#"TRUNCATE TABLE a, "b", ONLY public.c CASCADE"#, "TRUNCATE a, TRUNCATE b, TRUNCATE c"),
+        (r#"TRUNCATE TABLE a, "b", ONLY public.c CASCADE"#, "TRUNCATE a, TRUNCATE b, TRUNCATE c, ? TRUNCATE"),
+        ("TRUNCATE a, cascade RESTART IDENTITY RESTRICT", "TRUNCATE a, TRUNCATE cascade"),
         (
             "MERGE INTO cake USING s ON true WHEN MATCHED THEN UPDATE SET a = 1 WHEN NOT MATCHED THEN INSERT (a) VALUES (1)",
             "MERGE cake",

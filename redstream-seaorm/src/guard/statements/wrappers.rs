@@ -2,8 +2,9 @@
 
 use sea_orm::DbBackend;
 
-use super::super::tokens::Token;
-use super::{Reader, read};
+use super::super::tokens::{Token, Tokens};
+use super::names::may_hold;
+use super::{CONFORMING, Reader, read};
 
 impl Reader<'_> {
     /// Common table expressions, each of which may write in PostgreSQL, and the statement they are for.
@@ -153,6 +154,9 @@ impl Reader<'_> {
             if runs && self.parens == parens && token.is("FOR") {
                 return self.statement();
             }
+            if self.is_character_set(token) {
+                self.not_understood();
+            }
             let is_mode = |name: &str| token.name().is_some_and(|of| of.eq_ignore_ascii_case(name));
             sets_mode |= match self.backend {
                 DbBackend::MySql => is_mode("sql_mode"),
@@ -166,6 +170,35 @@ impl Reader<'_> {
         }
     }
 
+    /// `NAMES a`, `CHARACTER SET a`, `character_set_client = a`, `client_encoding TO a`: whether it is a set, or may be one, some of
+    /// whose characters hold the bytes of quotes or backslashes.
+    fn is_character_set(&mut self, token: Token<'_>) -> bool {
+        let is_mysql = self.backend == DbBackend::MySql;
+        let is_words = token.is_one_of(&["NAMES", "CHARSET"]) || (token.is("CHARACTER") && self.took("SET"));
+        let is_variable = token.name().is_some_and(|name| {
+            name.eq_ignore_ascii_case(if is_mysql { "character_set_client" } else { "client_encoding" })
+        });
+        if self.backend == DbBackend::Sqlite || !(is_words || is_variable) {
+            return false;
+        }
+        self.took_sign(b':');
+        let is_set = self.took_sign(b'=') || self.took("TO");
+        if is_variable && !is_set {
+            // Of MySQL it is a value: `SET @old = @@character_set_client`.
+            return !is_mysql;
+        }
+        let is_saved = self.took_sign(b'@');
+        let Some(value) = self.next_of_statement() else { return true };
+        let value = value.name().unwrap_or_else(|| self.tokens.string().into()).to_ascii_lowercase();
+        let known: &[&str] = match (is_saved, is_mysql) {
+            // Dumps set it back so in the end.
+            (true, _) => &["old_", "saved_"],
+            (false, true) => &["utf8", "latin", "ascii", "binary", "cp12", "koi8"],
+            (false, false) => &["utf8", "utf-8", "unicode", "latin", "sql_ascii", "win12", "koi8"],
+        };
+        !known.iter().any(|known| value.starts_with(known))
+    }
+
     /// It changes what tables there are.
     pub(super) fn pragma(&mut self) {
         while let Some(token) = self.next_of_statement() {
@@ -174,6 +207,31 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Whether a text of PostgreSQL calls `set_config` for what makes strings read otherwise, or may.
+pub(super) fn may_set_config(sql: &str) -> bool {
+    // A name with escapes has `&`.
+    if !may_hold(sql, *b"nfig") && !sql.as_bytes().contains(&b'&') {
+        return false;
+    }
+    let mut tokens = Tokens::new(sql, DbBackend::Postgres);
+    while let Some(token) = tokens.next() {
+        if !token.name().is_some_and(|name| name.eq_ignore_ascii_case("set_config")) {
+            continue;
+        }
+        if tokens.next() != Some(Token::Sign(b'(')) {
+            continue;
+        }
+        let is_string = tokens.next() == Some(Token::Sign(b'\''));
+        let setting = tokens.string().to_ascii_lowercase();
+        // A string may go on in a further line.
+        let may_be = |name: &str| name.starts_with(&setting) || setting.contains('\\');
+        if !is_string || tokens.next() != Some(Token::Sign(b',')) || may_be(CONFORMING) || may_be("client_encoding") {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether such a mode makes strings and names read otherwise, or may.

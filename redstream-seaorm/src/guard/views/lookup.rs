@@ -18,15 +18,17 @@ WITH RECURSIVE edges(source, target, way) AS (
     UNION ALL SELECT inhparent, inhrelid, 2 FROM pg_inherits
 ), behind(relation, way) AS (
     SELECT c.oid, 0 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE lower(c.relname) = lower($1) AND ($2 = '' OR lower(n.nspname) = lower($2))
-        AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    WHERE lower(c.relname) = lower($1) AND CASE lower($2)
+        WHEN '' THEN n.nspname <> 'pg_catalog'
+        WHEN 'pg_temp' THEN starts_with(n.nspname, 'pg_temp_')
+        ELSE lower(n.nspname) = lower($2) END
     UNION
     SELECT e.target, CASE WHEN e.way = 0 THEN b.way ELSE e.way END
     FROM behind b JOIN edges e ON e.source = b.relation AND (e.way = 0 OR b.way IN (0, e.way))
 )
 SELECT DISTINCT n.nspname::text AS in_schema, c.relname::text AS relation
 FROM behind b JOIN pg_class c ON c.oid = b.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f', 'v')";
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'i', 'I')";
 
 pub(super) async fn behind(
     relation: TableName,
