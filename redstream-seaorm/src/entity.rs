@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //! - [`streamed`] is the trait, [`parents`] and [`relation`] what it says of other entities;
-//! - [`key`] is a key and its form in messages, [`key_query`] the conditions and pages of keys in SQL;
+//! - [`key`] is a key and its form in messages, [`key_query`] the conditions and pages of keys in SQL, [`key_order`] the
+//!   order of the pages;
 //! - [`generated_key`], [`stored_key`] and [`stored_key_by_type`] read the keys that the database has;
 //! - [`decode`] reads the keys of a batch back, [`batch`] for handlers;
 //! - [`streams`] and [`token`] are the streams of an entity, for workers and for readers.
@@ -13,6 +14,7 @@ pub(crate) mod batch;
 pub(crate) mod decode;
 pub(crate) mod generated_key;
 pub(crate) mod key;
+pub(crate) mod key_order;
 pub(crate) mod key_query;
 pub(crate) mod parents;
 pub(crate) mod relation;

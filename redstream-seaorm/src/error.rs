@@ -71,6 +71,17 @@ pub enum Error {
         table: String,
     },
 
+    /// A key with a time zone is not in UTC, and SQLite compares such keys as texts: a row that is stored under this spelling is not
+    /// found by the key that messages have, which is in UTC.
+    #[error(
+        "a key of `{table}` has a time zone other than UTC, and SQLite compares the texts of such keys: the row would not be found by \
+         the key in its messages. Give the key in UTC"
+    )]
+    KeyNotInUtc {
+        /// The table.
+        table: String,
+    },
+
     /// Within [`StreamedConnection::scope`](crate::StreamedConnection::scope) nobody sees the statement, and so not its key.
     #[error(
         "insert into `{table}` through SeaORM's own connection, with a key that the database generates: it would be \

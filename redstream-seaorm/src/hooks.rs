@@ -45,9 +45,9 @@ use self::lookup::{Tracked, tracked};
 use self::task_scope::TaskScope;
 use self::touch_parents::announce_parents;
 use crate::entity::generated_key::ReadKeys;
-use crate::entity::key::is_zero;
+use crate::entity::key::{has_zero, is_zero};
 use crate::entity::parents::{are_known, leads_to_parent};
-use crate::entity::stored_key::{StoredKey, is_exact};
+use crate::entity::stored_key::{StoredKey, check_zone, is_exact};
 use crate::entity::streamed::{Streamed, message, table};
 use crate::entity::table_name::TableName;
 use crate::error::Error;
@@ -106,7 +106,12 @@ where
 
 /// A write whose key is known.
 fn followed<E: Streamed>(key: ValueTuple, kind: WriteKind, backend: DbBackend) -> Result<Followed, Error> {
-    let stored = (!is_exact::<E>(&key, backend)).then(|| StoredKey::of::<E>(key.clone()));
+    if kind != WriteKind::Delete {
+        check_zone::<E>(&key, backend)?;
+    }
+    let may_be_replaced = kind == WriteKind::Insert && backend == DbBackend::MySql && has_zero(&key);
+    let is_read = may_be_replaced || !is_exact::<E>(&key, backend);
+    let stored = is_read.then(|| StoredKey::of::<E>(key.clone()));
     Ok(Followed { message: message::<E>(key.clone())?, key, kind, keys: ReadKeys::of::<E>(), stored })
 }
 

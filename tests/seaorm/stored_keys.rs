@@ -3,9 +3,12 @@
 
 mod exact;
 mod loose;
+mod moved;
+mod order;
 mod padded;
 mod rewritten;
 mod spellings;
+mod zones;
 
 use std::sync::{Arc, Mutex};
 

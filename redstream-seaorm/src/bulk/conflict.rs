@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use sea_orm::sea_query::{InsertStatement, OnConflict, PostgresQueryBuilder};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable};
 
 use super::error::BulkError;
 use super::returning::gives_back;
@@ -16,6 +16,8 @@ pub(super) struct Conflict {
     pub(super) is_in_key: bool,
     /// The row that is there is left alone.
     pub(super) does_nothing: bool,
+    /// The names of the target's columns, if it consists of nothing else.
+    target: HashSet<String>,
 }
 
 impl Conflict {
@@ -31,7 +33,15 @@ impl Conflict {
             return Err(BulkError::UnknownConflict { table: table::<E>() }.into());
         }
         let clause = if does_nothing && !honours_target { do_nothing_on_key::<E>() } else { clause };
-        Ok(Self { clause, is_in_key, does_nothing })
+        let unquoted = |name: String| name.trim_matches('"').to_owned();
+        let target = said.target.unwrap_or_default().into_iter().map(unquoted).collect();
+        Ok(Self { clause, is_in_key, does_nothing, target })
+    }
+
+    /// The columns of the target; none if it has others besides.
+    pub(super) fn target<E: EntityTrait>(&self) -> Vec<E::Column> {
+        let columns: Vec<_> = E::Column::iter().filter(|column| self.target.contains(column.as_str())).collect();
+        if columns.len() == self.target.len() { columns } else { Vec::new() }
     }
 }
 

@@ -62,6 +62,36 @@ pub enum BulkError {
         table: String,
     },
 
+    /// A trigger gives rows new keys while they are updated batch by batch, so that a later batch would meet them again.
+    #[error(
+        "a trigger of `{table}` gives rows that are updated batch by batch new keys behind those of the batch, so that later batches \
+         would update them again: use `update_returning`, or a batch size above the number of rows"
+    )]
+    MovedKeys {
+        /// The table.
+        table: String,
+    },
+
+    /// A key of PostgreSQL's type `time` is `24:00:00`, which no type of Rust has: it is read as midnight, the key of another row.
+    #[error(
+        "a row of `{table}` has a key with the time 24:00:00, which is read as 00:00:00, the key of another row: give it another key \
+         by SQL"
+    )]
+    TimeBeyondMidnight {
+        /// The table.
+        table: String,
+    },
+
+    /// Models of one upsert have one key, and the database does not tell whether each of them wrote the row of that key.
+    #[error(
+        "several models of this upsert into `{table}` have the same key, and this database does not tell the rows that it wrote (it has \
+         no RETURNING): one of them may have updated a row of another key. Give each key once a batch"
+    )]
+    RepeatedKeys {
+        /// The table.
+        table: String,
+    },
+
     /// A record that was named has no row after a bulk operation that wrote rows of its table.
     #[error(
         "no row of `{table}` has the key {key} after this bulk operation, which inserted or updated rows of it: the database may \

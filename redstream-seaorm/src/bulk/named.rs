@@ -6,11 +6,12 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
 use super::batch::{follow, messages};
 use super::error::BulkError;
-use super::page::are_exact;
+use super::page::{are_exact, check_zones};
 use crate::entity::key::Key;
 use crate::entity::stored_key::stored_keys;
 use crate::entity::streamed::{Streamed, table};
 use crate::entity::table_name::TableName;
+use crate::guard::permits::UNREAD;
 use crate::unit_of_work::UnitOfWork;
 
 pub(super) struct BatchKeys<E> {
@@ -26,6 +27,7 @@ impl<E: Streamed> BatchKeys<E> {
         scope: &UnitOfWork,
         keys: Vec<Key<E>>,
     ) -> Result<Self, DbErr> {
+        check_zones(&keys, db.get_database_backend())?;
         if are_exact(&keys, db.get_database_backend()) {
             follow(scope, messages(&keys)?)?;
             return Ok(Self { keys, before: None });
@@ -68,8 +70,8 @@ impl Written {
         let verbs = scope.permits.verbs(&TableName::of::<E>());
         let any = |known: &[&str]| verbs.iter().any(|verb| known.contains(verb));
         Self {
-            inserts: any(&["INSERT", "REPLACE", "MERGE", "COPY", "LOAD"]),
-            updates: any(&["UPDATE", "MERGE"]),
+            inserts: any(&["INSERT", "REPLACE", "MERGE", "COPY", "LOAD", UNREAD]),
+            updates: any(&["UPDATE", "MERGE", UNREAD]),
             deletes: any(&["DELETE", "TRUNCATE", "REPLACE", "MERGE"]),
         }
     }

@@ -2,14 +2,18 @@
 
 use std::collections::HashSet;
 
-use sea_orm::sea_query::{Condition, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryTrait, Select};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order, SelectStatement};
+use sea_orm::{
+    ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryTrait, Select,
+};
 
 use super::error::BulkError;
-use crate::entity::key::Key;
-use crate::entity::key_query::{is_one_of, keys_a_statement, keys_of, next_keys};
-use crate::entity::stored_key::{is_exact, stored_keys};
+use crate::entity::key::{Key, has_midnight};
+use crate::entity::key_order::KeyOrder;
+use crate::entity::key_query::{columns, is_one_of, keys_a_statement, keys_of, next_keys};
+use crate::entity::stored_key::{check_zone, is_exact, stored_keys};
 use crate::entity::streamed::{Streamed, table};
+use crate::error::Error;
 
 /// The next `limit` keys behind `after` that meet `condition`, or all of them, their rows locked where the database can.
 ///
@@ -19,14 +23,60 @@ use crate::entity::streamed::{Streamed, table};
 pub(super) async fn page<E, C>(
     db: &C,
     condition: Condition,
+    order: &KeyOrder,
     after: Option<&Key<E>>,
     limit: Option<u64>,
 ) -> Result<Vec<Key<E>>, DbErr>
 where
+    E: Streamed,
+    C: ConnectionTrait,
+{
+    let select = order.sorted(next_keys(E::find(), after, limit).filter(condition), &Order::Asc);
+    let keys = keys_of(locked(select), db).await?;
+    check_times(db, &keys).await?;
+    Ok(keys)
+}
+
+/// The last key that meets `condition`.
+pub(super) async fn last_key<E, C>(db: &C, condition: Condition, order: &KeyOrder) -> Result<Option<Key<E>>, DbErr>
+where
     E: EntityTrait,
     C: ConnectionTrait,
 {
-    keys_of(locked(next_keys(E::find(), after, limit).filter(condition)), db).await
+    let select = order.sorted(next_keys(E::find(), None, 1).filter(condition), &Order::Desc);
+    Ok(keys_of(select, db).await?.pop())
+}
+
+/// Errors if a midnight among these keys may be `24:00:00`, which PostgreSQL has besides.
+pub(super) async fn check_times<E, C>(db: &C, keys: &[Key<E>]) -> Result<(), DbErr>
+where
+    E: Streamed,
+    C: ConnectionTrait,
+{
+    if keys.iter().any(|key| has_midnight(key.values())) { check_table_of_times::<E, C>(db).await } else { Ok(()) }
+}
+
+/// Errors if a row has a key with the time `24:00:00`.
+pub(super) async fn check_table_of_times<E, C>(db: &C) -> Result<(), DbErr>
+where
+    E: Streamed,
+    C: ConnectionTrait,
+{
+    let mut times = columns::<E>();
+    times.retain(|column| *column.def().get_column_type() == ColumnType::Time);
+    if times.is_empty() || db.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let beyond = times.into_iter().fold(Condition::any(), |any, column| {
+        any.add(Expr::col(column.as_column_ref()).eq(Expr::cust("TIME '24:00:00'")))
+    });
+    let found = keys_of::<E>(next_keys(E::find().filter(beyond), None, 1), db).await?;
+    if found.is_empty() { Ok(()) } else { Err(BulkError::TimeBeyondMidnight { table: table::<E>() }.into()) }
+}
+
+/// Errors if one of these keys is not in UTC and the database compares it as a text.
+pub(super) fn check_zones<E: Streamed>(keys: &[Key<E>], backend: DbBackend) -> Result<(), Error> {
+    keys.iter().try_for_each(|key| check_zone::<E>(key.values(), backend))
 }
 
 /// The keys of the rows that have one of these keys. They are locked, so it is as they are now, whatever the transaction saw
@@ -66,6 +116,8 @@ where
     E: Streamed,
     C: ConnectionTrait,
 {
+    check_zones(&keys, db.get_database_backend())?;
+    check_times(db, &keys).await?;
     if db.get_database_backend() != DbBackend::Sqlite || are_exact(&keys, DbBackend::Sqlite) {
         return Ok(keys);
     }

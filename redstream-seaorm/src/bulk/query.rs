@@ -10,10 +10,11 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryTrait, Tran
 
 use super::batch::{begin, finish, follow, follow_parents, messages};
 use super::error::BulkError;
-use super::page::{are_exact, kept, key_chunks, page, stored_as};
+use super::page::{are_exact, check_zones, kept, key_chunks, last_key, page, stored_as};
 use super::returning::{Returning, gives_back, returning};
 use super::update::Update;
 use crate::entity::key::Key;
+use crate::entity::key_order::KeyOrder;
 use crate::entity::key_query::{from_to, is_one_of};
 use crate::entity::parents;
 use crate::entity::streamed::{Streamed, table};
@@ -31,6 +32,8 @@ const BATCH_SIZE: u64 = 1000;
 ///
 /// Within an open transaction all of it commits, and is announced, with that transaction or not at all; its keys are held
 /// until then.
+///
+/// The last key that meets the filter at the beginning is where it ends, if there is more than a batch.
 ///
 /// Each row that meets the filter is written once, also where the update makes the filter false. A row that
 /// another transaction adds, or brings into the filter, meanwhile may be visited or not; whichever is written is announced.
@@ -141,9 +144,10 @@ impl<E: Streamed> Bulk<E> {
         S: Returning,
     {
         self.check()?;
-        let (mut rows, mut after, mut earlier) = (0, None, None::<Arc<UnitOfWork>>);
+        let mut walk = Walk { order: KeyOrder::of::<E>(db).await?, after: None, up_to: None };
+        let (mut rows, mut earlier) = (0, None::<Arc<UnitOfWork>>);
         loop {
-            let batch = self.next_batch(db, after.as_ref(), is_announced, &statement).await;
+            let batch = self.next_batch(db, &mut walk, is_announced, &statement).await;
             // The announcements of one batch are written while the next is at work.
             if let Some(earlier) = earlier.take() {
                 earlier.aside.written().await;
@@ -152,7 +156,7 @@ impl<E: Streamed> Bulk<E> {
             rows += written;
             // A row that no longer met the filter once it was locked has been made up for by the next, so a short
             // page is the last.
-            let is_last = (keys.len() as u64) < self.batch_size;
+            let is_last = (keys.len() as u64) < self.batch_size || keys.last() == walk.up_to.as_ref();
             if is_last {
                 scope.aside.written().await;
             }
@@ -160,7 +164,7 @@ impl<E: Streamed> Bulk<E> {
             if is_last {
                 return Ok(rows);
             }
-            (after, earlier) = (keys.into_iter().next_back(), Some(scope));
+            (walk.after, earlier) = (keys.into_iter().next_back(), Some(scope));
         }
     }
 
@@ -168,7 +172,7 @@ impl<E: Streamed> Bulk<E> {
     async fn next_batch<D, S>(
         &self,
         db: &D,
-        after: Option<&Key<E>>,
+        walk: &mut Walk<E>,
         is_announced: bool,
         statement: impl Fn(Condition) -> S,
     ) -> Result<(Arc<UnitOfWork>, Vec<Key<E>>, u64), DbErr>
@@ -178,7 +182,7 @@ impl<E: Streamed> Bulk<E> {
     {
         let (transaction, scope) = begin::<E, D>(db).await?;
         scope.aside.want();
-        let outcome = self.batch(&transaction, &scope, after, is_announced, statement).await;
+        let outcome = self.batch(&transaction, &scope, walk, is_announced, statement).await;
         let (keys, written) = finish(transaction, outcome).await?;
         Ok((scope, keys, written))
     }
@@ -188,7 +192,7 @@ impl<E: Streamed> Bulk<E> {
         &self,
         transaction: &T,
         scope: &UnitOfWork,
-        after: Option<&Key<E>>,
+        walk: &mut Walk<E>,
         is_announced: bool,
         statement: impl Fn(Condition) -> S,
     ) -> Result<(Vec<Key<E>>, u64), DbErr>
@@ -196,10 +200,18 @@ impl<E: Streamed> Bulk<E> {
         T: ConnectionTrait,
         S: Returning,
     {
-        let keys = page(transaction, self.condition.clone(), after, Some(self.batch_size)).await?;
+        let rows = walk.rows(self.condition.clone());
+        let keys = page(transaction, rows, &walk.order, walk.after.as_ref(), Some(self.batch_size)).await?;
         let Some(last) = keys.last() else { return Ok((keys, 0)) };
+        let is_full = keys.len() as u64 == self.batch_size;
+        if is_full && walk.up_to.is_none() {
+            walk.up_to = last_key(transaction, self.condition.clone(), &walk.order).await?;
+        }
+        if S::KEEPS_ROWS && is_announced {
+            check_zones(&keys, transaction.get_database_backend())?;
+        }
         // Named by their range, which a database finds far faster than key after key.
-        let range = || statement(from_to(after, last).add(self.condition.clone()));
+        let range = || statement(from_to(walk.after.as_ref(), last).add(self.condition.clone()));
         if !is_announced {
             let rows = transaction.execute(&range()).await?.rows_affected();
             return Ok((keys, rows));
@@ -214,7 +226,11 @@ impl<E: Streamed> Bulk<E> {
             if S::KEEPS_ROWS {
                 written = kept(transaction, written).await?;
             }
-            follow(scope, messages(&others(&written, &keys))?)?;
+            let others = others(&written, &keys);
+            if S::KEEPS_ROWS && is_full {
+                walk.passes_once(transaction, last, &others).await?;
+            }
+            follow(scope, messages(&others)?)?;
             return Ok((keys, rows));
         }
         follow_parents(transaction, scope, &keys).await?;
@@ -245,7 +261,37 @@ impl<E: Streamed> Bulk<E> {
     }
 }
 
-/// Rows in the range of a page that were written and are not of the page: they came to meet the filter after it was read.
+/// A walk through the rows, page by page.
+struct Walk<E> {
+    order: KeyOrder,
+    after: Option<Key<E>>,
+    /// The last key at its beginning, if there is more than a page: rows that are given keys behind it, or are added there, do not keep
+    /// it from coming to an end.
+    up_to: Option<Key<E>>,
+}
+
+impl<E: Streamed> Walk<E> {
+    /// The rows that meet this, up to the last key.
+    fn rows(&self, condition: Condition) -> Condition {
+        match &self.up_to {
+            Some(last) => Condition::all().add(from_to(None, last)).add(condition),
+            None => condition,
+        }
+    }
+
+    /// Errors if one of these keys, which rows of the page up to `last` have now, is one of a later page.
+    async fn passes_once(&self, db: &impl ConnectionTrait, last: &Key<E>, keys: &[Key<E>]) -> Result<(), DbErr> {
+        for keys in key_chunks(keys) {
+            let later = self.rows(Condition::all().add(is_one_of(keys)));
+            if !page(db, later, &self.order, Some(last), Some(1)).await?.is_empty() {
+                return Err(BulkError::MovedKeys { table: table::<E>() }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows that were written and are not of the page: they came to meet the filter after it was read, or have new keys.
 fn others<E: EntityTrait>(written: &[Key<E>], page: &[Key<E>]) -> Vec<Key<E>> {
     if written == page {
         return Vec::new();

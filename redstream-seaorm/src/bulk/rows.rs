@@ -2,24 +2,29 @@
 
 use std::collections::HashSet;
 
-use sea_orm::sea_query::{InsertStatement, IntoValueTuple};
+use sea_orm::sea_query::{Condition, InsertStatement, IntoValueTuple};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Insert, Iterable, PrimaryKeyTrait, QueryTrait,
-    TryFromU64,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Insert, Iterable, PrimaryKeyTrait,
+    QueryTrait, TryFromU64,
 };
 
 use super::batch::{follow, follow_parents, messages};
 use super::conflict::Conflict;
 use super::error::BulkError;
-use super::page::{are_exact, kept, present, stored_as};
+use super::page::{are_exact, check_zones, kept, page, present, stored_as};
 use super::returning::{Returned, Row, gives_back, returning};
-use crate::entity::key::{Key, KeyOf};
+use crate::entity::key::{Key, KeyOf, has_zero};
+use crate::entity::key_order::KeyOrder;
+use crate::entity::key_query::keys_a_statement;
 use crate::entity::parents;
 use crate::entity::streamed::{Streamed, table};
 use crate::unit_of_work::UnitOfWork;
 
 /// How many values one statement holds: below every database's limit of parameters, of which SQLite's is the lowest.
 const VALUES_A_STATEMENT: usize = 30_000;
+
+/// How many models' conflicts one statement looks up.
+const MODELS_A_LOOK_UP: usize = 400;
 
 /// How many rows it wrote.
 pub(super) async fn insert_batch<E, T>(
@@ -47,11 +52,15 @@ where
     let mut rows = 0;
     for models in statements::<E>(keyed) {
         let keys = keys::<E>(&models);
+        check_zones(&keys, backend)?;
         follow(scope, parents::of_models::<E>(&models)?.into_iter().collect())?;
         if updates {
             follow_parents(transaction, scope, &keys).await?;
         }
         let written = models.len() as u64;
+        // The rows that are updated have the keys of the models, as far as the database compares them as we do.
+        let is_known = updates && conflict.is_some_and(|conflict| conflict.is_in_key) && are_exact(&keys, backend);
+        let met = if is_known { Vec::new() } else { met_keys::<E, _>(transaction, &models, conflict).await? };
         let insertion = insertion::<E>(models, conflict);
         rows += match conflict {
             None if gives_back && is_changeable::<E>(&keys, backend) => {
@@ -68,7 +77,10 @@ where
                 if conflict.is_in_key {
                     scope.insure(messages(&keys)?)?;
                 }
-                insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?.len() as u64
+                let rows = insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?;
+                let had = if is_known { keys } else { met };
+                follow(scope, messages(&renamed(&had, &rows))?)?;
+                rows.len() as u64
             }
             Some(_) => {
                 scope.insure(messages(&keys)?)?;
@@ -86,8 +98,11 @@ where
     for models in statements::<E>(unkeyed) {
         follow(scope, parents::of_models::<E>(&models)?.into_iter().collect())?;
         if gives_back {
+            let met = met_keys::<E, _>(transaction, &models, conflict).await?;
             let insertion = insertion::<E>(models, conflict);
-            rows += insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?.len() as u64;
+            let written = insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?;
+            follow(scope, messages(&renamed(&met, &written))?)?;
+            rows += written.len() as u64;
             continue;
         }
         for model in models {
@@ -158,6 +173,50 @@ where
     Ok(Some(Key::from_values(key.into_value_tuple())))
 }
 
+/// The keys of the rows that these models meet in the conflict's target: a trigger of PostgreSQL may give them
+/// new ones, and RETURNING tells these alone.
+async fn met_keys<E, T>(
+    transaction: &T,
+    models: &[E::ActiveModel],
+    conflict: Option<&Conflict>,
+) -> Result<Vec<Key<E>>, DbErr>
+where
+    E: Streamed,
+    T: ConnectionTrait,
+{
+    let Some(conflict) = conflict.filter(|conflict| !conflict.does_nothing) else {
+        return Ok(Vec::new());
+    };
+    let target = conflict.target::<E>();
+    if target.is_empty() || transaction.get_database_backend() != DbBackend::Postgres || E::has_exact_key() {
+        return Ok(Vec::new());
+    }
+    let mut met = Vec::new();
+    for models in models.chunks(keys_a_statement::<E>().min(MODELS_A_LOOK_UP)) {
+        let rows = models.iter().filter_map(|model| {
+            let values = target.iter().map(|column| Some((column, model.get(*column).into_value()?)));
+            let values: Option<Vec<_>> = values.collect();
+            let equal = |all: Condition, (column, value): (&E::Column, _)| all.add(column.eq(value));
+            Some(values?.into_iter().fold(Condition::all(), equal))
+        });
+        let rows = rows.fold(Condition::any(), Condition::add);
+        if !rows.is_empty() {
+            met.extend(page(transaction, rows, &KeyOrder::default(), None, None).await?);
+        }
+    }
+    Ok(met)
+}
+
+/// Those of the keys that rows had which none of them has now, if another has come for them.
+fn renamed<E: EntityTrait>(had: &[Key<E>], has: &[Key<E>]) -> Vec<Key<E>> {
+    let known: HashSet<_> = had.iter().map(Key::values).collect();
+    if has.iter().all(|key| known.contains(key.values())) {
+        return Vec::new();
+    }
+    let has: HashSet<_> = has.iter().map(Key::values).collect();
+    had.iter().filter(|key| !has.contains(key.values())).cloned().collect()
+}
+
 /// Whether rows that are inserted under such keys may come to have others, which the statement can give back.
 fn is_changeable<E: Streamed>(keys: &[Key<E>], backend: DbBackend) -> bool {
     // SQLite gives rows back as they are before its triggers change them.
@@ -165,7 +224,12 @@ fn is_changeable<E: Streamed>(keys: &[Key<E>], backend: DbBackend) -> bool {
         return false;
     }
     // A trigger of PostgreSQL may change whatever is inserted.
-    (backend == DbBackend::Postgres && !E::has_exact_key()) || !are_exact(keys, backend)
+    (backend == DbBackend::Postgres && !E::has_exact_key()) || !are_kept(keys, backend)
+}
+
+/// Whether rows that are inserted under such keys have them: `MySQL` and `MariaDB` replace a zero in a column that is `AUTO_INCREMENT`.
+fn are_kept<E: Streamed>(keys: &[Key<E>], backend: DbBackend) -> bool {
+    are_exact(keys, backend) && !(backend == DbBackend::MySql && keys.iter().any(|key| has_zero(key.values())))
 }
 
 /// The keys that rows have which were inserted under these keys. Errors if one of the rows is not found again.
@@ -174,7 +238,7 @@ where
     E: Streamed,
     T: ConnectionTrait,
 {
-    if are_exact(&keys, transaction.get_database_backend()) {
+    if are_kept(&keys, transaction.get_database_backend()) {
         return Ok(keys);
     }
     stored_as(transaction, &keys).await?.ok_or_else(|| BulkError::RewrittenKeys { table: table::<E>() }.into())
@@ -188,11 +252,20 @@ where
     T: ConnectionTrait,
 {
     let elsewhere = || BulkError::ConflictElsewhere { table: table::<E>() };
-    if !are_exact(&keys, transaction.get_database_backend()) {
-        return stored_as(transaction, &keys).await?.ok_or_else(|| elsewhere().into());
+    let is_exact = are_exact(&keys, transaction.get_database_backend());
+    let found = if is_exact {
+        let wanted: HashSet<_> = keys.iter().map(Key::values).collect();
+        let found = present(transaction, &keys).await?;
+        (found.len() >= wanted.len()).then_some(found)
+    } else {
+        stored_as(transaction, &keys).await?
+    };
+    let found = found.ok_or_else(elsewhere)?;
+    // Each of the models may have written the row of the key, or one of them another.
+    if found.len() < keys.len() {
+        return Err(BulkError::RepeatedKeys { table: table::<E>() }.into());
     }
-    let wanted: HashSet<_> = keys.iter().map(Key::values).collect();
-    if present(transaction, &keys).await?.len() < wanted.len() { Err(elsewhere().into()) } else { Ok(keys) }
+    Ok(if is_exact { keys } else { found })
 }
 
 fn insertion<E: EntityTrait>(models: Vec<E::ActiveModel>, conflict: Option<&Conflict>) -> InsertStatement {

@@ -1,22 +1,24 @@
 //! Updates and deletes of one statement, which gives back what it wrote.
 
 use sea_orm::sea_query::{DeleteStatement, UpdateStatement};
-use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
 
 use super::batch::{begin, finish, follow, follow_parents, messages};
 use super::error::BulkError;
-use super::page::{kept, key_chunks, page};
+use super::page::{check_table_of_times, kept, key_chunks, page};
 use super::query::Bulk;
 use super::returning::{Returned, Row, gives_back, returning};
 use super::update::Update;
 use crate::entity::key::Key;
+use crate::entity::key_order::KeyOrder;
 use crate::entity::key_query::is_one_of;
 use crate::entity::parents;
 use crate::entity::streamed::{Streamed, table};
 use crate::unit_of_work::UnitOfWork;
 
 impl<E: Streamed> Bulk<E> {
-    /// Updates the rows by one statement in one transaction, and gives them back as they are now. All are held at once.
+    /// Updates the rows in one transaction, and gives them back as they are now. All are held at once. It is one statement; on
+    /// PostgreSQL the keys are read and locked first, unless the key is `exact_key`, since a trigger may give the rows new ones.
     ///
     /// Errors as [`update_many`](Self::update_many), and with [`BulkError::NoReturning`] where the database has no
     /// `UPDATE … RETURNING`.
@@ -77,13 +79,15 @@ impl<E: Streamed> Bulk<E> {
 
     async fn delete<T: ConnectionTrait>(&self, transaction: &T, scope: &UnitOfWork) -> Result<Vec<Row<E>>, DbErr> {
         if !parents::are_known::<E>() {
+            // Rows that are gone do not tell their times.
+            check_table_of_times::<E, _>(transaction).await?;
             let delete = E::delete_many().filter(self.condition.clone()).into_query();
-            let rows = returning(transaction, delete).await?;
+            let rows: Vec<Row<E>> = returning(transaction, delete).await?;
             follow_rows(scope, &rows)?;
             return Ok(rows);
         }
         // Found and locked first: a row that is gone does not tell its parents.
-        let keys: Vec<Key<E>> = page(transaction, self.condition.clone(), None, None).await?;
+        let keys: Vec<Key<E>> = page(transaction, self.condition.clone(), &KeyOrder::default(), None, None).await?;
         follow_parents(transaction, scope, &keys).await?;
         let mut rows = Vec::with_capacity(keys.len());
         for keys in key_chunks(&keys) {
@@ -104,7 +108,10 @@ impl<E: Streamed> Bulk<E> {
             return Err(BulkError::RenamedKeys { table: table::<E>() }.into());
         }
         let (transaction, scope) = begin::<E, D>(db).await?;
-        let outcome = if update.renames || (update.is_announced && parents::are_known::<E>()) {
+        // A trigger of PostgreSQL may give the rows new keys, and RETURNING tells these alone.
+        let may_rename = db.get_database_backend() == DbBackend::Postgres && !E::has_exact_key();
+        let reads_first = update.renames || (update.is_announced && (may_rename || parents::are_known::<E>()));
+        let outcome = if reads_first {
             self.rename(&transaction, &scope, update).await
         } else {
             self.update(&transaction, &scope, update).await
@@ -132,7 +139,7 @@ impl<E: Streamed> Bulk<E> {
         R: Returned<Entity = E>,
         T: ConnectionTrait,
     {
-        let old: Vec<Key<E>> = page(transaction, self.condition.clone(), None, None).await?;
+        let old: Vec<Key<E>> = page(transaction, self.condition.clone(), &KeyOrder::default(), None, None).await?;
         follow_parents(transaction, scope, &old).await?;
         follow(scope, messages(&old)?)?;
         let mut rows = Vec::with_capacity(old.len());

@@ -26,6 +26,7 @@ mod tests;
 mod time;
 mod write;
 mod zero;
+mod zone;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -38,7 +39,8 @@ use serde_json::Value as Json;
 
 pub use error::KeyError;
 pub(crate) use read::KeyReader;
-pub(crate) use zero::is_zero;
+pub(crate) use zero::{has_zero, is_zero};
+pub(crate) use zone::{has_midnight, is_beside_utc};
 
 use crate::entity::key_query::is_one_of;
 use crate::entity::streamed::{Streamed, message, table};

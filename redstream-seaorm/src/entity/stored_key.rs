@@ -17,9 +17,10 @@ use sea_orm::{
 };
 
 use crate::entity::generated_key::ReadKeys;
-use crate::entity::key::{Key, KeyOf};
+use crate::entity::key::{Key, KeyOf, is_beside_utc};
 use crate::entity::key_query::{is_one_of, key_columns, keys_a_statement, keys_of, next_keys};
-use crate::entity::streamed::Streamed;
+use crate::entity::streamed::{Streamed, table};
+use crate::error::Error;
 
 /// How many keys one statement looks up: below SQLite's limit of terms of a compound select.
 const KEYS_A_LOOK_UP: usize = 400;
@@ -49,7 +50,7 @@ fn is_exact_value<E: EntityTrait>(value: &Value, backend: DbBackend) -> bool {
         | Value::TinyUnsigned(_)
         | Value::SmallUnsigned(_)
         | Value::Unsigned(_)
-        | Value::BigUnsigned(_) => true,
+        | Value::BigUnsigned(_) => backend != DbBackend::MySql || !has_years::<E>(),
         #[cfg(feature = "with-uuid")]
         Value::Uuid(_) => true,
         #[cfg(feature = "with-chrono")]
@@ -60,6 +61,19 @@ fn is_exact_value<E: EntityTrait>(value: &Value, backend: DbBackend) -> bool {
         Value::Bytes(_) => backend != DbBackend::MySql || !has_padded_bytes::<E>(),
         _ => false,
     }
+}
+
+/// Errors if messages of this key would not lead to its row: SQLite compares a time with its zone as a text, and messages have it in UTC.
+pub(crate) fn check_zone<E: Streamed>(key: &ValueTuple, backend: DbBackend) -> Result<(), Error> {
+    if backend == DbBackend::Sqlite && is_beside_utc(key) {
+        return Err(Error::KeyNotInUtc { table: table::<E>() });
+    }
+    Ok(())
+}
+
+/// `MySQL` and `MariaDB` take 26 for 2026.
+fn has_years<E: EntityTrait>() -> bool {
+    E::PrimaryKey::iter().any(|key| matches!(key.into_column().def().get_column_type(), ColumnType::Year))
 }
 
 fn has_padded_bytes<E: EntityTrait>() -> bool {

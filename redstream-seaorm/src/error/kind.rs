@@ -38,6 +38,7 @@ impl Error {
             | Self::Unread { .. }
             | Self::GeneratedKey { .. }
             | Self::KeyRewritten { .. }
+            | Self::KeyNotInUtc { .. }
             | Self::UnseenKey { .. }
             | Self::OpenSavepoint
             | Self::Outlived

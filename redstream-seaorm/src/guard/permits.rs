@@ -22,6 +22,9 @@ use crate::guard::tables::Target;
 /// A permit that nobody used for so long was left for a statement that was never sent.
 const STALE: Duration = Duration::from_secs(60);
 
+/// The verb of a statement in a bulk operation whose text does not tell what it writes.
+pub(crate) const UNREAD: &str = "unread";
+
 /// With so many tasks waiting, stale permits are looked for.
 const MANY: usize = 256;
 
@@ -164,7 +167,16 @@ impl Permits {
         self.with(|waiting| {
             let task = Task::current();
             let at = waiting.unread.iter().position(|(of, _)| *of == task);
-            at.map(|at| waiting.unread.remove(at)).is_some() || !waiting.open.is_empty()
+            if at.map(|at| waiting.unread.remove(at)).is_some() {
+                return true;
+            }
+            for table in &waiting.open {
+                let written = (table.clone(), UNREAD);
+                if !waiting.verbs.contains(&written) {
+                    waiting.verbs.push(written);
+                }
+            }
+            !waiting.open.is_empty()
         })
     }
 

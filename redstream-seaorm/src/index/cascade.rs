@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use redstream_core::{Batch, BoxError, Handler, HandlerError, Producer};
+use sea_orm::sea_query::Order;
 use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect, QueryTrait, Related, Select};
 use serde_json::Value as Json;
 
 use crate::entity::decode::{BatchKeys, Decoder};
 use crate::entity::key::{Key, KeyOf};
+use crate::entity::key_order::KeyOrder;
 use crate::entity::key_query::{keys_a_statement, keys_of, next_keys};
 use crate::entity::relation::children_of;
 use crate::entity::streamed::{Streamed, messages};
@@ -200,9 +202,10 @@ where
     /// Page after page, each acknowledged before the next is read. Returns how many.
     async fn queue_children(&self, mut children: Select<Ch>) -> Result<usize, HandlerError> {
         QueryTrait::query(&mut children).clear_order_by();
+        let order = KeyOrder::of::<Ch>(&self.primary).await?;
         let (mut queued, mut after) = (0, None);
         loop {
-            let page = next_keys(children.clone(), after.as_ref(), self.page_size);
+            let page = order.sorted(next_keys(children.clone(), after.as_ref(), self.page_size), &Order::Asc);
             let keys = keys_of(page, &self.primary).await?;
             self.producer.queue_all(&messages(&keys)?).await?;
             queued += keys.len();

@@ -2,7 +2,9 @@
 
 use redstream_seaorm::{Bulk, BulkExt};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait, ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, TransactionTrait,
+};
 
 use super::{Written, index, names, town, towns};
 use crate::seaorm::world::World;
@@ -134,4 +136,21 @@ on_each_database! {
         is_refused(refused, "no row of `towns` has the key");
         assert_eq!(world.town_names().await, ["Ada"]);
     }
+}
+
+#[tokio::test]
+async fn a_block_whose_text_does_not_tell_what_it_writes_is_taken_for_an_insert_and_an_update() {
+    let test = TestDb::new(Backend::Postgres).await;
+    let world = lowering(&test).await;
+    world.run("ALTER TABLE towns ALTER name TYPE text COLLATE \"C\"").await;
+    let named = |name: &str| [redstream_seaorm::Key::<town::Entity>::new(name.to_owned())];
+    let block = async |txn: &redstream_seaorm::StreamedTransaction| {
+        txn.execute_unprepared("DO $$ BEGIN INSERT INTO towns (name, size) VALUES ('ULM', 1); END $$").await
+    };
+    let refused: Result<_, DbErr> = world.db.producer().bulk_keys(&world.db, named("ULM"), block).await;
+    is_refused(refused, "no row of `towns` has the key");
+    assert!(world.payloads("towns").await.is_empty());
+    let named_as_stored: Result<_, DbErr> = world.db.producer().bulk_keys(&world.db, named("ulm"), block).await;
+    named_as_stored.unwrap();
+    assert_eq!(world.payloads("towns").await, towns(&["ulm"]));
 }

@@ -4,7 +4,20 @@ use sea_orm::sea_query::{Value, ValueTuple};
 
 /// Whether the key is one column, with the number zero.
 pub(crate) fn is_zero(key: &ValueTuple) -> bool {
-    let ValueTuple::One(value) = key else { return false };
+    matches!(key, ValueTuple::One(value) if is_zero_value(value))
+}
+
+/// Whether a column of the key has the number zero.
+pub(crate) fn has_zero(key: &ValueTuple) -> bool {
+    match key {
+        ValueTuple::One(value) => is_zero_value(value),
+        ValueTuple::Two(first, second) => is_zero_value(first) || is_zero_value(second),
+        ValueTuple::Three(first, second, third) => [first, second, third].into_iter().any(is_zero_value),
+        ValueTuple::Many(values) => values.iter().any(is_zero_value),
+    }
+}
+
+fn is_zero_value(value: &Value) -> bool {
     match value {
         Value::TinyInt(value) => *value == Some(0),
         Value::SmallInt(value) => *value == Some(0),
