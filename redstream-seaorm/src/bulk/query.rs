@@ -237,12 +237,25 @@ impl<E: Streamed> Bulk<E> {
         follow(scope, messages(&keys)?)?;
         let mut rows = 0;
         for keys in key_chunks(&keys) {
-            rows += transaction.execute(&statement(is_one_of(keys))).await?.rows_affected();
-            if S::KEEPS_ROWS && !are_exact(keys, transaction.get_database_backend()) {
+            let statement = statement(is_one_of(keys));
+            let written = if gives_back::<S>(transaction) && S::KEEPS_ROWS {
+                let written = returning::<Key<E>, _>(transaction, statement).await?;
+                rows += written.len() as u64;
+                kept(transaction, written).await?
+            } else {
+                rows += transaction.execute(&statement).await?.rows_affected();
+                if !S::KEEPS_ROWS || are_exact(keys, transaction.get_database_backend()) {
+                    continue;
+                }
                 let written = stored_as(transaction, keys).await?;
-                let written = written.ok_or_else(|| BulkError::RewrittenKeys { table: table::<E>() })?;
-                follow(scope, messages(&others(&written, keys))?)?;
+                written.ok_or_else(|| BulkError::RewrittenKeys { table: table::<E>() })?
+            };
+            let others = others(&written, keys);
+            if is_full {
+                walk.passes_once(transaction, last, &others).await?;
             }
+            follow_parents(transaction, scope, &others).await?;
+            follow(scope, messages(&others)?)?;
         }
         if S::KEEPS_ROWS {
             follow_parents(transaction, scope, &keys).await?;

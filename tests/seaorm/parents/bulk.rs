@@ -3,7 +3,7 @@
 use redstream_seaorm::testing::{Capture, assert_insured, assert_nothing_streamed, assert_streamed};
 use redstream_seaorm::{Bulk, BulkExt, Key};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Set};
 
 use super::{a_review, books, capture_books, loan, reader, readers, review, shop};
 use crate::seaorm::world::World;
@@ -121,4 +121,27 @@ on_each_database! {
         assert_streamed!(capture, [1, 2, 3].map(Key::<loan::Entity>::new));
         assert_streamed!(of_readers, readers([1, 2]));
     }
+}
+
+#[tokio::test]
+async fn children_that_a_trigger_moves_are_announced_by_both_keys_on_postgres() {
+    let db = crate::support::TestDb::new(Backend::Postgres).await;
+    let world = shop(&db).await;
+    for statement in [
+        "INSERT INTO shop_loans (id, book_id) VALUES (1, 1), (2, 2)",
+        "CREATE FUNCTION moved() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.id = NEW.id + 100; RETURN NEW; END $$; \
+         CREATE TRIGGER moving BEFORE UPDATE ON shop_loans FOR EACH ROW EXECUTE FUNCTION moved()",
+    ] {
+        world.plain.execute_unprepared(statement).await.unwrap();
+    }
+    let lent = Bulk::<loan::Entity>::new()
+        .batch_size(2)
+        .update_many(&world.db, |update| update.col_expr(loan::Column::BookId, Expr::value(4)));
+    assert_eq!(lent.await.unwrap(), 2);
+    let announced = world.payloads("shop_loans").await;
+    for id in [1, 2, 101, 102] {
+        assert!(announced.contains(&serde_json::json!({ "id": id })), "{id} is not among {announced:?}");
+    }
+    let books = world.payloads("shop_books").await;
+    assert!(books.contains(&serde_json::json!({ "id": 4 })), "{books:?}");
 }
