@@ -167,7 +167,7 @@ async fn a_zero_that_mariadb_replaces_is_refused() {
     assert_eq!(world.payloads("items").await, ids(&[]));
     // Not every zero is replaced.
     seat(0, 5).insert(&world.db).await.unwrap();
-    assert_eq!(world.payloads(&seat::Entity::stream().to_string()).await, [json!({ "hall": 0, "id": 5 })]);
+    assert_eq!(world.payloads(seat::Entity::stream().as_ref()).await, [json!({ "hall": 0, "id": 5 })]);
 }
 
 #[tokio::test]
