@@ -141,7 +141,7 @@ impl<C> StreamedConnection<C> {
     /// # }
     /// ```
     ///
-    /// For code that insists on SeaORM's types. Prefer the streamed types where you can, since nobody sees the statements here,
+    /// For code that insists on SeaORM's types. Prefer the streamed types where you can, since the statements are not seen here,
     /// nor the commits:
     ///
     /// - a save waits for Redis to acknowledge its delay message, whatever [`Insurance`](crate::Insurance) is chosen;

@@ -341,7 +341,7 @@ async fn a_list_waits_for_a_redis_that_is_busy_with_a_script_as_one_message_does
         answer.is_err_and(|error| error.to_string().contains("busy"))
     })
     .await;
-    // Both are refused meanwhile.
+    // How long Redis is busy: longer than the first pause between two attempts, so that both are refused.
     let ends = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         redis::cmd("SCRIPT").arg("KILL").exec_async(&mut raw).await.unwrap();

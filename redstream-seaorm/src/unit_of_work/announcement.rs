@@ -1,4 +1,4 @@
-//! Who waits for the announcements of a commit: the commit, nobody, or a caller that has more to do first.
+//! Who waits for the announcements of a commit: the commit, a caller that has more to do first, or none.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -26,7 +26,7 @@ where
         }
     };
     cross("commit: insured");
-    // COMMIT goes out in the same poll in which the delay messages were found to be young: whoever holds this future without
+    // COMMIT goes out in the same poll in which the delay messages were found to be young: a caller that holds this future without
     // polling it does not let them fall due before. An error leaves the outcome open: if it went through after all, what
     // insured it announces it.
     inner.commit().await?;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redstream_core::{Message, MessageId, NewMessage, Producer, Stream, StreamName, SyncToken, metrics};
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     /// When a stream's registry was last looked at: for the delay of its delayer, and for what its consumers pass over.
     compared: Mutex<HashMap<StreamName, Instant>>,
     warned: Mutex<HashSet<StreamName>>,
-    /// Streams that are known to be read, or whose neglect was warned of.
+    /// Streams that are looked at for consumers, or were: those that are read, and those that were warned of.
     seen_to: Mutex<HashSet<StreamName>>,
     /// Streams of which some consumer passes over repeats, as last seen.
     skipped: Mutex<HashSet<StreamName>>,
@@ -69,6 +69,10 @@ impl Shared {
             skipped: Mutex::default(),
             any_skipped: AtomicBool::new(false),
         }
+    }
+
+    fn seen_to(&self) -> MutexGuard<'_, HashSet<StreamName>> {
+        self.seen_to.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether main messages may have to settle delay messages, whose ids are then to be kept.
@@ -224,7 +228,9 @@ async fn compare(context: Arc<Shared>, stream: StreamName) {
     if let Ok(is_skipped) = handle.skips_repeats().await {
         context.set_skipped(&stream, is_skipped);
     }
-    tokio::spawn(miss_a_consumer(context.clone(), handle.clone()));
+    if context.seen_to().insert(stream.clone()) {
+        tokio::spawn(miss_a_consumer(context.clone(), handle.clone()));
+    }
     let Ok(Some(delay)) = handle.published_delay().await else { return };
     let resend_after = context.settings.resend_after;
     let needed = resend_after * 5;
@@ -237,37 +243,38 @@ async fn compare(context: Arc<Shared>, stream: StreamName) {
     }
 }
 
-/// Warns, once a stream, if no consumer is registered with it and what is written stays there.
+/// Warns if no consumer is registered with a stream and what is written stays there. One look is under way for each stream, and one
+/// that told nothing is followed by another.
 async fn miss_a_consumer(context: Arc<Shared>, stream: Stream) {
-    let seen_to = || context.seen_to.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut oldest = None;
-    for look in 0..3 {
-        if seen_to().contains(stream.name()) {
-            return;
-        }
-        let Ok(consumers) = stream.consumers().await else { return };
-        if !consumers.is_empty() {
-            seen_to().insert(stream.name().clone());
-            return;
-        }
-        if look > 0 {
-            let Ok(first) = stream.messages(MessageId::MIN, 1).await else { return };
-            let Some(first) = first.first().map(Message::id) else { return };
-            // Consumers of the Ruby gem are registered nowhere; what they have read is trimmed.
-            if oldest.replace(first) == Some(first) {
-                break;
-            }
-        }
-        tokio::time::sleep(context.settings.warn_forgotten).await;
-    }
-    if seen_to().insert(stream.name().clone()) {
-        tracing::warn!(
+    match is_unread(&stream, context.settings.warn_forgotten).await {
+        Some(true) => tracing::warn!(
             stream = %stream.name(),
             "changes are written to this stream and no consumer is registered with it, so that its messages stay in Redis: run a consumer, a \
              delayer and a trimmer for it; if nothing follows this entity, take `Streamed` from it, or stream it for its parents alone \
              by `#[streamed(parents(…), parents_only)]`"
-        );
+        ),
+        Some(false) => {}
+        None => _ = context.seen_to().remove(stream.name()),
     }
+}
+
+/// Whether a stream has no consumer and its oldest message stays from one look to the next, which is so much later; `None`: that cannot
+/// be told.
+async fn is_unread(stream: &Stream, later: Duration) -> Option<bool> {
+    let mut oldest = None;
+    for _ in 0..2 {
+        if !stream.consumers().await.ok()?.is_empty() {
+            return Some(false);
+        }
+        tokio::time::sleep(later).await;
+        let first = stream.messages(MessageId::MIN, 1).await.ok()?.first().map(Message::id)?;
+        // Consumers of the Ruby gem are registered nowhere; what they have read is trimmed.
+        let is_still_there = oldest.replace(first) == Some(first);
+        if is_still_there {
+            return Some(stream.consumers().await.ok()?.is_empty());
+        }
+    }
+    None
 }
 
 async fn persist(producer: Producer, messages: Vec<NewMessage>) {
