@@ -81,7 +81,8 @@ async fn story() -> anyhow::Result<()> {
     let sqlite = Database::connect(format!("sqlite://{}?mode=rwc", folder.path().join("cities.db").display())).await?;
     sqlite.execute(&Schema::new(sqlite.get_database_backend()).create_table_from_entity(Entity)).await?;
     outbox::create_table(&sqlite).await?;
-    let db = StreamedConnection::new(sqlite.clone(), redstream.producer()).insurance(Insurance::RedisElseOutbox);
+    let db =
+        StreamedConnection::builder(sqlite.clone(), redstream.producer()).insurance(Insurance::RedisElseOutbox).build();
 
     let (cache, stop) = (Cache::default(), CancellationToken::new());
     let cities = redstream.of::<Entity>()?;

@@ -16,8 +16,6 @@ pub(crate) const STREAM: &str = "cities";
 pub(crate) const CONSUMER: &str = "search";
 /// After how long a delay message is queued: short, to be seen at work. Applications use 5 minutes.
 pub(crate) const DELAY: Duration = Duration::from_secs(5);
-/// A transaction that took longer than this sends its delay messages again: a fifth of the delay.
-pub(crate) const RESEND_AFTER: Duration = Duration::from_secs(1);
 /// After how long without a sign of life the standby takes over.
 pub(crate) const LOCK_TTL: Duration = Duration::from_secs(2);
 
@@ -50,5 +48,5 @@ impl Site {
 
 /// A database through Redstream: for writing.
 pub(crate) fn streamed<C: ConnectionTrait + Send>(database: C, redstream: &Redstream) -> StreamedConnection<C> {
-    StreamedConnection::new(database, redstream.producer()).resend_after(RESEND_AFTER)
+    StreamedConnection::new(database, redstream.producer())
 }

@@ -95,5 +95,6 @@ pub use tokio_util::sync::CancellationToken;
 pub use transport::{ConnectOptions, Risk};
 pub use trimmer::{Trimmed, Trimmer};
 pub use worker::{
-    Health, Lock, LockGuard, Neglected, Start, Supervisor, Worker, WorkerHealth, WorkerState, WorkerStatus, stop_signal,
+    Health, Lock, LockGuard, Neglected, Start, Supervisor, SupervisorHandle, Worker, WorkerHealth, WorkerState,
+    WorkerStatus, stop_signal,
 };

@@ -57,8 +57,8 @@ impl Stream {
 
     /// The worker that re-queues each delay message after `delay`, usually 5 minutes.
     ///
-    /// The delay must exceed the time from a delay message to the end of its COMMIT: five times the
-    /// adapter's `resend_after` is on the safe side.
+    /// The delay must exceed the time from a delay message to the end of its COMMIT. The delayer publishes it in Redis, where the
+    /// adapter's connections read it: they send the delay messages of a transaction that is older than a fifth of it again.
     pub fn delayer(&self, delay: Duration) -> Delayer {
         Delayer::new(self.redstream.clone(), self.name.clone(), delay)
     }

@@ -21,7 +21,7 @@ pub use health::{Health, WorkerHealth};
 pub use lock::{Lock, LockGuard};
 pub use member::Start;
 pub use status::{Neglected, WorkerState, WorkerStatus};
-pub use supervisor::{Supervisor, stop_signal};
+pub use supervisor::{Supervisor, SupervisorHandle, stop_signal};
 
 /// A consumer, a delayer, a trimmer, or a worker of your own, to be run by a [`Supervisor`].
 #[async_trait]

@@ -13,6 +13,7 @@ mod conflict;
 mod error;
 mod insert;
 mod named;
+mod on_connection;
 mod page;
 mod query;
 mod returning;
@@ -173,6 +174,7 @@ impl BulkExt for Producer {
     }
 }
 
+/// The producer and the connection must belong to one handle.
 async fn run<E, D, F, R, X>(producer: &Producer, db: &D, keys: Vec<Key<E>>, write: F) -> Result<R, X>
 where
     E: Streamed,
@@ -183,6 +185,16 @@ where
     if !tracked::<E, D>(db).map_err(DbErr::from)?.context().producer.same_redis(producer) {
         return Err(DbErr::from(Error::OtherRedis).into());
     }
+    write_in_transaction(db, keys, write).await
+}
+
+async fn write_in_transaction<E, D, F, R, X>(db: &D, keys: Vec<Key<E>>, write: F) -> Result<R, X>
+where
+    E: Streamed,
+    D: ConnectionTrait + TransactionTrait,
+    F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
+    X: From<DbErr>,
+{
     let (transaction, scope) = begin::<E, D>(db).await?;
     let outcome = write_named(&transaction, &scope, keys, write).await;
     finish(transaction, outcome).await

@@ -4,13 +4,14 @@
 //! - `connection_trait` forwards SeaORM's traits, and asks the guard about each statement;
 //! - a statement that a hook has announced runs as a `statement` of the open transaction, or with `autocommit` in one of its
 //!   own; `follow_up` is what is insured and announced of its rows;
-//! - `transaction` commits and rolls back;
+//! - `builder` has the options; `transaction` commits and rolls back;
 //! - `inherent`, `executor`, `rbac` and `save_in_transaction` are what applications call besides; `watched` is for code that takes
 //!   SeaORM's own connection.
 //!
 //! May use `hooks`, `unit_of_work`, `guard`, `outbox`, `entity`, `fault` and `error`.
 
 mod autocommit;
+pub(crate) mod builder;
 mod connection_trait;
 pub(crate) mod executor;
 mod follow_up;
@@ -24,30 +25,20 @@ mod watched;
 
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::time::Duration;
 
 use redstream_core::Producer;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 
 use self::autocommit::AutocommitStatement;
+use self::builder::StreamedConnectionBuilder;
 use self::transaction::StreamedTransaction;
 use crate::guard::admission::Admission;
-use crate::guard::{BypassGuard, Guard, Text};
-use crate::hooks::lookup::{self, Tracked};
+use crate::guard::{Guard, Text};
+use crate::hooks::lookup::Tracked;
 use crate::hooks::task_scope::TaskScope;
 use crate::outbox::relay::Relay;
 use crate::unit_of_work::UnitOfWork;
-use crate::unit_of_work::insurance::Insurance;
-use crate::unit_of_work::shared::{Settings, Shared};
-
-/// A transaction may be this old before its commit sends its delay messages again.
-const RESEND_AFTER: Duration = Duration::from_secs(60);
-
-/// Many times what a Redis that is well takes, and hardly to be noticed by whoever waits for a commit.
-const OUTBOX_AFTER: Duration = Duration::from_millis(500);
-
-/// Longer than workers take to come up.
-const WARN_FORGOTTEN: Duration = Duration::from_secs(60);
+use crate::unit_of_work::shared::Shared;
 
 /// A connection, or pool, whose writes to streamed entities reach their streams. Use it wherever you used the one it wraps.
 ///
@@ -69,65 +60,6 @@ impl<C> StreamedConnection<C> {
     /// The producer that writes the messages.
     pub fn producer(&self) -> &Producer {
         &self.context.producer
-    }
-
-    /// How old a transaction may be before its commit sends its delay messages again, and waits for them. Default: one
-    /// minute. The delayer's delay must be at least five times as long; where it is not, a warning says so.
-    #[must_use]
-    pub fn resend_after(self, age: Duration) -> Self {
-        self.with(|settings| settings.resend_after = age)
-    }
-
-    /// What insures a write before its commit. Default: [`Insurance::Redis`].
-    #[must_use]
-    pub fn insurance(self, insurance: Insurance) -> Self {
-        self.with(|settings| settings.insurance = insurance)
-    }
-
-    /// How long a commit gives Redis to acknowledge its delay messages before it turns to the outbox, with
-    /// [`Insurance::RedisElseOutbox`]. Default: half a second.
-    #[must_use]
-    pub fn outbox_after(self, patience: Duration) -> Self {
-        self.with(|settings| settings.outbox_after = patience)
-    }
-
-    /// What happens to statements that write a streamed table and go round the hooks. Default: [`BypassGuard::Warn`].
-    #[must_use]
-    pub fn guard(self, guard: BypassGuard) -> Self {
-        self.with(|settings| settings.guard = guard)
-    }
-
-    /// Has a commit's main messages remove the delay messages of the same transaction, in one step of Redis, so that consumers
-    /// handle each change once and not a second time when its delay has passed: **all** consumers, whatever each of them says.
-    /// Default: off, and each consumer says for itself, by [`skip_repeats`](redstream_core::Consumer::skip_repeats), whether it wants
-    /// the second one.
-    ///
-    /// **Leave it off** where some consumer's datastore takes writes without comparing [versions](crate::Changes::version), and
-    /// where some consumer reads rows from a replica: there the second handling is what repairs a late write or a stale
-    /// read. What is written within [`scope`](Self::scope) keeps its delay messages.
-    #[must_use]
-    pub fn remove_delay_messages(self, on: bool) -> Self {
-        self.with(|settings| settings.settles = on)
-    }
-
-    /// Has a commit return when the database has committed, and its main messages follow without being waited for: a commit then
-    /// takes one round trip to Redis less. Default: off, and a commit returns when its main messages are there.
-    ///
-    /// Nothing can be lost by it: the delay messages are still acknowledged before COMMIT, and bring what a crash keeps from being
-    /// announced. **Leave it off** in programs that end right after a commit, whose changes would come only when the delay
-    /// has passed; and where what follows the commit expects the message in the stream, as tests do. A main message that could
-    /// not be written is logged and counted as ever. [`commit_with_token`](StreamedTransaction::commit_with_token) waits in any case.
-    #[must_use]
-    pub fn announce_in_background(self, on: bool) -> Self {
-        self.with(|settings| settings.in_background = on)
-    }
-
-    /// How long changes may be written before a warning says that nothing brings them on: that no consumer is registered with a stream
-    /// whose oldest message stays where it is (looked at twice in that distance), or that changes are in the outbox and this program has
-    /// made no [`relay`](Self::relay). Once each. Default: one minute.
-    #[must_use]
-    pub fn warn_forgotten(self, after: Duration) -> Self {
-        self.with(|settings| settings.warn_forgotten = after)
     }
 
     /// Runs `future`, and has hooks that are given SeaORM's own connections meanwhile behave as if they were this one:
@@ -156,22 +88,13 @@ impl<C> StreamedConnection<C> {
         TaskScope::run(self.context.clone(), future).await
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = self.context.settings;
-        change(&mut settings);
-        let mut context = Shared::new(self.context.producer.clone(), settings);
-        context.commits = self.context.commits.clone();
-        self.context = Arc::new(context);
-        self
-    }
-
     pub(crate) fn tracked(&self) -> Tracked {
         Tracked::Autocommit(self.context.clone())
     }
 
     pub(crate) fn admit(&self, text: &Text<'_>) -> Result<Admission, DbErr> {
         let Shared { guard, permits, settings, .. } = &*self.context;
-        guard.admit(text, &std::iter::once(permits), settings.nested)
+        guard.admit(text, &std::iter::once(&**permits), settings.nested)
     }
 
     pub(crate) fn bypass_guard(&self) -> &Guard {
@@ -201,29 +124,48 @@ impl<C> StreamedConnection<C> {
 }
 
 impl<C: Clone> StreamedConnection<C> {
+    /// A builder with the settings of this connection. What it builds is the same connection with other settings: it wakes the same
+    /// [relay](Self::relay), knows of the same outage of Redis, and has warned of the same things.
+    ///
+    /// ```no_run
+    /// # use redstream_seaorm::{BypassGuard, StreamedConnection};
+    /// # fn example(db: &StreamedConnection) -> StreamedConnection {
+    /// db.to_builder().guard(BypassGuard::Off).build()
+    /// # }
+    /// ```
+    pub fn to_builder(&self) -> StreamedConnectionBuilder<C> {
+        StreamedConnectionBuilder::of(self)
+    }
+
     /// The worker that moves what this connection, or any other, writes to the [outbox](crate::outbox).
     ///
-    /// It looks at once when a commit of this connection wrote to it, and in intervals for the commits of others. The setters
-    /// of the connection come before it.
+    /// It looks at once when a commit of this connection, or of one built of it, wrote to it, and in intervals for the commits of
+    /// others.
     pub fn relay(&self) -> Relay<C> {
         Relay::new(self.inner.clone(), self.context.producer.clone(), self.context.commits.clone())
     }
 }
 
 impl<C: ConnectionTrait + Send> StreamedConnection<C> {
-    /// Wraps a connection; `producer` writes the messages.
+    /// Wraps a connection; `producer` writes the messages. With all defaults: [`builder`](Self::builder) has the options.
     pub fn new(inner: C, producer: Producer) -> Self {
-        let settings = Settings {
-            resend_after: RESEND_AFTER,
-            insurance: Insurance::default(),
-            outbox_after: OUTBOX_AFTER,
-            guard: BypassGuard::default(),
-            settles: false,
-            in_background: false,
-            nested: lookup::find(&inner).is_some(),
-            warn_forgotten: WARN_FORGOTTEN,
-        };
-        Self { inner, context: Arc::new(Shared::new(producer, settings)) }
+        Self::builder(inner, producer).build()
+    }
+
+    /// Wraps a connection, with options:
+    ///
+    /// ```no_run
+    /// # use redstream_seaorm::{BypassGuard, Insurance, Redstream, StreamedConnection};
+    /// # use sea_orm::DatabaseConnection;
+    /// # fn example(database: DatabaseConnection, redstream: &Redstream) -> StreamedConnection {
+    /// StreamedConnection::builder(database, redstream.producer())
+    ///     .insurance(Insurance::RedisElseOutbox)
+    ///     .guard(BypassGuard::Deny)
+    ///     .build()
+    /// # }
+    /// ```
+    pub fn builder(inner: C, producer: Producer) -> StreamedConnectionBuilder<C> {
+        StreamedConnectionBuilder::new(inner, producer)
     }
 }
 

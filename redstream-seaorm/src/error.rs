@@ -212,6 +212,10 @@ pub enum Error {
         statement: String,
     },
 
+    /// An option that cannot work, such as a batch size of zero: the same error as the workers give.
+    #[error(transparent)]
+    InvalidOption(redstream_core::Error),
+
     /// A statement before which the database commits the transaction in which it runs.
     #[error(
         "the database commits the transaction before it runs `{statement}`, so its changes would not be insured: run this \
@@ -221,6 +225,15 @@ pub enum Error {
         /// Its first words.
         statement: String,
     },
+}
+
+/// Refuses batches of no rows, with which nothing would ever finish.
+pub(crate) fn check_batch_size(rows: u64) -> Result<(), redstream_core::Error> {
+    if rows == 0 {
+        let reason = "it is zero".to_owned();
+        return Err(redstream_core::Error::InvalidOption { option: "batch_size", reason });
+    }
+    Ok(())
 }
 
 /// What goes round the hooks, and what to do instead.

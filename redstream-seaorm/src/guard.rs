@@ -88,6 +88,12 @@ pub fn written(sql: &str, backend: DbBackend) -> (Vec<(Option<String>, String)>,
 #[derive(Debug)]
 pub(crate) struct Guard {
     pub(crate) mode: BypassGuard,
+    seen: Arc<Seen>,
+}
+
+/// What the guard knows of the database, and what it has warned of: shared by all handles of one connection, whatever their mode.
+#[derive(Debug)]
+struct Seen {
     tables: Tables,
     views: Arc<Views>,
     warned: Mutex<HashSet<u64>>,
@@ -97,17 +103,22 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn new(mode: BypassGuard) -> Self {
-        Self {
-            mode,
+        let seen = Seen {
             tables: Tables::known(),
             views: Arc::default(),
             warned: Mutex::default(),
             looked_at: RwLock::default(),
-        }
+        };
+        Self { mode, seen: Arc::new(seen) }
+    }
+
+    /// The same guard in another mode.
+    pub(crate) fn with_mode(&self, mode: BypassGuard) -> Self {
+        Self { mode, seen: self.seen.clone() }
     }
 
     pub(crate) fn learn<E: EntityTrait>(&self) {
-        self.tables.learn::<E>();
+        self.seen.tables.learn::<E>();
     }
 
     /// Whether statements need a look at all.
@@ -118,16 +129,23 @@ impl Guard {
     /// Reads a text, and asks the database about the relations that it writes and that are not known.
     pub(crate) async fn read<'a>(&self, sql: &'a str, backend: DbBackend, db: &impl ConnectionTrait) -> Text<'a> {
         let mut text = Text::read(sql, backend);
-        if self.mode == BypassGuard::Off || self.tables.is_empty() || db.is_mock_connection() {
+        if self.mode == BypassGuard::Off || db.is_mock_connection() {
             return text;
         }
         for at in 0..text.writes.len() {
-            let write = &text.writes[at];
-            let name = (write.schema.as_deref(), &*write.table);
-            if self.tables.find(name.0, name.1).is_some() || crate::outbox::is_table(name.1) {
+            if text.is_streamed(at, &self.seen.tables) {
                 continue;
             }
-            match Box::pin(self.views.behind(name, backend, db)).await {
+            let write = &text.writes[at];
+            let name = (write.schema.as_deref(), &*write.table);
+            if crate::outbox::is_table(name.1) || self.seen.tables.is_empty() {
+                continue;
+            }
+            let behind = match self.seen.views.known(name) {
+                Some(behind) => Ok(behind),
+                None => Box::pin(self.seen.views.ask(name, backend, db)).await,
+            };
+            match behind {
                 Ok(behind) => text.resolve(at, behind),
                 Err(error) => self.is_unknown(&TableName::new(name.0, name.1), &error),
             }
@@ -147,7 +165,7 @@ impl Guard {
     ) -> Result<Admission, DbErr> {
         let mut admission = Admission::default();
         let mut is_meant = false;
-        for found in text.found(&self.tables) {
+        for found in text.found(&self.seen.tables) {
             is_meant = true;
             match permits.clone().find_map(|permits| permits.take(&found.target, found.verb)) {
                 Some(promises) => admission.promised(promises),
@@ -163,7 +181,8 @@ impl Guard {
                 }
             }
         }
-        if let Some(statement) = text.unread.as_deref().filter(|_| !self.tables.is_empty() && !fault::is(BypassUnread))
+        if let Some(statement) =
+            text.unread.as_deref().filter(|_| !self.seen.tables.is_empty() && !fault::is(BypassUnread))
         {
             if !permits.clone().any(Permits::take_unread) {
                 self.unread(statement)?;
@@ -177,20 +196,20 @@ impl Guard {
             permits.clone().for_each(Permits::passed_by);
         }
         if text.defines && self.mode != BypassGuard::Off {
-            admission.changes(Changing::begin(&self.views));
+            admission.changes(Changing::begin(&self.seen.views));
         }
         Ok(admission)
     }
 
     /// Says of a text that has run on a connection of SeaORM's which streamed tables it wrote, but for those of which a hook has told.
     pub(crate) fn watch(&self, text: &Text<'_>, is_told: impl Fn(&Target<'_>) -> bool, failed: bool) {
-        for found in text.found(&self.tables) {
+        for found in text.found(&self.seen.tables) {
             if !is_told(&found.target) && !failed {
                 let table = found.target.name().to_string();
                 self.was_missed(text.sql, &table, found.verb);
             }
         }
-        if let Some(statement) = text.unread.as_deref().filter(|_| !self.tables.is_empty() && !failed) {
+        if let Some(statement) = text.unread.as_deref().filter(|_| !self.seen.tables.is_empty() && !failed) {
             self.was_missed(statement, "*", "unread");
         }
     }
@@ -207,8 +226,8 @@ impl Guard {
     }
 
     fn is_first_write(&self, table: &str) -> bool {
-        let known = self.looked_at.read().unwrap_or_else(PoisonError::into_inner).contains(table);
-        !known && self.looked_at.write().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned())
+        let known = self.seen.looked_at.read().unwrap_or_else(PoisonError::into_inner).contains(table);
+        !known && self.seen.looked_at.write().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned())
     }
 
     fn bypassed(&self, found: &Found<'_>, sql: &str) -> Result<(), DbErr> {
@@ -284,7 +303,7 @@ impl Guard {
     fn is_new(&self, text: &str) -> bool {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warned = self.seen.warned.lock().unwrap_or_else(PoisonError::into_inner);
         warned.len() < PLACES && warned.insert(hasher.finish())
     }
 }

@@ -101,6 +101,7 @@ mod unit_of_work;
 
 pub use bulk::{Bulk, BulkError, BulkExt};
 pub use connection::StreamedConnection;
+pub use connection::builder::StreamedConnectionBuilder;
 pub use connection::executor::{DatabaseExecutor, IntoDatabaseExecutor};
 pub use connection::save_in_transaction::SaveInTransaction;
 pub use connection::transaction::StreamedTransaction;
@@ -121,9 +122,11 @@ pub use index::sink::{Changes, Sink};
 pub use outbox::relay::Relay;
 pub use redstream_core as core;
 pub use redstream_core::{
-    Batch, BoxError, CancellationToken, ConnectOptions, Consumer, DeadLetter, DeadLetters, Delayer, Handler,
-    HandlerError, MessageId, OnPoison, Producer, Progress, Redstream, Start, Stream, StreamName, Supervisor, SyncToken,
-    Trimmed, Trimmer, Worker, stop_signal,
+    Batch, BoxError, CancellationToken, Committed, ConnectOptions, Consumer, DeadLetter, DeadLetters, DecodeError,
+    Delayer, Handler, HandlerError, Health, InvalidMessageId, InvalidName, Lock, LockGuard, Loss, LossKind, Message,
+    MessageId, Moved, Neglected, NewMessage, OffsetStore, OnPoison, Payload, PayloadError, PayloadObject, Producer,
+    Progress, Redstream, Risk, ShardMap, Sharded, Shards, Start, Stream, StreamName, Supervisor, SupervisorHandle,
+    SyncToken, Trimmed, Trimmer, Worker, WorkerHealth, WorkerState, WorkerStatus, stop_signal,
 };
 pub use redstream_seaorm_macros::Streamed;
 pub use unit_of_work::insurance::Insurance;

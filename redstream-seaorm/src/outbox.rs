@@ -18,7 +18,7 @@
 //! let redstream = Redstream::connect("redis://127.0.0.1/").await?;
 //! let plain = Database::connect("postgres://localhost/shop").await?;
 //! outbox::create_table(&plain).await?;
-//! let db = StreamedConnection::new(plain, redstream.producer()).insurance(Insurance::RedisElseOutbox);
+//! let db = StreamedConnection::builder(plain, redstream.producer()).insurance(Insurance::RedisElseOutbox).build();
 //!
 //! // Besides the workers of each stream:
 //! Supervisor::new().with(db.relay()).run_until_signal().await?;

@@ -21,6 +21,7 @@ pub(crate) mod insurance;
 pub(crate) mod liveness;
 pub(crate) mod message_set;
 pub(crate) mod shared;
+mod stream_watch;
 pub(crate) mod unkeyed_insert;
 
 use std::ops::Deref;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redstream_core::{Batch, CancellationToken, Error, Result, Supervisor, Worker};
+use redstream_core::{Batch, CancellationToken, Error, Progress, Result, Supervisor, Worker, WorkerState};
 use tokio::sync::{Notify, oneshot};
 
 use super::SOON;
@@ -71,6 +71,55 @@ async fn checks_all_workers_before_it_starts_one() {
     let error = supervisor.run_until(std::future::pending::<()>()).await.unwrap_err();
     assert!(matches!(error, Error::InvalidName { .. }), "{error}");
     assert!(products.consumers().await.unwrap().is_empty(), "none was started");
+}
+
+#[tokio::test]
+async fn a_handle_shows_the_health_of_workers_and_shuts_them_down() {
+    let redstream = redstream().await;
+    let products = redstream.stream("products").unwrap();
+    let seen = Recorder::default();
+    let workers = Supervisor::new().with(products.consumer("search", seen.clone())).start().unwrap();
+    redstream.producer().queue(products.name(), &1).await.unwrap();
+    eventually(SOON, "the message", async || seen.len() == 1).await;
+    let health = workers.health();
+    assert!(health.is_live());
+    workers.shutdown().await.unwrap();
+    assert_eq!(health.workers()[0].state, WorkerState::Stopped);
+    let next = products.consumer("search", seen).run_once().await.unwrap();
+    assert_eq!(next, Progress::Idle, "the lock was released, and the message committed");
+}
+
+#[tokio::test]
+async fn dropping_the_handle_stops_the_workers_without_grace() {
+    let starts = Arc::new(AtomicUsize::new(0));
+    let (began, ended) = (starts.clone(), Arc::new(()));
+    let alive = Arc::downgrade(&ended);
+    let worker = Scripted(starts, move |_| {
+        let _held = &ended;
+        Ok(())
+    });
+    let workers = Supervisor::new().with(worker).start().unwrap();
+    eventually(SOON, "the start", async || began.load(Ordering::SeqCst) == 1).await;
+    drop(workers);
+    eventually(SOON, "the worker's end", async || alive.strong_count() == 0).await;
+}
+
+#[tokio::test]
+async fn a_handle_names_the_workers_that_it_cut_off() {
+    struct Deaf;
+    #[async_trait]
+    impl Worker for Deaf {
+        fn name(&self) -> String {
+            "deaf".to_owned()
+        }
+
+        async fn run(&self, _: CancellationToken) -> Result<()> {
+            std::future::pending().await
+        }
+    }
+    let workers = Supervisor::new().with(Deaf).grace(Duration::from_millis(50)).start().unwrap();
+    let error = workers.shutdown().await.unwrap_err();
+    assert!(matches!(&error, Error::GraceExceeded { workers, .. } if workers == &["deaf"]), "{error}");
 }
 
 #[tokio::test]

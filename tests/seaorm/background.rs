@@ -31,7 +31,7 @@ on_each_database! {
         let server = private_redis().await;
         let world = World::patient_at(&db, &server.url()).await;
         let hanging = Arc::new(Hanging(server));
-        let txn = world.interfered(hanging.clone()).announce_in_background(true).begin().await.unwrap();
+        let txn = world.interfered(hanging.clone()).to_builder().announce_in_background(true).build().begin().await.unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
         // A commit that waited would have come back only after it had given the message up, and said so.
@@ -44,7 +44,7 @@ on_each_database! {
 
     async fn every_kind_of_write_is_announced_all_the_same(db: TestDb) {
         let world = World::new(&db).await;
-        let connection = world.db.clone().announce_in_background(true);
+        let connection = world.db.to_builder().announce_in_background(true).build();
         let ulm = with_key(100, "Ulm").insert(&connection).await.unwrap();
         world.announced(&[id(100)]).await;
         renamed(&ulm, "Neu-Ulm").update_tx(&connection).await.unwrap();
@@ -58,7 +58,7 @@ on_each_database! {
 
     async fn a_token_is_waited_for(db: TestDb) {
         let world = World::new(&db).await;
-        let txn = world.db.clone().announce_in_background(true).begin().await.unwrap();
+        let txn = world.db.to_builder().announce_in_background(true).build().begin().await.unwrap();
         let generated = named("Ulm").insert(&txn).await.unwrap();
         txn.commit_with_token().await.unwrap();
         assert_eq!(world.main().await, [id(generated.id)]);

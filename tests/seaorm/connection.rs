@@ -32,7 +32,7 @@ on_each_database! {
 
     async fn raw_statements_go_through(db: TestDb) {
         let mut world = World::new(&db).await;
-        world.db = world.db.guard(BypassGuard::Off);
+        world.db = world.db.to_builder().guard(BypassGuard::Off).build();
         let backend = world.plain.get_database_backend();
         let sql = |sql: &str| Statement::from_string(backend, sql);
         let written = world.db.execute_raw(sql("INSERT INTO cities (id, name) VALUES (1, 'Rome')")).await.unwrap();
@@ -129,7 +129,7 @@ on_each_database! {
 
     async fn a_streamed_connection_within_a_streamed_one_tracks_once(db: TestDb) {
         let world = World::new(&db).await;
-        let twice = StreamedConnection::new(world.db.clone(), world.redstream.producer()).guard(BypassGuard::Deny);
+        let twice = StreamedConnection::builder(world.db.clone(), world.redstream.producer()).guard(BypassGuard::Deny).build();
         let txn = twice.begin().await.unwrap();
         let city = named("Rome").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();

@@ -61,7 +61,7 @@ on_each_database! {
     async fn saves_are_insured_late_and_said_to_be(db: TestDb) {
         let logs = Logs::capture();
         let world = World::new(&db).await;
-        let db = Elsewhere(world.db.clone().guard(BypassGuard::Off));
+        let db = Elsewhere(world.db.to_builder().guard(BypassGuard::Off).build());
         let rome = named("Rom").insert(&db).await.unwrap();
         renamed(&rome, "Rome").update(&db).await.unwrap();
         with_key(2, "Oslo").insert(&db).await.unwrap();
@@ -74,7 +74,7 @@ on_each_database! {
     async fn with_the_outbox_they_are_rows_of_it(db: TestDb) {
         let world = World::new(&db).await;
         outbox::create_table(&world.plain).await.unwrap();
-        let streamed = world.db.clone().guard(BypassGuard::Off).insurance(Insurance::Outbox);
+        let streamed = world.db.to_builder().guard(BypassGuard::Off).insurance(Insurance::Outbox).build();
         let rome = named("Rom").insert(&Elsewhere(streamed.clone())).await.unwrap();
         rome.delete(&Elsewhere(streamed.clone())).await.unwrap();
         assert_eq!((world.delay().await, world.main().await), (ids([]), ids([])));
@@ -87,7 +87,7 @@ on_each_database! {
         let mut server = private_redis().await;
         let world = World::at(&db, &server.url()).await;
         outbox::create_table(&world.plain).await.unwrap();
-        let streamed = world.db.clone().guard(BypassGuard::Off).insurance(Insurance::RedisElseOutbox);
+        let streamed = world.db.to_builder().guard(BypassGuard::Off).insurance(Insurance::RedisElseOutbox).build();
         named("Rome").insert(&Elsewhere(streamed.clone())).await.unwrap();
         assert_eq!((world.main().await, in_the_outbox(&world).await), (ids([1]), ids([])));
         server.kill().unwrap();

@@ -25,7 +25,7 @@ async fn of_one_connection(world: &World, db: &TestDb) -> StreamedConnection {
     let mut options = ConnectOptions::new(db.url());
     options.max_connections(1).sqlx_logging(false);
     let plain = Database::connect(options).await.unwrap();
-    StreamedConnection::new(plain, world.db.producer().clone()).guard(BypassGuard::Off)
+    StreamedConnection::builder(plain, world.db.producer().clone()).guard(BypassGuard::Off).build()
 }
 
 /// Whatever is tried is refused.

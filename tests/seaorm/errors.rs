@@ -39,8 +39,14 @@ on_each_database! {
         let error = rename.exec(&world.db).await.unwrap_err();
         assert!(matches!(Error::of(&error), Some(Error::Bypass { verb: "UPDATE", .. })), "{error:?}");
         let error = Bulk::<city::Entity>::new().batch_size(0).delete_many(&world.db).await.unwrap_err();
-        assert!(matches!(BulkError::of(&error), Some(BulkError::NoBatch)), "{error:?}");
-        assert!(Error::of(&error).is_none());
+        assert!(
+            matches!(
+                Error::of(&error),
+                Some(Error::InvalidOption(redstream_core::Error::InvalidOption { option: "batch_size", .. }))
+            ),
+            "{error:?}"
+        );
+        assert!(BulkError::of(&error).is_none());
         assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Refused));
     }
 

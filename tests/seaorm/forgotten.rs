@@ -118,7 +118,7 @@ const UNREAD: &str = "no consumer is registered with it";
 async fn a_stream_that_is_written_and_has_no_consumer_is_warned_of_once() {
     let test = TestDb::sqlite().await;
     let (world, logs) = (World::new(&test).await, Logs::capture());
-    let db = world.db.clone().warn_forgotten(SHORT);
+    let db = world.db.to_builder().warn_forgotten(SHORT).build();
     for key in [1, 2] {
         with_key(key, "Ulm").insert(&db).await.unwrap();
     }
@@ -133,7 +133,7 @@ async fn a_stream_that_has_a_consumer_is_not() {
     let (world, logs) = (World::new(&test).await, Logs::capture());
     world.create(parcel::Entity).await;
     world.cities().register("search", Start::Earliest).await.unwrap();
-    let db = world.db.clone().warn_forgotten(SHORT);
+    let db = world.db.to_builder().warn_forgotten(SHORT).build();
     with_key(1, "Ulm").insert(&db).await.unwrap();
     // Of a stream that is written later, and has none, it is told.
     parcel::parcel(1).insert_tx(&db).await.unwrap();
@@ -147,13 +147,13 @@ async fn an_outbox_that_no_relay_of_this_program_empties_is_warned_of_once() {
     let (world, logs) = (World::new(&test).await, Logs::capture());
     outbox::create_table(&world.plain).await.unwrap();
     let pieces = ["WARN", "redstream_outbox", "has made no relay"];
-    let with = world.db.clone().insurance(Insurance::Outbox).warn_forgotten(SHORT);
+    let with = world.db.to_builder().insurance(Insurance::Outbox).warn_forgotten(SHORT).build();
     let _relay = with.relay();
-    with_key(1, "Ulm").insert(&with.clone().guard(BypassGuard::Warn)).await.unwrap();
+    with_key(1, "Ulm").insert(&with.to_builder().guard(BypassGuard::Warn).build()).await.unwrap();
 
     // Its warning would come later.
     let without = StreamedConnection::new(world.plain.clone(), world.redstream.producer());
-    let without = without.insurance(Insurance::Outbox).warn_forgotten(SHORT);
+    let without = without.to_builder().insurance(Insurance::Outbox).warn_forgotten(SHORT).build();
     for key in [2, 3] {
         with_key(key, "Ulm").insert(&without).await.unwrap();
     }

@@ -125,7 +125,7 @@ on_each_database! {
     async fn a_bypass_is_warned_of_once_for_each_text_and_runs(db: TestDb) {
         let logs = Logs::capture();
         let world = World::new(&db).await;
-        let warning = world.db.clone().guard(BypassGuard::default());
+        let warning = world.db.to_builder().guard(BypassGuard::default()).build();
         for name in ["Oslo", "Lima"] {
             city::Entity::insert(named(name)).exec(&warning).await.unwrap();
         }
@@ -142,7 +142,7 @@ on_each_database! {
     async fn where_it_is_off_nothing_is_said_and_saves_are_followed_all_the_same(db: TestDb) {
         let logs = Logs::capture();
         let world = World::new(&db).await;
-        let off = world.db.clone().guard(BypassGuard::Off);
+        let off = world.db.to_builder().guard(BypassGuard::Off).build();
         city::Entity::insert(with_key(100, "Oslo")).exec(&off).await.unwrap();
         let lima = named("Lima").insert(&off).await.unwrap();
         assert!(!logs.text().contains("goes round the hooks"), "{}", logs.text());

@@ -34,7 +34,7 @@ on_each_database! {
     async fn outside_a_transaction_the_change_is_insured_and_announced_late_with_a_warning(test: TestDb) {
         let logs = Logs::capture();
         let world = World::new(&test).await;
-        let off = world.db.clone().guard(BypassGuard::Off);
+        let off = world.db.to_builder().guard(BypassGuard::Off).build();
         for key in 1..=2 {
             world.existing(key, "Rome").await;
         }
@@ -47,7 +47,7 @@ on_each_database! {
 
     async fn in_a_transaction_it_is_insured_before_the_commit_and_announced_after_it(test: TestDb) {
         let world = World::new(&test).await;
-        let off = world.db.clone().guard(BypassGuard::Off);
+        let off = world.db.to_builder().guard(BypassGuard::Off).build();
         for key in 1..=2 {
             world.existing(key, "Rome").await;
         }

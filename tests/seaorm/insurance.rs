@@ -75,7 +75,7 @@ on_each_database! {
     async fn an_old_transaction_sends_its_delay_messages_again_before_the_commit(db: TestDb) {
         let world = Arc::new(World::new(&db).await);
         let look = Look::at(&world);
-        let txn = world.interfered(look.clone()).resend_after(RESEND_AFTER).begin().await.unwrap();
+        let txn = world.interfered(look.clone()).to_builder().resend_after(RESEND_AFTER).build().begin().await.unwrap();
         with_key(1, "Rome").insert(&txn).await.unwrap();
         let written = Instant::now();
         world.insured(&[id(1)]).await;
@@ -90,7 +90,7 @@ on_each_database! {
         let server = private_redis().await;
         let world = Arc::new(World::at(&db, &server.url()).await);
         let look = Look::at(&world);
-        let txn = world.interfered(look.clone()).resend_after(RESEND_AFTER).begin().await.unwrap();
+        let txn = world.interfered(look.clone()).to_builder().resend_after(RESEND_AFTER).build().begin().await.unwrap();
         server.pause().unwrap();
         with_key(1, "Rome").insert(&txn).await.unwrap();
         let mut commit = Box::pin(txn.commit());
@@ -107,7 +107,7 @@ on_each_database! {
     async fn an_old_transaction_that_cannot_send_them_again_does_not_commit(db: TestDb) {
         let mut server = private_redis().await;
         let world = World::at(&db, &server.url()).await;
-        let txn = world.db.clone().resend_after(RESEND_AFTER).begin().await.unwrap();
+        let txn = world.db.to_builder().resend_after(RESEND_AFTER).build().begin().await.unwrap();
         with_key(1, "Rome").insert(&txn).await.unwrap();
         let written = Instant::now();
         world.insured(&[id(1)]).await;
@@ -117,6 +117,29 @@ on_each_database! {
         assert!(error.contains("delay messages of this change were not written"), "{error}");
         assert_eq!(world.count().await, 0);
     }
+}
+
+/// Nothing but the delayer was told the delay.
+#[tokio::test]
+async fn a_transaction_older_than_a_fifth_of_the_delay_sends_its_delay_messages_again() {
+    const DELAY: Duration = Duration::from_secs(1);
+    let db = TestDb::sqlite().await;
+    let world = Arc::new(World::new(&db).await);
+    world.cities().delayer(DELAY).run_once().await.unwrap().expect("no other delayer runs");
+    let look = Look::at(&world);
+    let connection = world.interfered(look.clone());
+    let mut key = 0;
+    eventually(SOON, "the connection to have read the delay", async || {
+        key += 1;
+        let txn = connection.begin().await.unwrap();
+        with_key(key, "Rome").insert(&txn).await.unwrap();
+        world.insured(&[id(key)]).await;
+        let written = Instant::now();
+        eventually(SOON, "the transaction to grow old", async || written.elapsed() > DELAY / 5).await;
+        txn.commit().await.unwrap();
+        look.seen.lock().unwrap().iter().filter(|seen| **seen == id(key)).count() == 2
+    })
+    .await;
 }
 
 async fn save_beside_a_delayer(delay: Duration, change: impl FnOnce(StreamedConnection) -> StreamedConnection) {
@@ -131,12 +154,16 @@ async fn save_beside_a_delayer(delay: Duration, change: impl FnOnce(StreamedConn
     }
 }
 
+fn resending_after(age: Duration) -> impl FnOnce(StreamedConnection) -> StreamedConnection {
+    move |db| db.to_builder().resend_after(age).build()
+}
+
 const TOO_SHORT: [&str; 3] = ["WARN", "the delayer's delay is too short", "cities"];
 
 #[tokio::test]
 async fn a_delay_too_short_for_old_transactions_is_warned_of_once() {
     let logs = Logs::capture();
-    save_beside_a_delayer(Duration::from_secs(299), |db| db).await;
+    save_beside_a_delayer(Duration::from_secs(299), resending_after(Duration::from_secs(60))).await;
     eventually(SOON, "the warning", async || logs.has(&TOO_SHORT)).await;
     assert_eq!(logs.text().matches(TOO_SHORT[1]).count(), 1, "{}", logs.text());
     assert!(logs.has(&["299s", "300s"]), "both figures: {}", logs.text());
@@ -145,10 +172,12 @@ async fn a_delay_too_short_for_old_transactions_is_warned_of_once() {
 #[tokio::test]
 async fn a_delay_five_times_as_long_as_resend_after_is_not_warned_of() {
     let logs = Logs::capture();
-    save_beside_a_delayer(Duration::from_secs(300), |db| db).await;
-    save_beside_a_delayer(Duration::from_secs(10), |db| db.resend_after(Duration::from_secs(2))).await;
-    // Each looked long before this one, which does warn.
+    save_beside_a_delayer(Duration::from_secs(300), resending_after(Duration::from_secs(60))).await;
+    save_beside_a_delayer(Duration::from_secs(10), resending_after(Duration::from_secs(2))).await;
+    // Its age follows the delay.
     save_beside_a_delayer(Duration::from_secs(1), |db| db).await;
+    // Each looked long before this one, which does warn.
+    save_beside_a_delayer(Duration::from_secs(1), resending_after(Duration::from_secs(60))).await;
     eventually(SOON, "the warning", async || logs.has(&TOO_SHORT)).await;
     assert_eq!(logs.text().matches(TOO_SHORT[1]).count(), 1, "{}", logs.text());
 }

@@ -175,7 +175,7 @@ on_each_database! {
     async fn a_commit_that_could_not_settle_is_repaired_by_its_delay_message(db: TestDb) {
         let (world, server) = world_of_its_own(&db).await;
         let killing = Killing::new(server, Moment::After);
-        let txn = world.interfered(killing.clone()).remove_delay_messages(true).begin().await.unwrap();
+        let txn = world.interfered(killing.clone()).to_builder().remove_delay_messages(true).build().begin().await.unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
         txn.commit().await.expect("the row is committed, whatever became of the main message");
         killing.restart();
@@ -197,7 +197,7 @@ on_each_database! {
     async fn after_a_slow_commit_a_failed_main_message_is_tried_until_it_succeeds(db: TestDb) {
         let (world, server) = world_of_its_own(&db).await;
         let killing = Killing::new(server, Moment::AfterASlow);
-        let connection = world.interfered(killing.clone()).resend_after(RESEND_AFTER);
+        let connection = world.interfered(killing.clone()).to_builder().resend_after(RESEND_AFTER).build();
         let txn = connection.begin().await.unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();

@@ -7,7 +7,7 @@ mod set_aside;
 use std::time::{Duration, Instant};
 
 use redstream_core::{Payload, StreamName};
-use redstream_seaorm::{BulkExt, Insurance, Relay, outbox};
+use redstream_seaorm::{BulkExt, BypassGuard, Insurance, Relay, outbox};
 use redstream_servers::Redis;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, ModelTrait, Statement, TransactionTrait};
 
@@ -22,7 +22,7 @@ async fn insured_by(insurance: Insurance, db: &TestDb) -> World {
 
 async fn with_outbox(mut world: World, insurance: Insurance) -> World {
     outbox::create_table(&world.plain).await.unwrap();
-    world.db = world.db.insurance(insurance);
+    world.db = world.db.to_builder().insurance(insurance).build();
     world
 }
 
@@ -30,7 +30,7 @@ async fn with_outbox(mut world: World, insurance: Insurance) -> World {
 async fn world_without_redis(insurance: Insurance, db: &TestDb) -> (World, Redis) {
     let mut server = private_redis().await;
     let mut world = with_outbox(World::at(db, &server.url()).await, insurance).await;
-    world.db = world.db.outbox_after(Duration::from_millis(200));
+    world.db = world.db.to_builder().outbox_after(Duration::from_millis(200)).build();
     server.kill().unwrap();
     (world, server)
 }
@@ -56,7 +56,7 @@ on_each_database! {
         let mut server = private_redis().await;
         server.kill().unwrap();
         let mut world = with_outbox(World::lazily_at(&db, &server.url()).await, Insurance::RedisElseOutbox).await;
-        world.db = world.db.outbox_after(Duration::from_millis(200));
+        world.db = world.db.to_builder().outbox_after(Duration::from_millis(200)).build();
         let oslo = named("Oslo").insert(&world.db).await.unwrap();
         let txn = world.db.begin().await.unwrap();
         let rome = named("Rome").insert(&txn).await.unwrap();
@@ -180,7 +180,7 @@ on_each_database! {
     async fn a_commit_waits_for_a_hanging_redis_for_a_while_only(db: TestDb) {
         let server = private_redis().await;
         let mut world = with_outbox(World::at(&db, &server.url()).await, Insurance::RedisElseOutbox).await;
-        world.db = world.db.outbox_after(Duration::from_millis(50));
+        world.db = world.db.to_builder().outbox_after(Duration::from_millis(50)).build();
         let txn = world.db.begin().await.unwrap();
         server.pause().unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
@@ -193,9 +193,27 @@ on_each_database! {
         assert_eq!(rows(&world).await.len(), 101);
     }
 
+    async fn connections_with_other_settings_know_of_the_same_outage(db: TestDb) {
+        let server = private_redis().await;
+        let mut world = with_outbox(World::at(&db, &server.url()).await, Insurance::RedisElseOutbox).await;
+        world.db = world.db.to_builder().outbox_after(Duration::from_millis(500)).build();
+        let txn = world.db.begin().await.unwrap();
+        server.pause().unwrap();
+        with_key(100, "Rome").insert(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+        // One commit a second asks Redis again, and waits for half a second. If each of these asked, it would take ten seconds.
+        let begun = Instant::now();
+        for key in 1..=20 {
+            let other = world.db.to_builder().guard(BypassGuard::Deny).build();
+            with_key(key, "Oslo").insert(&other).await.unwrap();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(9), "it took {:?}", begun.elapsed());
+        assert_eq!(rows(&world).await.len(), 21);
+    }
+
     async fn without_its_table_nothing_is_written_and_the_error_says_why(db: TestDb) {
         let mut world = World::new(&db).await;
-        world.db = world.db.insurance(Insurance::Outbox);
+        world.db = world.db.to_builder().insurance(Insurance::Outbox).build();
         for error in [
             with_key(100, "Rome").insert(&world.db).await.unwrap_err(),
             async {
@@ -236,7 +254,7 @@ on_each_database! {
             }
         }
         let mut world = World::new(&db).await;
-        world.db = world.db.insurance(Insurance::Outbox);
+        world.db = world.db.to_builder().insurance(Insurance::Outbox).build();
         Migrator::up(&world.plain, None).await.unwrap();
         with_key(1, "Rome").insert(&world.db).await.unwrap();
         assert_eq!(rows(&world).await, ids([1]));

@@ -13,7 +13,7 @@ use crate::support::eventually;
 on_each_database! {
     async fn a_commit_leaves_its_main_messages_and_no_delay_message(db: TestDb) {
         let world = World::new(&db).await;
-        let settling = world.db.clone().remove_delay_messages(true);
+        let settling = world.db.to_builder().remove_delay_messages(true).build();
         let txn = settling.begin().await.unwrap();
         for n in 100..110 {
             with_key(n, "Rome").insert(&txn).await.unwrap();
@@ -32,7 +32,7 @@ on_each_database! {
 
     async fn a_rollback_leaves_its_delay_message(db: TestDb) {
         let world = World::new(&db).await;
-        let settling = world.db.clone().remove_delay_messages(true);
+        let settling = world.db.to_builder().remove_delay_messages(true).build();
         let txn = settling.begin().await.unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
         world.insured(&[id(100)]).await;
@@ -44,7 +44,7 @@ on_each_database! {
         let world = World::new(&db).await;
         let city = world.existing(100, "Rom").await;
         renamed(&city, "Roma").update(&world.db).await.unwrap();
-        renamed(&city, "Rome").update(&world.db.clone().remove_delay_messages(true)).await.unwrap();
+        renamed(&city, "Rome").update(&world.db.to_builder().remove_delay_messages(true).build()).await.unwrap();
         assert_eq!((world.main().await, world.delay().await), (vec![id(100); 2], vec![id(100)]));
     }
 }
@@ -129,7 +129,7 @@ on_each_database! {
 async fn delay_messages_that_were_sent_again_go_too() {
     let db = crate::support::TestDb::sqlite().await;
     let world = World::new(&db).await;
-    let settling = world.db.clone().remove_delay_messages(true).resend_after(Duration::ZERO);
+    let settling = world.db.to_builder().remove_delay_messages(true).resend_after(Duration::ZERO).build();
     let txn = settling.begin().await.unwrap();
     with_key(100, "Rome").insert(&txn).await.unwrap();
     world.insured(&[id(100)]).await;
@@ -142,7 +142,7 @@ async fn a_change_is_handled_once_and_not_again_after_its_delay() {
     let db = crate::support::TestDb::sqlite().await;
     let world = World::new(&db).await;
     world.existing(100, "Rom").await;
-    let settling = world.db.clone().remove_delay_messages(true);
+    let settling = world.db.to_builder().remove_delay_messages(true).build();
     let rome = city::ActiveModel { id: Unchanged(100), name: Set("Rome".to_owned()) };
     rome.update(&settling).await.unwrap();
     // Not even one that is not due yet.

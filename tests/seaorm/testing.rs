@@ -189,7 +189,9 @@ async fn a_relay_runs_inline_too() {
     let db = TestDb::sqlite().await;
     let world = World::new(&db).await;
     redstream_seaorm::outbox::create_table(&world.plain).await.unwrap();
-    let outbox = StreamedConnection::new(world.plain.clone(), world.redstream.producer()).insurance(Insurance::Outbox);
+    let outbox = StreamedConnection::builder(world.plain.clone(), world.redstream.producer())
+        .insurance(Insurance::Outbox)
+        .build();
     let index = SearchIndex::default();
     let indexer = world.cities().consumer("search", Indexer::new(world.plain.clone(), index.clone()));
     named("Rome").insert_tx(&outbox).await.unwrap();

@@ -154,7 +154,7 @@ on_each_database! {
             assert_eq!(count(&world).await, 1);
             return;
         }
-        world.db = world.db.guard(BypassGuard::Off);
+        world.db = world.db.to_builder().guard(BypassGuard::Off).build();
         let error = ticket().insert(&world.db).await.unwrap_err().to_string();
         assert!(error.contains("Set the key beforehand"), "{error}");
         let txn = world.db.begin().await.unwrap();

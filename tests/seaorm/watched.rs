@@ -39,7 +39,7 @@ on_each_database! {
     async fn a_statement_that_no_hook_told_of_is_warned_of_once_for_each_text(db: TestDb) {
         let logs = Logs::capture();
         let world = World::new(&db).await;
-        let plain = world.db.clone().guard(BypassGuard::Warn).watched();
+        let plain = world.db.to_builder().guard(BypassGuard::Warn).build().watched();
         for name in ["Rome", "Oslo"] {
             city::Entity::insert_many([named(name)]).exec(&plain).await.unwrap();
         }
@@ -111,7 +111,7 @@ on_each_database! {
         let _watched = world.db.watched();
         with_key(1, "Rome").insert(&world.db).await.unwrap();
         Bulk::<city::Entity>::new().delete_many(&world.db).await.unwrap();
-        let off = world.db.clone().guard(BypassGuard::Off).watched();
+        let off = world.db.to_builder().guard(BypassGuard::Off).build().watched();
         city::Entity::insert(with_key(3, "Lima")).exec_without_returning(&off).await.unwrap();
         assert_eq!(missed(&logs), 0, "{}", logs.text());
     }

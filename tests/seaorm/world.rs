@@ -58,7 +58,7 @@ impl World {
         let plain = db.connection();
         let world = Self {
             // No test goes round the hooks without saying so.
-            db: StreamedConnection::new(plain.clone(), redstream.producer()).guard(BypassGuard::Deny),
+            db: StreamedConnection::builder(plain.clone(), redstream.producer()).guard(BypassGuard::Deny).build(),
             plain,
             redstream,
             url: url.to_owned(),
@@ -75,7 +75,7 @@ impl World {
         with: Arc<impl Interference>,
     ) -> StreamedConnection<Interfering<DatabaseConnection>> {
         let below = Interfering::new(self.plain.clone(), with);
-        StreamedConnection::new(below, self.redstream.producer()).guard(BypassGuard::Deny)
+        StreamedConnection::builder(below, self.redstream.producer()).guard(BypassGuard::Deny).build()
     }
 
     /// Makes the entity's table.

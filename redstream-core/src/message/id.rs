@@ -50,12 +50,22 @@ impl FromStr for MessageId {
     type Err = InvalidMessageId;
 
     fn from_str(text: &str) -> Result<Self, InvalidMessageId> {
-        // `u64::from_str` takes a leading plus sign, which Redis never writes.
-        let number = |part: &str| part.parse().ok().filter(|_| !part.starts_with('+'));
-        let (ms, seq) = text.split_once('-').unwrap_or((text, "0"));
+        let (ms, seq) = match text.bytes().position(|byte| byte == b'-') {
+            Some(at) => (&text[..at], &text[at + 1..]),
+            None => (text, "0"),
+        };
         match (number(ms), number(seq)) {
             (Some(ms), Some(seq)) => Ok(Self { ms, seq }),
             _ => Err(InvalidMessageId(text.chars().take(64).collect())),
         }
     }
+}
+
+/// A number as Redis writes it: digits alone. Each reply to an XADD is read by this, so numbers of up to 19 digits, which cannot
+/// overflow, are read without a check.
+fn number(digits: &str) -> Option<u64> {
+    if !matches!(digits.len(), 1..=19) {
+        return digits.parse().ok().filter(|_| !digits.starts_with('+'));
+    }
+    digits.bytes().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
 }

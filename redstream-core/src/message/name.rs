@@ -91,6 +91,11 @@ pub(crate) fn check_namespace(name: &str) -> Result<(), InvalidName> {
 }
 
 fn illegible(name: &str) -> Option<&'static str> {
+    // Checked for every message, and nearly every name passes here.
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'{' && byte != b'}';
+    if (1..=255).contains(&name.len()) && name.bytes().all(is_plain) {
+        return None;
+    }
     if name.is_empty() {
         Some("it is empty")
     } else if name.len() > 255 {

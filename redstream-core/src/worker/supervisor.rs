@@ -1,22 +1,23 @@
-//! The supervisor: runs the workers from the application's `main`, and brings them home.
+//! The supervisor: runs the workers from the application's `main`, restarts those that fail, and stops them.
 
+mod handle;
 mod signal;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::metrics;
 use crate::text::chain;
 use crate::time::backoff::Pauses;
-use crate::time::deadline;
 use crate::worker::health::{Health, Watched};
 use crate::worker::status::{PATIENCE, WorkerState};
+use crate::worker::supervisor::handle::Kept;
 use crate::worker::{Worker, panic_message};
+pub use handle::SupervisorHandle;
 pub use signal::stop_signal;
 
 /// A worker that ran this long before it failed starts with a short pause again.
@@ -130,55 +131,40 @@ impl Supervisor {
         .await
     }
 
-    /// Checks every worker, starts them all, and runs them until `stop` completes, whatever it returns; then
-    /// stops reading, lets handlers finish and commit within the grace period, and releases the locks.
+    /// Starts all workers and returns at once; [`SupervisorHandle::shutdown`] stops them. For programs whose `main` has its own
+    /// order of starting and stopping; others use [`run_until_signal`](Self::run_until_signal) or [`run_until`](Self::run_until).
     ///
-    /// Errors before anything starts where a worker's options cannot work, and with
-    /// [`Error::GraceExceeded`] where some had to be cut off.
+    /// # Errors
     ///
-    /// Dropping the future stops all workers at once, without grace.
-    pub async fn run_until<S: Future>(self, stop: S) -> Result<()> {
+    /// If the options of a worker cannot work; no worker has started then.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime.
+    pub fn start(self) -> Result<SupervisorHandle> {
         self.workers.iter().try_for_each(|worker| worker.check())?;
         let health = self.health();
-        let shutdown = self.drain.clone();
-        let _stop_when_dropped = shutdown.clone().drop_guard();
-        let mut kept: Vec<Kept> = self
-            .workers
-            .into_iter()
-            .enumerate()
-            .map(|(at, worker)| Kept {
-                name: worker.name(),
-                task: tokio::spawn(keep(worker, at, health.clone(), shutdown.clone())),
-            })
-            .collect();
-
-        stop.await;
-        tracing::info!(workers = kept.len(), grace = ?self.grace, "stopping: workers finish what they have begun");
-        shutdown.cancel();
-
-        let deadline = deadline(self.grace);
-        let mut late = Vec::new();
-        for worker in &mut kept {
-            if tokio::time::timeout_at(deadline, &mut worker.task).await.is_err() {
-                late.push(worker.name.clone());
-            }
-        }
-        if late.is_empty() {
-            return Ok(());
-        }
-        Err(Error::GraceExceeded { workers: late, grace: self.grace })
+        let keep = |(at, worker): (usize, Arc<dyn Worker>)| Kept {
+            name: worker.name(),
+            task: tokio::spawn(keep(worker, at, health.clone(), self.drain.clone())),
+        };
+        let kept = self.workers.into_iter().enumerate().map(keep).collect();
+        Ok(SupervisorHandle { kept, health, grace: self.grace, shutdown: self.drain.drop_guard() })
     }
-}
 
-/// A worker's keeper; dropping it cuts the worker off.
-struct Kept {
-    name: String,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.task.abort();
+    /// Starts all workers, waits until `stop` completes, whatever it returns, and shuts them down: they stop reading, handlers finish
+    /// and commit within the grace period, and the locks are released.
+    ///
+    /// Dropping the future stops all workers at once, without grace.
+    ///
+    /// # Errors
+    ///
+    /// Before any worker starts, if the options of one cannot work; with [`Error::GraceExceeded`] if some did not finish in time and
+    /// were cut off.
+    pub async fn run_until<S: Future>(self, stop: S) -> Result<()> {
+        let workers = self.start()?;
+        stop.await;
+        workers.shutdown().await
     }
 }
 

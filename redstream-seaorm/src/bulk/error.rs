@@ -9,10 +9,6 @@ use crate::error::{ErrorKind, carry, find};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BulkError {
-    /// Batches of no rows would never come to an end.
-    #[error("the batch size of a bulk operation must be at least 1")]
-    NoBatch,
-
     /// The closure added no column.
     #[error("a bulk update of `{table}` that sets nothing")]
     SetsNothing {

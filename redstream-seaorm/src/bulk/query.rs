@@ -18,6 +18,7 @@ use crate::entity::key_order::KeyOrder;
 use crate::entity::key_query::{from_to, is_one_of};
 use crate::entity::parents;
 use crate::entity::streamed::{Streamed, table};
+use crate::error::{Error, check_batch_size};
 use crate::unit_of_work::UnitOfWork;
 
 const BATCH_SIZE: u64 = 1000;
@@ -94,8 +95,7 @@ impl<E: Streamed> Bulk<E> {
         self
     }
 
-    /// How many rows a transaction writes. Default: 1000. Zero is an error. Where a statement cannot name so many
-    /// keys, a batch takes several.
+    /// How many rows a transaction writes. Default: 1000. Zero is [`Error::InvalidOption`]. If one statement cannot name so many keys, a batch takes several.
     pub fn batch_size(mut self, rows: u64) -> Self {
         self.batch_size = rows;
         self
@@ -263,8 +263,8 @@ impl<E: Streamed> Bulk<E> {
         Ok((keys, rows))
     }
 
-    pub(super) fn check(&self) -> Result<(), BulkError> {
-        if self.batch_size == 0 { Err(BulkError::NoBatch) } else { Ok(()) }
+    pub(super) fn check(&self) -> Result<(), Error> {
+        check_batch_size(self.batch_size).map_err(Error::InvalidOption)
     }
 
     pub(super) fn report(&self, rows: u64, is_empty: bool) {

@@ -185,7 +185,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     /// Errors with [`Error::TransactionAborted`], after a rollback, if a statement failed on PostgreSQL and no savepoint was rolled
     /// back to since: to the driver alone that commit would succeed, and commit nothing.
     ///
-    /// With [`announce_in_background`](crate::StreamedConnection::announce_in_background) it returns when the database has
+    /// With [`announce_in_background`](crate::StreamedConnectionBuilder::announce_in_background) it returns when the database has
     /// committed, and the main messages follow.
     pub async fn commit(self) -> Result<(), DbErr> {
         let announcement =
@@ -214,7 +214,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     ///
     /// A savepoint has nothing to wait for: its token is empty, and the outer commit's holds its writes.
     ///
-    /// Waits for the main messages, whatever [`announce_in_background`](crate::StreamedConnection::announce_in_background) says:
+    /// Waits for the main messages, whatever [`announce_in_background`](crate::StreamedConnectionBuilder::announce_in_background) says:
     /// the token holds their ids.
     pub async fn commit_with_token(self) -> Result<SyncToken, DbErr> {
         self.conclude(Announcement::Awaited).await

@@ -24,12 +24,6 @@ impl TableName {
     pub(crate) fn new(schema: Option<&str>, table: &str) -> Self {
         Self { schema: schema.map(|schema| schema.to_owned().into()), table: table.to_owned().into() }
     }
-
-    /// In lower case, so that equal names are equal in a map.
-    pub(crate) fn folded(schema: Option<&str>, table: &str) -> Self {
-        let folded = |name: &str| Cow::Owned(folded(name).into_owned());
-        Self { schema: schema.map(folded), table: folded(table) }
-    }
 }
 
 /// `SCHEMA.TABLE`, or the table alone.
@@ -59,5 +53,7 @@ pub(crate) fn folded(name: &str) -> Cow<'_, str> {
 
 /// Whether two names are equal but for their case.
 pub(crate) fn same(one: &str, other: &str) -> bool {
-    one.eq_ignore_ascii_case(other) || (!(one.is_ascii() && other.is_ascii()) && folded(one) == folded(other))
+    one == other
+        || one.eq_ignore_ascii_case(other)
+        || (!(one.is_ascii() && other.is_ascii()) && folded(one) == folded(other))
 }

@@ -47,6 +47,7 @@ impl Error {
             | Self::HookMissed { .. }
             | Self::Parent { .. }
             | Self::OtherRedis
+            | Self::InvalidOption(_)
             | Self::TransactionControl { .. }
             | Self::ImplicitCommit { .. } => ErrorKind::Refused,
         }

@@ -58,15 +58,21 @@ impl Tables {
 
     /// The streamed table that a statement means by this name, if it means one. A name without a schema may be in any schema.
     pub(super) fn find<'a>(&self, schema: Option<&'a str>, table: &'a str) -> Option<Target<'a>> {
+        Some(Target::new(schema, table, self.streaming(schema, table)?))
+    }
+
+    /// The same, without the names.
+    pub(super) fn streaming(&self, schema: Option<&str>, table: &str) -> Option<Streaming> {
         let known = self.read();
         let of_its_name = known.schemas.get(&*folded(table))?;
+        let is_alone = of_its_name.len() == 1;
         let Some(named) = schema else {
-            return Some(Target { schema, table, is_named: false, is_alone: of_its_name.len() == 1 });
+            return Some(Streaming { is_named: false, is_alone });
         };
         let named = folded(named);
         let is_named = of_its_name.iter().flatten().any(|schema| *schema == named);
         let is_streamed = is_named || of_its_name.contains(&None);
-        is_streamed.then_some(Target { schema, table, is_named, is_alone: of_its_name.len() == 1 })
+        is_streamed.then_some(Streaming { is_named, is_alone })
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
@@ -97,21 +103,31 @@ pub(crate) struct Target<'a> {
     /// As the statement names it.
     schema: Option<&'a str>,
     table: &'a str,
+    streaming: Streaming,
+}
+
+/// What entities say of a name that a statement writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Streaming {
     /// An entity names this very schema.
     is_named: bool,
     /// All entities of tables of this name name the same schema, or none does.
     is_alone: bool,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    pub(super) fn new(schema: Option<&'a str>, table: &'a str, streaming: Streaming) -> Self {
+        Self { schema, table, streaming }
+    }
+
     /// Whether a permit for a table answers for a write of this one. A schema that only one of the two names must not be ambiguous:
     /// SeaORM's statements name the schema that their entity names, so the statement of a hook says the same as its permit.
     pub(crate) fn is_answered_by(&self, permit: &TableName) -> bool {
         let in_its_schema = match (permit.schema.as_deref(), self.schema) {
             (Some(permitted), Some(written)) => same(permitted, written),
             (None, None) => true,
-            (Some(_), None) => self.is_alone,
-            (None, Some(_)) => !self.is_named,
+            (Some(_), None) => self.streaming.is_alone,
+            (None, Some(_)) => !self.streaming.is_named,
         };
         let is_its_name = |name: &str| same(name, self.table);
         in_its_schema && (is_its_name(&permit.table) || cut_off(&permit.table).is_some_and(is_its_name))

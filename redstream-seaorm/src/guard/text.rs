@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sea_orm::DbBackend;
 
 use super::statements::{Reading, Write, read};
-use super::tables::{Tables, Target};
+use super::tables::{Streaming, Tables, Target};
 use super::views::Behind;
 use crate::entity::table_name::{TableName, same};
 
@@ -31,6 +31,8 @@ pub(crate) struct Text<'a> {
     pub(super) unread: Option<Cow<'a, str>>,
     /// It may make, change or drop a view.
     pub(super) defines: bool,
+    /// What is known of the table of the first write, which most texts have alone, once it was looked up.
+    pub(super) first: Option<Option<Streaming>>,
 }
 
 /// A streamed table that a text writes.
@@ -48,15 +50,29 @@ impl<'a> Text<'a> {
         writes.extend(drops);
         let defines = unread.is_some() || may_define(sql);
         let unread = unread.map(|unread| unread.statement);
-        Self { sql, backend, writes, behind: Vec::new(), unread, defines }
+        Self { sql, backend, writes, behind: Vec::new(), unread, defines, first: None }
+    }
+
+    /// Whether the table that a write names is streamed.
+    pub(super) fn is_streamed(&mut self, at: usize, tables: &Tables) -> bool {
+        let write = &self.writes[at];
+        let streaming = tables.streaming(write.schema.as_deref(), &write.table);
+        if at == 0 {
+            self.first = Some(streaming);
+        }
+        streaming.is_some()
     }
 
     /// Each streamed table that it writes, once for each write of it.
     pub(super) fn found<'t>(&'t self, tables: &'t Tables) -> impl Iterator<Item = Found<'t>> {
         // Of a table that is dropped, only what is behind it is written.
-        let named = self.writes.iter().filter(|write| write.verb != DROP).filter_map(|write| {
-            let target = tables.find(write.schema.as_deref(), &write.table)?;
-            Some(Found { target, verb: write.verb, through: None })
+        let named = self.writes.iter().enumerate().filter(|(_, write)| write.verb != DROP).filter_map(|(at, write)| {
+            let (schema, table) = (write.schema.as_deref(), &*write.table);
+            let streaming = match self.first.filter(|_| at == 0) {
+                Some(known) => known,
+                None => tables.streaming(schema, table),
+            };
+            Some(Found { target: Target::new(schema, table, streaming?), verb: write.verb, through: None })
         });
         let behind = self.behind.iter().flat_map(|(at, behind)| {
             let write = &self.writes[*at];
@@ -98,12 +114,18 @@ impl Found<'_> {
 /// Whether a text may make, change or drop a view. Says so too often rather than too rarely.
 fn may_define(sql: &str) -> bool {
     let sql = sql.trim_start();
-    let first = sql.split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
-    if DEFINE_NOTHING.iter().any(|word| first.eq_ignore_ascii_case(word)) && !sql.contains(';') {
+    if DEFINE_NOTHING.iter().any(|word| begins_with(sql, word)) && !sql.as_bytes().contains(&b';') {
         return false;
     }
     let sql = sql.to_ascii_uppercase();
     DEFINITIONS.iter().any(|word| sql.contains(word)) || holds_use(&sql)
+}
+
+/// Whether the first word is this one.
+fn begins_with(sql: &str, word: &str) -> bool {
+    let (sql, length) = (sql.as_bytes(), word.len());
+    sql.get(..length).is_some_and(|first| first.eq_ignore_ascii_case(word.as_bytes()))
+        && !sql.get(length).is_some_and(u8::is_ascii_alphabetic)
 }
 
 /// Whether the word USE is in it, which may have no blank behind it.

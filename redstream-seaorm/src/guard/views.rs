@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use foldhash::fast::RandomState;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
-use crate::entity::table_name::TableName;
+use crate::entity::table_name::{TableName, folded};
 
 /// With so many answers, those that are known are forgotten: a program may write tables of ever new names.
 const MANY: usize = 10_000;
@@ -36,36 +36,51 @@ pub(super) struct Views {
 
 #[derive(Debug, Default)]
 struct Answers {
-    known: HashMap<TableName, Arc<Behind>, RandomState>,
+    /// By schema, in lower case and empty if the statement names none, and table.
+    known: HashMap<String, HashMap<String, Arc<Behind>, RandomState>, RandomState>,
+    count: usize,
     /// How often they were forgotten.
     generation: u64,
 }
 
+impl Answers {
+    fn keep(&mut self, schema: Option<&str>, table: &str, behind: Arc<Behind>) {
+        let of_schema = self.known.entry(folded(schema.unwrap_or_default()).into_owned()).or_default();
+        self.count += usize::from(of_schema.insert(folded(table).into_owned(), behind).is_none());
+    }
+
+    fn forget(&mut self) {
+        self.known.clear();
+        self.count = 0;
+    }
+}
+
 impl Views {
-    /// What is behind a relation, which the database is asked if it is not known.
-    pub(super) async fn behind(
+    /// What is behind a relation, if that is known.
+    pub(super) fn known(&self, (schema, table): (Option<&str>, &str)) -> Option<Arc<Behind>> {
+        let answers = self.answers();
+        let of_schema = answers.known.get(&*folded(schema.unwrap_or_default()))?;
+        of_schema.get(&*folded(table)).cloned()
+    }
+
+    /// Asks the database what is behind a relation.
+    pub(super) async fn ask(
         &self,
         (schema, table): (Option<&str>, &str),
         backend: DbBackend,
         db: &impl ConnectionTrait,
     ) -> Result<Arc<Behind>, DbErr> {
-        let name = TableName::folded(schema, table);
-        let generation = {
-            let answers = self.answers();
-            if let Some(known) = answers.known.get(&name) {
-                return Ok(known.clone());
-            }
-            answers.generation
-        };
-        let behind = Arc::new(lookup::behind(TableName::new(schema, table), backend, db).await?);
+        let generation = self.answers().generation;
+        let name = TableName::new(schema, table);
+        let behind = Arc::new(lookup::behind(name.clone(), backend, db).await?);
         tracing::debug!(relation = %name, ?behind, "asked what is behind a relation");
         let mut answers = self.answers();
         // An answer from before a change must not outlast it. What an open transaction has changed, others do not see yet.
         if answers.generation == generation && self.changing.load(SeqCst) == 0 {
-            if answers.known.len() >= MANY {
-                answers.known.clear();
+            if answers.count >= MANY {
+                answers.forget();
             }
-            answers.known.insert(name, behind.clone());
+            answers.keep(schema, table, behind.clone());
         }
         drop(answers);
         Ok(behind)
@@ -73,7 +88,7 @@ impl Views {
 
     fn forget(&self) {
         let mut answers = self.answers();
-        answers.known.clear();
+        answers.forget();
         answers.generation += 1;
     }
 

@@ -19,6 +19,7 @@ use sea_orm::{
 
 use self::rows::{Row, count, delete, last_id, select};
 use self::sweep::Sweep;
+use crate::error::check_batch_size;
 use crate::fault::cross;
 use crate::fault::{self, Mutation::RelayDeletesFirst};
 use crate::outbox::commits::Commits;
@@ -68,10 +69,10 @@ impl<C> Relay<C> {
         }
     }
 
-    /// How many rows are moved at once at the most. Default: 1000. Zero counts as one.
+    /// How many rows are moved at once at the most. Default: 1000. Zero is an error, before anything is moved.
     #[must_use]
     pub fn batch_size(mut self, rows: u64) -> Self {
-        self.batch_size = Ord::max(rows, 1);
+        self.batch_size = rows;
         self
     }
 
@@ -98,6 +99,7 @@ where
     /// Errors where the database does not take its part, and if Redis takes none of the batch for a reason that may pass; the rows
     /// concerned are then still there.
     pub async fn run_once(&self) -> Result<u64, RelayError> {
+        check_batch_size(self.batch_size).map_err(RelayError::InvalidOption)?;
         let taken = self.next_batch().await?;
         if taken > 0 || !self.sweep().restart_at_once() {
             return Ok(taken);
@@ -211,8 +213,13 @@ where
         Ok(())
     }
 
-    /// Moves rows until `shutdown`. Lives through failures of the database and of Redis.
-    pub async fn run(&self, shutdown: &CancellationToken) {
+    /// Moves rows until `shutdown`. Failures of the database and of Redis are logged and tried again.
+    ///
+    /// # Errors
+    ///
+    /// If an option cannot work.
+    pub async fn run(&self, shutdown: CancellationToken) -> redstream_core::Result<()> {
+        check_batch_size(self.batch_size)?;
         let mut pause = self.interval;
         while !shutdown.is_cancelled() {
             // Made before the look, so that no commit after it is missed.
@@ -241,6 +248,7 @@ where
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -285,6 +293,9 @@ pub enum RelayError {
     /// Redis did not take their messages.
     #[error("the messages of the outbox were not added")]
     Redis(#[source] redstream_core::Error),
+    /// An option cannot work.
+    #[error(transparent)]
+    InvalidOption(redstream_core::Error),
 }
 
 #[async_trait]
@@ -297,13 +308,16 @@ where
         "relay of the outbox".to_owned()
     }
 
+    fn check(&self) -> redstream_core::Result<()> {
+        check_batch_size(self.batch_size)
+    }
+
     fn status(&self) -> Option<WorkerStatus> {
         Some(self.status.clone())
     }
 
     async fn run(&self, shutdown: CancellationToken) -> redstream_core::Result<()> {
-        Relay::run(self, &shutdown).await;
-        Ok(())
+        Relay::run(self, shutdown).await
     }
 }
 

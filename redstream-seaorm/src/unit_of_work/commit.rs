@@ -35,7 +35,7 @@ where
     match insured {
         Insured::ByRedis => {
             // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
-            let uninsured = scope.delays.age() > scope.context.settings.resend_after * 5 / 2;
+            let uninsured = scope.delays.age() > scope.context.resend_after() * 5 / 2;
             let announced = announced(Arc::clone(&scope), uninsured);
             match announcement {
                 Announcement::Awaited => match scope.aside.take(announced) {

@@ -104,7 +104,7 @@ impl DelayPipeline {
         }
         cross("save: insuring");
         state.since.get_or_insert_with(Instant::now);
-        self.context.compare_delays(&state.waiting[known..]);
+        self.context.streams.watch(&self.context.producer, &self.context.settings, &state.waiting[known..]);
         self.start_if_due(&mut state);
         Ok(())
     }
@@ -207,7 +207,7 @@ impl DelayPipeline {
         self.state().awaited = true;
         self.early_landed().await;
         self.landing().await?;
-        if self.age() > self.context.settings.resend_after {
+        if self.age() > self.context.resend_after() {
             let messages: Vec<_> = self.state().insured.iter().cloned().collect();
             let sent = Instant::now();
             let ids = self.context.insure(&messages).await?;

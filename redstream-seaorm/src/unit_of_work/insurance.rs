@@ -24,7 +24,7 @@ pub enum Insurance {
     ///
     /// An application that is to start during an outage, too, connects [lazily](redstream_core::ConnectOptions::lazy).
     ///
-    /// A commit gives Redis [`outbox_after`](crate::StreamedConnection::outbox_after) to answer. As long as the outage
+    /// A commit gives Redis [`outbox_after`](crate::StreamedConnectionBuilder::outbox_after) to answer. As long as the outage
     /// lasts, one commit a second asks again, and the others go to the table at once. Needs the table and a relay, too.
     RedisElseOutbox,
 }

@@ -2,7 +2,7 @@
 
 use redstream_seaorm::{BulkExt, Key, SaveInTransaction};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait, QueryFilter, TransactionTrait};
 use serde_json::json;
 
 use super::{NONE, line, sorted, world_of};
@@ -29,6 +29,21 @@ on_each_database! {
         assert_eq!(world.keys_of("new").await, [3, 4, 5]);
         assert_eq!(world.main().await, ids(3..=5));
         assert_eq!(world.delay().await, ids(3..=5));
+    }
+
+    async fn a_connection_and_a_transaction_have_the_same_methods(test: TestDb) {
+        let world = world_of(&test, 4).await;
+        let found = city::Entity::find().filter(city::Column::Id.lte(2)).all(&world.db).await.unwrap();
+        let rename = || city::Entity::update_many().col_expr(city::Column::Name, Expr::value("new"));
+        let first = rename().filter(city::Column::Id.lte(2));
+        world.db.bulk(&found, async |txn| first.exec(txn).await).await.unwrap();
+        assert_eq!(world.main().await, ids(1..=2));
+        let txn = world.db.begin().await.unwrap();
+        let third = rename().filter(city::Column::Id.eq(3));
+        txn.bulk_keys([Key::<city::Entity>::new(3)], async |txn| third.exec(txn).await).await.unwrap();
+        txn.commit().await.unwrap();
+        assert_eq!(world.main().await, ids(1..=3));
+        assert_eq!(world.keys_of("new").await, [1, 2, 3]);
     }
 
     async fn a_delete_is_announced(test: TestDb) {

@@ -14,7 +14,7 @@ async fn world(db: &TestDb, insurance: Insurance) -> (World, StreamedConnection)
     outbox::create_table(&world.plain).await.unwrap();
     world.existing(10, "ten").await;
     world.existing(11, "eleven").await;
-    let streamed = of_one_connection(&world, db).await.insurance(insurance);
+    let streamed = of_one_connection(&world, db).await.to_builder().insurance(insurance).build();
     (world, streamed)
 }
 

@@ -58,7 +58,7 @@ async fn what_a_procedure_commits_is_in_the_outbox_at_every_level() {
     let db = TestDb::new(Backend::MariaDb).await;
     let world = World::new(&db).await;
     with_procedures(&world).await;
-    let streamed = of_one_connection(&world, &db).await.insurance(Insurance::Outbox);
+    let streamed = of_one_connection(&world, &db).await.to_builder().insurance(Insurance::Outbox).build();
     let outer = streamed.begin().await.unwrap();
     with_key(1, "outer").insert(&outer).await.unwrap();
     let inner = outer.begin().await.unwrap();
@@ -96,7 +96,8 @@ async fn a_procedure_that_commits_nothing_leaves_the_transaction_as_it_is() {
     let world = World::new(&db).await;
     with_procedures(&world).await;
     for insurance in [Insurance::Redis, Insurance::Outbox] {
-        let streamed = of_one_connection(&world, &db).await.insurance(insurance).guard(BypassGuard::Off);
+        let streamed =
+            of_one_connection(&world, &db).await.to_builder().insurance(insurance).guard(BypassGuard::Off).build();
         let txn = streamed.begin().await.unwrap();
         let key = if insurance == Insurance::Redis { 1 } else { 2 };
         with_key(key, "before").insert(&txn).await.unwrap();

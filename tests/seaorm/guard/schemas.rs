@@ -66,7 +66,7 @@ impl Schemas {
             let made = format!("CREATE TABLE IF NOT EXISTS {table} (id BIGINT PRIMARY KEY, name VARCHAR(40) NOT NULL)");
             plain.execute_unprepared(&made).await.unwrap();
         }
-        let streamed = StreamedConnection::new(plain, world.redstream.producer()).guard(BypassGuard::Deny);
+        let streamed = StreamedConnection::builder(plain, world.redstream.producer()).guard(BypassGuard::Deny).build();
         let key = i64::from(Uuid::new_v4().as_fields().0);
         Self { world, db: streamed, key }
     }
@@ -157,7 +157,7 @@ on_each_database! {
     async fn the_warning_names_the_schema(db: TestDb) {
         let logs = Logs::capture();
         let schemas = Schemas::new(&db).await;
-        let warning = schemas.db.clone().guard(BypassGuard::Warn);
+        let warning = schemas.db.to_builder().guard(BypassGuard::Warn).build();
         warning.execute_unprepared("DELETE FROM redstream_second.dwellers WHERE id = 0").await.unwrap();
         assert!(logs.has(&["WARN", "DELETE of `redstream_second.dwellers`"]), "{}", logs.text());
     }
@@ -165,7 +165,7 @@ on_each_database! {
     async fn a_streamed_connection_below_is_told_the_schema(db: TestDb) {
         let schemas = Schemas::new(&db).await;
         let above = StreamedConnection::new(schemas.db.clone(), schemas.db.producer().clone());
-        let above = above.guard(BypassGuard::Deny);
+        let above = above.to_builder().guard(BypassGuard::Deny).build();
         let ada = first::ActiveModel { id: Set(schemas.key), name: Set("Ada".to_owned()) }.insert(&above).await.unwrap();
         ada.delete(&above).await.unwrap();
     }

@@ -50,7 +50,7 @@ on_each_database! {
 
     async fn a_permission_reaches_a_streamed_connection_below(db: TestDb) {
         let world = World::new(&db).await;
-        let above = StreamedConnection::new(world.db.clone(), world.db.producer().clone()).guard(BypassGuard::Deny);
+        let above = StreamedConnection::builder(world.db.clone(), world.db.producer().clone()).guard(BypassGuard::Deny).build();
         let statement = hidden_delete(db.backend());
         hooks::allow_unread(&above);
         assert!(passes(&above, statement).await);
@@ -74,9 +74,9 @@ on_each_database! {
         let logs = Logs::capture();
         let world = World::new(&db).await;
         let statement = hidden_delete(db.backend());
-        assert!(passes(&world.db.clone().guard(BypassGuard::Off), statement).await);
+        assert!(passes(&world.db.to_builder().guard(BypassGuard::Off).build(), statement).await);
         assert!(!logs.text().contains("does not tell"), "{}", logs.text());
-        let warning = world.db.clone().guard(BypassGuard::Warn);
+        let warning = world.db.to_builder().guard(BypassGuard::Warn).build();
         for _ in 0..2 {
             assert!(passes(&warning, statement).await);
         }

@@ -149,7 +149,7 @@ on_each_database! {
         }
         city::named("Oslo").insert(&world.db).await.unwrap();
         assert_eq!(logs.text().matches("asked what is behind").count(), 1, "{}", logs.text());
-        let off = world.db.clone().guard(BypassGuard::Off);
+        let off = world.db.to_builder().guard(BypassGuard::Off).build();
         off.execute_unprepared("INSERT INTO elsewhere VALUES (1)").await.unwrap();
         assert_eq!(logs.text().matches("asked what is behind").count(), 1, "{}", logs.text());
     }
@@ -157,7 +157,7 @@ on_each_database! {
     async fn a_warning_names_the_table_behind_the_view(db: TestDb) {
         let logs = Logs::capture();
         let world = with_view(&db).await;
-        let warning = world.db.clone().guard(BypassGuard::Warn);
+        let warning = world.db.to_builder().guard(BypassGuard::Warn).build();
         warning.execute_unprepared("UPDATE glimpses SET name = 'Roma'").await.unwrap();
         assert!(logs.has(&["WARN", "UPDATE of `", "cities` through `glimpses` goes round the hooks"]), "{}", logs.text());
         assert_eq!(world.name(1).await.unwrap(), "Roma");

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use redstream_core::CancellationToken;
-use redstream_seaorm::{Insurance, StreamedConnection};
+use redstream_core::{CancellationToken, Supervisor, WorkerState};
+use redstream_seaorm::outbox::RelayError;
+use redstream_seaorm::{BypassGuard, Insurance, StreamedConnection};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, TransactionTrait};
 
 use super::super::city::with_key;
@@ -101,17 +102,44 @@ on_each_database! {
         // So long that only the wake-up can bring the second.
         let relay = world.db.relay().interval(Duration::from_secs(60));
         let elsewhere = StreamedConnection::new(world.plain.clone(), world.redstream.producer());
-        with_key(1, "Rome").insert(&elsewhere.insurance(Insurance::Outbox)).await.unwrap();
+        with_key(1, "Rome").insert(&elsewhere.to_builder().insurance(Insurance::Outbox).build()).await.unwrap();
         let shutdown = CancellationToken::new();
         let running = tokio::spawn({
             let shutdown = shutdown.clone();
-            async move { relay.run(&shutdown).await }
+            async move { relay.run(shutdown).await }
         });
         world.announced(&ids([1])).await;
         eventually(SOON, "the relay to have deleted its row", async || rows(&world).await.is_empty()).await;
         with_key(2, "Oslo").insert(&world.db).await.unwrap();
         world.announced(&ids([1, 2])).await;
         shutdown.cancel();
-        running.await.unwrap();
+        running.await.unwrap().unwrap();
+    }
+
+    async fn a_relay_of_batches_without_rows_is_refused(db: TestDb) {
+        let world = insured_by(Insurance::Outbox, &db).await;
+        let relay = || world.db.relay().batch_size(0);
+        let refused = |error: redstream_core::Error| {
+            assert!(matches!(error, redstream_core::Error::InvalidOption { option: "batch_size", .. }), "{error}");
+        };
+        match relay().run_once().await.unwrap_err() {
+            RelayError::InvalidOption(error) => refused(error),
+            other => panic!("{other}"),
+        }
+        refused(relay().run(CancellationToken::new()).await.unwrap_err());
+        refused(Supervisor::new().with(relay()).start().unwrap_err());
+    }
+
+    async fn a_connection_with_other_settings_wakes_the_relay_of_the_first(db: TestDb) {
+        let world = insured_by(Insurance::Outbox, &db).await;
+        // So long that only the wake-up can bring the change.
+        let relay = world.db.relay().interval(Duration::from_secs(60));
+        let workers = Supervisor::new().with(relay).start().unwrap();
+        let idle = async || workers.health().workers()[0].state == WorkerState::Idle;
+        eventually(SOON, "the relay to wait", idle).await;
+        let off = world.db.to_builder().guard(BypassGuard::Off).build();
+        with_key(1, "Rome").insert(&off).await.unwrap();
+        world.announced(&ids([1])).await;
+        workers.shutdown().await.unwrap();
     }
 }

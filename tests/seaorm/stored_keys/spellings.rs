@@ -44,7 +44,7 @@ on_each_database! {
     async fn outbox_rows_are_of_the_key_that_the_database_has(test: TestDb) {
         let world = World::of_towns(&test).await;
         redstream_seaorm::outbox::create_table(&world.plain).await.unwrap();
-        let db = world.db.clone().insurance(Insurance::Outbox);
+        let db = world.db.to_builder().insurance(Insurance::Outbox).build();
         world.town("Ada").await;
         world.town("Bergen").await;
         update_of("ADA", 2).update(&db).await.unwrap();

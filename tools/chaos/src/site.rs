@@ -87,12 +87,13 @@ impl Site {
             Insured::Outbox => Insurance::Outbox,
             Insured::RedisElseOutbox => Insurance::RedisElseOutbox,
         };
-        Ok(StreamedConnection::new(primary, self.redstream().await?.producer())
+        Ok(StreamedConnection::builder(primary, self.redstream().await?.producer())
             .resend_after(self.delay() / 5)
             .outbox_after(Duration::from_millis(150))
             .insurance(insurance)
             .remove_delay_messages(self.settles)
             .announce_in_background(self.in_background)
-            .guard(BypassGuard::Deny))
+            .guard(BypassGuard::Deny)
+            .build())
     }
 }

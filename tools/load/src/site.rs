@@ -19,8 +19,6 @@ pub(crate) const CONSUMERS: [&str; 2] = ["reports", "cache"];
 pub(crate) const ROWS: i64 = 20_000;
 /// After how long a delay message is queued.
 pub(crate) const DELAY: Duration = Duration::from_secs(15);
-/// A transaction that took longer than this sends its delay messages again: a fifth of the delay.
-pub(crate) const RESEND_AFTER: Duration = Duration::from_secs(3);
 /// After how long without a sign of life the standby takes over.
 pub(crate) const LOCK_TTL: Duration = Duration::from_secs(2);
 
@@ -46,7 +44,7 @@ impl Site {
     /// The primary database through Redstream.
     pub(crate) async fn streamed(&self) -> anyhow::Result<StreamedConnection> {
         let producer = self.redstream().await?.producer();
-        Ok(StreamedConnection::new(self.database().await?, producer).resend_after(RESEND_AFTER))
+        Ok(StreamedConnection::new(self.database().await?, producer))
     }
 
     /// The first datastore: an SQLite database.

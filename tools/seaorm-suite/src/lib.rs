@@ -20,6 +20,6 @@ impl Database {
         let redstream = Redstream::connect(RedisOptions::new(url).namespace(namespace)).await;
         let redstream = redstream.map_err(|error| DbErr::Custom(format!("no Redis: {error:?}")))?;
         // Their tests go round the hooks on purpose, so it can only warn.
-        Ok(StreamedConnection::new(db, redstream.producer()).guard(BypassGuard::Warn))
+        Ok(StreamedConnection::builder(db, redstream.producer()).guard(BypassGuard::Warn).build())
     }
 }

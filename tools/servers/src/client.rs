@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Result,
+    error::last_lines,
     install::{cache, install_system, system},
     process::run,
     programs::find,
@@ -41,15 +42,12 @@ impl Client {
     pub fn command(self) -> Result<Command> {
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         self.install_interpreter()?;
-        if !self.is_installed() {
+        if self.load().is_err() {
             say(&format!("the Redis client of {self:?} not found: installing it"));
             self.install().map_err(|error| self.missing(error.in_words()))?;
+            self.load().map_err(|error| self.missing(format!("it was installed, but does not load: {error}")))?;
         }
-        if self.is_installed() {
-            Ok(self.interpreter())
-        } else {
-            Err(self.missing("it was installed, but is not found".into()))
-        }
+        Ok(self.interpreter())
     }
 
     fn interpreter(self) -> Command {
@@ -72,13 +70,15 @@ impl Client {
         packages.iter().try_for_each(|package| install_system(package))
     }
 
-    fn is_installed(self) -> bool {
+    /// Loads the client once. The error is what the interpreter says.
+    fn load(self) -> std::result::Result<(), String> {
         let (option, load) = match self {
             Self::Python => ("-c", "import redis"),
             Self::Node => ("-e", "require('ioredis')"),
             Self::Ruby => ("-e", "require 'redis'"),
         };
-        self.interpreter().args([option, load]).output().is_ok_and(|output| output.status.success())
+        let output = self.interpreter().args([option, load]).output().map_err(|error| error.to_string())?;
+        if output.status.success() { Ok(()) } else { Err(last_lines(&String::from_utf8_lossy(&output.stderr))) }
     }
 
     fn install(self) -> Result<()> {

@@ -64,7 +64,7 @@ async fn times(place: &Place, count: usize) -> Result<[f64; 2]> {
 
 async fn database(place: &Place, redstream: &Redstream, settles: bool, rows: usize) -> Result<Database> {
     let mut database = Database::new(place, Backend::Sqlite, redstream).await?;
-    database.streamed = database.streamed.remove_delay_messages(settles);
+    database.streamed = database.streamed.to_builder().remove_delay_messages(settles).build();
     database.fill(rows).await?;
     Ok(database)
 }

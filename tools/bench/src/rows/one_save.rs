@@ -80,7 +80,7 @@ pub(crate) async fn added(place: &Place, saving: Saving, often: usize) -> Result
     let Saving { backend, save, saves, in_background } = saving;
     let redstream = place.fresh().await?;
     let mut database = Database::new(place, backend, &redstream).await?;
-    database.streamed = database.streamed.announce_in_background(in_background);
+    database.streamed = database.streamed.to_builder().announce_in_background(in_background).build();
     if let Save::Update { rows } = save {
         database.fill(rows).await?;
     }
