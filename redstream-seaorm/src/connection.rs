@@ -186,6 +186,12 @@ impl<C> StreamedConnection<C> {
         ready(Ok(()))
     }
 
+    /// A transaction that is not begun leaves none behind.
+    #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
+    pub(crate) fn begins<F: Future>(&self, begin: F) -> F {
+        begin
+    }
+
     /// A stream fails unseen; see that method of a transaction.
     #[cfg(feature = "stream")]
     #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
