@@ -140,7 +140,7 @@ async fn follow_in_a_scope(followed: &Followed, ambient: &TaskScope, db: &impl C
     let Followed { message, kind, stored, .. } = followed;
     ambient.insure(message).await?;
     let mut before = match stored.as_ref().filter(|_| *kind != WriteKind::Insert) {
-        Some(stored) => stored.look_up(db).await?,
+        Some(stored) => stored.look_up_and_lock(db).await?,
         None => Vec::new(),
     };
     if before.is_empty() && *kind == WriteKind::Update {
