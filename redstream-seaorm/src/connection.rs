@@ -144,7 +144,8 @@ impl<C> StreamedConnection<C> {
     /// For code that insists on SeaORM's types. Prefer the streamed types where you can, since the statements are not seen here,
     /// nor the commits:
     ///
-    /// - a save waits for Redis to acknowledge its delay message, whatever [`Insurance`](crate::Insurance) is chosen;
+    /// - a save waits for Redis to acknowledge its delay message, whatever [`Insurance`](crate::Insurance) is chosen; that of a
+    ///   record which the scope has written before counts for [`resend_after`](Self::resend_after);
     /// - main messages go out when `future` ends, also those of writes that were rolled back, which makes consumers read
     ///   unchanged rows; so begin and commit transactions inside;
     /// - an insert whose key the database generates is refused outside a transaction;
