@@ -76,7 +76,8 @@ impl<C> StreamedConnection<C> {
     /// For code that insists on SeaORM's types. Prefer the streamed types where you can, since the statements are not seen here,
     /// nor the commits:
     ///
-    /// - a save waits for Redis to acknowledge its delay message, whatever [`Insurance`](crate::Insurance) is chosen;
+    /// - a save waits for Redis to acknowledge its delay message, whatever [`Insurance`](crate::Insurance) is chosen; that of a
+    ///   record which the scope has written before counts for [`resend_after`](Self::resend_after);
     /// - main messages go out when `future` ends, also those of writes that were rolled back, which makes consumers read
     ///   unchanged rows; so begin and commit transactions inside;
     /// - an insert whose key the database generates is refused outside a transaction;
@@ -107,6 +108,12 @@ impl<C> StreamedConnection<C> {
     #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
     pub(crate) fn ready(&self, _: Option<&str>) -> Ready<Result<(), DbErr>> {
         ready(Ok(()))
+    }
+
+    /// A transaction that is not begun leaves none behind.
+    #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
+    pub(crate) fn begins<F: Future>(&self, begin: F) -> F {
+        begin
     }
 
     /// A stream fails unseen; see that method of a transaction.

@@ -188,9 +188,13 @@ pub enum Error {
     /// The database has ended the transaction by itself, so that what followed would be committed statement by statement. What the
     /// transaction had written is rolled back after a deadlock or a conflict that rolls back; it is committed, and insured, after a
     /// procedure that commits.
+    ///
+    /// Or its driver has rolled back another level than the one that was meant: a `begin` within the transaction failed, it or the
+    /// commit of a savepoint was dropped before its answer, or one of two savepoints side by side was rolled back or dropped.
     #[error(
         "the database has ended this transaction by itself, after a deadlock, a conflict that rolls back or a statement that \
-         commits: roll back, begin a new transaction, and do the whole of the work again"
+         commits, or its driver has, after a nested `begin` or `commit` that failed or was dropped, or a rollback of one of two \
+         savepoints side by side: roll back, begin a new transaction, and do the whole of the work again"
     )]
     TransactionEnded,
 

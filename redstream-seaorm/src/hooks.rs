@@ -43,7 +43,7 @@ pub use self::touch_parents::touch_parents;
 
 use self::lookup::{Tracked, tracked};
 use self::task_scope::TaskScope;
-use self::touch_parents::announce_parents;
+use self::touch_parents::{announce_parents, announce_parents_of_row};
 use crate::entity::generated_key::ReadKeys;
 use crate::entity::key::{has_zero, is_zero};
 use crate::entity::parents::{are_known, leads_to_parent};
@@ -140,7 +140,7 @@ async fn follow_in_a_scope(followed: &Followed, ambient: &TaskScope, db: &impl C
     let Followed { message, kind, stored, .. } = followed;
     ambient.insure(message).await?;
     let mut before = match stored.as_ref().filter(|_| *kind != WriteKind::Insert) {
-        Some(stored) => stored.look_up(db).await?,
+        Some(stored) => stored.look_up_and_lock(db).await?,
         None => Vec::new(),
     };
     if before.is_empty() && *kind == WriteKind::Update {
@@ -167,6 +167,9 @@ where
     let key = model.get_primary_key_value();
     let called = tracked.calls().take::<E>(kind, &key);
     parents_were_announced::<E>(called)?;
+    if insert && are_known::<E>() {
+        Box::pin(announce_parents_of_row::<E, C>(model, db, &tracked)).await?;
+    }
     if !E::HAS_STREAM {
         return finish_without_stream::<E>(&tracked, key);
     }

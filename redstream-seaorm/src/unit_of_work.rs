@@ -82,6 +82,8 @@ struct Noted {
 #[derive(Debug, Default)]
 pub(crate) struct Level {
     over: AtomicBool,
+    /// A savepoint whose changes are now those of the level around it.
+    released: AtomicBool,
     /// Open savepoints inside, at any depth.
     savepoints: AtomicUsize,
     /// Of the whole transaction, if this is its outermost level.
@@ -212,6 +214,7 @@ impl UnitOfWork {
     /// The savepoint was released: what it changed is the outer level's now.
     pub(crate) fn released(&self) {
         self.work_off();
+        self.level.released.store(true, SeqCst);
         if let Some(parent) = &self.parent {
             let inner = std::mem::take(&mut *self.changes());
             let mut outer = parent.changes();
@@ -241,6 +244,17 @@ impl UnitOfWork {
     /// How many savepoints of the whole transaction are open.
     pub(crate) fn open_savepoints(&self) -> usize {
         self.outermost_level().level.savepoints.load(SeqCst)
+    }
+
+    /// Whether this savepoint was not released, and others are open that are neither around it nor inside it. A driver knows savepoints
+    /// by their number alone: it has then rolled back the changes of another one, and kept those of this one.
+    fn took_others_with_it(&self) -> bool {
+        if !self.is_savepoint() || self.level.released.load(SeqCst) {
+            return false;
+        }
+        let is_open = |outer: &&Self| outer.is_savepoint() && !outer.level.over.load(SeqCst);
+        let around = self.outer_levels().filter(is_open).count();
+        self.open_savepoints() > around + 1 + self.level.savepoints.load(SeqCst)
     }
 
     fn outermost_level(&self) -> &Self {
@@ -279,6 +293,9 @@ impl Deref for Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        if self.took_others_with_it() {
+            self.life().end();
+        }
         self.level.over.store(true, SeqCst);
         for outer in self.outer_levels() {
             outer.level.savepoints.fetch_sub(1, SeqCst);

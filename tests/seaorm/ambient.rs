@@ -1,5 +1,7 @@
 //! `db.scope(…)`: code that insists on SeaORM's own types.
 
+use std::time::Duration;
+
 use redstream_seaorm::SaveInTransaction;
 use sea_orm::{ActiveModelTrait, DatabaseConnection, DbErr, ModelTrait, TransactionTrait};
 
@@ -56,6 +58,20 @@ on_each_database! {
         inside.unwrap();
         outside.unwrap_err();
         assert_eq!(world.main().await, [id(2)]);
+    }
+
+    async fn a_record_that_is_written_again_when_its_delay_message_may_be_due_is_insured_again(db: TestDb) {
+        let world = World::new(&db).await;
+        let rome = world.existing(1, "Rom").await;
+        let streamed = world.db.clone().resend_after(Duration::from_millis(1));
+        let writing = async {
+            renamed(&rome, "Roma").update(&world.plain).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            renamed(&rome, "Rome").update(&world.plain).await.unwrap();
+        };
+        streamed.scope(writing).await;
+        assert!(world.delay().await.len() > 1, "{:?}", world.delay().await);
+        assert_eq!(world.main().await, [id(1)]);
     }
 
     async fn without_redis_nothing_is_written(db: TestDb) {

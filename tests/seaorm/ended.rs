@@ -6,6 +6,7 @@ mod dropped;
 mod engine;
 mod failed;
 mod implicit;
+mod nested;
 mod procedure;
 mod rolled_back;
 

@@ -6,6 +6,7 @@ mod loose;
 mod moved;
 mod order;
 mod padded;
+mod raced;
 mod rewritten;
 mod spellings;
 mod zones;

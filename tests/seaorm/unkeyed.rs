@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use super::city::{named, renamed, with_key};
 use super::world::{World, id, ids};
 use super::wrappers::{Interference, Interfering};
-use crate::support::Backend;
+use crate::support::{Backend, TestDb};
 
 /// Its key is a text that the database makes.
 mod ticket {
@@ -163,4 +163,40 @@ on_each_database! {
         txn.commit().await.unwrap_err();
         assert_eq!(count(&world).await, 0);
     }
+}
+
+/// As with SeaORM's feature `mariadb-use-returning`.
+#[derive(Debug)]
+struct Returning;
+
+impl Interference for Returning {
+    fn support_returning(&self) -> Option<bool> {
+        Some(true)
+    }
+}
+
+/// `SeaQuery` leaves RETURNING out for `MariaDB`, so SeaORM inserts a row and finds none in the answer.
+#[tokio::test]
+async fn an_insert_whose_row_does_not_come_back_is_not_committed() {
+    let db = TestDb::new(Backend::MariaDb).await;
+    let world = World::new(&db).await;
+    let connection = world.interfered(Arc::new(Returning));
+    let error = named("Rome").insert(&connection).await.unwrap_err().to_string();
+    assert!(error.contains("Set the key beforehand"), "{error}");
+    let txn = connection.begin().await.unwrap();
+    named("Rome").insert(&txn).await.unwrap_err();
+    txn.commit().await.unwrap_err();
+    assert_eq!(world.count().await, 0);
+
+    let rewritten = "CREATE TABLE tickets (id VARCHAR(64) PRIMARY KEY, name TEXT NOT NULL); \
+                     CREATE TRIGGER longer BEFORE INSERT ON tickets FOR EACH ROW SET NEW.id = CONCAT(NEW.id, '-x')";
+    world.plain.execute_unprepared(rewritten).await.unwrap();
+    let ticket = || ticket::ActiveModel { id: Set("a".to_owned()), name: Set("Rome".to_owned()) };
+    let error = ticket().insert(&connection).await.unwrap_err().to_string();
+    assert!(error.contains("under another key than it was given"), "{error}");
+    let txn = connection.begin().await.unwrap();
+    ticket().insert(&txn).await.unwrap_err();
+    txn.commit().await.unwrap_err();
+    assert_eq!(ticket::Entity::find().count(&world.plain).await.unwrap(), 0);
+    world.nothing_is_announced().await;
 }

@@ -3,6 +3,7 @@
 // The tools of many tests: one that lost its last user may find another.
 #![allow(dead_code, unused_imports)]
 
+mod cut;
 #[macro_use]
 mod database;
 mod eventually;
@@ -10,6 +11,7 @@ mod logs;
 mod redis;
 mod selftest;
 
+pub(crate) use cut::cut;
 pub(crate) use database::{Backend, TestDb};
 pub(crate) use eventually::eventually;
 pub(crate) use logs::Logs;

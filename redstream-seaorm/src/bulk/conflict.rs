@@ -85,8 +85,10 @@ impl Said {
         let set = self.action.strip_prefix(" DO UPDATE SET ").unwrap_or_default();
         set.split(", ").any(|set| {
             keys::<E>().any(|key| {
-                let value = set.strip_prefix(&format!("{key} = "));
-                value.is_some_and(|value| !(to_itself && value == format!("\"excluded\".{key}")))
+                let assigned = format!("{key} = ");
+                let value =
+                    set.split_at_checked(assigned.len()).filter(|(name, _)| name.eq_ignore_ascii_case(&assigned));
+                value.is_some_and(|(_, value)| !(to_itself && value == format!("\"excluded\".{key}")))
             })
         })
     }

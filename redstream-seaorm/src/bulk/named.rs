@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
 
 use super::batch::{follow, messages};
 use super::error::BulkError;
-use super::page::{are_exact, check_zones};
+use super::page::{are_exact, check_zones, present};
 use crate::entity::key::Key;
 use crate::entity::stored_key::stored_keys;
 use crate::entity::streamed::{Streamed, table};
@@ -33,8 +33,14 @@ impl<E: Streamed> BatchKeys<E> {
             return Ok(Self { keys, before: None });
         }
         scope.insure(messages(&keys)?)?;
+        // Locked, where the database can, so that no other transaction renames them before the closure writes them.
+        let locked = match db.get_database_backend() {
+            DbBackend::Sqlite => Vec::new(),
+            _ => present(db, &keys).await?,
+        };
         let before = stored_keys(db, &keys).await?;
         follow(scope, messages(&keys_of(&before))?)?;
+        follow(scope, messages(&locked)?)?;
         Ok(Self { keys, before: Some(before) })
     }
 

@@ -28,7 +28,8 @@ impl<E: Streamed> Update<E> {
         // A column that the entity does not know may be anybody's.
         let is_watched =
             |name: &String| column(name).is_none_or(|column| E::is_watched(&column) || leads_to_parent::<E>(&column));
-        let of_key = |name: &String| key_columns::<E>().any(|column| column == name);
+        // MySQL, MariaDB and SQLite find a column by its name in any case.
+        let of_key = |name: &String| key_columns::<E>().any(|column| column.eq_ignore_ascii_case(name));
         let renames = names.iter().any(of_key);
         Ok(Self { query, is_announced: renames || names.iter().any(is_watched), renames })
     }

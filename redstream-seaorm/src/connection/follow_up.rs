@@ -44,9 +44,16 @@ pub(crate) async fn before(
 
 /// Reads the answer. Errors if a generated key is not in it.
 pub(crate) fn told(promises: &[FollowUp], answer: &impl Answer, backend: DbBackend) -> Result<Vec<Told>, DbErr> {
+    // With SeaORM's feature `mariadb-use-returning` a save is a query, and SeaQuery leaves RETURNING out for MySQL and MariaDB: the
+    // row is written, and does not come back.
+    let may_hide_row = backend == DbBackend::MySql && answer.is_empty_query();
     let of = |promise: &FollowUp| {
         Ok(match promise {
             FollowUp::None => Told::default(),
+            FollowUp::FollowAnswer(keys) if may_hide_row => return Err(keys.untold()),
+            FollowUp::Follow(Followed { stored: Some(_), kind: WriteKind::Insert, .. }) if may_hide_row => {
+                Told { messages: Vec::new(), wrote: true }
+            }
             FollowUp::Follow(Followed { stored: None, .. }) if backend == DbBackend::Sqlite => {
                 // It gives back the key that it was given.
                 Told { messages: Vec::new(), wrote: true }

@@ -85,6 +85,16 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         self.scope.life().doubt();
     }
 
+    /// Sets a savepoint. If that fails or is dropped before its answer, the driver rolls back the level around it.
+    pub(crate) async fn begins<N>(&self, begin: impl Future<Output = Result<N, DbErr>>) -> Result<N, DbErr> {
+        let moving = self.scope.life().moves();
+        let begun = begin.await;
+        if begun.is_ok() {
+            moving.done();
+        }
+        begun
+    }
+
     /// Called before each statement, and before a savepoint. Errors if the database has ended the transaction, and if this text
     /// would end it; what may end it is insured first.
     pub(crate) async fn ready(&self, text: Option<&str>) -> Result<(), DbErr> {
@@ -175,11 +185,14 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     /// to the database it would be a commit of that other level.
     ///
     /// Dropping the future of the commit does not stop half way: a commit that has begun goes on to its end, in a task of its own.
-    /// So poll it or drop it: the transaction stays open for as long as the future is held and not polled. A savepoint is
-    /// released, and its announcements wait for the outer commit.
+    /// So poll it or drop it: the transaction stays open for as long as the future is held and not polled.
+    ///
+    /// A savepoint is released, and its announcements wait for the outer commit. If the future of that is dropped, it is not known
+    /// whether the savepoint was released, and the whole transaction is refused from there on, with [`Error::TransactionEnded`].
     ///
     /// Errors with [`Error::TransactionEnded`], after a rollback, if the database has ended the transaction by itself: after a
-    /// deadlock of MariaDB, an `ON CONFLICT ROLLBACK` of SQLite, a procedure that commits. Every statement after that errors in the
+    /// deadlock of MariaDB, an `ON CONFLICT ROLLBACK` of SQLite, a procedure that commits; or if its driver has, after a nested `begin`
+    /// that failed or was dropped, or a rollback of one of two savepoints side by side. Every statement after that errors in the
     /// same way, at each level; [`rollback`](Self::rollback) succeeds. Retry the whole transaction, never its last statement.
     ///
     /// Errors with [`Error::TransactionAborted`], after a rollback, if a statement failed on PostgreSQL and no savepoint was rolled
@@ -227,13 +240,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
             return Err(error.into());
         }
         if self.scope.is_savepoint() {
-            let released = self.inner.commit().await;
-            if released.is_err() {
-                self.scope.life().doubt();
-            }
-            released?;
-            self.scope.released();
-            return Ok(SyncToken::new());
+            return self.release().await.map(|()| SyncToken::new());
         }
         if self.scope.unkeyed.is_cut_off() {
             // Should even that fail, the server rolls back when it misses the connection.
@@ -245,6 +252,19 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
         }
         let Self { inner, scope } = self;
         FinishOnDrop::new(commit::run(inner, scope, announcement)).await
+    }
+
+    /// Releases a savepoint, whose changes are then those of the level around it.
+    async fn release(self) -> Result<(), DbErr> {
+        let Self { inner, scope } = self;
+        let moving = scope.life().moves();
+        let released = inner.commit().await;
+        moving.done();
+        match released {
+            Ok(()) => scope.released(),
+            Err(_) => scope.life().doubt(),
+        }
+        released
     }
 
     /// Rolls back. Nothing is announced; a delay message that was sent makes consumers read an unchanged row, later.

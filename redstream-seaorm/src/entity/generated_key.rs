@@ -15,16 +15,22 @@ pub(crate) struct ReadKeys {
     key: fn(&QueryResult) -> Result<ValueTuple, DbErr>,
     of_row: fn(&QueryResult) -> Result<NewMessage, DbErr>,
     of_last_id: fn(u64) -> Result<NewMessage, DbErr>,
+    untold: fn() -> DbErr,
 }
 
 impl ReadKeys {
     pub(crate) fn of<E: Streamed>() -> Self {
-        Self { key: key_of_row::<E>, of_row: of_row::<E>, of_last_id: of_last_id::<E> }
+        Self { key: key_of_row::<E>, of_row: of_row::<E>, of_last_id: of_last_id::<E>, untold: untold::<E> }
     }
 
     /// The message of a row that has the key's columns.
     pub(crate) fn of_row(self, row: &QueryResult) -> Result<NewMessage, DbErr> {
         (self.of_row)(row)
+    }
+
+    /// The error of a generated key that the answer does not tell.
+    pub(crate) fn untold(self) -> DbErr {
+        (self.untold)()
     }
 }
 
@@ -51,6 +57,11 @@ pub(crate) trait Answer {
 
     /// The rows that it holds.
     fn rows(&self) -> &[QueryResult];
+
+    /// Whether it is that of a query, and holds no row.
+    fn is_empty_query(&self) -> bool {
+        self.rows().is_empty()
+    }
 
     /// Whether the statement wrote a row.
     fn wrote(&self) -> bool;
@@ -98,6 +109,10 @@ impl Answer for ExecResult {
         &[]
     }
 
+    fn is_empty_query(&self) -> bool {
+        false
+    }
+
     fn wrote(&self) -> bool {
         self.rows_affected() > 0
     }
@@ -113,11 +128,14 @@ fn of_row<E: Streamed>(row: &QueryResult) -> Result<NewMessage, DbErr> {
 }
 
 fn of_last_id<E: Streamed>(id: u64) -> Result<NewMessage, DbErr> {
-    let untold = || Error::GeneratedKey { table: table::<E>() };
     // Of another kind of key it tells nothing, and types such as text would take it all the same.
     if id == 0 || !<E::PrimaryKey as PrimaryKeyTrait>::auto_increment() {
-        return Err(untold().into());
+        return Err(untold::<E>());
     }
-    let key = KeyOf::<E>::try_from_u64(id).map_err(|_| untold())?;
+    let key = KeyOf::<E>::try_from_u64(id).map_err(|_| untold::<E>())?;
     Ok(message::<E>(key.into_value_tuple())?)
+}
+
+fn untold<E: Streamed>() -> DbErr {
+    Error::GeneratedKey { table: table::<E>() }.into()
 }

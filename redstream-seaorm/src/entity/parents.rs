@@ -99,6 +99,13 @@ pub(crate) fn of_models<E: Streamed>(
     Ok(messages)
 }
 
+/// The messages of the parents of this row.
+pub(crate) fn of_row<E: Streamed>(row: &E::Model) -> Result<HashSet<NewMessage>, DbErr> {
+    let parents = E::parents();
+    let messages = parents.iter().filter_map(|parent| parent.of_row(row).transpose());
+    messages.collect()
+}
+
 /// The messages of the parents of the rows that meet this, as the database has them. The rows are locked, where the database
 /// can.
 pub(crate) async fn of_rows<E: Streamed>(

@@ -108,12 +108,28 @@ impl StoredKey {
         if db.get_database_backend() == DbBackend::Sqlite {
             db.execute(&*self.lock).await?;
         }
-        self.look_up(db).await
+        self.look_up_and_lock(db).await
+    }
+
+    /// [`look_up`](Self::look_up), and locks the rows where the database can: no other transaction renames them before the
+    /// statement that follows, and they are read as they are now, whatever this transaction saw before.
+    pub(crate) async fn look_up_and_lock(&self, db: &impl ConnectionTrait) -> Result<Vec<NewMessage>, DbErr> {
+        let mut select = SelectStatement::clone(&self.select);
+        select.lock_exclusive();
+        let mut rows = db.query_all(&select).await?;
+        if rows.is_empty() && db.get_database_backend() == DbBackend::Postgres {
+            // The row that it has waited for may be gone, and another one have come for it, which only a later statement sees.
+            rows = db.query_all(&select).await?;
+        }
+        self.messages(&rows)
     }
 
     /// The messages of the rows that match; none if there is no such row.
     pub(crate) async fn look_up(&self, db: &impl ConnectionTrait) -> Result<Vec<NewMessage>, DbErr> {
-        let rows = db.query_all(&*self.select).await?;
+        self.messages(&db.query_all(&*self.select).await?)
+    }
+
+    fn messages(&self, rows: &[QueryResult]) -> Result<Vec<NewMessage>, DbErr> {
         rows.iter().map(|row| self.keys.of_row(row)).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! Tracking for code that insists on SeaORM's own types: migrations, frameworks, other crates.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
 
 use redstream_core::NewMessage;
 
@@ -26,7 +27,8 @@ pub(crate) struct TaskScope {
 
 #[derive(Debug, Default)]
 struct Changes {
-    insured: HashSet<NewMessage>,
+    /// When each was insured last.
+    insured: HashMap<NewMessage, Instant>,
     announced: OrderedMessageSet,
 }
 
@@ -36,18 +38,25 @@ impl TaskScope {
         let ambient =
             Arc::new(Self { context, calls: Calls::default(), told: Told::default(), changes: Mutex::default() });
         let output = TransactionStatement { future: Box::pin(future), ambient: ambient.clone() }.await;
-        let announced = std::mem::take(&mut ambient.changes().announced);
-        ambient.context.announce(announced.into_vec(), false).await;
+        let Changes { insured, announced } = std::mem::take(&mut *ambient.changes());
+        let announced = announced.into_vec();
+        let resend_after = ambient.context.settings.resend_after;
+        let is_old = |message| insured.get(message).is_some_and(|since| since.elapsed() > resend_after * 5 / 2);
+        let uninsured = announced.iter().any(is_old);
+        ambient.context.announce(announced, uninsured).await;
         output
     }
 
-    /// Waits for Redis to acknowledge a delay message, unless it did before.
+    /// Waits for Redis to acknowledge a delay message, unless it did so less than `resend_after` ago: an older one may fall due before
+    /// the write that follows is committed.
     pub(crate) async fn insure(&self, message: &NewMessage) -> Result<(), Error> {
-        if self.changes().insured.contains(message) {
+        let resend_after = self.context.settings.resend_after;
+        if self.changes().insured.get(message).is_some_and(|since| since.elapsed() < resend_after) {
             return Ok(());
         }
+        let now = Instant::now();
         self.context.insure(std::slice::from_ref(message)).await?;
-        self.changes().insured.insert(message.clone());
+        self.changes().insured.insert(message.clone(), now);
         Ok(())
     }
 

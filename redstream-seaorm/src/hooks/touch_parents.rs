@@ -6,7 +6,7 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait,
 
 use crate::entity::key::Key;
 use crate::entity::key_query::is_one_of;
-use crate::entity::parents::{are_known, of_models, of_rows, parent, refused};
+use crate::entity::parents::{are_known, of_models, of_row, of_rows, parent, refused};
 use crate::entity::relation::{columns_of, is_the_key};
 use crate::entity::streamed::Streamed;
 use crate::hooks::lookup::{Tracked, tracked};
@@ -164,4 +164,14 @@ where
         messages.extend(of_rows::<A::Entity>(db, is_one_of(&[Key::<A::Entity>::from_values(key)])).await?);
     }
     announce(db, &tracked, messages.into_iter().collect()).await
+}
+
+/// What a hook does after a child is inserted: announces the parents that it has, which may be others than the model named (a default,
+/// a trigger).
+pub(crate) async fn announce_parents_of_row<E, C>(row: &E::Model, db: &C, tracked: &Tracked) -> Result<(), DbErr>
+where
+    E: Streamed,
+    C: ConnectionTrait,
+{
+    announce(db, tracked, of_row::<E>(row)?.into_iter().collect()).await
 }

@@ -46,6 +46,17 @@ impl Life {
         Sent { life: self, answered: false }
     }
 
+    /// Nothing more may run in the transaction: its rollback is all that is left.
+    pub(crate) fn end(&self) {
+        self.0.store(ENDED, SeqCst);
+    }
+
+    /// A savepoint is about to be set or released. If this is dropped before [`Moving::done`], the transaction has ended: the driver
+    /// then rolls back another level than the one that is meant, which may be the outermost.
+    pub(crate) fn moves(&self) -> Moving<'_> {
+        Moving { life: self, done: false }
+    }
+
     fn failed(&self, error: &DbErr) {
         self.0.fetch_max(if ends_in_mysql(error) { FATAL } else { DOUBTED }, SeqCst);
     }
@@ -101,6 +112,27 @@ impl Drop for Sent<'_> {
     fn drop(&mut self) {
         if !self.answered {
             self.life.doubt();
+        }
+    }
+}
+
+/// A savepoint that is being set or released.
+#[derive(Debug)]
+pub(crate) struct Moving<'a> {
+    life: &'a Life,
+    done: bool,
+}
+
+impl Moving<'_> {
+    pub(crate) fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.life.end();
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use redstream_seaorm::{Bulk, BulkExt, Key};
-use sea_orm::sea_query::Expr;
+use redstream_seaorm::{Bulk, BulkError, BulkExt, Key};
+use sea_orm::sea_query::{Alias, Expr, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, UpdateMany};
 
 use super::{line, sorted, world_of};
@@ -42,6 +42,24 @@ on_each_database! {
         assert_eq!(world.keys_of("old").await, [1, 2, 103, 104, 105]);
         assert_eq!(sorted(world.delay().await), sorted(ids([3, 4, 5, 103, 104, 105])));
         assert_eq!(sorted(world.main().await), sorted(ids([3, 4, 5, 103, 104, 105])));
+    }
+
+    async fn the_keys_column_is_known_in_any_case(test: TestDb) {
+        let world = world_of(&test, 1).await;
+        let moved = |update: UpdateMany<city::Entity>| update.col_expr(Alias::new("ID"), Expr::value(101));
+        let updated = Bulk::<city::Entity>::new().update_many(&world.db, moved).await;
+        if test.backend() == Backend::Postgres {
+            // To PostgreSQL it is another column, which is not there.
+            updated.unwrap_err();
+        } else if !is_refused(&test, &updated) {
+            return world.nothing_is_announced_but([1, 101]).await;
+        }
+        assert_eq!(world.keys_of("old").await, [1]);
+        let conflict = OnConflict::column(city::Column::Id).value(Alias::new("ID"), 102).to_owned();
+        let upserted = Bulk::<city::Entity>::new().upsert_many(&world.db, [city::with_key(1, "new")], conflict).await;
+        let refused = BulkError::of(&upserted.unwrap_err()).map(ToString::to_string);
+        assert!(refused.is_some_and(|refused| refused.contains("conflict")), "{:?}", world.keys_of("old").await);
+        world.nothing_is_announced().await;
     }
 
     async fn rows_come_back_under_their_new_keys(test: TestDb) {

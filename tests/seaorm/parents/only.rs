@@ -2,11 +2,13 @@
 
 use redstream_seaorm::testing::{Capture, assert_insured, assert_nothing_streamed, assert_streamed};
 use redstream_seaorm::{Key, RedstreamExt, SaveInTransaction, hooks};
-use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, ModelTrait, Set, TransactionTrait};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, ModelTrait, NotSet, Set, TransactionTrait,
+};
 
 use super::{a_review, book, books, capture_books, loan, reader, readers, review, shop};
 use crate::seaorm::world::World;
-use crate::support::TestDb;
+use crate::support::{Backend, TestDb};
 
 /// No key of a stream of reviews is in Redis, whatever was written.
 async fn has_no_stream(world: &World) {
@@ -67,6 +69,33 @@ on_each_database! {
         world.db.scope(saving).await.unwrap();
         assert_streamed!(capture, books([3]));
         has_no_stream(&world).await;
+    }
+
+    async fn a_parent_that_the_database_fills_in_is_announced(db: TestDb) {
+        let world = shop(&db).await;
+        let mut capture = capture_books(&world.redstream).await;
+        let statements = if db.backend() == Backend::Sqlite {
+            "DROP TABLE shop_reviews; CREATE TABLE shop_reviews (id integer PRIMARY KEY AUTOINCREMENT, \
+             book_id integer NOT NULL DEFAULT 7, stars integer NOT NULL, seen integer NOT NULL)"
+        } else {
+            "ALTER TABLE shop_reviews ALTER COLUMN book_id SET DEFAULT 7"
+        };
+        world.plain.execute_unprepared(statements).await.unwrap();
+        let review = review::ActiveModel { book_id: NotSet, ..a_review(1) };
+        let review = review.insert_tx(&world.db).await.unwrap();
+        assert_eq!(review.book_id, 7);
+        assert_streamed!(capture, books([7]));
+        assert_insured!(capture, books([7]));
+
+        capture.restart().await.unwrap();
+        let plain = world.db.inner();
+        let saving = async {
+            let txn = plain.begin().await?;
+            review::ActiveModel { book_id: NotSet, ..a_review(1) }.insert(&txn).await?;
+            txn.commit().await
+        };
+        world.db.scope(saving).await.unwrap();
+        assert_streamed!(capture, books([7]));
     }
 
     async fn an_entity_with_a_stream_announces_itself_and_each_parent(db: TestDb) {
