@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -17,7 +17,7 @@ const PROGRAM: &str = "redstream-chaos";
 
 /// The harness as it is.
 pub(super) fn harness() -> Result<PathBuf> {
-    build(&workspace(), PROGRAM)
+    carry_out(cargo(&["build"]), PROGRAM)
 }
 
 /// The harness with a defect in the product. Its sources are a copy of the workspace, always in the same place: what one defect
@@ -25,15 +25,18 @@ pub(super) fn harness() -> Result<PathBuf> {
 pub(super) fn mutant(defect: &Defect) -> Result<PathBuf> {
     let copy = folder()?.join("sources");
     sources::copy(&copy, &defect.patched()?)?;
-    build(&copy, "redstream-chaos-mutant").with_context(|| format!("with the defect {}", defect.name))
+    let mut build = cargo(&["build"]);
+    // It is built to be run, not to be debugged. Dependencies have no debug information anyway.
+    build.current_dir(&copy).env("CARGO_PROFILE_DEV_DEBUG", "false");
+    carry_out(build, "redstream-chaos-mutant").with_context(|| format!("with the defect {}", defect.name))
 }
 
 /// Dependencies are those of the tests, and are not built again: the wrapper is for the workspace's crates only, the features are those
 /// of the whole workspace, and a test target is named for the features that only tests have.
-fn build(sources: &Path, name: &str) -> Result<PathBuf> {
-    let mut build = cargo(&["build", "--workspace", "--bin", PROGRAM, "--test", "servers", "--locked", "--quiet"]);
+fn carry_out(mut build: Command, name: &str) -> Result<PathBuf> {
+    build.args(["--workspace", "--bin", PROGRAM, "--test", "servers", "--locked", "--quiet"]);
     build.args(["--message-format", "json-render-diagnostics", "--features", "redstream-chaos/harness"]);
-    build.current_dir(sources).env("CARGO_TARGET_DIR", target()?);
+    build.env("CARGO_TARGET_DIR", target()?);
     build.env("RUSTC_WORKSPACE_WRAPPER", workspace().join("tools/chaos/rustc-with-failpoints"));
     let built = executable(&mut build)?;
     // Cargo puts each build in the same place.
