@@ -1,5 +1,4 @@
-//! Failpoints: named points of the code that the chaos harness watches, one before and after each effect. A leaf: it uses no
-//! other module.
+//! Failpoints: named points of the code that the chaos harness watches. A leaf: it uses no other module.
 //!
 //! [`failpoint!`] is empty unless the crate is compiled with `--cfg redstream_chaos`, as `cargo xtask chaos` does.
 

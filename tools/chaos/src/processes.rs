@@ -99,6 +99,7 @@ impl Process {
         let job = Job { role: self.part.role.clone(), site: stage.site(&self.proxy), life, trap, calm };
         let mut child = Command::new(&stage.program)
             .arg("child")
+            // Only the defect `local-clock` reads it.
             .env("REDSTREAM_CLOCK_SKEW_MS", self.part.skew_ms.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

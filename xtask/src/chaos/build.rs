@@ -17,7 +17,9 @@ const PROGRAM: &str = "redstream-chaos";
 
 /// The harness as it is.
 pub(super) fn harness() -> Result<PathBuf> {
-    carry_out(cargo(&["build"]), PROGRAM)
+    let mut build = cargo(&["build"]);
+    build.stderr(Stdio::inherit());
+    carry_out(build, PROGRAM)
 }
 
 /// The harness with a defect in the product. Its sources are a copy of the workspace, always in the same place: what one defect
@@ -46,9 +48,10 @@ fn carry_out(mut build: Command, name: &str) -> Result<PathBuf> {
 }
 
 fn executable(build: &mut Command) -> Result<PathBuf> {
-    let built = build.stderr(Stdio::inherit()).output().context("could not run cargo")?;
+    let built = build.output().context("could not run cargo")?;
     interrupt::check()?;
-    ensure!(built.status.success(), "the chaos harness does not compile");
+    // What a mutant's build warns of is of no interest; its errors are.
+    ensure!(built.status.success(), "it does not compile\n{}", String::from_utf8_lossy(&built.stderr));
     let messages = String::from_utf8_lossy(&built.stdout).into_owned();
     let program = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
         let harness = message["target"]["name"] == PROGRAM;
