@@ -119,7 +119,7 @@ impl Caught<'_> {
 fn hunt<'a>(options: &Options, harness: &Path, defect: &'a Defect) -> Result<Caught<'a>> {
     let begun = Instant::now();
     let program = build::mutant(defect)?;
-    let built = begun.elapsed();
+    let (built, begun) = (begun.elapsed().as_secs(), Instant::now());
     let mut hunt = command(harness, options, BOUND);
     hunt.arg("--until-caught").arg("--program").arg(program).args(["--mutation", &defect.name]);
     let output = hunt.stderr(Stdio::inherit()).output().context("could not run the chaos harness")?;
@@ -128,8 +128,7 @@ fn hunt<'a>(options: &Options, harness: &Path, defect: &'a Defect) -> Result<Cau
     let Some(result) = text.lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok()) else {
         bail!("the chaos harness failed with the defect {}: {}", defect.name, output.status);
     };
-    let seconds = (begun.elapsed() - built).as_secs();
-    eprintln!("{}: built in {} s, caught or given up after {seconds} s", defect.name, built.as_secs());
+    eprintln!("{}: built in {built} s, run for {} s", defect.name, begun.elapsed().as_secs());
     let by = result["caught_by"].as_str().map(str::to_owned);
     Ok(Caught { defect, schedules: result["schedules"].as_u64().unwrap_or_default(), by })
 }
