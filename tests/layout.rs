@@ -25,7 +25,7 @@ const CORE: Layers = &[
     &["transport"],
     &["error", "keys"],
     &["message"],
-    &["fault", "metrics", "text", "time"],
+    &["failpoint", "metrics", "text", "time"],
 ];
 
 const SEAORM: Layers = &[
@@ -36,7 +36,7 @@ const SEAORM: Layers = &[
     &["unit_of_work"],
     &["guard", "index", "outbox"],
     &["entity"],
-    &["error", "fault"],
+    &["error", "failpoint"],
 ];
 
 /// One import of one module by another.

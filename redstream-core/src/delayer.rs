@@ -22,8 +22,7 @@ use self::due::Due;
 use self::prefetch::Ahead;
 use crate::consumer::fetch::{Portion, Source, read_now};
 use crate::error::{Error, Result};
-use crate::fault::mutation::{self, Mutation::LocalClock};
-use crate::fault::{cross, local_ms};
+use crate::failpoint::failpoint;
 use crate::keys::DELAYER;
 use crate::message::{Message, MessageId, StreamName};
 use crate::metrics;
@@ -120,7 +119,6 @@ impl Delayer {
 
     /// The move of what is due of this batch, as Redis saw the time a moment ago.
     fn a_move(&self, guard: &LockGuard, batch: &[Message], now: u64) -> Move {
-        let now = if mutation::is(LocalClock) { u64::try_from(local_ms()).unwrap_or(0) } else { now };
         let due = Due::of(batch, now, millis(self.delay));
         let (ownership, member) = (guard.ownership(), self.member());
         let mut script = scripts::DELAY.prepare_invoke();
@@ -143,9 +141,9 @@ impl Delayer {
     /// Moves them; none where Redis does not find the last of them due. Looks at the clock in any case.
     async fn carry_out(&self, session: &Session, guard: &LockGuard, these: &Move) -> Result<Look> {
         const ATTEMPT: &str = "move the delay messages that are due";
-        cross("delayer: moving");
+        failpoint!("delayer: moving");
         let reply: Vec<String> = session.script(ATTEMPT, &these.script).await?;
-        cross("delayer: moved");
+        failpoint!("delayer: moved");
         let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
         let look = match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["moved", moved, now, wait] => Look {

@@ -63,16 +63,16 @@ mod keys;
 
 mod message;
 
-mod fault;
+mod failpoint;
 pub mod metrics;
 mod text;
 mod time;
 
-/// Fail points and deliberate defects, for `cargo xtask chaos`.
-#[cfg(feature = "chaos")]
+/// The failpoints, for `cargo xtask chaos` alone: no build without `--cfg redstream_chaos` has this module.
+#[cfg(redstream_chaos)]
 #[doc(hidden)]
 pub mod chaos {
-    pub use crate::fault::{all, cross, switched_on, watch};
+    pub use crate::failpoint::{reached, watch};
 }
 
 #[doc(hidden)]

@@ -15,7 +15,7 @@ use redis::{Cmd, Pipeline};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::fault::cross;
+use crate::failpoint::failpoint;
 use crate::message::{MessageId, NewMessage, Payload, StreamName};
 use crate::metrics;
 use crate::redstream::Redstream;
@@ -155,13 +155,13 @@ impl Producer {
         }
         let Some(mut loan) = self.link().alone().await else { return ids };
         let Some(wire) = loan.wire() else { return ids };
-        cross(kind.points().0);
+        failpoint!(kind.points().0);
         ids.reserve(messages.len());
         let patience = self.link().connector().options().response_timeout;
         // Why it failed the shared connection tells, which tries the rest.
         let added = wire.add(|stream| self.key(kind, stream), messages, &mut ids, patience).await;
         if added.is_ok() {
-            cross(kind.points().1);
+            failpoint!(kind.points().1);
         } else {
             loan.discard();
         }
@@ -230,9 +230,9 @@ impl Producer {
         }
         let pipeline = &pipeline;
         let send = |mut connection| async move { pipeline.query_async::<Acknowledged>(&mut connection).await };
-        cross(kind.points().0);
+        failpoint!(kind.points().0);
         let Acknowledged { ids, replicas } = self.link().run_since(begun, kind.attempt(), send).await?;
-        cross(kind.points().1);
+        failpoint!(kind.points().1);
         if let Some(Confirmation { replicas: wanted, within }) = confirmation {
             let confirmed = replicas.unwrap_or(0);
             if confirmed < wanted {
@@ -287,7 +287,8 @@ impl Kind {
         }
     }
 
-    /// Before it is sent, and after it was acknowledged.
+    /// The failpoints before it is sent, and after it was acknowledged.
+    #[cfg(redstream_chaos)]
     fn points(self) -> (&'static str, &'static str) {
         match self {
             Self::Main => ("main: sending", "main: acknowledged"),

@@ -41,7 +41,6 @@ use self::text::Found;
 use self::views::Views;
 use crate::entity::table_name::TableName;
 use crate::error::Error;
-use crate::fault::{self, Mutation::BypassUnread};
 
 /// How many places are remembered as warned of.
 const PLACES: usize = 1000;
@@ -181,9 +180,7 @@ impl Guard {
                 }
             }
         }
-        if let Some(statement) =
-            text.unread.as_deref().filter(|_| !self.seen.tables.is_empty() && !fault::is(BypassUnread))
-        {
+        if let Some(statement) = text.unread.as_deref().filter(|_| !self.seen.tables.is_empty()) {
             if !permits.clone().any(Permits::take_unread) {
                 self.unread(statement)?;
             }

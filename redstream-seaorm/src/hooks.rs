@@ -51,7 +51,6 @@ use crate::entity::stored_key::{StoredKey, check_zone, is_exact};
 use crate::entity::streamed::{Streamed, message, table};
 use crate::entity::table_name::TableName;
 use crate::error::Error;
-use crate::fault::{self, Mutation::UntrackedSilent};
 use crate::guard::permits::{FollowUp, Followed, Left, Permits, WriteKind};
 use crate::outbox;
 use crate::unit_of_work::UnitOfWork;
@@ -69,9 +68,6 @@ where
     A::Entity: Streamed,
     C: ConnectionTrait,
 {
-    if passes_untracked(db) {
-        return Ok(());
-    }
     let tracked = tracked::<A::Entity, C>(db)?;
     let kind = if insert { WriteKind::Insert } else { WriteKind::Update };
     let change = if insert { Change::Announced } else { Change::of(model) };
@@ -159,9 +155,6 @@ where
     E: Streamed,
     C: ConnectionTrait,
 {
-    if passes_untracked(db) {
-        return Ok(());
-    }
     let tracked = tracked::<E, C>(db)?;
     let kind = if insert { WriteKind::Insert } else { WriteKind::Update };
     let key = model.get_primary_key_value();
@@ -297,11 +290,6 @@ fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMess
         Tracked::Autocommit(context) => context.permits.give(TableName::of::<E>(), message, promise),
         Tracked::Transaction(scope) => scope.permits.give(TableName::of::<E>(), message, promise),
     }
-}
-
-/// A defect: nobody hears of it.
-fn passes_untracked<C: ConnectionTrait>(db: &C) -> bool {
-    fault::is(UntrackedSilent) && lookup::find(db).is_none()
 }
 
 /// Whether SeaORM's own connection is a transaction, for all that one can tell.

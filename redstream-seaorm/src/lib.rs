@@ -80,7 +80,7 @@
 //! | `guard` | which statements write streamed tables, and which of them a hook has announced |
 //! | [`outbox`] | the table, and the relay that moves its rows to Redis |
 //! | `entity` | streamed entities: keys, messages, streams |
-//! | `fault`, `error` | points and defects for the chaos harness; errors |
+//! | `failpoint`, `error` | what the chaos harness watches; errors |
 //!
 //! A save is read downwards: `hooks`, then `guard/permits.rs` (the statement that follows), `connection/connection_trait.rs`,
 //! `connection/statement.rs`, `unit_of_work.rs`, `unit_of_work/delay_pipeline.rs`; its commit from `connection/transaction.rs` to
@@ -91,7 +91,7 @@ mod connection;
 pub mod drop_in;
 mod entity;
 mod error;
-mod fault;
+mod failpoint;
 mod guard;
 pub mod hooks;
 mod index;
@@ -131,12 +131,6 @@ pub use redstream_core::{
 pub use redstream_seaorm_macros::Streamed;
 pub use unit_of_work::insurance::Insurance;
 
-#[cfg(feature = "chaos")]
-#[doc(hidden)]
-pub mod chaos {
-    //! The deliberate defects, for the chaos harness. No part of the interface.
-    pub use crate::fault::all;
-}
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use guard::fuzzing;

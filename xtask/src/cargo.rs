@@ -1,5 +1,6 @@
 //! Calls to cargo.
 
+use anyhow::{Context, Result};
 use std::{
     env,
     path::{Path, PathBuf},
@@ -17,6 +18,12 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 /// The workspace's root.
 pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Where this program lies, and so everything else that is built in the same profile.
+pub(crate) fn build_directory() -> Result<PathBuf> {
+    let program = env::current_exe().context("could not tell where xtask lies")?;
+    program.parent().map(Path::to_owned).context("xtask lies in no directory")
 }
 
 /// Whether `cargo nextest` is there.

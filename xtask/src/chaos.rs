@@ -1,90 +1,134 @@
 //! `cargo xtask chaos`.
 
-use crate::{
-    cargo::{cargo, exit_code},
-    interrupt,
-};
-use anyhow::{Context, Result, ensure};
+mod build;
+mod defect;
+mod sources;
+
+use crate::{cargo::exit_code, interrupt};
+use anyhow::{Context, Result, bail};
+use defect::Defect;
 use redstream_servers::{Package, ensure_installed};
 use serde_json::Value;
 use std::{
-    path::PathBuf,
+    path::Path,
     process::{Command, ExitCode, Stdio},
+    time::Instant,
 };
-
-const PROGRAM: &str = "redstream-chaos";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How many schedules to run
-    #[arg(long, default_value_t = 40)]
-    schedules: usize,
+    /// How many schedules to run [default: 40; with a defect, 200 at the most]
+    #[arg(long)]
+    schedules: Option<usize>,
     /// The seed of the first; the others follow it
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How many run at a time
     #[arg(long, default_value_t = 6)]
     jobs: usize,
-    /// Run with this deliberate defect, to see it caught
+    /// Run with this deliberate defect until it is caught, and print its row of the table
     #[arg(long, value_name = "NAME")]
     mutation: Option<String>,
     /// Run with each deliberate defect until it is caught, and print the table
-    #[arg(long, conflicts_with_all = ["mutation", "schedules"])]
+    #[arg(long, conflicts_with = "mutation")]
     mutations: bool,
-    /// Print the events of schedules that pass, too
+    /// Print the events of schedules that pass, too; with a defect, of the one that caught it
     #[arg(long)]
     events: bool,
 }
 
-/// Builds the harness, runs it, and passes its exit code on.
+/// How many schedules have to catch a defect.
+const BOUND: usize = 200;
+
+/// Builds the harness and runs it: without a defect, or with each that is asked for.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for package in [Package::RedisServer, Package::Postgres, Package::MariaDb] {
         ensure_installed(package)?;
     }
-    let mut chaos = Command::new(build()?);
-    chaos.args(["--seed", &options.seed.to_string(), "--jobs", &options.jobs.to_string()]);
-    chaos.args(["--schedules", &options.schedules.to_string()]);
-    if let Some(mutation) = &options.mutation {
-        chaos.args(["--mutation", mutation]);
-    }
     if options.mutations {
-        chaos.arg("--mutations");
+        return table(options, &Defect::all()?);
     }
-    if options.events {
-        chaos.arg("--events");
+    if let Some(name) = &options.mutation {
+        return table(options, &[Defect::named(name)?]);
     }
-    let status = chaos.status().context("could not run the chaos harness")?;
+    let status = harness(options, 40)?.status().context("could not run the chaos harness")?;
     interrupt::check()?;
     Ok(exit_code(status))
 }
 
 /// A quick set: 40 schedules that must pass, and a defect that must be caught. Whether both did as they should.
 pub(crate) fn quick() -> Result<[bool; 2]> {
-    let program = build()?;
-    let passes = |arguments: &[&str]| -> Result<bool> {
-        interrupt::check()?;
-        let status = Command::new(&program).args(arguments).status().context("could not run the chaos harness")?;
-        Ok(status.success())
-    };
-    let kept = passes(&["--schedules", "40", "--jobs", "8"])?;
-    let caught =
-        passes(&["--schedules", "40", "--jobs", "8", "--mutation", "trim-without-registry", "--until-caught"])?;
-    Ok([kept, caught])
+    let options = Options { schedules: Some(40), seed: 1, jobs: 8, mutation: None, mutations: false, events: false };
+    let mut harness = harness(&options, 40)?;
+    let kept = harness.status().context("could not run the chaos harness")?.success();
+    interrupt::check()?;
+    let defect = Defect::named("trim-without-registry")?;
+    let caught = hunt(&options, harness.get_program().as_ref(), &defect)?;
+    println!("{}", caught.row());
+    Ok([kept, caught.by.is_some()])
 }
 
-/// With the fail points, which nothing else is built with, and the other features of the whole workspace, so that what the
-/// tests have built is not built again: a test target is named for the features that only tests have.
-fn build() -> Result<PathBuf> {
-    let features = format!("{PROGRAM}/chaos");
-    let mut build = cargo(&["build", "--workspace", "--bin", PROGRAM, "--test", "servers", "--locked", "--quiet"]);
-    build.args(["--message-format", "json-render-diagnostics", "--features", &features]);
-    let built = build.stderr(Stdio::inherit()).output().context("could not run cargo")?;
+/// The harness without a defect, built, with the options that it has too.
+fn harness(options: &Options, schedules: usize) -> Result<Command> {
+    Ok(command(&build::harness()?, options, schedules))
+}
+
+fn command(program: &Path, options: &Options, schedules: usize) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--seed", &options.seed.to_string(), "--jobs", &options.jobs.to_string()]);
+    command.args(["--schedules", &options.schedules.unwrap_or(schedules).to_string()]);
+    if options.events {
+        command.arg("--events");
+    }
+    command
+}
+
+/// Prints a row for each defect. Fails if one was not caught.
+fn table(options: &Options, defects: &[Defect]) -> Result<ExitCode> {
+    // Before anything is built: a patch that does not apply any more.
+    for defect in defects {
+        defect.patched()?;
+    }
+    let harness = build::harness()?;
+    println!("| law | defect | schedules until caught | what caught it |\n|---|---|---|---|");
+    let mut missed = false;
+    for defect in defects {
+        let caught = hunt(options, &harness, defect)?;
+        println!("{}", caught.row());
+        missed |= caught.by.is_none();
+    }
+    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What became of a defect.
+struct Caught<'a> {
+    defect: &'a Defect,
+    schedules: u64,
+    /// The kinds of breach by which a schedule caught it, if one did.
+    by: Option<String>,
+}
+
+impl Caught<'_> {
+    fn row(&self) -> String {
+        let Self { defect: Defect { law, name, .. }, schedules, by } = self;
+        format!("| {law} | `{name}` | {schedules} | {} |", by.as_deref().unwrap_or("**not caught**"))
+    }
+}
+
+/// Builds the programs with a defect, and runs schedules of them until one catches it. The harness itself has none.
+fn hunt<'a>(options: &Options, harness: &Path, defect: &'a Defect) -> Result<Caught<'a>> {
+    let begun = Instant::now();
+    let program = build::mutant(defect)?;
+    let (built, begun) = (begun.elapsed().as_secs(), Instant::now());
+    let mut hunt = command(harness, options, BOUND);
+    hunt.arg("--until-caught").arg("--program").arg(program).args(["--mutation", &defect.name]);
+    let output = hunt.stderr(Stdio::inherit()).output().context("could not run the chaos harness")?;
     interrupt::check()?;
-    ensure!(built.status.success(), "the chaos harness does not compile");
-    let messages = String::from_utf8_lossy(&built.stdout).into_owned();
-    let program = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
-        let harness = message["target"]["name"] == PROGRAM;
-        message["executable"].as_str().filter(|_| harness).map(PathBuf::from)
-    });
-    program.context("cargo does not tell where it put the chaos harness")
+    let text = String::from_utf8_lossy(&output.stdout);
+    let Some(result) = text.lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok()) else {
+        bail!("the chaos harness failed with the defect {}: {}", defect.name, output.status);
+    };
+    eprintln!("{}: built in {built} s, run for {} s", defect.name, begun.elapsed().as_secs());
+    let by = result["caught_by"].as_str().map(str::to_owned);
+    Ok(Caught { defect, schedules: result["schedules"].as_u64().unwrap_or_default(), by })
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test, against private servers.
 
 use crate::{
-    cargo::{cargo, has_nextest, workspace},
+    cargo::{build_directory, cargo, has_nextest, workspace},
     chaos,
     counts::Counts,
     demo, interrupt,
@@ -10,7 +10,6 @@ use crate::{
 use anyhow::{Context, Result};
 use std::{
     fs,
-    path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     time::SystemTime,
 };
@@ -127,10 +126,4 @@ fn add_options(command: &mut Command, options: &Options) {
     if !options.arguments.is_empty() {
         command.arg("--").args(&options.arguments);
     }
-}
-
-/// Where this program lies, and so everything else that is built in the same profile.
-fn build_directory() -> Result<PathBuf> {
-    let program = std::env::current_exe().context("could not tell where xtask lies")?;
-    program.parent().map(Path::to_owned).context("xtask lies in no directory")
 }

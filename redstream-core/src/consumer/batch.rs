@@ -8,7 +8,6 @@ use tokio::sync::OnceCell;
 
 use crate::consumer::version::Versions;
 use crate::error::Result;
-use crate::fault::mutation::{self, Mutation::VersionNone};
 use crate::message::{DecodeError, Message, MessageId, StreamName};
 
 /// Messages of one stream in stream order, for one attempt of a [`Handler`](crate::Handler). Cheap to clone.
@@ -20,13 +19,6 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The same messages in two batches.
-    #[cfg(feature = "chaos")]
-    pub(crate) fn halves(&self) -> [Self; 2] {
-        let (first, second) = self.messages.split_at(self.messages.len() / 2);
-        [first, second].map(|half| Self::new(half.into(), self.versions.clone(), None))
-    }
-
     pub(crate) fn new(messages: Arc<[Message]>, versions: Versions, issued: Option<u64>) -> Self {
         Self { messages, version: Arc::new(OnceCell::new_with(issued)), versions }
     }
@@ -85,9 +77,6 @@ impl Batch {
     /// Usually free: the commit of the batch before brought it. Else one round trip, which errors with
     /// [`Error::LockLost`](crate::Error::LockLost) where another owns the lock by now.
     pub async fn version(&self) -> Result<u64> {
-        if mutation::is(VersionNone) {
-            return Ok(1);
-        }
         self.version.get_or_try_init(|| self.versions.issue()).await.copied()
     }
 

@@ -18,8 +18,7 @@ use crate::consumer::dead_letters::Dead;
 use crate::consumer::handler::Failed;
 use crate::consumer::version::Versions;
 use crate::error::{BoxError, Result};
-use crate::fault::cross;
-use crate::fault::mutation::{self, Mutation::PoisonKept};
+use crate::failpoint::failpoint;
 use crate::message::{Message, MessageId};
 use crate::metrics;
 use crate::text::chain;
@@ -95,7 +94,7 @@ impl<'a> RetryBatch<'a> {
         let mut pauses = Pauses::new(consumer.backoff.0, consumer.backoff.1);
         loop {
             let buried = self.narrow(&failure);
-            if !buried && self.rounds >= consumer.attempts && !mutation::is(PoisonKept) {
+            if !buried && self.rounds >= consumer.attempts {
                 self.isolate(&failure).await?;
             }
             let going_on = match (self.outage, buried || self.pending.is_empty()) {
@@ -156,7 +155,7 @@ impl<'a> RetryBatch<'a> {
             stream = %consumer.stream, consumer = consumer.name, message_id = %message.id(), error, attempts,
             "message cannot be handled: it goes to the dead letters (`DeadLetters::of_message` finds it), and the consumer goes on"
         );
-        cross("consumer: set aside");
+        failpoint!("consumer: set aside");
         self.dead.push(Dead { message, error, attempts, is_oversized: false });
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Consumer, OnPoison};
 use crate::consumer::dead_letters::Dead;
 use crate::error::{Error, Result};
-use crate::fault::cross;
+use crate::failpoint::failpoint;
 use crate::message::Message;
 use crate::metrics;
 
@@ -40,7 +40,7 @@ impl Consumer {
             stream = %self.stream, consumer = self.name, message_id = %message.id(), error,
             "message cannot be handled: it goes to the dead letters, and the consumer goes on"
         );
-        cross("consumer: set aside");
+        failpoint!("consumer: set aside");
         Ok(Dead { message, error, attempts: 0, is_oversized: true })
     }
 }

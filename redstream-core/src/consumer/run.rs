@@ -1,7 +1,6 @@
 //! The loop of a consumer: read, handle, commit.
 
 mod commit_queue;
-mod defects;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -25,11 +24,7 @@ use crate::consumer::offsets;
 use crate::consumer::version::Versions;
 use crate::consumer::written_streams::warn_if_unwritten;
 use crate::error::{Error, Result};
-use crate::fault::cross;
-use crate::fault::mutation::{
-    self,
-    Mutation::{CommitBeforeHandling, VersionEarly},
-};
+use crate::failpoint::failpoint;
 use crate::message::{Message, MessageId};
 use crate::metrics;
 use crate::redstream::Redstream;
@@ -108,18 +103,14 @@ impl Leader for Consumer {
                 () = guard.lost() => return Err(guard.ownership().loss()),
                 batch = committing.beside(reading.next()) => batch??.into(),
             };
-            cross("consumer: read");
+            failpoint!("consumer: read");
             self.status.progress(WorkerState::Working);
             let own = self.own(&messages);
             let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = own.len());
             let versions = self.versions(guard, &member);
             let arena = RetryContext { consumer: self, session, guard, shutdown, versions: &versions };
-            if mutation::is(CommitBeforeHandling) {
-                self.commit(guard, &Done::of(&messages, &own, Vec::new())).await?;
-            }
-            let work = defects::cut(arena.carry(&own, issued.take()), shutdown);
             // Boxed: with what a failure goes through, it is a large future.
-            let work = Box::pin(work.instrument(span));
+            let work = Box::pin(arena.carry(&own, issued.take()).instrument(span));
             let (dead, committed) = reading.while_working(committing.beside_work(work)).await;
             committed?;
             let Some(dead) = dead? else { return committing.done().await };
@@ -127,7 +118,7 @@ impl Leader for Consumer {
             // A version that the commit issues is sound for the next batch only if that one has arrived
             // by now; an earlier version than its arrival could be older than the rows a rival reads.
             let arrived = reading.is_ahead();
-            if arrived || mutation::is(VersionEarly) {
+            if arrived {
                 reading.while_working(committing.done()).await?;
                 issued = Some(reading.while_working(self.commit(guard, &done)).await?);
             } else {
@@ -177,10 +168,10 @@ impl Consumer {
         let ownership = batch.versions().ownership().clone();
         let calling = ownership.work.begin(batch.first_id(), self.status.patience(), self.handler_timeout);
         // A handler is the application's code: its panic is a failure of this batch, not of the worker.
-        cross("consumer: handling");
-        let call = AssertUnwindSafe(defects::handle(&*self.handler, batch)).catch_unwind();
+        failpoint!("consumer: handling");
+        let call = AssertUnwindSafe(self.handler.handle(batch)).catch_unwind();
         let (outcome, blocked) = timed(within(self.handler_timeout, call)).await;
-        cross("consumer: handled");
+        failpoint!("consumer: handled");
         drop(calling);
         self.tell_of_blocking(blocked);
         ::metrics::histogram!(metrics::BATCH_SECONDS, &self.labels()).record(begun.elapsed());
@@ -217,9 +208,9 @@ impl Consumer {
 
     /// Returns the version that came with it.
     async fn commit(&self, guard: &LockGuard, Done { last, messages, dead }: &Done) -> Result<u64> {
-        cross("consumer: committing");
+        failpoint!("consumer: committing");
         let committed = offsets::commit(guard, *last, self.highest.floor(), dead).await?;
-        cross("consumer: committed");
+        failpoint!("consumer: committed");
         self.highest.saw(committed.version);
         self.memory.committed(*last, guard.found().rewinds);
         self.status.achieved();

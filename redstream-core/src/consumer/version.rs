@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
-use crate::fault::cross;
+use crate::failpoint::failpoint;
 use crate::time::millis;
 use crate::transport::scripts;
 use crate::worker::lock::Ownership;
@@ -65,7 +65,7 @@ impl Versions {
         let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
         match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["touched", version] => {
-                cross("consumer: version issued");
+                failpoint!("consumer: version issued");
                 let version = version.parse().map_err(|_| unexpected())?;
                 self.highest.saw(version);
                 Ok(version)

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use super::{Kind, Producer, count};
-use crate::fault::cross;
+use crate::failpoint::failpoint;
 use crate::message::{MessageId, NewMessage};
 use crate::transport::exclusive::ConnectionLease;
 use crate::transport::resp::CHUNK;
@@ -32,7 +32,7 @@ impl Producer {
             return None;
         }
         let mut loan = self.link().alone_now()?;
-        cross(Kind::Delay.points().0);
+        failpoint!(Kind::Delay.points().0);
         if !loan.wire()?.add_now(|stream| self.key(Kind::Delay, stream), messages) {
             loan.discard();
             return None;
@@ -62,7 +62,7 @@ impl Early {
             };
             self.ids.push(id);
         }
-        cross(Kind::Delay.points().1);
+        failpoint!(Kind::Delay.points().1);
         count(Kind::Delay, self.expected);
         Poll::Ready(Some(std::mem::take(&mut self.ids)))
     }

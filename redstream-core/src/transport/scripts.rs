@@ -5,8 +5,6 @@ use std::sync::LazyLock;
 
 use redis::Script;
 
-use crate::fault::mutation;
-
 /// What one script takes up at the most, in bytes, and one message: that bounds what it holds in Redis, and in the process that
 /// gets its reply.
 pub(crate) const BUDGET: usize = 16 << 20;
@@ -15,7 +13,7 @@ macro_rules! script {
     ($name:ident, $file:literal) => {
         pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
             let text = concat!(include_str!("../lua/prelude.lua"), include_str!(concat!("../lua/", $file)));
-            Script::new(mutation::script(text).as_ref())
+            Script::new(text)
         });
     };
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Policy, Trimmed, Trimmer};
 use crate::error::{Error, Result};
-use crate::fault::cross;
+use crate::failpoint::failpoint;
 use crate::message::MessageId;
 use crate::metrics;
 use crate::time::millis;
@@ -40,9 +40,9 @@ impl Trimmer {
             for (flag, name) in names {
                 script.key(keys.offset(&self.stream, name)).arg(format!("{flag}{name}"));
             }
-            cross("trimmer: trimming");
+            failpoint!("trimmer: trimming");
             let reply: Vec<String> = session.script(ATTEMPT, &script).await?;
-            cross("trimmer: trimmed");
+            failpoint!("trimmer: trimmed");
             let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };
             let id = |text: &str| text.parse::<MessageId>().map_err(|_| unexpected());
             match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::fault::cross;
+use crate::failpoint::failpoint;
 use crate::redstream::Redstream;
 use crate::time::backoff::Pauses;
 use crate::transport::outages::Outages;
@@ -142,7 +142,7 @@ async fn tenure<W: Leader>(
         worker.own_status().progress(WorkerState::Standby);
     };
     let Some(guard) = lock.stand_by(&session, shutdown, standing_by).await? else { return Ok(()) };
-    cross("lock: taken");
+    failpoint!("lock: taken");
     pauses.reset();
     stands_by.is_over();
     worker.own_status().progress(WorkerState::Idle);

@@ -13,7 +13,7 @@ use crate::entity::parents;
 use crate::entity::streamed::{self, Streamed, table};
 use crate::entity::table_name::TableName;
 use crate::error::Error;
-use crate::fault::cross;
+use crate::failpoint::failpoint;
 use crate::hooks::lookup::{Tracked, tracked};
 use crate::unit_of_work::UnitOfWork;
 
@@ -32,7 +32,7 @@ where
     let transaction = db.begin_with_options(options).await?;
     match tracked::<E, _>(&transaction)? {
         Tracked::Transaction(scope) => {
-            cross("bulk: begun");
+            failpoint!("bulk: begun");
             scope.permits.open(TableName::of::<E>());
             Ok((transaction, scope))
         }
@@ -44,7 +44,7 @@ where
 pub(super) fn follow(scope: &UnitOfWork, messages: Vec<NewMessage>) -> Result<(), Error> {
     scope.insure(messages.iter().cloned())?;
     scope.announce_later(messages);
-    cross("bulk: followed");
+    failpoint!("bulk: followed");
     Ok(())
 }
 
@@ -75,7 +75,7 @@ where
 {
     match outcome {
         Ok(value) => {
-            cross("bulk: written");
+            failpoint!("bulk: written");
             transaction.commit().await?;
             Ok(value)
         }

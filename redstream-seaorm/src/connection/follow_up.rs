@@ -5,7 +5,6 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
 use crate::entity::generated_key::Answer;
 use crate::error::Error;
-use crate::fault::{self, Mutation::GivenKeyAnnounced};
 use crate::guard::permits::{FollowUp, Followed, WriteKind};
 use crate::unit_of_work::UnitOfWork;
 
@@ -110,9 +109,6 @@ impl Followed {
         before: Vec<NewMessage>,
         told: Told,
     ) -> Result<Vec<NewMessage>, DbErr> {
-        if fault::is(GivenKeyAnnounced) {
-            return Ok(vec![self.message.clone()]);
-        }
         let now = self.now(db, told).await?;
         let mut messages = match self.kind {
             WriteKind::Insert => Vec::new(),

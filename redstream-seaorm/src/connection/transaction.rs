@@ -7,10 +7,6 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Transactio
 
 use crate::connection::statement::TransactionStatement;
 use crate::error::Error;
-use crate::fault::{
-    self,
-    Mutation::{ImplicitCommitUnseen, RollbackAnnounces, SavepointAnnounces},
-};
 use crate::guard::admission::Admission;
 use crate::guard::{Control, Guard, Text, control};
 use crate::hooks::lookup::Tracked;
@@ -108,7 +104,6 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         match text.and_then(|text| control(text, self.inner.get_database_backend())) {
             None => Ok(()),
             Some(Control::Explicit(statement)) => Err(Error::TransactionControl { statement }.into()),
-            Some(Control::Implicit(_)) if fault::is(ImplicitCommitUnseen) => Ok(()),
             Some(Control::Implicit(statement)) => Err(Error::ImplicitCommit { statement }.into()),
             Some(Control::Unknown) => {
                 Box::pin(self.insure_what_is_written()).await?;
@@ -269,12 +264,6 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
 
     /// Rolls back. Nothing is announced; a delay message that was sent makes consumers read an unchanged row, later.
     pub async fn rollback(self) -> Result<(), DbErr> {
-        if fault::is(RollbackAnnounces) && !self.scope.is_savepoint() {
-            self.scope.context.announce(self.scope.take_announcements(), false).await;
-        }
-        if fault::is(SavepointAnnounces) {
-            self.scope.released();
-        }
         let life = self.scope.life();
         if life.is_doubted() {
             self.ask().await;

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::entity::decode::{BatchKeys, Decoder};
 use crate::entity::key::{Key, KeyOf};
 use crate::entity::streamed::Streamed;
-use crate::fault::cross;
+use crate::failpoint::failpoint;
 use crate::index::expected_streams::Meant;
 use crate::index::failures::Failures;
 use crate::index::loader::{Loader, Rows};
@@ -230,9 +230,9 @@ where
             key
         });
         let respelled = respelled.collect();
-        cross("indexer: loaded");
+        failpoint!("indexer: loaded");
         let written = self.sink.write(Changes { upserts, deletes, respelled, version }).await;
-        cross("indexer: written");
+        failpoint!("indexer: written");
         match written {
             Ok(()) => Ok(Failures::new()),
             Err(error) if error.source().is::<Failures<E>>() => {

@@ -8,7 +8,6 @@ use crate::entity::key::Key;
 use crate::entity::stored_key::is_exact;
 use crate::entity::stored_key_by_type::stored_keys_by_own_type;
 use crate::entity::streamed::Streamed;
-use crate::fault::{self, Mutation::LooseKeysDeleted};
 
 /// Keys without a loaded record, each with the keys of the rows that the database takes it for.
 pub(crate) struct Missing<E>(Vec<(Key<E>, Vec<Key<E>>)>);
@@ -28,7 +27,7 @@ impl<E: Streamed> Missing<E> {
         C: ConnectionTrait,
     {
         let backend = db.get_database_backend();
-        let exact = fault::is(LooseKeysDeleted) || missing.iter().all(|key| is_exact::<E>(key.values(), backend));
+        let exact = missing.iter().all(|key| is_exact::<E>(key.values(), backend));
         let stored = if exact { Vec::new() } else { stored_keys_by_own_type(db, &missing).await? };
         let mut found: Vec<_> = missing.into_iter().map(|key| (key, Vec::new())).collect();
         for (nth, stored) in stored {

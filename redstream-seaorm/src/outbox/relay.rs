@@ -20,8 +20,7 @@ use sea_orm::{
 use self::rows::{Row, count, delete, last_id, select};
 use self::sweep::Sweep;
 use crate::error::check_batch_size;
-use crate::fault::cross;
-use crate::fault::{self, Mutation::RelayDeletesFirst};
+use crate::failpoint::failpoint;
 use crate::outbox::commits::Commits;
 
 /// The longest pause after failures.
@@ -120,7 +119,7 @@ where
             transaction.commit().await?;
             batch
         };
-        cross("relay: deleted");
+        failpoint!("relay: deleted");
         self.account(&batch).await?;
         match batch.failed {
             Some(error) if batch.done == 0 => Err(RelayError::Redis(error)),
@@ -137,12 +136,11 @@ where
     async fn carry<D: ConnectionTrait>(&self, db: &D) -> Result<Moved, RelayError> {
         let (after, refused) = self.sweep().place();
         let rows = select(db, after, &refused, self.batch_size).await?;
-        cross("relay: selected");
-        lose(&self.primary, &rows).await?;
+        failpoint!("relay: selected");
         let (ids, mut batch) = self.add(&rows).await;
         batch.last_read = rows.last().map(|row| row.id);
         batch.is_last = (rows.len() as u64) < self.batch_size;
-        cross("relay: added");
+        failpoint!("relay: added");
         delete(db, &ids).await?;
         Ok(batch)
     }
@@ -273,14 +271,6 @@ struct Moved {
     is_last: bool,
     /// The first failure that may pass.
     failed: Option<redstream_core::Error>,
-}
-
-/// A defect: the rows go before their messages are acknowledged.
-async fn lose<D: ConnectionTrait>(db: &D, rows: &[Row]) -> Result<(), DbErr> {
-    if !fault::is(RelayDeletesFirst) {
-        return Ok(());
-    }
-    delete(db, &rows.iter().map(|row| row.id).collect::<Vec<_>>()).await
 }
 
 /// Why rows of the outbox were not moved. They are still there.

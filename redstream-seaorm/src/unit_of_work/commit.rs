@@ -6,7 +6,7 @@ use redstream_core::{NewMessage, SyncToken};
 use sea_orm::{ConnectionTrait, DbErr, TransactionSession};
 
 use crate::error::Error;
-use crate::fault::{self, Mutation::MainFailureFails, cross};
+use crate::failpoint::failpoint;
 use crate::outbox;
 use crate::unit_of_work::announcement::Announcement;
 use crate::unit_of_work::delay_pipeline::InsuredBy;
@@ -25,13 +25,12 @@ where
             return Err(error.into());
         }
     };
-    cross("commit: insured");
+    failpoint!("commit: insured");
     // COMMIT goes out in the same poll in which the delay messages were found to be young: a caller that holds this future without
     // polling it does not let them fall due before. An error leaves the outcome open: if it went through after all, what
     // insured it announces it.
     inner.commit().await?;
-    cross("commit: done");
-    scope.delays.send_late().await;
+    failpoint!("commit: done");
     match insured {
         Insured::ByRedis => {
             // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
@@ -40,9 +39,6 @@ where
             match announcement {
                 Announcement::Awaited => match scope.aside.take(announced) {
                     Ok(()) => Ok(SyncToken::new()),
-                    Err(announced) if fault::is(MainFailureFails) => {
-                        tokio::spawn(announced).await.map_err(|failed| DbErr::Custom(failed.to_string()))
-                    }
                     Err(announced) => Ok(announced.await),
                 },
                 Announcement::Follows => {
@@ -64,7 +60,7 @@ async fn announced(scope: Arc<UnitOfWork>, uninsured: bool) -> SyncToken {
     } else {
         context.announce(messages, uninsured).await
     };
-    cross("commit: announced");
+    failpoint!("commit: announced");
     token
 }
 
@@ -80,7 +76,7 @@ async fn insured<T: ConnectionTrait>(inner: &T, scope: &UnitOfWork) -> Result<In
         InsuredBy::Outbox => {
             let messages = scope.take_all();
             outbox::write(inner, &messages).await?;
-            cross("outbox: written");
+            failpoint!("outbox: written");
             Ok(Insured::ByOutbox(messages))
         }
     }

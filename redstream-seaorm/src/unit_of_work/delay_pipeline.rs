@@ -17,11 +17,7 @@ use redstream_core::{Early, MessageId, NewMessage};
 use tokio::sync::Notify;
 
 use crate::error::Error;
-use crate::fault::cross;
-use crate::fault::{
-    self,
-    Mutation::{CommitUnacknowledged, DelayAfterCommit},
-};
+use crate::failpoint::failpoint;
 use crate::unit_of_work::insurance::Insurance;
 use crate::unit_of_work::message_set::Known;
 use crate::unit_of_work::shared::Shared;
@@ -99,10 +95,7 @@ impl DelayPipeline {
         if state.waiting.len() == known {
             return Ok(());
         }
-        if fault::is(DelayAfterCommit) {
-            return Ok(());
-        }
-        cross("save: insuring");
+        failpoint!("save: insuring");
         state.since.get_or_insert_with(Instant::now);
         self.context.streams.watch(&self.context.producer, &self.context.settings, &state.waiting[known..]);
         self.start_if_due(&mut state);
@@ -162,9 +155,6 @@ impl DelayPipeline {
         if self.state().asks == Some(false) {
             return Ok(InsuredBy::Outbox);
         }
-        if fault::is(CommitUnacknowledged) {
-            return Ok(InsuredBy::Redis);
-        }
         if self.context.settings.insurance == Insurance::Redis {
             return self.acknowledged().await.map(|()| InsuredBy::Redis);
         }
@@ -201,9 +191,6 @@ impl DelayPipeline {
     /// Waits until every message was acknowledged. Sends them all once more where the first is older than
     /// `resend_after`: the delay then need not outlast the transaction.
     async fn acknowledged(self: &Arc<Self>) -> Result<(), Error> {
-        if fault::is(DelayAfterCommit) {
-            return Ok(());
-        }
         self.state().awaited = true;
         self.early_landed().await;
         self.landing().await?;
@@ -221,14 +208,6 @@ impl DelayPipeline {
     /// How old the first of the delay messages is that insure the transaction.
     pub(crate) fn age(&self) -> Duration {
         self.state().since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-
-    /// Sends what a defect has kept back.
-    pub(crate) async fn send_late(&self) {
-        if fault::is(DelayAfterCommit) {
-            let late = std::mem::take(&mut self.state().waiting);
-            let _ = self.context.insure(&late).await;
-        }
     }
 
     /// Which delay messages are this transaction's own.

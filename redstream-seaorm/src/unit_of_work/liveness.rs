@@ -9,8 +9,6 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
-use crate::fault::{self, Mutation::EndedTransactionGoesOn};
-
 /// Of a whole transaction, all savepoints included.
 #[derive(Debug, Default)]
 pub(crate) struct Life(AtomicU8);
@@ -67,10 +65,6 @@ impl Life {
     /// the driver expects, and whatever slips into it is rolled back.
     pub(crate) async fn ask<C: ConnectionTrait>(&self, db: &C, savepoints: usize) {
         if !self.is_doubted() || db.is_mock_connection() {
-            return;
-        }
-        if fault::is(EndedTransactionGoesOn) {
-            self.0.store(LIVES, SeqCst);
             return;
         }
         let fatal = self.0.load(SeqCst) == FATAL;

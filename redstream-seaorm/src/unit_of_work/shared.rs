@@ -7,7 +7,6 @@ use std::time::Duration;
 use redstream_core::{MessageId, NewMessage, Producer, StreamName, SyncToken, metrics};
 
 use crate::error::Error;
-use crate::fault::{self, Mutation::MainFailureFails};
 use crate::guard::permits::Permits;
 use crate::guard::{BypassGuard, Guard};
 use crate::outbox::commits::Commits;
@@ -152,10 +151,6 @@ impl Shared {
             }
             Err(error) => error,
         };
-        if fault::is(MainFailureFails) {
-            // No panic is told of: what is to be noticed is what becomes of the commit.
-            std::panic::resume_unwind(Box::new("a defect that is switched on"));
-        }
         let streams: HashSet<&StreamName> = messages.iter().map(|message| &message.stream).collect();
         for stream in streams {
             let failed = messages.iter().filter(|message| message.stream == *stream).count();

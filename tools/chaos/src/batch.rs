@@ -20,8 +20,8 @@ pub(crate) async fn all(options: &Options, shared: &Shared) -> Result<Report> {
         while running.len() < options.jobs
             && let Some(seed) = seeds.next()
         {
-            let (mutation, shared) = (options.mutation.clone(), shared.clone());
-            running.spawn(async move { run::run(seed, mutation, &shared).await });
+            let shared = shared.clone();
+            running.spawn(async move { run::run(seed, &shared).await });
         }
         let Some(outcome) = running.join_next().await else { return Ok(report) };
         let outcome = outcome??;
@@ -35,22 +35,17 @@ pub(crate) async fn all(options: &Options, shared: &Shared) -> Result<Report> {
     }
 }
 
-/// Runs schedules with a defect until one catches it. How many there were, and that one.
-pub(crate) async fn until_caught(
-    options: &Options,
-    defect: &str,
-    bound: usize,
-    shared: &Shared,
-) -> Result<(usize, Option<Outcome>)> {
-    let mut seeds = (options.seed..).take(bound);
+/// Runs schedules until one finds a breach. How many there were, and that one.
+pub(crate) async fn until_caught(options: &Options, shared: &Shared) -> Result<(usize, Option<Outcome>)> {
+    let mut seeds = (options.seed..).take(options.schedules);
     let mut running = JoinSet::new();
     let mut schedules = 0;
     loop {
         while running.len() < options.jobs
             && let Some(seed) = seeds.next()
         {
-            let (mutation, shared) = (Some(defect.to_owned()), shared.clone());
-            running.spawn(async move { run::run(seed, mutation, &shared).await });
+            let shared = shared.clone();
+            running.spawn(async move { run::run(seed, &shared).await });
         }
         let Some(outcome) = running.join_next().await else { return Ok((schedules, None)) };
         let outcome = outcome??;

@@ -1,6 +1,9 @@
 //! Thousands of crashes, and not one lost change: runs schedules of real processes, real servers and real faults, and checks
 //! afterwards that every law held. Started by `cargo xtask chaos`.
 
+#[cfg(not(redstream_chaos))]
+compile_error!("without `--cfg redstream_chaos` the crates have no failpoints: build it by `cargo xtask chaos`");
+
 mod batch;
 mod carrier;
 mod checks;
@@ -12,7 +15,6 @@ mod item;
 mod keys;
 mod log;
 mod monitor;
-mod mutations;
 mod place;
 mod processes;
 mod proxy;
@@ -31,12 +33,14 @@ mod workers;
 mod workload;
 mod writer;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
 use anyhow::{Result, anyhow, bail};
 use clap::{Parser, Subcommand};
 use redstream_servers::{MariaDb, Postgres};
+use serde_json::json;
 
 use crate::shared::Shared;
 
@@ -52,14 +56,14 @@ struct Options {
     /// How many run at a time
     #[arg(long, default_value_t = 6)]
     jobs: usize,
-    /// Run with this deliberate defect
-    #[arg(long)]
+    /// The program of the schedules' processes, if it is not this one: a build with a deliberate defect
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+    /// The name of the defect that the program has
+    #[arg(long, value_name = "NAME", requires = "program")]
     mutation: Option<String>,
-    /// Run with each deliberate defect until it is caught, 200 schedules at the most
+    /// Stop after the first schedule that finds a breach, print the result as JSON, and fail if there is none
     #[arg(long)]
-    mutations: bool,
-    /// With a deliberate defect: stop when it is caught, and fail where it is not
-    #[arg(long, requires = "mutation")]
     until_caught: bool,
     /// Print the events of schedules that pass, too
     #[arg(long)]
@@ -74,9 +78,6 @@ enum Part {
     #[command(hide = true)]
     Child,
 }
-
-/// Schedules a defect has to be caught in.
-const BOUND: usize = 200;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -103,7 +104,8 @@ fn lead(options: &Options) -> Result<bool> {
     });
     let postgres = postgres.map_err(|_| anyhow!("the thread that started PostgreSQL panicked"))??;
     let mariadb = mariadb?;
-    let shared = Shared::new(&postgres, &mariadb);
+    let program = options.program.clone().map_or_else(std::env::current_exe, Ok)?;
+    let shared = Shared::new(&postgres, &mariadb, program);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {
@@ -115,13 +117,12 @@ fn lead(options: &Options) -> Result<bool> {
 
 async fn act(options: &Options, shared: &Shared) -> Result<bool> {
     shared.prepare().await?;
-    if options.mutations {
-        return mutations::table(options, BOUND, shared).await;
-    }
-    if let Some(defect) = options.mutation.as_ref().filter(|_| options.until_caught) {
-        let (schedules, caught) = batch::until_caught(options, defect, options.schedules, shared).await?;
-        let outcome = if caught.is_some() { "caught by schedule" } else { "not caught within" };
-        println!("defect {defect}: {outcome} {schedules}");
+    if options.until_caught {
+        let (schedules, caught) = batch::until_caught(options, shared).await?;
+        if let Some(outcome) = caught.as_ref().filter(|_| options.events) {
+            eprintln!("{}", report::failure(outcome, options.mutation.as_deref()));
+        }
+        println!("{}", json!({ "schedules": schedules, "caught_by": caught.as_ref().map(report::kinds) }));
         return Ok(caught.is_some());
     }
     let report = batch::all(options, shared).await?;

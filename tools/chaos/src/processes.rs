@@ -97,16 +97,16 @@ impl Process {
         let calm = stage.calm.load(Ordering::SeqCst);
         stage.log.add(name, &format!("life {life} begins, trap: {trap:?}"));
         let job = Job { role: self.part.role.clone(), site: stage.site(&self.proxy), life, trap, calm };
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(&stage.program)
             .arg("child")
+            // Only the defect `local-clock` reads it.
             .env("REDSTREAM_CLOCK_SKEW_MS", self.part.skew_ms.to_string())
-            .env("REDSTREAM_MUTATION", stage.mutation.as_deref().unwrap_or_default())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .context("this program cannot be started again")?;
+            .with_context(|| format!("could not start {}", stage.program.display()))?;
         let mut input = child.stdin.take().context("a child has no input")?;
         input.write_all(format!("{}\n", serde_json::to_string(&job)?).as_bytes()).await?;
         // Whoever ends the schedule from now on finds the input there; if it ended just before, the process is told here.

@@ -72,7 +72,7 @@ impl fmt::Display for Report {
 
 /// All that is known of a schedule that failed.
 pub(crate) fn failure(outcome: &Outcome, mutation: Option<&str>) -> String {
-    let mutation = mutation.map_or_else(String::new, |name| format!(" --mutation {name}"));
+    let mutation = mutation.map_or_else(String::new, |name| format!(" --mutation {name} --events"));
     let breaches: Vec<String> = outcome.breaches.iter().map(|(breach, what)| format!("  {breach}: {what}")).collect();
     format!(
         "{}\n\nschedule {seed} failed:\n{}\nrun it alone: cargo xtask chaos --schedules 1 --seed {seed}{mutation}\n",
@@ -80,6 +80,14 @@ pub(crate) fn failure(outcome: &Outcome, mutation: Option<&str>) -> String {
         breaches.join("\n"),
         seed = outcome.seed,
     )
+}
+
+/// The kinds of breach that a schedule found, each once.
+pub(crate) fn kinds(outcome: &Outcome) -> String {
+    let mut kinds: Vec<_> = outcome.breaches.iter().map(|(breach, _)| *breach).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) fn progress(report: &Report, of: usize, elapsed: Duration) -> String {

@@ -42,12 +42,12 @@ pub(crate) struct Outcome {
 }
 
 /// Runs the schedule of that seed.
-pub(crate) async fn run(seed: u64, mutation: Option<String>, shared: &Shared) -> Result<Outcome> {
-    play(seed, mutation, shared).await.with_context(|| format!("schedule {seed} did not come to a verdict"))
+pub(crate) async fn run(seed: u64, shared: &Shared) -> Result<Outcome> {
+    play(seed, shared).await.with_context(|| format!("schedule {seed} did not come to a verdict"))
 }
 
-async fn play(seed: u64, mutation: Option<String>, shared: &Shared) -> Result<Outcome> {
-    let stage = Stage::set(Schedule::draw(seed), mutation, shared).await?;
+async fn play(seed: u64, shared: &Shared) -> Result<Outcome> {
+    let stage = Stage::set(Schedule::draw(seed), shared).await?;
     let processes = stage.processes().await?;
     let mut kept = tokio::task::JoinSet::new();
     for process in &processes {

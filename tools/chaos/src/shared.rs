@@ -1,20 +1,24 @@
-//! The database servers that all schedules share, each schedule with a schema or a database of its own.
+//! What all schedules share: the program of their processes, and the database servers, each schedule with a schema or a database
+//! of its own.
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use redstream_servers::{MariaDb, Postgres};
 
 use crate::database::execute;
 
-/// Where they are.
+/// Where these are.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
+    pub(crate) program: PathBuf,
     pub(crate) postgres: String,
     mariadb: u16,
 }
 
 impl Shared {
-    pub(crate) fn new(postgres: &Postgres, mariadb: &MariaDb) -> Self {
-        Self { postgres: postgres.url("postgres"), mariadb: mariadb.port() }
+    pub(crate) fn new(postgres: &Postgres, mariadb: &MariaDb, program: PathBuf) -> Self {
+        Self { program, postgres: postgres.url("postgres"), mariadb: mariadb.port() }
     }
 
     /// The address of a database of the MariaDB.

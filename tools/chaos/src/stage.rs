@@ -1,5 +1,6 @@
 //! The stage of one schedule: its servers, its processes, and what is noted of them.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,7 +27,8 @@ use crate::words::Written;
 
 pub(crate) struct Stage {
     pub(crate) schedule: Schedule,
-    pub(crate) mutation: Option<String>,
+    /// The program of its processes.
+    pub(crate) program: PathBuf,
     pub(crate) log: Arc<Log>,
     pub(crate) breaches: Arc<Breaches>,
     pub(crate) primary: Primary,
@@ -46,7 +48,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts the servers, and has both consumers registered.
-    pub(crate) async fn set(schedule: Schedule, mutation: Option<String>, shared: &Shared) -> Result<Arc<Self>> {
+    pub(crate) async fn set(schedule: Schedule, shared: &Shared) -> Result<Arc<Self>> {
         let (log, breaches) = (Arc::new(Log::new()), Arc::new(Breaches::default()));
         log.add("harness", &format!("{schedule:#?}"));
         let folder = tempfile::tempdir()?;
@@ -77,7 +79,7 @@ impl Stage {
         }
         Ok(Arc::new(Self {
             schedule,
-            mutation,
+            program: shared.program.clone(),
             log,
             breaches,
             primary,

@@ -12,7 +12,7 @@ use tracing::instrument::WithSubscriber;
 use super::work::Work;
 use super::{Found, Lock, LockKeys};
 use crate::error::{Error, Result};
-use crate::fault::cross;
+use crate::failpoint::failpoint;
 use crate::metrics;
 use crate::time::millis;
 use crate::transport::scripts;
@@ -135,7 +135,7 @@ impl Ownership {
     /// Owner-checked, so harmless where another owns the lock by now. On the shared connection: the
     /// session may be what broke.
     async fn release(&self) -> Result<()> {
-        cross("lock: releasing");
+        failpoint!("lock: releasing");
         let mut script = scripts::RELEASE.prepare_invoke();
         script.key(&self.keys.lock).key(&self.keys.notify).arg(&self.token).arg(millis(self.ttl));
         if let Some(member) = &self.keys.member {
@@ -203,7 +203,7 @@ async fn renew(ownership: Arc<Ownership>) {
             );
             return ownership.give_up(Loss::Lost);
         }
-        cross("lock: renewing");
+        failpoint!("lock: renewing");
         let mut script = scripts::RENEW.prepare_invoke();
         script.key(&ownership.keys.lock);
         script.arg(&ownership.token).arg(millis(ownership.ttl));
