@@ -1,23 +1,7 @@
 //! Calls to cargo.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::{Command, ExitCode, ExitStatus, Stdio},
-};
-
-/// The cargo that called us, in the workspace's root.
-pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(workspace());
-    command
-}
-
-/// The workspace's root.
-pub(crate) fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+pub(crate) use redstream_cargo::{cargo, workspace};
+use std::process::{ExitCode, ExitStatus, Stdio};
 
 /// Whether `cargo nextest` is there.
 pub(crate) fn has_nextest() -> bool {

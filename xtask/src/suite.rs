@@ -1,20 +1,11 @@
-//! `cargo xtask seaorm-suite`: SeaORM's own tests, unchanged, through Redstream's connection.
+//! `cargo xtask seaorm-suite`.
 
-mod database;
-mod left_out;
-mod messages;
-mod modules;
-mod outcome;
-mod sources;
-mod streamed;
-mod variant;
-
-use crate::{counts::Counts, interrupt, servers::Servers};
-use anyhow::Result;
-use database::Database;
-use sources::Package;
+use crate::{
+    cargo::{cargo, exit_code},
+    interrupt,
+};
+use anyhow::{Context, Result};
 use std::process::ExitCode;
-use variant::Variant;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -26,29 +17,13 @@ pub(crate) struct Options {
     streamed: bool,
 }
 
-/// Runs them on each database, once with their entities as they are and once with them streamed. The last line it prints
-/// counts what passed and what failed.
+/// Builds the program, runs it, and passes its exit code on.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let package = Package::find()?;
-    let servers = Servers::start(crate::servers::Editions::default())?;
-    let mut databases = vec![Database::Sqlite, Database::Postgres];
-    databases.extend(options.mariadb.then_some(Database::MariaDb));
-    let mut counts = Counts::default();
-    let mut report = Vec::new();
-    for streamed in [false, true].into_iter().filter(|streamed| *streamed || !options.streamed) {
-        let sources = package.write(streamed)?;
-        for database in &databases {
-            interrupt::check()?;
-            let variant = Variant { database: *database, sources: &sources };
-            eprintln!("SeaORM {}: {variant}", package.version);
-            let outcome = variant.run(&servers)?;
-            report.push(format!("{variant}: {outcome}"));
-            counts = counts + outcome.counts();
-        }
+    let mut suite = cargo(&["run", "--quiet", "--package", "redstream-seaorm-suite", "--"]);
+    for (flag, given) in [("--mariadb", options.mariadb), ("--streamed", options.streamed)] {
+        suite.args(given.then_some(flag));
     }
-    drop(servers);
-    println!("\nThe tests of SeaORM {}:\n{}", package.version, report.join("\n"));
-    println!("Left out:\n{}", left_out::list());
-    println!("{counts}");
-    Ok(if counts.all_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let status = suite.status().context("could not run cargo")?;
+    interrupt::check()?;
+    Ok(exit_code(status))
 }

@@ -1,6 +1,6 @@
 //! The databases that SeaORM's tests run on.
 
-use crate::servers::Servers;
+use redstream_servers::Servers;
 use std::fmt;
 
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +24,8 @@ impl Database {
     pub(crate) fn url(self, servers: &Servers) -> String {
         let url = match self {
             Self::Sqlite => return "sqlite::memory:".to_owned(),
-            Self::Postgres => servers.url("REDSTREAM_TEST_POSTGRES_URL"),
-            Self::MariaDb => servers.url("REDSTREAM_TEST_MARIADB_URL"),
+            Self::Postgres => servers.postgres().url("postgres"),
+            Self::MariaDb => servers.mariadb().url("mysql"),
         };
         url.rsplit_once('/').map(|(server, _)| server.to_owned()).unwrap_or(url)
     }

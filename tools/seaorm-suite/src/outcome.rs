@@ -1,6 +1,5 @@
 //! How a run ended.
 
-use crate::counts::Counts;
 use anyhow::{Context, Result};
 use std::{
     fmt,
@@ -17,8 +16,8 @@ const BOUND: Duration = Duration::from_mins(2);
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     files: u32,
-    passed: u32,
-    failed: u32,
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
     /// By SeaORM itself.
     ignored: u32,
     pub(crate) messages: u64,
@@ -52,10 +51,6 @@ impl Outcome {
     pub(crate) fn fail(&mut self, why: &str) {
         println!("{why}");
         self.failed += 1;
-    }
-
-    pub(crate) fn counts(&self) -> Counts {
-        Counts::new(self.passed, self.failed)
     }
 }
 

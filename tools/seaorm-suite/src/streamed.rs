@@ -1,7 +1,7 @@
 //! Their entities, streamed as one does it by hand: the derive in the place of an empty `ActiveModelBehavior`, and our
 //! hooks called last in theirs where they have some.
 
-use super::left_out;
+use crate::left_out;
 use anyhow::{Result, ensure};
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub(crate) fn entities(path: &Path, text: &str) -> Result<(String, usize)> {
     ensure!(
         with_hooks || models == behaviors && behaviors == empty,
         "{} cannot be streamed: it has {models} models, {behaviors} behaviors, {empty} of them empty, and {hooks} hooks. \
-         Look at what SeaORM changed, and at `ENTITIES` in xtask/src/suite/left_out.rs",
+         Look at what SeaORM changed, and at `ENTITIES` in tools/seaorm-suite/src/left_out.rs",
         path.display()
     );
     let derived: Vec<_> = text.lines().map(derived).collect();

@@ -1,8 +1,8 @@
 //! SeaORM's tests, as they come from its crates.io package: taken out of cargo's registry when they are to be run.
 
-use super::{left_out, modules, streamed};
-use crate::cargo::{cargo, workspace};
+use crate::{left_out, modules, streamed};
 use anyhow::{Context, Result, ensure};
+use redstream_cargo::{cargo, workspace};
 use serde_json::Value;
 use std::{
     fs,

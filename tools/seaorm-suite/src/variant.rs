@@ -1,18 +1,19 @@
 //! One run of the tests: on one database, with their entities as they are or streamed.
 
-use super::{database::Database, messages, outcome::Outcome, sources::Sources};
-use crate::{cargo::cargo, interrupt, servers::Servers};
-use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use crate::{database::Database, messages, outcome::Outcome, sources::Sources};
+use anyhow::{Context, Result};
+use redstream_cargo::{build_program, cargo};
+use redstream_servers::Servers;
 use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::Instant,
 };
 
-const PACKAGE: &str = "redstream-seaorm-suite";
+const PACKAGE: &str = "redstream-seaorm-stand-in";
+const TARGET: &str = "suite";
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Variant<'a> {
@@ -28,15 +29,14 @@ impl Variant<'_> {
         let program = self.build()?;
         outcome.building = begun.elapsed();
         let built = Instant::now();
-        let before = messages::written(&servers.url("REDSTREAM_TEST_REDIS_URL"))?;
+        let before = messages::written(&servers.redis().url())?;
         // One file after the other, as cargo would run its binaries: several use a database of one name.
         for (file, tests) in tests_by_file(&program)? {
-            interrupt::check()?;
             let mut run = Command::new(&program);
             run.arg("--exact").args(tests).env("RUST_TEST_THREADS", "6");
             outcome.add(&file, run.envs(servers.environment()).env("DATABASE_URL", self.database.url(servers)))?;
         }
-        outcome.messages = messages::written(&servers.url("REDSTREAM_TEST_REDIS_URL"))? - before;
+        outcome.messages = messages::written(&servers.redis().url())? - before;
         if (outcome.messages > 0) != self.sources.is_streamed() {
             outcome.fail(&format!("{self}: {} messages", outcome.messages));
         }
@@ -50,19 +50,9 @@ impl Variant<'_> {
         if self.sources.is_streamed() {
             features = format!("{features},{PACKAGE}/streamed");
         }
-        let mut build = cargo(&["test", "--workspace", "--test", "suite", "--no-run", "--locked", "--quiet"]);
-        build.args(["--message-format", "json-render-diagnostics", "--features", &features]);
-        let built = build.env("REDSTREAM_SEAORM_SUITE", &self.sources.root).stderr(Stdio::inherit()).output();
-        let built = built.context("could not run cargo")?;
-        interrupt::check()?;
-        ensure!(built.status.success(), "SeaORM's tests do not compile against our connection");
-        let messages = String::from_utf8_lossy(&built.stdout).into_owned();
-        let program =
-            messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
-                let suite = message["target"]["name"] == "suite";
-                message["executable"].as_str().filter(|_| suite).map(PathBuf::from)
-            });
-        program.context("cargo does not tell where it put the tests")
+        let mut build = cargo(&["test", "--workspace", "--test", TARGET, "--no-run", "--locked", "--quiet"]);
+        build.args(["--features", &features]).env("REDSTREAM_SEAORM_SUITE", &self.sources.root);
+        build_program(&mut build, TARGET).context("SeaORM's tests, compiled against our connection")
     }
 }
 
