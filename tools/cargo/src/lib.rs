@@ -31,7 +31,7 @@ pub fn build_program(build: &mut Command, target: &str) -> Result<PathBuf> {
     ensure!(built.status.success(), "{target} does not compile");
     let messages = String::from_utf8_lossy(&built.stdout);
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let programs = messages.filter(|message| message["target"]["name"] == target);
-    let program = programs.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next();
+    let mut programs = messages.filter(|message| message["target"]["name"] == target);
+    let program = programs.find_map(|message| message["executable"].as_str().map(PathBuf::from));
     program.with_context(|| format!("cargo did not report where it put {target}"))
 }
