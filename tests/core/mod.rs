@@ -15,6 +15,7 @@ mod editions;
 mod faults;
 mod full;
 mod health;
+mod held;
 mod hostile;
 mod identity;
 mod lazy;
