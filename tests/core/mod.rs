@@ -30,7 +30,6 @@ mod outage;
 mod oversized;
 mod producer;
 mod properties;
-mod proxy;
 pub(crate) mod recorder;
 mod refused;
 mod replies;

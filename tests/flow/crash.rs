@@ -98,9 +98,9 @@ async fn every_committed_change_arrives_though_the_worker_is_killed_in_mid_batch
     }
     txn.commit().await?;
 
-    let mut worker = Child::start(&Job::Worker(place.clone(), Manner::StuckInMidBatch));
+    let mut worker = Child::start(&Job::Worker(place.clone(), Manner::StuckInMidBatch)).await;
     worker.says("in mid-batch").await;
-    let mut standby = Child::start(&Job::Worker(place.clone(), Manner::Steady));
+    let mut standby = Child::start(&Job::Worker(place.clone(), Manner::Steady)).await;
     standby.says("ready").await;
     let copies = place.copies().await;
     let copied = copies.names().await.len();
@@ -120,7 +120,7 @@ async fn the_delayer_repairs_what_a_writer_killed_between_commit_and_main_messag
     let place = Place::new(&primary, &secondary).await;
     let stream = place.stream().await;
 
-    let mut writer = Child::start(&Job::Writer(place.clone()));
+    let mut writer = Child::start(&Job::Writer(place.clone())).await;
     writer.says("committed").await;
     writer.kill().await;
     assert_eq!(place.cities().await.len(), 1, "the row is committed");

@@ -52,16 +52,16 @@ struct Options {
     /// Write the figures into the workspace's README.md and docs/
     #[arg(long)]
     write_docs: bool,
-    /// Hold locks at this Redis until killed
+    /// Be a process that holds locks until it is killed; standard input says at which Redis
     #[arg(long, hide = true)]
-    victim: Option<String>,
+    victim: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let options = Options::parse();
-    if let Some(url) = &options.victim {
-        killed::be_victim(url).await?;
+    if options.victim {
+        return killed::be_victim().await.map(|()| ExitCode::SUCCESS);
     }
     let place = Place::start(options.quick)?;
     let (mut rows, mut curves) = (Vec::new(), Vec::new());

@@ -2,6 +2,7 @@
 //! afterwards that every law held. Started by `cargo xtask chaos`.
 
 mod batch;
+mod calm;
 mod carrier;
 mod checks;
 mod child;
@@ -10,12 +11,12 @@ mod database;
 mod faults;
 mod item;
 mod keys;
+mod kind;
 mod log;
 mod monitor;
 mod mutations;
 mod place;
 mod processes;
-mod proxy;
 mod relay;
 mod report;
 mod run;

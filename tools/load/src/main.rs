@@ -15,6 +15,7 @@ mod restarts;
 mod run;
 mod sample;
 mod site;
+mod words;
 mod workers;
 mod writer;
 
