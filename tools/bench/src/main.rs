@@ -40,16 +40,17 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Measures every path of Redstream beside its limit.
 #[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask bench")]
 struct Options {
-    /// Only these
+    /// What to measure [default: all]; an unknown name lists those that there are
     names: Vec<String>,
     /// Write the rows of the table to this file, as JSON
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Fewer rounds of less work
+    /// Fewer rounds of less work: about a minute
     #[arg(long)]
     quick: bool,
-    /// Write the figures into the workspace's README.md and docs/
+    /// Write the figures into the workspace's README.md and docs/, and draw the plot
     #[arg(long)]
     write_docs: bool,
     /// Be a process that holds locks until it is killed; standard input says at which Redis

@@ -22,7 +22,7 @@ use variant::Variant;
 
 /// Runs SeaORM's own tests through Redstream's connection.
 #[derive(Debug, Parser)]
-#[command(name = "seaorm-suite")]
+#[command(bin_name = "cargo xtask seaorm-suite")]
 struct Options {
     /// Run on MariaDB too
     #[arg(long)]
@@ -32,15 +32,9 @@ struct Options {
     streamed: bool,
 }
 
-fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> Result<ExitCode> {
+    let passed = run(&Options::parse())?;
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs the tests on each database, once with their entities as they are and once with them streamed. The last line it prints
