@@ -131,5 +131,5 @@ async fn wait_for(cache: &Cache, country: &str, cities: usize) -> anyhow::Result
 #[cfg(test)]
 #[tokio::test]
 async fn each_form_of_a_bulk_operation_reaches_the_cache() -> anyhow::Result<()> {
-    story(&std::env::var("REDSTREAM_TEST_REDIS_URL")?).await
+    story(&redstream_servers::shared_url(redstream_servers::REDIS_URL)?).await
 }

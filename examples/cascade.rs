@@ -262,5 +262,5 @@ async fn shows(documents: &Documents, texts: &[&str]) -> anyhow::Result<()> {
 #[cfg(test)]
 #[tokio::test]
 async fn it_does_what_it_says() -> anyhow::Result<()> {
-    run(&std::env::var("REDSTREAM_TEST_REDIS_URL")?).await
+    run(&redstream_servers::shared_url(redstream_servers::REDIS_URL)?).await
 }

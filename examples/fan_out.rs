@@ -168,5 +168,5 @@ async fn both_have(cache: &Cache, reports: &Reports, cities: &[(i64, &str)]) -> 
 #[cfg(test)]
 #[tokio::test]
 async fn both_stores_follow_the_database() -> anyhow::Result<()> {
-    story(&std::env::var("REDSTREAM_TEST_REDIS_URL")?).await
+    story(&redstream_servers::shared_url(redstream_servers::REDIS_URL)?).await
 }

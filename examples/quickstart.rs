@@ -78,5 +78,5 @@ async fn story(redis: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 #[tokio::test]
 async fn a_committed_row_reaches_the_handler() -> anyhow::Result<()> {
-    story(&std::env::var("REDSTREAM_TEST_REDIS_URL")?).await
+    story(&redstream_servers::shared_url(redstream_servers::REDIS_URL)?).await
 }

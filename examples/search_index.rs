@@ -163,5 +163,5 @@ async fn finds(index: &Cities, words: &str, names: &[&str]) -> anyhow::Result<()
 #[cfg(test)]
 #[tokio::test]
 async fn a_search_finds_what_was_committed_and_nothing_else() -> anyhow::Result<()> {
-    story(&std::env::var("REDSTREAM_TEST_REDIS_URL")?).await
+    story(&redstream_servers::shared_url(redstream_servers::REDIS_URL)?).await
 }

@@ -166,5 +166,5 @@ async fn all_arrived(arrivals: &Arrivals, revision: i64) -> anyhow::Result<()> {
 #[cfg(test)]
 #[tokio::test]
 async fn two_hosts_share_the_shards_evenly_and_keep_each_key_in_order() -> anyhow::Result<()> {
-    story(&std::env::var("REDSTREAM_TEST_REDIS_URL")?).await
+    story(&redstream_servers::shared_url(redstream_servers::REDIS_URL)?).await
 }

@@ -1,4 +1,4 @@
-//! The home of Redstream's tests, which `cargo xtask test` runs: see `redstream.rs`.
+//! The home of Redstream's tests, see `redstream.rs`.
 
 /// The code in the project's README, compiled and run as doctests.
 #[cfg(doctest)]

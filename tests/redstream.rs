@@ -1,4 +1,4 @@
-//! Redstream's tests, against real servers. Run them with `cargo xtask test`.
+//! Redstream's tests, against real servers. Run them with `cargo xtask test`, or `cargo test -p redstream-tests`.
 //!
 //! `core` and `seaorm` mirror the sources of the two crates, file by file; `flow` tells whole
 //! stories, from a saved row to a secondary datastore. Each test has a namespace on the shared

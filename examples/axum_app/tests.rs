@@ -1,6 +1,7 @@
 //! Over HTTP, against real servers.
 
 use anyhow::bail;
+use redstream_servers::{REDIS_URL, shared_url};
 use reqwest::Client;
 use serde_json::json;
 
@@ -8,7 +9,7 @@ use super::*;
 
 #[tokio::test]
 async fn each_change_over_http_arrives_in_the_index_and_all_stop_together() -> anyhow::Result<()> {
-    let redis = std::env::var("REDSTREAM_TEST_REDIS_URL")?;
+    let redis = shared_url(REDIS_URL)?;
     let (listener, stop) = (TcpListener::bind("127.0.0.1:0").await?, CancellationToken::new());
     let at = format!("http://{}", listener.local_addr()?);
     let stopped = stop.clone().cancelled_owned();

@@ -11,10 +11,10 @@ use redstream_core::{
     Batch, CancellationToken, Consumer, Error, MessageId, Progress, Redstream, Result, Start, Stream,
 };
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::SOON;
+use super::held::Held;
 use super::recorder::Recorder;
 use crate::support::{eventually, private_redis, raw_redis, redstream};
 
@@ -137,28 +137,16 @@ async fn shutdown_waits_for_the_handler_and_commits_its_batch() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();
     add(&redstream, &products, 0..5).await;
-    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let seen = Recorder::default();
-    let handler = {
-        let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
-        move |batch: Batch| {
-            let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
-            async move {
-                begun.notify_one();
-                finish.notified().await;
-                redstream_core::Handler::handle(&seen, batch).await
-            }
-        }
-    };
-    let (shutdown, running) = start(products.consumer("search", handler).batch_size(2));
-    begun.notified().await;
+    let held = Held::default();
+    let (shutdown, running) = start(products.consumer("search", held.clone()).batch_size(2));
+    held.begun().await;
     shutdown.cancel();
     tokio::task::yield_now().await;
     assert!(!running.is_finished(), "it waits for the handler");
-    finish.notify_one();
+    held.go_on();
     stop((shutdown, running)).await;
 
-    assert_eq!(seen.payloads(), keys(0..2), "the batch at hand, and no other");
+    assert_eq!(held.seen.payloads(), keys(0..2), "the batch at hand, and no other");
     assert_eq!(products.lag("search").await.unwrap(), 3);
     let rest = Recorder::default();
     products.consumer("search", rest.clone()).run_once().await.unwrap();
@@ -171,36 +159,21 @@ async fn reads_the_next_batch_while_the_handler_works() {
     let redstream = Redstream::connect(server.url()).await.unwrap();
     let products = redstream.stream("products").unwrap();
     add(&redstream, &products, 0..4).await;
-    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let seen = Recorder::default();
-    let handler = {
-        let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
-        move |batch: Batch| {
-            let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
-            async move {
-                let first = seen.len() == 0;
-                redstream_core::Handler::handle(&seen, batch).await?;
-                if first {
-                    begun.notify_one();
-                    finish.notified().await;
-                }
-                Ok(())
-            }
-        }
-    };
-    let running = start(products.consumer("search", handler).batch_size(2));
-    begun.notified().await;
+    let held = Held::default();
+    let running = start(products.consumer("search", held.clone()).batch_size(2));
+    held.begun().await;
     let mut raw = raw_redis(&server.url()).await;
     eventually(SOON, "the second batch to be read while the first is at work", async || {
         let stats: String = redis::cmd("INFO").arg("commandstats").query_async(&mut raw).await.unwrap();
         stats.contains("cmdstat_xread:calls=2,")
     })
     .await;
-    assert_eq!(seen.len(), 2);
-    finish.notify_one();
-    eventually(SOON, "both batches", async || seen.len() == 4).await;
+    assert_eq!(held.seen.len(), 2);
+    held.go_on();
+    eventually(SOON, "both batches", async || held.seen.len() == 4).await;
+    held.go_on();
     stop(running).await;
-    assert_eq!(seen.payloads(), keys(0..4));
+    assert_eq!(held.seen.payloads(), keys(0..4));
 }
 
 #[tokio::test]

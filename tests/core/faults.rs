@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use redstream_core::{
     CancellationToken, ConnectOptions, MessageId, NewMessage, Payload, Progress, Redstream, Stream, Supervisor,
 };
+use redstream_proxy::{Fault, Proxy};
 use serde_json::{Value, json};
 
 use super::SOON;
-use super::proxy::{Fault, Proxy};
 use super::recorder::Recorder;
 use crate::support::{eventually, private_redis, raw_redis};
 
@@ -40,7 +40,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let redis = private_redis().await;
-        let proxy = Proxy::start(redis.port()).await;
+        let proxy = Proxy::start(redis.port()).await.unwrap();
         let options = ConnectOptions::new(proxy.url()).response_timeout(Duration::from_millis(500));
         let through = Redstream::connect(options).await.unwrap();
         let direct = Redstream::connect(redis.url()).await.unwrap();

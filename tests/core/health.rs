@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redstream_core::{Batch, Health, OnPoison, Redstream, Supervisor, WorkerState};
-use tokio::sync::Notify;
 
 use super::SOON;
+use super::held::Held;
 use super::recorder::Recorder;
 use super::restless::Restless;
 use crate::support::{eventually, private_redis, redstream};
@@ -56,18 +56,8 @@ async fn workers_that_have_nothing_to_do_are_alive_and_ready() {
 async fn a_handler_that_is_stuck_or_fails_is_not_alive_when_patience_ends() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();
-    let finish = Arc::new(Notify::new());
+    let stuck = Held::default();
     let fail = Arc::new(AtomicBool::new(false));
-    let stuck = {
-        let finish = finish.clone();
-        move |_: Batch| {
-            let finish = finish.clone();
-            async move {
-                finish.notified().await;
-                Ok(())
-            }
-        }
-    };
     let failing = {
         let fail = fail.clone();
         move |_: Batch| {
@@ -95,7 +85,7 @@ async fn a_handler_that_is_stuck_or_fails_is_not_alive_when_patience_ends() {
             let expected = if handler_fails { WorkerState::Failing } else { WorkerState::Working };
             assert_eq!(state(&health, 0), expected);
             fail.store(false, Ordering::SeqCst);
-            finish.notify_one();
+            stuck.go_on();
             eventually(SOON, "life again", async || health.is_live() && state(&health, 0) == WorkerState::Idle).await;
         };
         supervisor.run_until(story).await.unwrap();
@@ -126,26 +116,16 @@ async fn without_redis_it_is_not_ready_and_then_not_alive() {
 async fn quiet_finishes_hands_over_and_takes_on_nothing_more() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();
-    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let handler = {
-        let (begun, finish) = (begun.clone(), finish.clone());
-        move |_: Batch| {
-            let (begun, finish) = (begun.clone(), finish.clone());
-            async move {
-                begun.notify_one();
-                finish.notified().await;
-                Ok(())
-            }
-        }
-    };
-    let supervisor = Supervisor::new().with(products.consumer("search", handler).lock_ttl(Duration::from_secs(60)));
+    let held = Held::default();
+    let supervisor =
+        Supervisor::new().with(products.consumer("search", held.clone()).lock_ttl(Duration::from_secs(60)));
     let health = supervisor.health();
     let story = async {
         redstream.producer().queue(products.name(), &1).await.unwrap();
-        begun.notified().await;
+        held.begun().await;
         health.drain();
         assert!(!health.is_ready() && !health.is_drained(), "it finishes first");
-        finish.notify_one();
+        held.go_on();
         eventually(SOON, "it to rest", async || health.is_drained()).await;
         assert!(health.is_live(), "rest is no death");
         redstream.producer().queue(products.name(), &2).await.unwrap();

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use redstream_core::{ConnectOptions, Error, Redstream, Stream, Supervisor};
+use redstream_proxy::{Fault, Proxy};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::proxy::{Fault, Proxy};
 use super::recorder::Recorder;
 use crate::support::{eventually, private_redis};
 
@@ -134,7 +134,7 @@ async fn lies_amid_the_work_cost_no_message() {
         "HTTP/1.1 400 Bad Request\r\n\r\n",
     ];
     let redis = private_redis().await;
-    let proxy = Proxy::start(redis.port()).await;
+    let proxy = Proxy::start(redis.port()).await.unwrap();
     // Room for a machine that is busy with other tests: whoever answers a little late is no liar.
     let options = ConnectOptions::new(proxy.url()).response_timeout(Duration::from_secs(2));
     let through = Redstream::connect(options).await.unwrap();

@@ -1,6 +1,5 @@
 //! What an operator does from anywhere: pause, resume, rewind, look at lag; and a writer who waits.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use redstream_core::{
@@ -8,10 +7,10 @@ use redstream_core::{
     SyncToken,
 };
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::SOON;
+use super::held::Held;
 use super::recorder::Recorder;
 use crate::support::{eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
 
@@ -70,28 +69,17 @@ async fn a_paused_consumer_rests_until_it_is_resumed() {
 async fn a_batch_at_hand_when_the_pause_comes_is_not_committed() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();
-    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let handler = {
-        let (begun, finish) = (begun.clone(), finish.clone());
-        move |_: Batch| {
-            let (begun, finish) = (begun.clone(), finish.clone());
-            async move {
-                begun.notify_one();
-                finish.notified().await;
-                Ok(())
-            }
-        }
-    };
+    let held = Held::default();
     add(&redstream, &products, 0..1).await;
-    let running = start(products.consumer("search", handler).lock_ttl(Duration::from_secs(60)));
-    begun.notified().await;
+    let running = start(products.consumer("search", held.clone()).lock_ttl(Duration::from_secs(60)));
+    held.begun().await;
     assert!(!products.pause("search", Duration::from_millis(50)).await.unwrap(), "it is at work still");
-    finish.notify_one();
+    held.go_on();
     assert!(products.pause("search", SOON).await.unwrap());
     assert_eq!(products.lag("search").await.unwrap(), 1);
     products.resume("search").await.unwrap();
-    begun.notified().await;
-    finish.notify_one();
+    held.begun().await;
+    held.go_on();
     eventually(SOON, "the commit", async || products.lag("search").await.unwrap() == 0).await;
     running.stop().await;
 }
@@ -192,30 +180,17 @@ async fn a_running_owner_cannot_undo_a_rewind() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();
     add(&redstream, &products, 0..2).await;
-    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let seen = Recorder::default();
-    let handler = {
-        let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
-        move |batch: Batch| {
-            let (begun, finish, seen) = (begun.clone(), finish.clone(), seen.clone());
-            async move {
-                redstream_core::Handler::handle(&seen, batch).await?;
-                begun.notify_one();
-                finish.notified().await;
-                Ok(())
-            }
-        }
-    };
-    let running = start(products.consumer("search", handler).lock_ttl(Duration::from_secs(60)));
-    begun.notified().await;
+    let held = Held::default();
+    let running = start(products.consumer("search", held.clone()).lock_ttl(Duration::from_secs(60)));
+    held.begun().await;
     products.rewind("search", Start::Earliest).await.unwrap();
-    finish.notify_one();
-    begun.notified().await;
+    held.go_on();
+    held.begun().await;
     assert_eq!(products.offsets().get("search").await.unwrap(), Some(MessageId::MIN), "the old commit was refused");
-    finish.notify_one();
+    held.go_on();
     eventually(SOON, "the commit of the new owner", async || products.lag("search").await.unwrap() == 0).await;
     running.stop().await;
-    assert_eq!(seen.payloads(), [numbers(0..2), numbers(0..2)].concat());
+    assert_eq!(held.seen.payloads(), [numbers(0..2), numbers(0..2)].concat());
 }
 
 #[tokio::test]

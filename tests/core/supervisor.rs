@@ -9,6 +9,7 @@ use redstream_core::{Batch, CancellationToken, Error, Progress, Result, Supervis
 use tokio::sync::{Notify, oneshot};
 
 use super::SOON;
+use super::held::Held;
 use super::recorder::Recorder;
 use crate::support::{Logs, eventually, redstream};
 
@@ -127,30 +128,19 @@ async fn on_stop_handlers_finish_commit_and_hand_over() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();
     redstream.producer().queue(products.name(), &1).await.unwrap();
-    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let handler = {
-        let (begun, finish) = (begun.clone(), finish.clone());
-        move |_: Batch| {
-            let (begun, finish) = (begun.clone(), finish.clone());
-            async move {
-                begun.notify_one();
-                finish.notified().await;
-                Ok(())
-            }
-        }
-    };
+    let held = Held::default();
     let minute = Duration::from_secs(60);
     let supervisor = Supervisor::new()
-        .with(products.consumer("search", handler).lock_ttl(minute))
+        .with(products.consumer("search", held.clone()).lock_ttl(minute))
         .with(products.delayer(minute).lock_ttl(minute))
         .with(products.trimmer().lock_ttl(minute));
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(supervisor.run_until(stopped));
-    begun.notified().await;
+    held.begun().await;
     stop.send(()).unwrap();
     tokio::task::yield_now().await;
     assert!(!running.is_finished(), "it waits for the handler");
-    finish.notify_one();
+    held.go_on();
     tokio::time::timeout(SOON, running).await.expect("it stops").unwrap().unwrap();
 
     assert_eq!(products.lag("search").await.unwrap(), 0);

@@ -3,6 +3,7 @@
 
 use redstream_seaorm::testing::{self, Capture, assert_streamed};
 use redstream_seaorm::{Key, StreamedConnection};
+use redstream_servers::{REDIS_URL, shared_url};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection, DbErr, Schema, Set, TransactionTrait};
 
 mod entities {
@@ -46,7 +47,7 @@ mod service {
 
 #[tokio::test]
 async fn an_application_goes_over_by_its_dependency() -> Result<(), Box<dyn std::error::Error>> {
-    let redis = std::env::var("REDSTREAM_TEST_REDIS_URL")?;
+    let redis = shared_url(REDIS_URL)?;
     let redstream = testing::connect(redis).await?;
     let db: DatabaseConnection =
         StreamedConnection::new(Database::connect("sqlite::memory:").await?, redstream.producer());

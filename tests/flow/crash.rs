@@ -1,5 +1,6 @@
 //! Processes and servers are killed, and no committed change is lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::SOON;
 use super::child::{Child, Job, say};
 use super::copies::Copies;
-use super::halting::Halting;
 use super::place::{CONSUMER, Entity, LOCK_TTL, Place, city};
+use crate::seaorm::wrappers::{Interference, Interfering};
 use crate::support::{TestDb, eventually, private_redis};
 
 /// How a worker process works.
@@ -62,9 +63,24 @@ impl Sink<Entity> for Moody {
     }
 }
 
+/// The answer to COMMIT never comes: a process that is killed then dies between COMMIT and main message.
+#[derive(Debug)]
+struct Halting;
+
+#[async_trait]
+impl Interference for Halting {
+    async fn after_commit(&self) -> Result<(), DbErr> {
+        say("committed");
+        std::future::pending().await
+    }
+}
+
 /// The life of a writer process: its transaction commits, and it learns nothing of it.
 pub(super) async fn write(place: Place) -> anyhow::Result<()> {
-    let db = StreamedConnection::new(Halting(place.primary().await), place.redstream().await.producer());
+    let db = StreamedConnection::new(
+        Interfering::new(place.primary().await, Arc::new(Halting)),
+        place.redstream().await.producer(),
+    );
     let txn = db.begin().await?;
     city(1, "Paris").insert(&txn).await?;
     txn.commit().await?;
@@ -82,9 +98,9 @@ async fn every_committed_change_arrives_though_the_worker_is_killed_in_mid_batch
     }
     txn.commit().await?;
 
-    let mut worker = Child::start(&Job::Worker(place.clone(), Manner::StuckInMidBatch));
+    let mut worker = Child::start(&Job::Worker(place.clone(), Manner::StuckInMidBatch)).await;
     worker.says("in mid-batch").await;
-    let mut standby = Child::start(&Job::Worker(place.clone(), Manner::Steady));
+    let mut standby = Child::start(&Job::Worker(place.clone(), Manner::Steady)).await;
     standby.says("ready").await;
     let copies = place.copies().await;
     let copied = copies.names().await.len();
@@ -104,7 +120,7 @@ async fn the_delayer_repairs_what_a_writer_killed_between_commit_and_main_messag
     let place = Place::new(&primary, &secondary).await;
     let stream = place.stream().await;
 
-    let mut writer = Child::start(&Job::Writer(place.clone()));
+    let mut writer = Child::start(&Job::Writer(place.clone())).await;
     writer.says("committed").await;
     writer.kill().await;
     assert_eq!(place.cities().await.len(), 1, "the row is committed");

@@ -5,7 +5,6 @@
 mod child;
 mod copies;
 mod crash;
-mod halting;
 mod place;
 mod standby;
 mod story;

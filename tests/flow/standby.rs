@@ -52,10 +52,10 @@ pub(super) async fn work(post: Post, end: CancellationToken) -> anyhow::Result<(
 
 /// One that works, and one that stands by.
 async fn pair(post: &Post) -> (Child, Child) {
-    let mut active = Child::start(&Job::Standby(post.clone()));
+    let mut active = Child::start(&Job::Standby(post.clone())).await;
     post.queue(1).await;
     active.says("handled 1").await;
-    let mut standby = Child::start(&Job::Standby(post.clone()));
+    let mut standby = Child::start(&Job::Standby(post.clone())).await;
     standby.says("ready").await;
     (active, standby)
 }

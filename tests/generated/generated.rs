@@ -10,6 +10,7 @@ use std::path::Path;
 use clap::Parser;
 use redstream_seaorm::testing::{self, Capture, assert_streamed};
 use redstream_seaorm::{Key, StreamedConnection};
+use redstream_servers::{POSTGRES_URL, REDIS_URL, shared_url};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, Set};
 use serde::Deserialize;
 
@@ -91,7 +92,7 @@ async fn entities_of_a_sqlite_database_are_streamed() -> Result<(), Box<dyn Erro
     plain.execute_unprepared(SQLITE).await?;
     generate(&url, "sqlite").await?;
 
-    let redstream = testing::connect(std::env::var("REDSTREAM_TEST_REDIS_URL")?).await?;
+    let redstream = testing::connect(shared_url(REDIS_URL)?).await?;
     let db = StreamedConnection::new(plain, redstream.producer());
     let capture = Capture::of::<sqlite::authors::Entity>(&redstream).await?;
     let author = sqlite::authors::ActiveModel { name: Set("Mann".to_owned()), ..Default::default() };
@@ -104,7 +105,7 @@ async fn entities_of_a_sqlite_database_are_streamed() -> Result<(), Box<dyn Erro
 async fn entities_of_a_postgres_database_are_streamed_and_a_key_may_be_an_enum() -> Result<(), Box<dyn Error>> {
     use postgres::{books, discounts, sea_orm_active_enums::BookState};
 
-    let server = std::env::var("REDSTREAM_TEST_POSTGRES_URL")?;
+    let server = shared_url(POSTGRES_URL)?;
     let administration = Database::connect(&server).await?;
     let name = format!("generated_{}", uuid::Uuid::new_v4().simple());
     administration.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
@@ -115,7 +116,7 @@ async fn entities_of_a_postgres_database_are_streamed_and_a_key_may_be_an_enum()
     generate(&url, "postgres").await?;
     plain.execute_unprepared("INSERT INTO authors (id, name) VALUES (1, 'Mann')").await?;
 
-    let redstream = testing::connect(std::env::var("REDSTREAM_TEST_REDIS_URL")?).await?;
+    let redstream = testing::connect(shared_url(REDIS_URL)?).await?;
     let db = StreamedConnection::new(plain.clone(), redstream.producer());
     let (of_books, of_discounts) =
         (Capture::of::<books::Entity>(&redstream).await?, Capture::of::<discounts::Entity>(&redstream).await?);

@@ -34,4 +34,4 @@ mod transaction;
 mod unkeyed;
 mod watched;
 mod world;
-mod wrappers;
+pub(crate) mod wrappers;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use redstream_core::CancellationToken;
-use redstream_seaorm::SaveInTransaction;
+use redstream_seaorm::{SaveInTransaction, StreamedTransaction};
 use redstream_servers::Redis;
 use sea_orm::{ActiveModelTrait, DbErr, TransactionError, TransactionTrait};
 
@@ -79,17 +79,22 @@ async fn works_again(world: &World) {
     eventually(SOON, "a save after Redis is back", async || named("later").insert_tx(&world.db).await.is_ok()).await;
 }
 
+/// Without a Redis that answers, a transaction with a save does not commit.
+async fn fails_in_time(world: &World, txn: StreamedTransaction) {
+    with_key(100, "Rome").insert(&txn).await.unwrap();
+    let started = Instant::now();
+    let error = txn.commit().await.unwrap_err().to_string();
+    assert!(started.elapsed() < GIVE_UP * 6, "{:?}", started.elapsed());
+    assert!(error.contains(NOT_INSURED), "{error}");
+    assert_eq!(world.row(100).await, None);
+}
+
 on_each_database! {
     async fn a_commit_fails_in_time_while_redis_hangs_and_works_again_after_it(db: TestDb) {
         let (world, server) = world_of_its_own(&db).await;
         let txn = world.db.begin().await.unwrap();
         server.pause().unwrap();
-        with_key(100, "Rome").insert(&txn).await.unwrap();
-        let started = Instant::now();
-        let error = txn.commit().await.unwrap_err().to_string();
-        assert!(started.elapsed() < GIVE_UP * 6, "{:?}", started.elapsed());
-        assert!(error.contains(NOT_INSURED), "{error}");
-        assert_eq!(world.row(100).await, None);
+        fails_in_time(&world, txn).await;
 
         server.resume().unwrap();
         works_again(&world).await;
@@ -101,12 +106,7 @@ on_each_database! {
         let (world, mut server) = world_of_its_own(&db).await;
         let txn = world.db.begin().await.unwrap();
         server.kill().unwrap();
-        with_key(100, "Rome").insert(&txn).await.unwrap();
-        let started = Instant::now();
-        let error = txn.commit().await.unwrap_err().to_string();
-        assert!(started.elapsed() < GIVE_UP * 6, "{:?}", started.elapsed());
-        assert!(error.contains(NOT_INSURED), "{error}");
-        assert_eq!(world.row(100).await, None);
+        fails_in_time(&world, txn).await;
 
         server.restart().unwrap();
         works_again(&world).await;

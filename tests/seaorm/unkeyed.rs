@@ -1,20 +1,16 @@
 //! Writes whose future is dropped while their statement runs, as a timeout or a `select!` does.
 
-use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
 use redstream_seaorm::{BypassGuard, StreamedConnection};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, Set, TransactionTrait,
 };
 use serde_json::json;
-use tokio::sync::Notify;
 
 use super::city::{named, renamed, with_key};
 use super::world::{World, id, ids};
-use super::wrappers::{Interference, Interfering};
+use super::wrappers::{Interference, Interfering, Swallowing};
 use crate::support::{Backend, TestDb};
 
 /// Its key is a text that the database makes.
@@ -34,44 +30,15 @@ mod ticket {
     pub(crate) enum Relation {}
 }
 
-/// Where it is on, statements are done, and their answers never come.
-#[derive(Debug, Default)]
-struct Swallowing {
-    on: AtomicBool,
-    swallowed: Notify,
-}
-
-#[async_trait]
-impl Interference for Swallowing {
-    async fn after_statement_within(&self) {
-        if self.on.load(Ordering::Relaxed) {
-            self.swallowed.notify_one();
-            pending::<()>().await;
-        }
-    }
-}
-
-impl Swallowing {
-    fn below(world: &World) -> (Arc<Self>, StreamedConnection<Interfering<DatabaseConnection>>) {
-        let swallowing = Arc::<Self>::default();
-        (swallowing.clone(), world.interfered(swallowing))
-    }
-
-    /// Drops the write when the database has done it, before its answer comes.
-    async fn cut_off<T>(&self, write: impl Future<Output = T>) {
-        self.on.store(true, Ordering::Relaxed);
-        tokio::select! {
-            _ = write => panic!("its answer came"),
-            () = self.swallowed.notified() => {}
-        }
-        self.on.store(false, Ordering::Relaxed);
-    }
+fn swallowing_below(world: &World) -> (Arc<Swallowing>, StreamedConnection<Interfering<DatabaseConnection>>) {
+    let swallowing = Arc::<Swallowing>::default();
+    (swallowing.clone(), world.interfered(swallowing))
 }
 
 on_each_database! {
     async fn an_insert_that_was_cut_off_is_not_committed_without_being_insured(db: TestDb) {
         let world = World::new(&db).await;
-        let (swallowing, connection) = Swallowing::below(&world);
+        let (swallowing, connection) = swallowing_below(&world);
         let txn = connection.begin().await.unwrap();
         with_key(100, "Oslo").insert(&txn).await.unwrap();
         swallowing.cut_off(named("Rome").insert(&txn)).await;
@@ -83,7 +50,7 @@ on_each_database! {
 
     async fn it_goes_with_its_savepoint(db: TestDb) {
         let world = World::new(&db).await;
-        let (swallowing, connection) = Swallowing::below(&world);
+        let (swallowing, connection) = swallowing_below(&world);
         let outer = connection.begin().await.unwrap();
         with_key(100, "Oslo").insert(&outer).await.unwrap();
         let inner = outer.begin().await.unwrap();
@@ -95,7 +62,7 @@ on_each_database! {
 
     async fn or_is_released_with_it_and_refused_by_the_outer_commit(db: TestDb) {
         let world = World::new(&db).await;
-        let (swallowing, connection) = Swallowing::below(&world);
+        let (swallowing, connection) = swallowing_below(&world);
         let outer = connection.begin().await.unwrap();
         with_key(100, "Oslo").insert(&outer).await.unwrap();
         let inner = outer.begin().await.unwrap();
@@ -108,7 +75,7 @@ on_each_database! {
     async fn what_was_insured_before_its_statement_may_be_cut_off(db: TestDb) {
         let world = World::new(&db).await;
         let city = world.existing(100, "Rom").await;
-        let (swallowing, connection) = Swallowing::below(&world);
+        let (swallowing, connection) = swallowing_below(&world);
         let txn = connection.begin().await.unwrap();
         // A generated key that came back holds nobody up.
         let lima = named("Lima").insert(&txn).await.unwrap();

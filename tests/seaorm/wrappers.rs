@@ -2,14 +2,17 @@
 //! test puts below ours to interfere between COMMIT and main message.
 
 use std::fmt::{Debug, Display};
+use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use sea_orm::{
     AccessMode, ConnectionTrait, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult, Statement,
     TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
 };
+use tokio::sync::Notify;
 
 /// A wrapper that knows nothing of streams: it forwards what it must and no more.
 #[derive(Debug)]
@@ -56,6 +59,35 @@ pub(crate) trait Interference: Debug + Send + Sync + 'static {
 
     /// After a statement in a transaction, before its answer is passed on.
     async fn after_statement_within(&self) {}
+}
+
+/// Statements in a transaction whose answers never come.
+#[derive(Debug, Default)]
+pub(crate) struct Swallowing {
+    on: AtomicBool,
+    swallowed: Notify,
+}
+
+#[async_trait]
+impl Interference for Swallowing {
+    async fn after_statement_within(&self) {
+        if self.on.load(Ordering::Relaxed) {
+            self.swallowed.notify_one();
+            pending::<()>().await;
+        }
+    }
+}
+
+impl Swallowing {
+    /// Drops the statement when the database has done it, before its answer comes.
+    pub(crate) async fn cut_off<T>(&self, statement: impl Future<Output = T>) {
+        self.on.store(true, Ordering::Relaxed);
+        tokio::select! {
+            _ = statement => panic!("its answer came"),
+            () = self.swallowed.notified() => {}
+        }
+        self.on.store(false, Ordering::Relaxed);
+    }
 }
 
 /// A connection with an interference.

@@ -1,5 +1,6 @@
 //! A fresh, empty database for each test, on each of the backends.
 
+use redstream_servers::{MARIADB_URL, POSTGRES_URL};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use std::{fmt, thread, time::Duration};
 use tempfile::TempDir;
@@ -123,8 +124,8 @@ impl Drop for TestDb {
 /// The server's address with `database` as its path.
 fn server_url(backend: Backend, database: &str) -> String {
     let variable = match backend {
-        Backend::Postgres => "REDSTREAM_TEST_POSTGRES_URL",
-        Backend::MariaDb => "REDSTREAM_TEST_MARIADB_URL",
+        Backend::Postgres => POSTGRES_URL,
+        Backend::MariaDb => MARIADB_URL,
         Backend::Sqlite => unreachable!("SQLite has no server"),
     };
     let url = super::server_url(variable);

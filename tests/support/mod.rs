@@ -17,8 +17,7 @@ pub(crate) use eventually::eventually;
 pub(crate) use logs::Logs;
 pub(crate) use redis::{namespace, private_redis, raw_redis, redis_url, redstream, redstream_at};
 
-/// The address that `cargo xtask test` puts into the environment of the tests.
+/// The address of a server that all tests share: see `redstream_servers::shared_url`.
 fn server_url(variable: &str) -> String {
-    std::env::var(variable)
-        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests through `cargo xtask test`"))
+    redstream_servers::shared_url(variable).unwrap_or_else(|error| panic!("{}", error.in_words()))
 }

@@ -2,12 +2,12 @@
 
 use redis::aio::MultiplexedConnection;
 use redstream_core::{ConnectOptions, Redstream};
-use redstream_servers::{Redis, RedisOptions};
+use redstream_servers::{REDIS_URL, Redis, RedisOptions};
 use uuid::Uuid;
 
 /// The address of the Redis that all tests share.
 pub(crate) fn redis_url() -> String {
-    super::server_url("REDSTREAM_TEST_REDIS_URL")
+    super::server_url(REDIS_URL)
 }
 
 /// A namespace that nobody else has.

@@ -1,7 +1,9 @@
 //! The ground itself: that the servers are there, and that the helpers do what they say.
 
 use super::{Logs, TestDb, eventually, namespace, private_redis, raw_redis, redis_url};
+use redstream_servers::{MARIADB_URL, POSTGRES_URL, REDIS_URL};
 use sea_orm::ConnectionTrait;
+use std::process::Command;
 use std::time::Duration;
 
 #[tokio::test]
@@ -9,6 +11,18 @@ async fn the_shared_redis_answers() {
     let pong: String = redis::cmd("PING").query_async(&mut raw_redis(&redis_url()).await).await.unwrap();
     assert_eq!(pong, "PONG");
     assert_ne!(namespace(), namespace());
+}
+
+#[test]
+fn tests_that_are_given_no_servers_start_some() {
+    let mut tests = Command::new(std::env::current_exe().unwrap());
+    tests.args(["the_shared_redis_answers", "a_database_is_fresh_and_works"]);
+    for variable in [REDIS_URL, POSTGRES_URL, MARIADB_URL] {
+        tests.env_remove(variable);
+    }
+    let output = tests.output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("4 passed; 0 failed"), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]

@@ -1,24 +1,12 @@
 //! Calls to cargo.
 
 use anyhow::{Context, Result};
+pub(crate) use redstream_cargo::{cargo, workspace};
 use std::{
     env,
     path::{Path, PathBuf},
-    process::{Command, ExitCode, ExitStatus, Stdio},
+    process::{ExitCode, ExitStatus, Stdio},
 };
-
-/// The cargo that called us, in the workspace's root.
-pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(workspace());
-    command
-}
-
-/// The workspace's root.
-pub(crate) fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// Where this program lies, and so everything else that is built in the same profile.
 pub(crate) fn build_directory() -> Result<PathBuf> {

@@ -15,16 +15,6 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// As they were counted elsewhere.
-    pub(crate) fn new(passed: u32, failed: u32) -> Self {
-        Self { passed, failed }
-    }
-
-    /// Whether some passed and none failed.
-    pub(crate) fn all_passed(self) -> bool {
-        self.passed > 0 && self.failed == 0
-    }
-
     /// Copies what a libtest prints to our own output, and adds up its closing lines, such as
     /// `test result: ok. 5 passed; 0 failed; 0 ignored; …`.
     pub(crate) fn echo_libtest(output: impl Read) -> Result<Self> {

@@ -3,18 +3,15 @@
 //! Each finds or installs the servers it needs, starts private ones, does its work, and leaves
 //! nothing behind: neither when it fails nor when it is interrupted.
 
-mod bench;
 mod cargo;
 mod chaos;
 mod counts;
 mod demo;
 mod features;
 mod interrupt;
-mod load;
-mod model;
 mod servers;
-mod suite;
 mod test;
+mod tool;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -30,15 +27,15 @@ enum Task {
     /// Check that each feature of the published crates compiles by itself
     Features,
     /// Run SeaORM's own tests through Redstream's connection
-    SeaormSuite(suite::Options),
+    SeaormSuite(tool::Options),
     /// Write for half an hour as fast as all workers can follow, under restarts, and print the figures
-    Load(load::Options),
+    Load(tool::Options),
     /// Check the protocol's models: every interleaving, with all rules and without each
-    Model(model::Options),
+    Model(tool::Options),
     /// Run schedules of crashes and faults, and check that no law is broken
     Chaos(chaos::Options),
     /// Measure every path beside its limit, and print the table
-    Bench(bench::Options),
+    Bench(tool::Options),
     /// Start the servers that the tests share, print their addresses, and wait for ctrl-C
     Servers(servers::Editions),
 }
@@ -49,11 +46,11 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Features => features::run(),
-        Task::SeaormSuite(options) => suite::run(&options),
-        Task::Load(options) => load::run(&options),
-        Task::Model(options) => model::run(&options),
+        Task::SeaormSuite(options) => tool::run("redstream-seaorm-suite", "dev", &options),
+        Task::Load(options) => tool::run("redstream-load", "release", &options),
+        Task::Model(options) => tool::run("redstream-model", "dev", &options),
         Task::Chaos(options) => chaos::run(&options),
-        Task::Bench(options) => bench::run(&options),
+        Task::Bench(options) => tool::run("redstream-bench", "release", &options),
         Task::Servers(options) => servers::run(options),
     });
     result.unwrap_or_else(|error| {

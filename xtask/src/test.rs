@@ -4,10 +4,10 @@ use crate::{
     cargo::{build_directory, cargo, has_nextest, workspace},
     chaos,
     counts::Counts,
-    demo, interrupt,
-    servers::{self, Servers},
+    demo, interrupt, servers,
 };
 use anyhow::{Context, Result};
+use redstream_servers::Servers;
 use std::{
     fs,
     process::{Command, ExitCode, Stdio},
@@ -28,7 +28,7 @@ pub(crate) struct Options {
 /// Runs the tests and, unless they are filtered, the doctests, a short demo and a quick set of crashes. Stops after the
 /// first of the four that fails. The last line it prints counts what passed and what failed.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let servers = Servers::start(options.servers)?;
+    let servers = servers::start(options.servers)?;
     let mut outcome = tests(&servers, options)?;
     if options.filter.is_none() {
         outcome = outcome.and_then(|| doctests(&servers))?.and_then(short_demo)?.and_then(chaos)?;

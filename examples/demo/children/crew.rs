@@ -2,12 +2,10 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use redstream_processes::{Process, Reports};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
@@ -28,9 +26,7 @@ pub(crate) struct Crew {
 }
 
 struct Member {
-    process: Child,
-    /// Its end tells the child to end.
-    input: Option<ChildStdin>,
+    process: Process,
     log: PathBuf,
     /// Whether it was killed on purpose.
     killed: bool,
@@ -54,21 +50,14 @@ impl Crew {
     pub(crate) async fn hire(&mut self, job: &Job) -> anyhow::Result<usize> {
         let who = self.children.len();
         let log = self.folder.join(format!("child-{who}.log"));
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("--child").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log)?);
-        command.kill_on_drop(true);
+        let mut command = Process::again()?;
+        command.arg("--child").stderr(File::create(&log)?);
         // Ctrl-C in a terminal goes to a whole process group; the demo ends its children itself.
         #[cfg(unix)]
         command.process_group(0);
-        let mut process = command.spawn().context("cannot start a child process")?;
-        let mut input = process.stdin.take().context("a child without input")?;
-        let output = process.stdout.take().context("a child without output")?;
-        tokio::spawn(listen(who, output, self.reporters.clone()));
-        self.children.push(Member { process, log, killed: false, input: None });
-        let mut line = serde_json::to_string(job)?;
-        line.push('\n');
-        input.write_all(line.as_bytes()).await.context("a child does not take its job")?;
-        self.children[who].input = Some(input);
+        let (process, reports) = Process::start(&mut command, job).await?;
+        tokio::spawn(listen(who, reports, self.reporters.clone()));
+        self.children.push(Member { process, log, killed: false });
         Ok(who)
     }
 
@@ -132,15 +121,11 @@ impl Crew {
 }
 
 /// Passes on what a child reports, and then that it is gone.
-async fn listen(who: usize, output: ChildStdout, reporters: UnboundedSender<News>) {
-    let mut lines = BufReader::new(output).lines();
-    // Where nobody receives, the demo is about to end.
+async fn listen(who: usize, mut reports: Reports, reporters: UnboundedSender<News>) {
+    // It fails only when the demo is about to end.
     let pass_on = |report| _ = reporters.send(News { who, report, at: Instant::now() });
-    while let Ok(Some(line)) = lines.next_line().await {
-        // Nothing else is ever printed there.
-        if let Ok(report) = serde_json::from_str(&line) {
-            pass_on(report);
-        }
+    while let Some(report) = reports.next().await {
+        pass_on(report);
     }
     pass_on(Report::Gone);
 }

@@ -3,12 +3,13 @@
 
 use std::pin::Pin;
 
+use redstream_processes::report;
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult,
     Statement, TransactionError, TransactionOptions, TransactionSession, TransactionTrait,
 };
 
-use super::{Report, report};
+use super::Report;
 
 /// A connection, or a transaction on it.
 pub(super) struct Halting<C>(pub(super) C);
@@ -17,7 +18,7 @@ pub(super) struct Halting<C>(pub(super) C);
 impl TransactionSession for Halting<DatabaseTransaction> {
     async fn commit(self) -> Result<(), DbErr> {
         self.0.commit().await?;
-        report(Report::Committed).map_err(|e| DbErr::Custom(e.to_string()))?;
+        report(&Report::Committed).map_err(|e| DbErr::Custom(e.to_string()))?;
         std::future::pending().await
     }
 

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use redstream_processes::report;
 use redstream_seaorm::{Batch, Changes, Handler, HandlerError, Indexer, Key, Sink, Supervisor};
 
-use super::{Report, report};
+use super::Report;
 use crate::city;
 use crate::search::SearchIndex;
 use crate::site::{CONSUMER, DELAY, LOCK_TTL, STREAM, Site};
@@ -17,7 +18,7 @@ const BATCH: usize = 5000;
 pub(super) async fn work(site: &Site, end: impl Future<Output = ()>) -> anyhow::Result<()> {
     let cities = site.redstream().await?.stream(STREAM)?;
     let indexer = Indexer::new(site.database().await?, site.search());
-    report(Report::Ready)?;
+    report(&Report::Ready)?;
     Supervisor::new()
         .with(cities.consumer(CONSUMER, Reporting(indexer)).batch_size(BATCH).lock_ttl(LOCK_TTL))
         .with(cities.delayer(DELAY).lock_ttl(LOCK_TTL))
@@ -34,9 +35,9 @@ struct Reporting<H>(H);
 #[async_trait]
 impl<H: Handler> Handler for Reporting<H> {
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
-        report(Report::Handling(batch.len()))?;
+        report(&Report::Handling(batch.len()))?;
         self.0.handle(batch).await?;
-        report(Report::Handled)?;
+        report(&Report::Handled)?;
         Ok(())
     }
 }

@@ -40,7 +40,7 @@ impl TaskScope {
         let output = TransactionStatement { future: Box::pin(future), ambient: ambient.clone() }.await;
         let Changes { insured, announced } = std::mem::take(&mut *ambient.changes());
         let announced = announced.into_vec();
-        let resend_after = ambient.context.settings.resend_after;
+        let resend_after = ambient.context.resend_after();
         let is_old = |message| insured.get(message).is_some_and(|since| since.elapsed() > resend_after * 5 / 2);
         let uninsured = announced.iter().any(is_old);
         ambient.context.announce(announced, uninsured).await;
@@ -50,7 +50,7 @@ impl TaskScope {
     /// Waits for Redis to acknowledge a delay message, unless it did so less than `resend_after` ago: an older one may fall due before
     /// the write that follows is committed.
     pub(crate) async fn insure(&self, message: &NewMessage) -> Result<(), Error> {
-        let resend_after = self.context.settings.resend_after;
+        let resend_after = self.context.resend_after();
         if self.changes().insured.get(message).is_some_and(|since| since.elapsed() < resend_after) {
             return Ok(());
         }

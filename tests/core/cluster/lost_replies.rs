@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use redstream_core::{Error, Redstream, Supervisor};
+use redstream_proxy::{Fault, Proxy};
 use serde_json::{Value, json};
 
 use super::nodes::{AGREED, Cluster};
-use crate::core::proxy::{Fault, Proxy};
 use crate::core::recorder::Recorder;
 use crate::support::{eventually, raw_redis};
 

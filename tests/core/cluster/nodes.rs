@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redstream_core::ConnectOptions;
+use redstream_proxy::Proxy;
 use redstream_servers::{Redis, RedisOptions};
 
-use crate::core::proxy::Proxy;
 use crate::support::{eventually, raw_redis};
 
 /// Longer than a cluster takes to agree on anything.
@@ -35,7 +35,7 @@ impl Cluster {
     pub(super) async fn behind_proxies() -> Self {
         let mut cluster = Self { nodes: start([(); 3].map(|()| strict())).await, proxies: Vec::new() };
         for node in &cluster.nodes {
-            let proxy = Proxy::start(node.port()).await;
+            let proxy = Proxy::start(node.port()).await.unwrap();
             let mut raw = raw_redis(&node.url()).await;
             for (option, port) in [("bus-port", bus_of(&mut raw, node.port()).await), ("port", proxy.port())] {
                 let option = format!("cluster-announce-{option}");

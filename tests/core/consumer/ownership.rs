@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redstream_core::{Batch, Error, Progress};
-use tokio::sync::Notify;
 
 use super::{add, keys, start, stop};
+use crate::core::held::Held;
 use crate::core::recorder::Recorder;
 use crate::core::{AT_ONCE, SOON};
 use crate::support::{eventually, raw_redis, redis_url, redstream};
@@ -17,25 +17,14 @@ async fn a_handler_slower_than_the_ttl_keeps_its_lock() {
     let products = redstream.stream("products").unwrap();
     add(&redstream, &products, 0..1).await;
     let ttl = Duration::from_millis(200);
-    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let slow = {
-        let (begun, finish) = (begun.clone(), finish.clone());
-        move |_: Batch| {
-            let (begun, finish) = (begun.clone(), finish.clone());
-            async move {
-                begun.notify_one();
-                finish.notified().await;
-                Ok(())
-            }
-        }
-    };
-    let owner = start(products.consumer("search", slow).lock_ttl(ttl));
-    begun.notified().await;
+    let held = Held::default();
+    let owner = start(products.consumer("search", held.clone()).lock_ttl(ttl));
+    held.begun().await;
     // A standby would get it after one TTL if nobody renewed it; here it waits for five.
     let lock = products.lock("search", ttl).unwrap();
     assert!(lock.acquire_within(ttl * 5).await.unwrap().is_none());
 
-    finish.notify_one();
+    held.go_on();
     eventually(SOON, "the commit", async || products.lag("search").await.unwrap() == 0).await;
     stop(owner).await;
 }

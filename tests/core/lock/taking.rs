@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use redstream_core::{CancellationToken, Redstream, Stream};
+use redstream_proxy::{Fault, Proxy};
 
 use super::super::SOON;
-use super::super::proxy::{Fault, Proxy};
 use super::TTL;
 use crate::support::{eventually, private_redis, raw_redis};
 
@@ -22,7 +22,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let redis = private_redis().await;
-        let proxy = Proxy::start(redis.port()).await;
+        let proxy = Proxy::start(redis.port()).await.unwrap();
         let products = Redstream::connect(proxy.url()).await.unwrap().stream("products").unwrap();
         let truth = Redstream::connect(redis.url()).await.unwrap().stream("products").unwrap();
         let stage = Self { redis, proxy, products, truth };

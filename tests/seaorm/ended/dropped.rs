@@ -1,35 +1,14 @@
 //! A statement whose future is dropped before its error comes, so that the error is not seen.
 
-use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Statement, TransactionTrait};
-use tokio::sync::Notify;
 
 use super::super::city::with_key;
 use super::super::world::{World, ids};
-use super::super::wrappers::Interference;
+use super::super::wrappers::Swallowing;
 use super::ENDED;
 use crate::support::{Backend, TestDb};
-
-/// While it is on, statements are done, and their answers never come.
-#[derive(Debug, Default)]
-struct Swallowing {
-    on: AtomicBool,
-    swallowed: Notify,
-}
-
-#[async_trait]
-impl Interference for Swallowing {
-    async fn after_statement_within(&self) {
-        if self.on.load(Ordering::Relaxed) {
-            self.swallowed.notify_one();
-            pending::<()>().await;
-        }
-    }
-}
 
 /// Runs it within a transaction that has written city 1, drops it, and tells how the next save and the commit end.
 async fn after_a_dropped(statement: &str, backend: Backend) -> (World, TestDb, Result<(), String>, Result<(), String>) {
@@ -42,12 +21,7 @@ async fn after_a_dropped(statement: &str, backend: Backend) -> (World, TestDb, R
     with_key(1, "Rome").insert(&txn).await.unwrap();
     // The guard has looked at the table before.
     txn.execute_unprepared("DELETE FROM labels WHERE id = 0").await.unwrap();
-    swallowing.on.store(true, Ordering::Relaxed);
-    tokio::select! {
-        _ = txn.execute_raw(Statement::from_string(txn.get_database_backend(), statement)) => panic!("its answer came"),
-        () = swallowing.swallowed.notified() => {}
-    }
-    swallowing.on.store(false, Ordering::Relaxed);
+    swallowing.cut_off(txn.execute_raw(Statement::from_string(txn.get_database_backend(), statement))).await;
     let saved = with_key(2, "Oslo").insert(&txn).await.map(drop).map_err(|error| error.to_string());
     let committed = txn.commit().await.map_err(|error| error.to_string());
     (world, db, saved, committed)

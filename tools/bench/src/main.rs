@@ -40,28 +40,29 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Measures every path of Redstream beside its limit.
 #[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask bench")]
 struct Options {
-    /// Only these
+    /// What to measure [default: all]; an unknown name lists those that there are
     names: Vec<String>,
     /// Write the rows of the table to this file, as JSON
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Fewer rounds of less work
+    /// Fewer rounds of less work: about a minute
     #[arg(long)]
     quick: bool,
-    /// Write the figures into the workspace's README.md and docs/
+    /// Write the figures into the workspace's README.md and docs/, and draw the plot
     #[arg(long)]
     write_docs: bool,
-    /// Hold locks at this Redis until killed
+    /// Be a process that holds locks until it is killed; standard input says at which Redis
     #[arg(long, hide = true)]
-    victim: Option<String>,
+    victim: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let options = Options::parse();
-    if let Some(url) = &options.victim {
-        killed::be_victim(url).await?;
+    if options.victim {
+        return killed::be_victim().await.map(|()| ExitCode::SUCCESS);
     }
     let place = Place::start(options.quick)?;
     let (mut rows, mut curves) = (Vec::new(), Vec::new());

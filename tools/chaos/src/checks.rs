@@ -8,7 +8,8 @@ use redstream_seaorm::MessageId;
 
 use crate::database::Audited;
 use crate::keys::{number, number_in};
-use crate::schedule::{Kind, Theme};
+use crate::kind::Kind;
+use crate::schedule::Theme;
 use crate::sink::stored;
 use crate::site::CONSUMERS;
 use crate::stage::Stage;

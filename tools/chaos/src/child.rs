@@ -1,28 +1,14 @@
 //! A process of a schedule: this same program, told by its standard input what to be.
 
-use std::io::BufRead as _;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use anyhow::{Context as _, Result};
-use redstream_seaorm::CancellationToken;
+use anyhow::Result;
+use redstream_processes::job_and_lines;
 use tracing_subscriber::EnvFilter;
 
+use crate::calm::{CALM, calm_down};
 use crate::item::with_entity;
 use crate::words::{Job, Role, Word, say};
-use crate::{relay, trap, workers, writer};
-
-/// The line that disarms the trap.
-pub(crate) const CALM: &str = "calm";
-
-/// What a handler panics with that was told to panic.
-pub(crate) const WANTED_PANIC: &str = "the handler panics, as it was told to";
-
-static CALMED: AtomicBool = AtomicBool::new(false);
-
-/// Whether the faults are over.
-pub(crate) fn is_calm() -> bool {
-    CALMED.load(Ordering::SeqCst)
-}
+use crate::workers::{self, WANTED_PANIC};
+use crate::{relay, trap, writer};
 
 /// A process's life: until its standard input ends, its trap springs, or it has nothing more to do.
 pub(crate) fn live() -> Result<()> {
@@ -31,14 +17,18 @@ pub(crate) fn live() -> Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let filter = EnvFilter::try_from_env("REDSTREAM_CHAOS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line)?;
-    let Job { role, site, life, trap, calm } =
-        serde_json::from_str(&line).context("standard input is no job: the harness alone starts such a process")?;
-    CALMED.store(calm, Ordering::SeqCst);
+    let hear = |line: &str| {
+        if line == CALM {
+            calm_down();
+        }
+    };
+    let (job, end) = job_and_lines(hear)?;
+    let Job { role, site, life, trap, calm } = job;
+    if calm {
+        calm_down();
+    }
     trap::set(trap);
     tell_panics();
-    let end = end_of_input();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match role {
@@ -71,21 +61,4 @@ fn tell_panics() {
         }
         usual(panic);
     }));
-}
-
-/// Cancelled when the harness closes standard input, or is dead.
-fn end_of_input() -> CancellationToken {
-    let end = CancellationToken::new();
-    let ended = end.clone();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            match line {
-                Ok(line) if line == CALM => CALMED.store(true, Ordering::SeqCst),
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-        ended.cancel();
-    });
-    end
 }

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use redstream_seaorm::outbox;
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, EntityTrait as _, Statement};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait as _, Statement};
 use tempfile::TempDir;
 
 use crate::item::{Item as _, with_entity};
 use crate::keys::Keys;
-use crate::schedule::Kind;
-use crate::shared::Shared;
+use crate::kind::Kind;
+use crate::shared::{Shared, connect, execute};
 
 pub(crate) struct Primary {
     pub(crate) url: String,
@@ -118,20 +118,4 @@ impl Primary {
         let statement = Statement::from_string(self.connection.get_database_backend(), sql);
         Ok(self.connection.query_all_raw(statement).await?)
     }
-}
-
-async fn connect(url: &str, schema: Option<&str>) -> Result<DatabaseConnection> {
-    let mut options = sea_orm::ConnectOptions::new(url);
-    options.max_connections(1).sqlx_logging(false);
-    if let Some(schema) = schema {
-        options.set_schema_search_path(schema);
-    }
-    Ok(Database::connect(options).await?)
-}
-
-/// Runs it by a connection of its own.
-pub(crate) async fn execute(url: &str, sql: &str) -> Result<()> {
-    let connection = connect(url, None).await?;
-    connection.execute_unprepared(sql).await?;
-    Ok(connection.close().await?)
 }

@@ -69,7 +69,7 @@ async fn one(stage: &Stage, processes: &[Arc<Process>], fault: Fault) -> Result<
         Fault::PauseRedis(ms) => stage.pause_redis(ms).await?,
         Fault::Network(at, fault) => {
             stage.log.add("harness", &format!("{} and the network: {fault:?}", name(at)));
-            processes[at].proxy.strike(fault);
+            fault.strike(&processes[at].proxy);
         }
         Fault::Weather(weather, ms) => {
             stage.log.add("harness", &format!("the datastore, for {ms} ms: {weather:?}"));

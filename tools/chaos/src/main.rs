@@ -5,6 +5,7 @@
 compile_error!("without `--cfg redstream_chaos` the crates have no failpoints: build it by `cargo xtask chaos`");
 
 mod batch;
+mod calm;
 mod carrier;
 mod checks;
 mod child;
@@ -13,11 +14,11 @@ mod database;
 mod faults;
 mod item;
 mod keys;
+mod kind;
 mod log;
 mod monitor;
 mod place;
 mod processes;
-mod proxy;
 mod relay;
 mod report;
 mod run;

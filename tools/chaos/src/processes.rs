@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use redstream_processes::{Input, Line, Process as Child};
+use redstream_proxy::{Proxy, ProxyOptions};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{ChildStdin, Command};
+use tokio::process::Command;
 
-use crate::child::CALM;
-use crate::proxy::Proxy;
+use crate::calm::CALM;
+use crate::place::Place;
 use crate::schedule::Part;
 use crate::stage::Stage;
-use crate::trap::Act;
 use crate::verdict::Breach;
-use crate::words::{Job, Role, Word};
+use crate::words::{Act, Job, Role, Word};
 
 /// Between the end of a process and its next life.
 const PAUSE: Duration = Duration::from_millis(30);
@@ -28,7 +28,7 @@ pub(crate) struct Process {
     pub(crate) part: Part,
     pub(crate) proxy: Proxy,
     now: Mutex<Now>,
-    input: tokio::sync::Mutex<Option<ChildStdin>>,
+    input: tokio::sync::Mutex<Option<Input>>,
 }
 
 /// What is known of the present life.
@@ -41,8 +41,17 @@ struct Now {
 }
 
 impl Process {
-    pub(crate) fn new(part: Part, proxy: Proxy) -> Self {
-        Self { part, proxy, now: Mutex::default(), input: tokio::sync::Mutex::default() }
+    /// All parts of a schedule, each behind a proxy of its own; none runs yet.
+    pub(crate) async fn cast(stage: &Stage) -> Result<Vec<Arc<Self>>> {
+        let mut processes = Vec::new();
+        for part in stage.schedule.cast.iter().cloned() {
+            let proxy = ProxyOptions::new(stage.redis_port).while_open(stage.open.clone());
+            // A Cluster's nodes tell their clients where to go.
+            let proxy = proxy.rename_ports(stage.schedule.place == Place::Cluster).start().await?;
+            let (now, input) = (Mutex::default(), tokio::sync::Mutex::default());
+            processes.push(Arc::new(Self { part, proxy, now, input }));
+        }
+        Ok(processes)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -55,7 +64,8 @@ impl Process {
     /// Disarms its trap.
     pub(crate) async fn calm(&self) {
         if let Some(input) = &mut *self.input.lock().await {
-            let _ = input.write_all(format!("{CALM}\n").as_bytes()).await;
+            // It may have ended by itself a moment ago.
+            let _ = input.tell(CALM).await;
         }
     }
 
@@ -97,44 +107,37 @@ impl Process {
         let calm = stage.calm.load(Ordering::SeqCst);
         stage.log.add(name, &format!("life {life} begins, trap: {trap:?}"));
         let job = Job { role: self.part.role.clone(), site: stage.site(&self.proxy), life, trap, calm };
-        let mut child = Command::new(&stage.program)
+        let mut command = Command::new(&stage.program);
+        command
             .arg("child")
             // Only the defect `local-clock` reads it.
             .env("REDSTREAM_CLOCK_SKEW_MS", self.part.skew_ms.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("could not start {}", stage.program.display()))?;
-        let mut input = child.stdin.take().context("a child has no input")?;
-        input.write_all(format!("{}\n", serde_json::to_string(&job)?).as_bytes()).await?;
+            .stderr(Stdio::piped());
+        let (mut child, mut reports) = Child::start(&mut command, &job).await?;
+        let input = child.take_input();
         // Whoever ends the schedule from now on finds the input there; if it ended just before, the process is told here.
         let mut slot = self.input.lock().await;
-        *slot = (!stage.ending.load(Ordering::SeqCst)).then_some(input);
+        *slot = input.filter(|_| !stage.ending.load(Ordering::SeqCst));
         drop(slot);
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         *self.now() = Now { pid, ..Now::default() };
-        let output = child.stdout.take().context("a child has no output")?;
-        let errors = child.stderr.take().context("a child has no error output")?;
+        let mut errors = child.take_errors().context("a child has no error output")?;
         tokio::join!(
             async {
-                let mut lines = BufReader::new(output).lines();
-                while let Ok(Some(line)) = lines.next_line().await {
-                    match serde_json::from_str(&line) {
-                        Ok(word) => self.hear(stage, word),
-                        Err(_) => stage.log.add(name, &line),
+                while let Some(line) = reports.next_line().await {
+                    match line {
+                        Line::Report(word) => self.hear(stage, word),
+                        Line::Other(text) => stage.log.add(name, &text),
                     }
                 }
             },
             async {
-                let mut lines = BufReader::new(errors).lines();
-                while let Ok(Some(line)) = lines.next_line().await {
+                while let Ok(Some(line)) = errors.next_line().await {
                     stage.log.add(name, &line);
                 }
             },
         );
-        let status = child.wait().await?;
+        let status = child.ended().await?;
         self.now().pid = None;
         self.input.lock().await.take();
         stage.log.add(name, &format!("life {life} ends: {status}"));

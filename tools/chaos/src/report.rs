@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::keys::Keys;
+use crate::kind::Kind;
 use crate::run::Outcome;
-use crate::schedule::Kind;
 use crate::verdict::Breach;
 
 #[derive(Debug, Default)]

@@ -12,8 +12,9 @@ use crate::checks;
 use crate::connect::connected;
 use crate::faults;
 use crate::keys::Keys;
+use crate::kind::Kind;
 use crate::processes::Process;
-use crate::schedule::{Kind, Schedule};
+use crate::schedule::Schedule;
 use crate::shared::Shared;
 use crate::stage::Stage;
 use crate::verdict::Breach;
@@ -48,7 +49,7 @@ pub(crate) async fn run(seed: u64, shared: &Shared) -> Result<Outcome> {
 
 async fn play(seed: u64, shared: &Shared) -> Result<Outcome> {
     let stage = Stage::set(Schedule::draw(seed), shared).await?;
-    let processes = stage.processes().await?;
+    let processes = Process::cast(&stage).await?;
     let mut kept = tokio::task::JoinSet::new();
     for process in &processes {
         kept.spawn(process.clone().keep(stage.clone()));

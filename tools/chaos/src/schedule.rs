@@ -1,23 +1,16 @@
 //! A schedule: who takes part, what goes wrong and when; all of it drawn from one seed.
 
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use redstream_proxy::{Fault as ProxyFault, Proxy};
 
 use crate::item::POISON;
 use crate::keys::Keys;
+use crate::kind::Kind;
 use crate::place::Place;
-use crate::proxy::NetworkFault;
 use crate::sink::Weather;
 use crate::site::Insured;
-use crate::trap::{Act, Trap};
-use crate::words::{Mood, Role};
-
-/// The kind of the primary database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Kind {
-    Sqlite,
-    Postgres,
-    MariaDb,
-}
+use crate::words::{Act, Mood, Role, Trap};
 
 /// What a schedule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +72,27 @@ pub(crate) enum Fault {
     PauseRedis(u64),
     Network(usize, NetworkFault),
     Weather(Weather, u64),
+}
+
+/// What the network does to the connections of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NetworkFault {
+    /// All connections break, now.
+    Cut,
+    /// Each request and each reply takes so many ms longer, until the faults end.
+    Slow(u64),
+    /// The next request meets this.
+    Next(ProxyFault),
+}
+
+impl NetworkFault {
+    pub(crate) fn strike(self, proxy: &Proxy) {
+        match self {
+            Self::Cut => proxy.cut(),
+            Self::Slow(ms) => proxy.slow_down(Duration::from_millis(ms)),
+            Self::Next(fault) => proxy.strike("", fault, 1),
+        }
+    }
 }
 
 const WRITER_POINTS: [&str; 13] = [
@@ -228,14 +242,8 @@ impl Fault {
             }
             _ => {
                 let slow = NetworkFault::Slow(chance.u64(5..60));
-                let faults = [
-                    NetworkFault::Cut,
-                    slow,
-                    NetworkFault::BreakBefore,
-                    NetworkFault::FallSilent,
-                    NetworkFault::BreakInstead,
-                    NetworkFault::BreakWithin,
-                ];
+                let [before, silent, instead, within] = ProxyFault::ALL.map(NetworkFault::Next);
+                let faults = [NetworkFault::Cut, slow, before, silent, instead, within];
                 Self::Network(anybody, chance.choice(faults).unwrap_or(NetworkFault::Cut))
             }
         }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use redstream_servers::{MariaDb, Postgres};
-
-use crate::database::execute;
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 
 /// Where these are.
 #[derive(Clone, Debug)]
@@ -37,4 +36,20 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Runs it by a connection of its own.
+pub(crate) async fn execute(url: &str, sql: &str) -> Result<()> {
+    let connection = connect(url, None).await?;
+    connection.execute_unprepared(sql).await?;
+    Ok(connection.close().await?)
+}
+
+pub(crate) async fn connect(url: &str, schema: Option<&str>) -> Result<DatabaseConnection> {
+    let mut options = sea_orm::ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    if let Some(schema) = schema {
+        options.set_schema_search_path(schema);
+    }
+    Ok(Database::connect(options).await?)
 }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::STREAM;
 use crate::keys::Keys;
+use crate::kind::Kind;
 use crate::place::Place;
-use crate::schedule::Kind;
 
 /// The consumers of every schedule.
 pub(crate) const CONSUMERS: [&str; 2] = ["search", "cache"];

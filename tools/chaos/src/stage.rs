@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use redstream_proxy::Proxy;
 use redstream_seaorm::{Redstream, Start};
 use redstream_servers::Redis;
 use tempfile::TempDir;
@@ -16,8 +17,6 @@ use crate::item::STREAM;
 use crate::log::Log;
 use crate::monitor::Monitor;
 use crate::place;
-use crate::processes::Process;
-use crate::proxy::Proxy;
 use crate::schedule::{Schedule, Theme};
 use crate::shared::Shared;
 use crate::sink::Datastore;
@@ -39,7 +38,7 @@ pub(crate) struct Stage {
     _folder: TempDir,
     redis: tokio::sync::Mutex<Option<Redis>>,
     /// Whether the proxies let anybody through.
-    open: Arc<AtomicBool>,
+    pub(crate) open: Arc<AtomicBool>,
     pub(crate) calm: AtomicBool,
     pub(crate) ending: AtomicBool,
     pub(crate) crashes: AtomicU64,
@@ -94,16 +93,6 @@ impl Stage {
             crashes: AtomicU64::new(0),
             written: Mutex::default(),
         }))
-    }
-
-    /// The processes, each behind a proxy of its own; none runs yet.
-    pub(crate) async fn processes(&self) -> Result<Vec<Arc<Process>>> {
-        let mut processes = Vec::new();
-        for part in &self.schedule.cast {
-            let proxy = Proxy::start(self.redis_port, self.open.clone(), self.schedule.place).await?;
-            processes.push(Arc::new(Process::new(part.clone(), proxy)));
-        }
-        Ok(processes)
     }
 
     pub(crate) fn site(&self, proxy: &Proxy) -> Site {

@@ -7,30 +7,9 @@ use std::time::Duration;
 
 use redstream_seaorm::core::chaos;
 use rustix::process::{Signal, getpid, kill_process};
-use serde::{Deserialize, Serialize};
 
-use crate::child::is_calm;
-use crate::words::{Word, say};
-
-/// At the `nth` crossing of `point`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Trap {
-    pub(crate) point: String,
-    pub(crate) nth: u32,
-    pub(crate) act: Act,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Act {
-    /// SIGKILL.
-    Kill,
-    /// SIGKILL so many microseconds later, within whatever the code has begun by then.
-    KillAfter(u64),
-    /// SIGSTOP; the harness lets the process go on after so many ms.
-    Stop(u64),
-    /// The harness kills Redis, and starts it again after so many ms.
-    KillRedis(u64),
-}
+use crate::calm::is_calm;
+use crate::words::{Act, Trap, Word, say};
 
 /// Watches every point of this process: says each crossing, and springs the trap until it is calm.
 pub(crate) fn set(trap: Option<Trap>) {

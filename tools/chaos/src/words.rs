@@ -1,11 +1,8 @@
 //! What a process is told, and what it says: lines of JSON on its standard input and output.
 
-use std::io::Write as _;
-
 use serde::{Deserialize, Serialize};
 
 use crate::site::Site;
-use crate::trap::{Act, Trap};
 
 /// What a process is: the first line of its standard input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +33,26 @@ pub(crate) struct Mood {
     pub(crate) blocking: u8,
     /// The largest batch.
     pub(crate) batch: usize,
+}
+
+/// What a process does to itself at the `nth` crossing of `point`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Trap {
+    pub(crate) point: String,
+    pub(crate) nth: u32,
+    pub(crate) act: Act,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Act {
+    /// SIGKILL.
+    Kill,
+    /// SIGKILL so many microseconds later, within whatever the code has begun by then.
+    KillAfter(u64),
+    /// SIGSTOP; the harness lets the process go on after so many ms.
+    Stop(u64),
+    /// The harness kills Redis, and starts it again after so many ms.
+    KillRedis(u64),
 }
 
 /// What a process says.
@@ -81,10 +98,7 @@ pub(crate) struct Written {
     pub(crate) error: Option<String>,
 }
 
-/// Says it, in one piece, so that a kill never leaves half of it.
+/// Says it. It fails only if the harness is dead, and this process is about to end.
 pub(crate) fn say(word: &Word) {
-    let Ok(mut line) = serde_json::to_string(word) else { return };
-    line.push('\n');
-    // Nobody listens any more only when the harness is gone, and this process with it.
-    let _ = std::io::stdout().write_all(line.as_bytes());
+    let _ = redstream_processes::report(word);
 }

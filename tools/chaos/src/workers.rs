@@ -11,11 +11,14 @@ use redstream_seaorm::{
 };
 use sea_orm::DatabaseConnection;
 
+use crate::calm::is_calm;
 use crate::carrier::Carrier;
-use crate::child::{WANTED_PANIC, is_calm};
 use crate::item::Item;
 use crate::site::{CONSUMERS, LOCK_TTL, Site};
 use crate::words::{Mood, Word, say};
+
+/// What a handler panics with that was told to panic.
+pub(crate) const WANTED_PANIC: &str = "the handler panics, as it was told to";
 
 /// How long a handler that has begun may take when the host is told to stop.
 const GRACE: Duration = Duration::from_secs(2);

@@ -18,7 +18,7 @@ use sea_orm::{
 
 use crate::item::Item;
 use crate::keys::Keys;
-use crate::schedule::Kind;
+use crate::kind::Kind;
 use crate::site::Site;
 use crate::words::{Word, Written, say};
 use crate::workload::Op;

@@ -2,64 +2,28 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use redstream_processes::{Process, Reports};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::site::Site;
-use crate::writer::TASKS;
+use crate::site::{Site, TASKS};
+use crate::words::{Job, Report, Written};
 
 /// The longest that a child may take to be ready, or to end by itself.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How many processes write.
 const WRITERS: i64 = 2;
 
-/// What a child is: one line of JSON on its standard input.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Job {
-    Workers(Site),
-    Writer { site: Site, first: i64, of: i64 },
-}
-
-/// What a child says of itself: lines of JSON on its standard output.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) enum Report {
-    Ready,
-    /// What a writer has written since its last report.
-    Written(Written),
-}
-
-/// What was written.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Written {
-    /// Rows that were changed and committed.
-    pub(crate) changes: u64,
-    pub(crate) commits: u64,
-    /// Writes that returned an error.
-    pub(crate) failures: u64,
-}
-
-impl std::ops::AddAssign for Written {
-    fn add_assign(&mut self, more: Self) {
-        self.changes += more.changes;
-        self.commits += more.commits;
-        self.failures += more.failures;
-    }
-}
-
 /// A process, or its place while it is being started again.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: &'static str,
     job: Job,
-    process: Option<(Child, ChildStdin)>,
+    process: Option<Process>,
     heard: Arc<Heard>,
     log: PathBuf,
 }
@@ -108,19 +72,15 @@ impl Member {
     /// Starts it and waits until it is at work, or stands by.
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("--child").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        let mut command = Process::again()?;
+        command.arg("--child").stderr(log);
         // Ctrl-C in a terminal goes to a whole process group; the run ends its children itself.
         #[cfg(unix)]
         command.process_group(0);
-        let mut process = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
-        let mut input = process.stdin.take().context("a child without input")?;
-        let output = process.stdout.take().context("a child without output")?;
-        tokio::spawn(listen(output, self.heard.clone()));
-        let mut job = serde_json::to_string(&self.job)?;
-        job.push('\n');
-        input.write_all(job.as_bytes()).await.with_context(|| format!("{} does not take its job", self.name))?;
-        self.process = Some((process, input));
+        let started = Process::start(&mut command, &self.job).await;
+        let (process, reports) = started.with_context(|| format!("could not start {}", self.name))?;
+        tokio::spawn(listen(reports, self.heard.clone()));
+        self.process = Some(process);
         timeout(PATIENCE, self.heard.ready.notified())
             .await
             .with_context(|| format!("{} is not ready; its log is {}", self.name, self.log.display()))
@@ -128,35 +88,29 @@ impl Member {
 
     /// Kills it with SIGKILL, which it cannot notice.
     pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
-        let Some((mut process, _)) = self.process.take() else { return Ok(()) };
+        let Some(mut process) = self.process.take() else { return Ok(()) };
         process.kill().await.with_context(|| format!("cannot kill {}", self.name))
     }
 
-    /// Asks it to stop, and waits for its end. Errors where it does not end by itself, or not well.
+    /// Asks it to stop, and waits for its end. Errors if it does not end by itself, or not well.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
-        let Some((mut process, input)) = self.process.take() else { return Ok(()) };
-        drop(input);
-        let ended = timeout(PATIENCE, process.wait()).await;
-        let status = ended.with_context(|| format!("{} does not end", self.name))??;
-        anyhow::ensure!(status.success(), "{} ended with {status}; its log is {}", self.name, self.log.display());
-        Ok(())
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let stopped = process.stop(PATIENCE).await;
+        stopped.with_context(|| format!("could not stop {}; its log is {}", self.name, self.log.display()))
     }
 
     /// Its process, while it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
-        self.process.as_ref().and_then(|(process, _)| process.id())
+        self.process.as_ref().and_then(Process::id)
     }
 }
 
 /// Adds up what a child reports, until it is gone.
-async fn listen(output: ChildStdout, heard: Arc<Heard>) {
-    let mut lines = BufReader::new(output).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        match serde_json::from_str(&line) {
-            Ok(Report::Ready) => heard.ready.notify_one(),
-            Ok(Report::Written(more)) => *heard.written.lock().unwrap_or_else(PoisonError::into_inner) += more,
-            // Nothing else is ever printed there.
-            Err(_) => {}
+async fn listen(mut reports: Reports, heard: Arc<Heard>) {
+    while let Some(report) = reports.next().await {
+        match report {
+            Report::Ready => heard.ready.notify_one(),
+            Report::Written(more) => *heard.written.lock().unwrap_or_else(PoisonError::into_inner) += more,
         }
     }
 }

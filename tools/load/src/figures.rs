@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::crew::Written;
 use crate::restarts::Restart;
 use crate::sample::Sample;
+use crate::words::Written;
 
 /// Growth of less than this from the first half of a run to its second is noise.
 const NOISE: f64 = 1.25;
@@ -125,8 +125,8 @@ fn megabytes(bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{Figures, Stretch};
-    use crate::crew::Written;
     use crate::sample::Sample;
+    use crate::words::Written;
     use std::time::Duration;
 
     fn run(memory: impl IntoIterator<Item = u64>) -> Figures {

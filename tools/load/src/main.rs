@@ -15,6 +15,7 @@ mod restarts;
 mod run;
 mod sample;
 mod site;
+mod words;
 mod workers;
 mod writer;
 
@@ -25,11 +26,11 @@ use clap::Parser;
 
 /// Writes as fast as all workers can follow, restarts something every minute, and compares the datastores in the end.
 #[derive(Debug, Parser)]
-#[command(name = "load")]
+#[command(bin_name = "cargo xtask load")]
 struct Options {
-    /// How long to write, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u64).range(5..))]
-    seconds: u64,
+    /// How long to write, in minutes
+    #[arg(long, value_name = "MINUTES", default_value = "30", value_parser = minutes)]
+    minutes: Duration,
     /// How often something is restarted, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(2..))]
     restart_every: u64,
@@ -39,19 +40,18 @@ struct Options {
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
-    let outcome = if options.child {
-        children::live().await.map(|()| true)
-    } else {
-        run::run(Duration::from_secs(options.seconds), Duration::from_secs(options.restart_every)).await
-    };
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    if options.child {
+        return children::live().await.map(|()| ExitCode::SUCCESS);
     }
+    let passed = run::run(options.minutes, Duration::from_secs(options.restart_every)).await?;
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads the length of a run: at least 5 seconds.
+fn minutes(text: &str) -> Result<Duration, String> {
+    let minutes: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    let length = Duration::try_from_secs_f64(minutes * 60.0).map_err(|error| error.to_string())?;
+    if length < Duration::from_secs(5) { Err("a run takes at least 5 seconds".to_owned()) } else { Ok(length) }
 }

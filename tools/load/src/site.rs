@@ -17,6 +17,8 @@ pub(crate) const STREAM: &str = "items";
 pub(crate) const CONSUMERS: [&str; 2] = ["reports", "cache"];
 /// How many rows there are: the load is in their changes.
 pub(crate) const ROWS: i64 = 20_000;
+/// How many tasks write in one process.
+pub(crate) const TASKS: i64 = 4;
 /// After how long a delay message is queued.
 pub(crate) const DELAY: Duration = Duration::from_secs(15);
 /// After how long without a sign of life the standby takes over.

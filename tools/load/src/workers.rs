@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
+use redstream_processes::report;
 use redstream_seaorm::{Indexer, Supervisor};
 
-use crate::children::report;
-use crate::crew::Report;
 use crate::site::{CONSUMERS, DELAY, LOCK_TTL, STREAM, Site};
+use crate::words::Report;
 
 pub(crate) async fn work(site: &Site, end: impl Future<Output = ()>) -> anyhow::Result<()> {
     let items = site.redstream().await?.stream(STREAM)?;
     let primary = site.database().await?;
     let reports = Indexer::new(primary.clone(), site.reports().await?);
     let cache = Indexer::new(primary, site.cache().await?);
-    report(Report::Ready)?;
+    report(&Report::Ready)?;
     Supervisor::new()
         .with(items.consumer(CONSUMERS[0], reports).lock_ttl(LOCK_TTL))
         .with(items.consumer(CONSUMERS[1], cache).lock_ttl(LOCK_TTL))

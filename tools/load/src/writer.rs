@@ -4,17 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use redstream_processes::report;
 use redstream_seaorm::{Bulk, StreamedConnection};
 use sea_orm::entity::prelude::*;
 use sea_orm::{DbErr, Set, TransactionTrait as _};
 
-use crate::children::report;
-use crate::crew::{Report, Written};
 use crate::item::{ActiveModel, Column, Entity};
-use crate::site::{CONSUMERS, ROWS, STREAM, Site};
+use crate::site::{CONSUMERS, ROWS, STREAM, Site, TASKS};
+use crate::words::{Report, Written};
 
-/// How many tasks write in one process.
-pub(crate) const TASKS: i64 = 4;
 /// Where a consumer is so many messages behind, the writers wait: the rate is the one that all can hold.
 const BEHIND: u64 = 20_000;
 /// How often that is looked at, and what was written reported.
@@ -30,7 +28,7 @@ pub(crate) async fn write(site: &Site, first: i64, of: i64) -> anyhow::Result<()
     for remainder in first..first + TASKS {
         tokio::spawn(write_for_ever(db.clone(), Share { remainder, of }, hold.clone(), counts.clone()));
     }
-    report(Report::Ready)?;
+    report(&Report::Ready)?;
     let items = db.producer().redstream().stream(STREAM)?;
     loop {
         tokio::time::sleep(LOOK).await;
@@ -40,7 +38,7 @@ pub(crate) async fn write(site: &Site, first: i64, of: i64) -> anyhow::Result<()
             behind = items.lag(consumer).await.map_or(behind, |lag| behind.max(lag));
         }
         hold.store(behind > BEHIND, Ordering::Relaxed);
-        report(Report::Written(counts.take()))?;
+        report(&Report::Written(counts.take()))?;
     }
 }
 

@@ -14,10 +14,20 @@ mod reshard;
 mod spread;
 mod versions;
 
+use clap::Parser;
 use std::process::ExitCode;
 
+/// Checks the protocol's models: every interleaving, with all rules and without each.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask model")]
+struct Options {
+    /// Print the steps of each counterexample
+    #[arg(long)]
+    traces: bool,
+}
+
 fn main() -> ExitCode {
-    let traces = std::env::args().any(|argument| argument == "--traces");
+    let Options { traces } = Options::parse();
     let reports = [
         check::report::<flow::Flow>(traces),
         check::report::<versions::Versions>(traces),

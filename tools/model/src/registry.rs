@@ -1,11 +1,15 @@
 //! The registry: consumers that come, a trimmer in two steps, and an operator who rewinds and pauses. Law 6, and law 5's
 //! exception.
 
+mod consumers;
+mod trimmer;
+
 use stateright::{Model, Property};
 
 use crate::check::Ruled;
+use consumers::{Consumer, Stage, bit};
 
-/// What is kept, and what happens where it is not.
+/// What is kept, and what happens if it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// The script that trims compares the registry with the one it was given (counterexample 9).
@@ -34,36 +38,6 @@ impl Registry {
     fn keeps(&self, rule: Rule) -> bool {
         self.without != Some(rule)
     }
-}
-
-/// A consumer of one host. That another one takes over its expired lock is the flow's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Consumer {
-    registered: bool,
-    offset: Option<u8>,
-    stage: Stage,
-    holds_lock: bool,
-    /// It took the lock last, by the registry, and may take it again if it has expired.
-    took_last: bool,
-    /// Messages it must handle, one bit each: those that were there or came since it registered, or since it was rewound.
-    owed: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stage {
-    Out,
-    /// It has asked, in a call of its own, where the stream ends.
-    Asked {
-        last: u8,
-    },
-    /// It has asked, in a call of its own, whether it is paused.
-    Unpaused,
-    Idle {
-        read: u8,
-    },
-    Handled {
-        read: u8,
-    },
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that must never have happened")]
@@ -193,7 +167,7 @@ impl Model for Registry {
                 consumer.stage = Stage::Idle { read: consumer.offset.unwrap_or(0) };
             }
             Step::Handle(index) => {
-                // Whoever has lost the lock may not have noticed yet.
+                // An owner that has lost the lock may not have noticed yet.
                 state.worked_in_pause |= index == 0 && state.at_rest && state.consumers[0].holds_lock;
                 let (last, trimmed) = (state.last, state.trimmed);
                 let consumer = &mut state.consumers[index];
@@ -261,94 +235,6 @@ impl Model for Registry {
             Property::sometimes("a pause is complete", |_, state: &State| state.at_rest),
         ]
     }
-}
-
-impl Registry {
-    fn consumers_steps(&self, state: &State, index: usize, steps: &mut Vec<Step>) {
-        let consumer = state.consumers[index];
-        match consumer.stage {
-            Stage::Out if !consumer.registered => {
-                let asks = index == 1 && !self.keeps(Rule::LatestInScript);
-                steps.push(if asks { Step::AskForLast } else { Step::Register(index) });
-            }
-            Stage::Asked { .. } => steps.push(Step::Register(index)),
-            Stage::Out if index == 0 && state.paused => {}
-            Stage::Out if index == 0 && !self.keeps(Rule::AcquireTestsPause) => steps.push(Step::AskForPause),
-            Stage::Out | Stage::Unpaused => steps.push(Step::Acquire(index)),
-            Stage::Idle { read } => {
-                steps.push(Step::Release(index));
-                if state.last > read {
-                    steps.push(Step::Handle(index));
-                }
-            }
-            Stage::Handled { .. } => steps.push(Step::Commit(index)),
-        }
-    }
-
-    fn commit(&self, state: &mut State, index: usize) {
-        let paused = index == 0 && state.paused && self.keeps(Rule::CommitTestsPause);
-        let consumer = &mut state.consumers[index];
-        let Stage::Handled { read } = consumer.stage else { return };
-        // An expired lock is taken again if no other one took it since.
-        consumer.holds_lock |= consumer.took_last && !paused;
-        if !consumer.holds_lock || paused {
-            consumer.holds_lock = false;
-            consumer.stage = Stage::Out;
-            return;
-        }
-        state.committed_in_pause |= index == 0 && state.paused;
-        if consumer.offset.is_none_or(|offset| offset < read) {
-            consumer.offset = Some(read);
-            state.skipped |= (1..=read).any(|id| consumer.owed & bit(id) != 0);
-        }
-        consumer.stage = Stage::Idle { read };
-    }
-
-    fn plan(&self, state: &State) -> ([bool; 2], Option<u8>) {
-        let names = state.consumers.map(|consumer| consumer.registered);
-        let registered = || state.consumers.iter().filter(|consumer| consumer.registered);
-        let waits = self.keeps(Rule::TrimWaitsForFirstCommit) && registered().any(|consumer| consumer.offset.is_none());
-        let lowest = registered().filter_map(|consumer| consumer.offset).min();
-        (names, lowest.filter(|_| !waits))
-    }
-
-    fn trim(&self, state: &mut State) {
-        let Some((names, lowest)) = state.plan.take() else { return };
-        let now = self.plan(state);
-        let lowest = if self.keeps(Rule::TrimComparesRegistry) {
-            // The offsets are read by the script, too.
-            now.1.filter(|_| now.0 == names)
-        } else {
-            lowest
-        };
-        let Some(to) = lowest.filter(|to| *to > state.trimmed) else { return };
-        for consumer in state.consumers.iter().filter(|consumer| consumer.registered) {
-            state.trimmed_owed |= (1..=to).any(|id| consumer.owed & bit(id) != 0);
-        }
-        state.trimmed = to;
-    }
-}
-
-impl State {
-    fn register(&mut self, index: usize) {
-        let (trimmed, last) = (self.trimmed, self.last);
-        let consumer = &mut self.consumers[index];
-        consumer.registered = true;
-        if index == 0 {
-            consumer.owed = (trimmed + 1..=last).map(bit).sum();
-            return;
-        }
-        // From the latest on: what was there when it asked is not for it.
-        let asked = if let Stage::Asked { last } = consumer.stage { last } else { last };
-        consumer.offset = Some(asked);
-        consumer.owed = (asked + 1..=last).map(bit).sum();
-        self.trimmed_owed |= trimmed > asked;
-        consumer.stage = Stage::Out;
-    }
-}
-
-fn bit(id: u8) -> u8 {
-    1 << id
 }
 
 impl Ruled for Registry {

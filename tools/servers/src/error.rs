@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 /// The result of everything here that can fail.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a server could not be found, installed, started or signalled.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +78,8 @@ impl Error {
         move |source| Self::Io { attempt, source }
     }
 
-    /// The error and its cause, for where an error can hold words only.
-    pub(crate) fn in_words(&self) -> String {
+    /// The error and its cause, for a reader who sees nothing else.
+    pub fn in_words(&self) -> String {
         match self {
             Self::Io { source, .. } => format!("{self}: {source}"),
             _ => self.to_string(),

@@ -21,24 +21,24 @@ mod client;
 mod error;
 mod install;
 mod mariadb;
-
 mod port;
 mod postgres;
-
 mod process;
 mod programs;
 mod redis;
+mod servers;
+mod shared;
 mod watchdog;
 
 pub use client::Client;
 pub use error::{Error, Result};
 pub use install::{Package, ensure_installed};
-
 pub use mariadb::MariaDb;
 pub use port::free_port;
 pub use postgres::Postgres;
-
 pub use redis::{Redis, RedisEdition, RedisOptions};
+pub use servers::{MARIADB_URL, POSTGRES_URL, REDIS_URL, Servers};
+pub use shared::{SharedServers, serve, shared_url};
 
 /// If this environment variable is set, the servers that no test asks for by edition are the newest to be had: Redis 8.2 and
 /// PostgreSQL 18 where the operating system's are older.

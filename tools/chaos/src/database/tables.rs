@@ -2,7 +2,7 @@
 
 use crate::item::FIRST_GENERATED;
 use crate::keys::Keys;
-use crate::schedule::Kind;
+use crate::kind::Kind;
 
 /// The statements that create them, each to be run alone.
 ///

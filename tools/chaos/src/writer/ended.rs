@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::item::Item;
 use crate::keys::Keys;
-use crate::schedule::Kind;
+use crate::kind::Kind;
 use crate::words::{Word, Written, say};
 use crate::workload::{End, Retry};
 use crate::writer::{Writer, chain, rows};

@@ -4,7 +4,7 @@ use redstream_seaorm::StreamedConnection;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr};
 
 use crate::item::Item;
-use crate::schedule::Kind;
+use crate::kind::Kind;
 use crate::words::Written;
 use crate::writer::Writer;
 

@@ -9,10 +9,8 @@ use crate::statistics::percentile;
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
 use redstream_core::{Redstream, Stream, WorkerState};
-use std::process::Stdio;
+use redstream_processes::{Process, job, report};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
 const QUESTION: Question = Question {
     name: "takeover",
@@ -57,25 +55,22 @@ pub(super) async fn rows(place: &Place) -> Result<Vec<Row>> {
 }
 
 /// A process whose consumers hold the locks.
-async fn victim(place: &Place) -> Result<Child> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(["--victim", &place.redis_url()])
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let out = child.stdout.take().context("its output is piped")?;
-    let line = BufReader::new(out).lines().next_line().await?;
-    line.context("the process that was to be killed ended before")?;
-    Ok(child)
+async fn victim(place: &Place) -> Result<Process> {
+    let mut again = Process::again()?;
+    let (process, mut reports) = Process::start(again.arg("--victim"), &place.redis_url()).await?;
+    let (): () = reports.next().await.context("the process that was to be killed ended before")?;
+    Ok(process)
 }
 
-/// What that process does: says when it holds all locks, and keeps them until it is killed.
-pub(crate) async fn be_victim(url: &str) -> Result<()> {
+/// What that process does: reports when it holds all locks, and keeps them until it is killed.
+pub(crate) async fn be_victim() -> Result<()> {
+    let (url, end): (String, _) = job()?;
     let redstream = Redstream::connect(url).await?;
     let consumers: Vec<Standby> = streams(&redstream)?.iter().map(|stream| Standby::start(stream, TTL)).collect();
     try_join_all(consumers.iter().map(|consumer| consumer.is(WorkerState::Idle))).await?;
-    println!("at work");
-    std::future::pending().await
+    report(&())?;
+    end.cancelled().await;
+    Ok(())
 }
 
 fn streams(redstream: &Redstream) -> Result<Vec<Stream>> {

@@ -1,1 +1,0 @@
-//! The home of one test, which needs few dependencies: see `mistakes.rs`.

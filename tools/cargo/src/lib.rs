@@ -1,0 +1,37 @@
+//! Calls to cargo, for the tools that build other packages of this workspace.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// The cargo that called this process, or else the one on the search path, in the workspace's root.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(workspace());
+    command
+}
+
+/// The workspace's root.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Runs a build (`cargo build`, or `cargo test --no-run`) and returns the path of the program that it made of `target`.
+///
+/// # Errors
+/// If cargo cannot be run, the build fails, or it made no such program.
+pub fn build_program(build: &mut Command, target: &str) -> Result<PathBuf> {
+    build.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
+    let built = build.output().context("could not run cargo")?;
+    ensure!(built.status.success(), "{target} does not compile");
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut programs = messages.filter(|message| message["target"]["name"] == target);
+    let program = programs.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    program.with_context(|| format!("cargo did not report where it put {target}"))
+}
