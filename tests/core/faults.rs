@@ -82,6 +82,14 @@ impl Stage {
             .lock_ttl(Duration::from_secs(1))
             .backoff(PAUSES.0, PAUSES.1)
     }
+
+    /// The consumer, a delayer and a trimmer.
+    fn workers(&self, seen: &Recorder) -> Supervisor {
+        Supervisor::new()
+            .with(self.consumer(seen))
+            .with(self.products.delayer(Duration::from_millis(20)))
+            .with(self.products.trimmer().interval(Duration::from_millis(10)))
+    }
 }
 
 /// The first time that each payload was handled.
@@ -262,10 +270,7 @@ async fn a_trimmer_whose_connection_breaks_goes_on_and_removes_no_more_than_was_
 async fn everything_that_was_acknowledged_is_handled_while_all_connections_are_cut_again_and_again() {
     let stage = Stage::new().await;
     let seen = Recorder::default();
-    let supervisor = Supervisor::new()
-        .with(stage.consumer(&seen))
-        .with(stage.products.delayer(Duration::from_millis(20)))
-        .with(stage.products.trimmer().interval(Duration::from_millis(10)));
+    let supervisor = stage.workers(&seen);
     let story = async {
         for key in 0..60 {
             let producer = stage.through.producer();
@@ -286,10 +291,7 @@ async fn everything_that_was_acknowledged_is_handled_while_all_connections_are_c
 async fn all_go_on_after_redis_hung_for_ten_seconds() {
     let stage = Stage::new().await;
     let seen = Recorder::default();
-    let supervisor = Supervisor::new()
-        .with(stage.consumer(&seen))
-        .with(stage.products.delayer(Duration::from_millis(20)))
-        .with(stage.products.trimmer().interval(Duration::from_millis(10)));
+    let supervisor = stage.workers(&seen);
     let story = async {
         stage.queue(0..1).await;
         eventually(SOON, "the first message", async || seen.len() == 1).await;
