@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::ensure;
-use async_trait::async_trait;
 use redstream_seaorm::{
     Bulk, BulkExt as _, CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Redstream,
     RedstreamExt as _, Sink, Streamed, StreamedConnection, Supervisor,
@@ -33,7 +32,6 @@ enum Relation {}
 #[derive(Clone, Default)]
 struct Cache(Arc<Mutex<BTreeMap<i64, String>>>);
 
-#[async_trait]
 impl Sink<Entity> for Cache {
     async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::bail;
-use async_trait::async_trait;
 use redstream_seaorm::{
     CancellationToken, Cascade, Changes, ConnectOptions, HandlerError, Indexer, Key, Redstream, RedstreamExt as _,
     Sink, StreamedConnection, Supervisor, find_by_keys,
@@ -123,7 +122,6 @@ impl Documents {
 /// A document's id, and its text.
 type Document = (String, String);
 
-#[async_trait]
 impl Sink<author::Entity, Document> for Documents {
     async fn write(&self, changes: Changes<author::Entity, Document>) -> Result<(), HandlerError> {
         let deletes = changes.deletes.iter().map(|key| format!("author-{}", key.value())).collect();
@@ -132,7 +130,6 @@ impl Sink<author::Entity, Document> for Documents {
     }
 }
 
-#[async_trait]
 impl Sink<book::Entity, Document> for Documents {
     async fn write(&self, changes: Changes<book::Entity, Document>) -> Result<(), HandlerError> {
         let deletes = changes.deletes.iter().map(|key| format!("book-{}", key.value())).collect();

@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::bail;
-use async_trait::async_trait;
 use redstream_seaorm::{
     BoxError, CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Redstream, RedstreamExt as _, Sink,
     Streamed, StreamedConnection, Supervisor,
@@ -41,7 +40,6 @@ enum Relation {}
 #[derive(Clone, Default)]
 struct Cache(Arc<Mutex<BTreeMap<i64, String>>>);
 
-#[async_trait]
 impl Sink<Entity> for Cache {
     async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +60,6 @@ impl Cache {
 #[derive(Clone)]
 struct Reports(DatabaseConnection);
 
-#[async_trait]
 impl Sink<Entity> for Reports {
     async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
         for city in changes.upserts {

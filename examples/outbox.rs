@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use async_trait::async_trait;
 use redstream_seaorm::{
     CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Insurance, Redstream, RedstreamExt as _, Sink,
     Streamed, StreamedConnection, Supervisor, outbox,
@@ -40,7 +39,6 @@ enum Relation {}
 #[derive(Clone, Default)]
 struct Cache(Arc<Mutex<BTreeMap<i64, String>>>);
 
-#[async_trait]
 impl Sink<Entity> for Cache {
     async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);

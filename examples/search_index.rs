@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::bail;
-use async_trait::async_trait;
 use redstream_seaorm::{
     CancellationToken, Changes, ConnectOptions, HandlerError, Indexer, Redstream, RedstreamExt as _, Sink, Streamed,
     StreamedConnection, Supervisor,
@@ -87,7 +86,6 @@ impl Cities {
     }
 }
 
-#[async_trait]
 impl Sink<Entity> for Cities {
     async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
         let index = self.clone();

@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use async_trait::async_trait;
 use redstream_seaorm::{
     CancellationToken, Changes, ConnectOptions, EntityStream, HandlerError, Indexer, Key, Redstream, RedstreamExt as _,
     Sink, Streamed, StreamedConnection, Supervisor, core::Payload,
@@ -57,7 +56,6 @@ struct Host {
     arrivals: Arrivals,
 }
 
-#[async_trait]
 impl Sink<Entity> for Host {
     async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
         let mut arrivals = self.arrivals.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,6 @@ use crate::entity as post;
 #[derive(Clone, Default)]
 pub(crate) struct Index(Arc<Mutex<BTreeMap<i32, String>>>);
 
-#[async_trait::async_trait]
 impl Sink<post::Entity> for Index {
     async fn write(&self, changes: Changes<post::Entity>) -> Result<(), HandlerError> {
         let mut titles = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -22,7 +22,6 @@
 //! # use redstream_seaorm::{Changes, RedstreamExt, HandlerError, Indexer, Redstream, Sink, StreamedConnection, Supervisor};
 //! # use sea_orm::{ActiveModelTrait, Database, Set, TransactionTrait};
 //! # struct SearchIndex;
-//! # #[async_trait::async_trait]
 //! # impl Sink<city::Entity> for SearchIndex {
 //! #     async fn write(&self, _: Changes<city::Entity>) -> Result<(), HandlerError> { Ok(()) }
 //! # }

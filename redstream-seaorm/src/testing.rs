@@ -21,7 +21,6 @@
 //! # #[derive(Clone)]
 //! # struct SearchIndex;
 //! # impl SearchIndex { fn new() -> Self { Self } fn names(&self) -> Vec<String> { Vec::new() } }
-//! # #[async_trait::async_trait]
 //! # impl Sink<city::Entity> for SearchIndex {
 //! #     async fn write(&self, _: Changes<city::Entity>) -> Result<(), HandlerError> { Ok(()) }
 //! # }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use async_trait::async_trait;
 use redstream_core::HandlerError;
 use redstream_seaorm::{Changes, Sink};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
@@ -42,7 +41,6 @@ impl Copies {
     }
 }
 
-#[async_trait]
 impl Sink<City> for Copies {
     async fn write(&self, changes: Changes<City>) -> Result<(), HandlerError> {
         for city in changes.upserts {

@@ -50,7 +50,6 @@ struct Moody {
     manner: Manner,
 }
 
-#[async_trait]
 impl Sink<Entity> for Moody {
     async fn write(&self, mut changes: Changes<Entity>) -> Result<(), HandlerError> {
         if self.manner == Manner::Steady {

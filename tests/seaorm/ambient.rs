@@ -63,7 +63,7 @@ on_each_database! {
     async fn a_record_that_is_written_again_when_its_delay_message_may_be_due_is_insured_again(db: TestDb) {
         let world = World::new(&db).await;
         let rome = world.existing(1, "Rom").await;
-        let streamed = world.db.clone().resend_after(Duration::from_millis(1));
+        let streamed = world.db.to_builder().resend_after(Duration::from_millis(1)).build();
         let writing = async {
             renamed(&rome, "Roma").update(&world.plain).await.unwrap();
             tokio::time::sleep(Duration::from_millis(2)).await;

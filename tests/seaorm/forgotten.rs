@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use redstream_core::{Progress, Start};
 use redstream_seaorm::testing::{Capture, run_until_idle};
 use redstream_seaorm::{
@@ -60,7 +59,6 @@ async fn a_consumer_of_an_entitys_stream_and_one_of_a_stream_with_messages_are_n
 
 struct Nowhere;
 
-#[async_trait]
 impl Sink<city::Entity> for Nowhere {
     async fn write(&self, _: Changes<city::Entity>) -> Result<(), HandlerError> {
         Ok(())

@@ -6,7 +6,6 @@ mod loading;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use redstream_seaorm::{
     Changes, HandlerError, Indexer, MessageId, Progress, Redstream, SaveInTransaction, Sink, Streamed,
     StreamedConnection,
@@ -79,7 +78,6 @@ impl Store {
     }
 }
 
-#[async_trait]
 impl Sink<city::Entity> for Store {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         self.take(&changes, |city| (json!({ "id": city.id }).to_string(), json!(city.name)));
@@ -87,7 +85,6 @@ impl Sink<city::Entity> for Store {
     }
 }
 
-#[async_trait]
 impl Sink<line::Entity> for Store {
     async fn write(&self, changes: Changes<line::Entity>) -> Result<(), HandlerError> {
         self.take(&changes, |line| {

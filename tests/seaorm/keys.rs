@@ -6,7 +6,6 @@ mod strangers;
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use redstream_seaorm::{Changes, HandlerError, Indexer, MessageId, Progress, Sink, Streamed};
 use sea_orm::{ActiveModelTrait, EntityTrait, ModelTrait, Set, TransactionTrait};
 
@@ -53,7 +52,6 @@ mod chunk {
 /// Keeps what came.
 struct Taken<E: EntityTrait>(Arc<Mutex<Vec<Changes<E>>>>);
 
-#[async_trait]
 impl<E: EntityTrait> Sink<E> for Taken<E> {
     async fn write(&self, changes: Changes<E>) -> Result<(), HandlerError> {
         self.0.lock().unwrap().push(changes);

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use redstream_core::{MessageId, Progress};
 use redstream_seaorm::testing::{Capture, assert_streamed};
 use redstream_seaorm::{
@@ -116,7 +115,6 @@ impl Keys {
     }
 }
 
-#[async_trait]
 impl<E: Streamed> Sink<E> for Keys
 where
     E::Model: Sync,

@@ -13,7 +13,6 @@ mod zones;
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use redstream_seaorm::{Changes, HandlerError, Indexer, Progress, Sink, Streamed};
 use sea_orm::{ConnectionTrait, EntityTrait};
 use serde_json::{Value, json};
@@ -53,7 +52,6 @@ struct Written {
 #[derive(Clone, Default)]
 struct Taken(Arc<Mutex<Written>>);
 
-#[async_trait]
 impl Sink<town::Entity> for Taken {
     async fn write(&self, changes: Changes<town::Entity>) -> Result<(), HandlerError> {
         let mut taken = self.0.lock().unwrap();

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use redstream_seaorm::testing::{
     self, Capture, Unfinished, assert_insured, assert_nothing_streamed, assert_streamed, at_once, run_until_idle,
 };
@@ -27,7 +26,6 @@ impl SearchIndex {
     }
 }
 
-#[async_trait]
 impl Sink<city::Entity> for SearchIndex {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|city| city.name));

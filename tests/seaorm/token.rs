@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use redstream_seaorm::{Changes, HandlerError, Indexer, Sink, Supervisor};
 use sea_orm::{ActiveModelTrait, Set, TransactionTrait};
 
@@ -13,7 +12,6 @@ use super::world::World;
 #[derive(Clone, Default)]
 struct Names(Arc<Mutex<Vec<String>>>);
 
-#[async_trait]
 impl Sink<city::Entity> for Names {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|city| city.name));

@@ -43,7 +43,6 @@ impl<H: Handler> Handler for Reporting<H> {
 }
 
 /// Carries what the indexer found to the index.
-#[async_trait]
 impl Sink<city::Entity> for SearchIndex {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         let index = self.clone();

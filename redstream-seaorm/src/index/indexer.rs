@@ -48,7 +48,6 @@ const WRITES: usize = 3;
 ///
 /// struct Printer;
 ///
-/// #[async_trait::async_trait]
 /// impl Sink<city::Entity> for Printer {
 ///     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
 ///         println!("{} rows to write, {} keys to remove", changes.upserts.len(), changes.deletes.len());

@@ -1,6 +1,5 @@
 //! The loader: turns the keys that a batch names into what the sink is to write.
 
-use async_trait::async_trait;
 use redstream_core::HandlerError;
 use sea_orm::{ConnectionTrait, DbErr, EntityOrSelect, EntityTrait, QueryFilter};
 
@@ -64,7 +63,6 @@ use crate::entity::key_query::{is_one_of, keys_a_statement};
 ///
 /// struct SearchIndex;
 ///
-/// #[async_trait::async_trait]
 /// impl Sink<author::Entity, Document> for SearchIndex {
 ///     async fn write(&self, changes: Changes<author::Entity, Document>) -> Result<(), HandlerError> {
 ///         for Document { name, titles } in changes.upserts {
@@ -78,7 +76,6 @@ use crate::entity::key_query::{is_one_of, keys_a_statement};
 /// let consumer = authors.consumer("search", Indexer::with_loader(primary, documents, SearchIndex));
 /// # }
 /// ```
-#[async_trait]
 pub trait Loader<E: EntityTrait, C>: Send + Sync + 'static {
     /// What the sink is to write for one key.
     type Record: Send + 'static;
@@ -89,10 +86,13 @@ pub trait Loader<E: EntityTrait, C>: Send + Sync + 'static {
     /// promises that what is read is at least as new.
     ///
     /// An error fails the whole batch; [`HandlerError::only`] does not.
-    async fn load(&self, db: &C, keys: &[Key<E>]) -> Result<Vec<(Key<E>, Self::Record)>, HandlerError>;
+    fn load(
+        &self,
+        db: &C,
+        keys: &[Key<E>],
+    ) -> impl Future<Output = Result<Vec<(Key<E>, Self::Record)>, HandlerError>> + Send;
 }
 
-#[async_trait]
 impl<E, C, R, F, Fut> Loader<E, C> for F
 where
     E: EntityTrait,
@@ -112,7 +112,6 @@ where
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rows;
 
-#[async_trait]
 impl<E, C> Loader<E, C> for Rows
 where
     E: EntityTrait<Model: Sync>,

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use async_trait::async_trait;
 use redstream_core::HandlerError;
 use sea_orm::EntityTrait;
 
@@ -13,7 +12,8 @@ use crate::entity::key::Key;
 /// A record `R` is what the indexer's [`Loader`](crate::Loader) makes of a row; the row's `Model` where there is none.
 ///
 /// Writing the same changes twice must be harmless; they come again after a failure or a crash.
-#[async_trait]
+///
+/// Implement it by an `async fn write`, whose future must be `Send`.
 pub trait Sink<E: EntityTrait, R = <E as EntityTrait>::Model>: Send + Sync + 'static {
     /// Writes the changes, all of them durably, before it returns `Ok`: the offset is committed right after.
     ///
@@ -24,7 +24,7 @@ pub trait Sink<E: EntityTrait, R = <E as EntityTrait>::Model>: Send + Sync + 'st
     ///
     /// An error makes the whole batch come again. Where you know which records failed, return
     /// [`Failures`](crate::Failures): then only these do, and the rest is done.
-    async fn write(&self, changes: Changes<E, R>) -> Result<(), HandlerError>;
+    fn write(&self, changes: Changes<E, R>) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
 /// What a batch of messages amounts to: records to write, and keys to remove.

@@ -22,7 +22,7 @@ const TRIES: i64 = 500;
 async fn with_outbox(db: &TestDb) -> (World, StreamedConnection) {
     let world = World::new(db).await;
     outbox::create_table(&world.plain).await.unwrap();
-    let streamed = world.db.clone().insurance(Insurance::Outbox);
+    let streamed = world.db.to_builder().insurance(Insurance::Outbox).build();
     (world, streamed)
 }
 

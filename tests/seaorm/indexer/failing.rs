@@ -37,7 +37,6 @@ struct Choosy {
     written: Arc<Mutex<Vec<Vec<i64>>>>,
 }
 
-#[async_trait]
 impl Sink<city::Entity> for Choosy {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         let mut written: Vec<i64> = changes.upserts.iter().map(|city| city.id).collect();
@@ -72,7 +71,6 @@ impl Versioned {
     }
 }
 
-#[async_trait]
 impl Sink<city::Entity> for Versioned {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         self.writes.lock().unwrap().push((changes.len(), changes.version));
@@ -190,7 +188,6 @@ on_each_database! {
     async fn a_former_owner_whose_write_is_refused_does_not_write_again(db: TestDb) {
         /// The lock goes to another while it writes.
         struct Overtaken(Stream, Arc<Mutex<usize>>);
-        #[async_trait]
         impl Sink<city::Entity> for Overtaken {
             async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
                 *self.1.lock().unwrap() += 1;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use redstream_core::{NewMessage, Payload};
 use redstream_seaorm::{Changes, HandlerError, Indexer, Key, Progress, Sink, StreamName, find_by_keys};
 use sea_orm::{ColumnTrait, EntityTrait, LoaderTrait, QueryFilter};
@@ -43,7 +42,6 @@ struct Document {
     titles: Vec<String>,
 }
 
-#[async_trait]
 impl Sink<author::Entity, Document> for Authors {
     async fn write(&self, changes: Changes<author::Entity, Document>) -> Result<(), HandlerError> {
         let mut documents = self.0.lock().unwrap();
@@ -56,7 +54,6 @@ impl Sink<author::Entity, Document> for Authors {
 #[derive(Clone, Default)]
 struct Names(Arc<Mutex<Vec<String>>>);
 
-#[async_trait]
 impl Sink<author::Entity> for Names {
     async fn write(&self, changes: Changes<author::Entity>) -> Result<(), HandlerError> {
         self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|author| author.name));
@@ -67,7 +64,6 @@ impl Sink<author::Entity> for Names {
 #[derive(Clone, Default)]
 struct Places(Arc<Mutex<Vec<i32>>>);
 
-#[async_trait]
 impl Sink<place::Entity> for Places {
     async fn write(&self, changes: Changes<place::Entity>) -> Result<(), HandlerError> {
         self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|place| place.id));

@@ -69,7 +69,6 @@ fn amounts(amounts: &[&str]) -> Vec<Value> {
 async fn indexed(world: &World) -> (usize, usize) {
     use std::sync::{Arc, Mutex};
     struct Counted(Arc<Mutex<(usize, usize)>>);
-    #[async_trait::async_trait]
     impl redstream_seaorm::Sink<price::Entity> for Counted {
         async fn write(
             &self,

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use async_trait::async_trait;
 use redstream_seaorm::{Changes, Failures, HandlerError, Key, MessageId, Sink};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -77,7 +76,6 @@ impl<E> Carrier<E> {
     }
 }
 
-#[async_trait]
 impl<E: Item> Sink<E> for Carrier<E> {
     async fn write(&self, changes: Changes<E>) -> Result<(), HandlerError> {
         let write = Write {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Script};
 use redstream_seaorm::{BoxError, Changes, HandlerError, Sink};
@@ -29,7 +28,6 @@ const PUT: &str = "
 #[derive(Clone)]
 pub(crate) struct Cache(MultiplexedConnection);
 
-#[async_trait]
 impl Sink<item::Entity> for Cache {
     async fn write(&self, changes: Changes<item::Entity>) -> Result<(), HandlerError> {
         let script = Script::new(PUT);

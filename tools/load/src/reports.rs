@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use async_trait::async_trait;
 use redstream_seaorm::{BoxError, Changes, HandlerError, Sink};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
@@ -32,7 +31,6 @@ impl ActiveModelBehavior for ActiveModel {}
 #[derive(Clone, Debug)]
 pub(crate) struct Reports(pub(crate) DatabaseConnection);
 
-#[async_trait]
 impl Sink<item::Entity> for Reports {
     async fn write(&self, changes: Changes<item::Entity>) -> Result<(), HandlerError> {
         let version = i64::try_from(changes.version).map_err(BoxError::from)?;

@@ -15,7 +15,6 @@ use std::time::Duration;
 /// Counts what it is given.
 struct Counting(Arc<AtomicU64>);
 
-#[async_trait::async_trait]
 impl Sink<streamed::Entity> for Counting {
     async fn write(&self, changes: Changes<streamed::Entity>) -> Result<(), HandlerError> {
         self.0.fetch_add(changes.len() as u64, Relaxed);
