@@ -107,7 +107,7 @@ async fn dropping_the_handle_stops_the_workers_without_grace() {
 
 #[tokio::test]
 async fn a_handle_names_the_workers_that_it_cut_off() {
-    struct Deaf;
+    struct Deaf(Arc<Notify>);
     #[async_trait]
     impl Worker for Deaf {
         fn name(&self) -> String {
@@ -115,10 +115,13 @@ async fn a_handle_names_the_workers_that_it_cut_off() {
         }
 
         async fn run(&self, _: CancellationToken) -> Result<()> {
+            self.0.notify_one();
             std::future::pending().await
         }
     }
-    let workers = Supervisor::new().with(Deaf).grace(Duration::from_millis(50)).start().unwrap();
+    let started = Arc::new(Notify::new());
+    let workers = Supervisor::new().with(Deaf(started.clone())).grace(Duration::from_millis(50)).start().unwrap();
+    started.notified().await;
     let error = workers.shutdown().await.unwrap_err();
     assert!(matches!(&error, Error::GraceExceeded { workers, .. } if workers == &["deaf"]), "{error}");
 }
