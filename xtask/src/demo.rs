@@ -4,10 +4,11 @@ use crate::{
     cargo::{cargo, exit_code},
     interrupt,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use redstream_cargo::build_program;
 use redstream_servers::{Redis, RedisEdition, RedisOptions};
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
     thread,
     time::{Duration, Instant},
@@ -33,53 +34,87 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The feature of the demo that holds the driver of the database, if that is not SQLite.
+    fn driver(&self) -> Option<&'static str> {
+        let (scheme, _) = self.database_url.as_deref()?.split_once(':')?;
+        match scheme {
+            "postgres" | "postgresql" => Some("postgres"),
+            "mysql" | "mariadb" => Some("mariadb"),
+            _ => None,
+        }
+    }
+
+    /// A private Redis, unless one is named.
+    fn private_redis(&self) -> Result<Option<Redis>> {
+        if self.redis_url.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(RedisOptions::new().edition(RedisEdition::newest()?).start()?))
+    }
+
+    /// Adds the demo's arguments to its command.
+    fn complete<'c>(&self, demo: &'c mut Command, redis: Option<&Redis>) -> &'c mut Command {
+        for (name, value) in [
+            ("--limit", self.limit.map(|limit| limit.to_string())),
+            ("--redis-url", self.redis_url.clone().or_else(|| redis.map(Redis::url))),
+            ("--database-url", self.database_url.clone()),
+        ] {
+            if let Some(value) = value {
+                demo.args([name, &value]);
+            }
+        }
+        demo.args(&self.arguments)
+    }
+
     /// The demo on few cities and with every default: enough to see that it works.
     pub(crate) fn short() -> Self {
         Self { limit: Some(2000), redis_url: None, database_url: None, arguments: Vec::new() }
     }
 }
 
-/// Builds the demo in release, runs it, and passes its exit code on.
+/// Builds the demo with the driver that it needs, runs it, and passes its exit code on. A Redis is looked for, or installed,
+/// while it builds.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let mut demo = cargo(&["run", "--release", "--package", "redstream-examples", "--bin", "demo", "--"]);
-    with_redis(&mut demo, options, |demo| {
-        let status = demo.status().context("could not run cargo")?;
-        interrupt::check()?;
-        Ok(exit_code(status))
-    })
+    let driver = options.driver();
+    eprintln!("building the demo for {}; Redis is started meanwhile", driver.unwrap_or("sqlite"));
+    let (program, redis) = thread::scope(|scope| {
+        let redis = scope.spawn(|| options.private_redis());
+        let program = build(driver);
+        (program, redis.join())
+    });
+    let redis = redis.map_err(|_| anyhow!("the thread that started Redis panicked"))??;
+    interrupt::check()?;
+    let mut demo = Command::new(program?);
+    let status = options.complete(&mut demo, redis.as_ref()).status().context("could not run the demo")?;
+    interrupt::check()?;
+    Ok(exit_code(status))
+}
+
+fn build(driver: Option<&str>) -> Result<PathBuf> {
+    let mut build = cargo(&["build", "--locked", "--profile", "demo", "--package", "redstream-demo"]);
+    if let Some(driver) = driver {
+        build.args(["--features", driver]);
+    }
+    build_program(&mut build, "demo")
 }
 
 /// Runs the demo that was built as `program`, and tells whether it succeeded in reasonable time.
 pub(crate) fn succeeds(program: &Path, options: &Options) -> Result<bool> {
-    with_redis(&mut Command::new(program), options, |demo| {
-        let mut child = demo.spawn().with_context(|| format!("could not run {}", program.display()))?;
-        let deadline = Instant::now() + BOUND;
-        while Instant::now() < deadline {
-            if let Some(status) = child.try_wait().context("could not wait for the demo")? {
-                return Ok(status.success());
-            }
-            thread::sleep(Duration::from_millis(50));
+    let redis = options.private_redis()?;
+    let mut demo = Command::new(program);
+    let mut child = options
+        .complete(&mut demo, redis.as_ref())
+        .spawn()
+        .with_context(|| format!("could not run {}", program.display()))?;
+    let deadline = Instant::now() + BOUND;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().context("could not wait for the demo")? {
+            return Ok(status.success());
         }
-        eprintln!("the demo was not done within {} s", BOUND.as_secs());
-        child.kill().context("could not kill the demo")?;
-        child.wait().context("could not wait for the demo")?;
-        Ok(false)
-    })
-}
-
-/// Adds the demo's arguments to its command, and lets it run while its Redis does.
-fn with_redis<T>(demo: &mut Command, options: &Options, run: impl FnOnce(&mut Command) -> Result<T>) -> Result<T> {
-    let newest = || RedisOptions::new().edition(RedisEdition::newest()?).start();
-    let private = options.redis_url.is_none().then(newest).transpose()?;
-    let url = options.redis_url.clone().or_else(|| private.as_ref().map(Redis::url));
-    for (name, value) in [
-        ("--limit", options.limit.map(|limit| limit.to_string())),
-        ("--redis-url", url),
-        ("--database-url", options.database_url.clone()),
-    ] {
-        if let Some(value) = value {
-            demo.args([name, &value]);
-        }
+        thread::sleep(Duration::from_millis(50));
     }
-    run(demo.args(&options.arguments))
+    eprintln!("the demo was not done within {} s", BOUND.as_secs());
+    child.kill().context("could not kill the demo")?;
+    child.wait().context("could not wait for the demo")?;
+    Ok(false)
 }

