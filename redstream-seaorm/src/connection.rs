@@ -77,7 +77,7 @@ impl<C> StreamedConnection<C> {
     /// nor the commits:
     ///
     /// - a save waits for Redis to acknowledge its delay message, whatever [`Insurance`](crate::Insurance) is chosen; that of a
-    ///   record which the scope has written before counts for [`resend_after`](Self::resend_after);
+    ///   record which the scope has written before counts for [`resend_after`](StreamedConnectionBuilder::resend_after);
     /// - main messages go out when `future` ends, also those of writes that were rolled back, which makes consumers read
     ///   unchanged rows; so begin and commit transactions inside;
     /// - an insert whose key the database generates is refused outside a transaction;

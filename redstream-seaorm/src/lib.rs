@@ -125,7 +125,7 @@ pub use redstream_core::{
     Delayer, Handler, HandlerError, Health, InvalidMessageId, InvalidName, Lock, LockGuard, Loss, LossKind, Message,
     MessageId, Moved, Neglected, NewMessage, OffsetStore, OnPoison, Payload, PayloadError, PayloadObject, Producer,
     Progress, Redstream, Risk, ShardMap, Sharded, Shards, Start, Stream, StreamName, Supervisor, SupervisorHandle,
-    SyncToken, Trimmed, Trimmer, Worker, WorkerHealth, WorkerState, WorkerStatus, stop_signal,
+    SyncToken, Trimmed, Trimmer, Worker, WorkerHealth, WorkerState, WorkerStatus, async_trait, stop_signal,
 };
 pub use redstream_seaorm_macros::Streamed;
 pub use unit_of_work::insurance::Insurance;

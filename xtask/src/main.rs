@@ -26,6 +26,8 @@ enum Task {
     Demo(demo::Options),
     /// Check that each feature of the published crates compiles by itself
     Features,
+    /// Compare the public items of the published crates with docs/public-api.txt
+    PublicApi(tool::Options),
     /// Run SeaORM's own tests through Redstream's connection
     SeaormSuite(tool::Options),
     /// Write for half an hour as fast as all workers can follow, under restarts, and print the figures
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Features => features::run(),
+        Task::PublicApi(options) => tool::run("redstream-public-api", "dev", &options),
         Task::SeaormSuite(options) => tool::run("redstream-seaorm-suite", "dev", &options),
         Task::Load(options) => tool::run("redstream-load", "release", &options),
         Task::Model(options) => tool::run("redstream-model", "dev", &options),
