@@ -129,8 +129,11 @@ where
 /// The rows of these keys, in no order; rows that are deleted or do not meet the selection are left out.
 ///
 /// `rows` is an entity, or a selection of it such as `author::Entity::find().filter(author::Column::Hidden.eq(false))`,
-/// as in SeaORM's `load_many`. One query, or one for every 5000 keys (400 if a key has several columns).\n\n#
-/// Errors\n\nIf a query fails.
+/// as in SeaORM's `load_many`. One query, or one for every 5000 keys (400 if a key has several columns).
+///
+/// # Errors
+///
+/// If a query fails.
 pub async fn find_by_keys<E, C>(rows: impl EntityOrSelect<E>, keys: &[Key<E>], db: &C) -> Result<Vec<E::Model>, DbErr>
 where
     E: EntityTrait,
