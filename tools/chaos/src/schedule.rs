@@ -137,7 +137,7 @@ const RELAY_POINTS: [&str; 5] =
     ["relay: selected", "main: sending", "main: acknowledged", "relay: added", "relay: deleted"];
 
 /// The longest that a writer is stopped: with the age at which its delay messages are sent again, and the longest wait
-/// for their acknowledgement, it stays below the delay. Beyond that nothing is promised.
+/// for their acknowledgement, it stays below the delay. Beyond that there is no guarantee.
 const WRITER_STOP_MS: u64 = 600;
 
 impl Schedule {

@@ -7,7 +7,7 @@ use crate::kind::Kind;
 /// The statements that create them, each to be run separately.
 ///
 /// `items` is the streamed table. `audit` takes every value, by triggers. `side` is a table for statements that commit.
-/// `tags` holds the one tag that no further row may have; on SQLite such a row rolls the transaction back.
+/// `tags` contains one tag, which is unique; on SQLite a second row with it rolls the transaction back.
 pub(crate) fn statements(kind: Kind, keys: Keys) -> Vec<String> {
     let id = column(kind, keys);
     let mut statements = vec![
