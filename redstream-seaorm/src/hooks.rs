@@ -310,7 +310,7 @@ fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMess
     }
 }
 
-/// Whether SeaORM's own connection is a transaction, as far as its type's name tells.
+/// Whether SeaORM's own connection is a transaction, according to its type's name.
 fn is_transaction<C>() -> bool {
     std::any::type_name::<C>().ends_with("::DatabaseTransaction")
 }

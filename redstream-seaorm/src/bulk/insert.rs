@@ -57,10 +57,10 @@ impl<E: Streamed> Bulk<E> {
     }
 
     /// Inserts these rows, or updates those that are there, as `on_conflict` says. Returns how many rows were written,
-    /// as far as the database tells: without RETURNING every model counts.
+    /// as far as the database reports: without RETURNING every model counts.
     ///
     /// Otherwise like [`insert_many`](Self::insert_many). A conflict in a unique index other than the primary key
-    /// updates a row with another key than the model's: RETURNING tells which, and that row is announced. Without
+    /// updates a row with another key than the model's: RETURNING returns its key, and that row is announced. Without
     /// RETURNING (`MySQL`, and `MariaDB` without SeaORM's feature for it), an upsert that updates is refused unless its
     /// target is the primary key and every key is set; there, a conflict in another index fails the batch. On a
     /// conflict no column of the primary key may be set.

@@ -174,7 +174,7 @@ where
 }
 
 /// The keys of the rows that these models meet in the conflict's target: a trigger of PostgreSQL may give them new
-/// ones, and RETURNING only tells the new ones.
+/// ones, and RETURNING only returns the new ones.
 async fn met_keys<E, T>(
     transaction: &T,
     models: &[E::ActiveModel],

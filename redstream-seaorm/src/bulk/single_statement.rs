@@ -117,7 +117,7 @@ impl<E: Streamed> Bulk<E> {
             return Err(BulkError::RenamedKeys { table: table::<E>() }.into());
         }
         let (transaction, scope) = begin::<E, D>(db).await?;
-        // A trigger of PostgreSQL may give the rows new keys, and RETURNING only tells the new ones.
+        // A trigger of PostgreSQL may give the rows new keys, and RETURNING only returns the new ones.
         let may_rename = db.get_database_backend() == DbBackend::Postgres && !E::has_exact_key();
         let reads_first = update.renames || (update.is_announced && (may_rename || parents::are_known::<E>()));
         let outcome = if reads_first {

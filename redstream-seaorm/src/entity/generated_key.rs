@@ -36,7 +36,7 @@ impl ReadKeys {
 
 /// The answer to a statement.
 pub(crate) trait Answer {
-    /// The messages of the rows whose keys it tells, generated ones included.
+    /// The messages of the rows whose keys it contains, generated ones included.
     fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr>;
 
     /// The messages of the rows that it contains.

@@ -99,7 +99,7 @@ on_each_database! {
 
     async fn a_relay_that_runs_brings_what_others_and_what_this_process_commits(db: TestDb) {
         let world = insured_by(Insurance::Outbox, &db).await;
-        // So long that only the wake-up can bring the second.
+        // So long that only the wake-up can deliver the second.
         let relay = world.db.relay().interval(Duration::from_secs(60));
         let elsewhere = StreamedConnection::new(world.plain.clone(), world.redstream.producer());
         with_key(1, "Rome").insert(&elsewhere.to_builder().insurance(Insurance::Outbox).build()).await.unwrap();
@@ -132,7 +132,7 @@ on_each_database! {
 
     async fn a_connection_with_other_settings_wakes_the_relay_of_the_first(db: TestDb) {
         let world = insured_by(Insurance::Outbox, &db).await;
-        // So long that only the wake-up can bring the change.
+        // So long that only the wake-up can deliver the change.
         let relay = world.db.relay().interval(Duration::from_secs(60));
         let workers = Supervisor::new().with(relay).start().unwrap();
         let idle = async || workers.health().workers()[0].state == WorkerState::Idle;
