@@ -70,7 +70,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
         .with(cities.trimmer());
     let workers = tokio::spawn(workers.run_until(stop.clone().cancelled_owned()));
 
-    // The keys are known: the classic wrapper sends them before and after whatever writes the rows.
+    // The keys are known: the classic wrapper announces them around the code that writes the rows.
     let new: Vec<Model> = (1..=1000).map(|id| Model { id, country: "CS".to_owned() }).collect();
     let producer = redstream.producer();
     producer
@@ -82,7 +82,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
         .await?;
     wait_for(&cache, "CS", 1000).await?;
 
-    // The records are at hand: the same wrapper, around one `update_many`.
+    // The records are loaded: the same wrapper, around one `update_many`.
     let found = Entity::find().filter(Column::Id.lte(400)).all(&db).await?;
     producer
         .bulk(&db, &found, async |txn| {
@@ -109,7 +109,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the cache has so many cities of a country, for ten seconds at most.
+/// Waits until the cache has this many cities of a country, for ten seconds at most.
 async fn wait_for(cache: &Cache, country: &str, cities: usize) -> anyhow::Result<()> {
     for _ in 0..1000 {
         if cache.count(country) == cities {

@@ -1,5 +1,5 @@
-//! Cascade: documents that hold something of another entity. A book's document names its author, and an author's lists the
-//! titles; each is written anew when the other changes.
+//! Cascade: documents that contain data of another entity. A book's document names its author, and an author's document
+//! lists the titles; each is written again when the other changes.
 //!
 //! Needs a Redis: the first argument, or `REDIS_URL`, or the one on this machine.
 //!
@@ -74,7 +74,8 @@ mod book {
         }
     }
 
-    /// A book that changes, moves or goes changes its authors' documents: the hooks touch the old author and the new one.
+    /// A book that is changed, moved or deleted changes its authors' documents: the hooks touch the old author and the
+    /// new one.
     #[async_trait::async_trait]
     impl ActiveModelBehavior for ActiveModel {
         async fn before_save<C: ConnectionTrait>(self, db: &C, insert: bool) -> Result<Self, DbErr> {
@@ -140,7 +141,7 @@ impl Sink<book::Entity, Document> for Documents {
 
 type Loaded<E> = Result<Vec<(Key<E>, Document)>, HandlerError>;
 
-/// Authors with their books: two queries, however many they are.
+/// Authors with their books: two queries, whatever their number.
 async fn authors_with_titles(db: DatabaseConnection, keys: Vec<Key<author::Entity>>) -> Loaded<author::Entity> {
     let authors = find_by_keys(author::Entity, &keys, &db).await?;
     let books = authors.load_many(book::Entity, &db).await?;
@@ -179,7 +180,8 @@ async fn run(url: &str) -> anyhow::Result<()> {
 
     let (documents, stop) = (Documents::default(), CancellationToken::new());
     let (authors, books) = (redstream.of::<author::Entity>()?, redstream.of::<book::Entity>()?);
-    // A changed author is read by two consumers: one writes the author's document, one has the books' written anew.
+    // A changed author is read by two consumers: one writes the author's document, the other has the books' documents
+    // written again.
     let cascade = Cascade::<author::Entity, book::Entity, _>::new(sqlite.clone(), redstream.producer());
     let author_documents = Indexer::with_loader(sqlite.clone(), authors_with_titles, documents.clone());
     let book_documents = Indexer::with_loader(sqlite, books_with_author, documents.clone());
@@ -244,7 +246,7 @@ async fn run(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until there are just these documents, for ten seconds at most.
+/// Waits until there are exactly these documents, for ten seconds at most.
 async fn shows(documents: &Documents, texts: &[&str]) -> anyhow::Result<()> {
     for _ in 0..1000 {
         if documents.texts() == texts {

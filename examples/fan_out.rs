@@ -1,4 +1,4 @@
-//! Fan-out: two consumers of one stream, each with its own pace, carry the cities to two stores.
+//! Fan-out: two consumers of one stream, each at its own pace, write the cities to two stores.
 //!
 //! Needs a Redis: the first argument, or `REDIS_URL`, or the one on this machine.
 //!
@@ -35,8 +35,8 @@ enum Relation {}
 /// The first store: a cache in memory, name by id. It starts empty with the process, so no late writer
 /// of another process can touch it, and it needs no versions.
 ///
-/// Its consumer's offset is in Redis and survives a restart, so beside a database that lasts it is filled by a reindex at each start,
-/// and each process has a consumer of its own name: see "Reindex" in `docs/workers.md`.
+/// Its consumer's offset is in Redis and survives a restart, so with a persistent database it must be filled by a
+/// reindex at each start, and each process needs a consumer of its own name: see "Reindex" in `docs/workers.md`.
 #[derive(Clone, Default)]
 struct Cache(Arc<Mutex<BTreeMap<i64, String>>>);
 
@@ -145,7 +145,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until both stores have just these cities, for ten seconds at most.
+/// Waits until both stores have exactly these cities, for ten seconds at most.
 async fn both_have(cache: &Cache, reports: &Reports, cities: &[(i64, &str)]) -> anyhow::Result<()> {
     let expected: BTreeMap<i64, String> = cities.iter().map(|(id, name)| (*id, (*name).to_owned())).collect();
     for _ in 0..1000 {

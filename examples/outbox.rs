@@ -1,9 +1,9 @@
-//! The outbox: while Redis is away the application goes on writing, and afterwards every change arrives.
+//! The outbox: while Redis is unavailable the application continues to write, and afterwards every change arrives.
 //!
 //! With `Insurance::RedisElseOutbox` a commit sends its delay messages to Redis. While Redis does not answer, it
 //! writes rows of `redstream_outbox` in the same transaction instead, and the relay moves them to Redis later.
 //!
-//! Needs nothing: it starts a Redis of its own, to kill it and start it again.
+//! Needs no server: it starts a Redis of its own, to kill it and start it again.
 //!
 //! ```sh
 //! cargo run -p redstream-examples --example outbox
@@ -53,7 +53,7 @@ impl Cache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Waits until it has just these names, for thirty seconds at most.
+    /// Waits until it has exactly these names, for thirty seconds at most.
     async fn has(&self, names: &[&str]) -> anyhow::Result<()> {
         for _ in 0..3000 {
             if self.names() == names {
@@ -72,7 +72,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn story() -> anyhow::Result<()> {
-    // It keeps what it has acknowledged, as yours should: see the README on how safe Redis is.
+    // It persists what it has acknowledged, as yours should: see the README on how safe Redis is.
     let mut redis = tokio::task::spawn_blocking(|| RedisOptions::new().append_only(true).start()).await??;
     let redstream = Redstream::connect(ConnectOptions::new(redis.url()).namespace("redstream-outbox")).await?;
     let folder = tempfile::tempdir()?;

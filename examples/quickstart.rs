@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
 async fn story(redis: &str) -> anyhow::Result<()> {
     let redstream = Redstream::connect(ConnectOptions::new(redis).namespace("redstream-quickstart")).await?;
 
-    // Your database, and the same through Redstream.
+    // Your database, and the same database through Redstream.
     let folder = tempfile::tempdir()?;
     let sqlite = Database::connect(format!("sqlite://{}?mode=rwc", folder.path().join("cities.db").display())).await?;
     sqlite.execute(&Schema::new(sqlite.get_database_backend()).create_table_from_entity(Entity)).await?;
@@ -49,7 +49,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
     txn.commit().await?;
     println!("saved: {} with id {}", city.name, city.id);
 
-    // The workers: here beside the writer, in production in a process of their own, on several hosts.
+    // The workers: here in the writer's process, in production in a process of their own, on several hosts.
     let (handled, mut keys) = mpsc::unbounded_channel();
     let handler = move |batch: Batch| {
         let handled = handled.clone();

@@ -146,7 +146,7 @@ async fn story(redis: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until a search finds just these names, for ten seconds at most.
+/// Waits until a search finds exactly these names, for ten seconds at most.
 async fn finds(index: &Cities, words: &str, names: &[&str]) -> anyhow::Result<()> {
     for _ in 0..1000 {
         if index.search(words)? == names {

@@ -1,7 +1,7 @@
 //! Sharding: one entity's changes in four streams, which two hosts share evenly; the changes of one key stay in order.
 //!
-//! The number of shards is said once, at the model, and `redstream.of::<Entity>()` gives workers that agree with it.
-//! Both hosts run the same workers. Here they are two supervisors in one process, with a connection each.
+//! The number of shards is declared once, at the model, and `redstream.of::<Entity>()` gives workers that agree with
+//! it. Both hosts run the same workers. Here they are two supervisors in one process, with a connection each.
 //!
 //! Needs a Redis: the first argument, or `REDIS_URL`, or the one on this machine.
 //!
@@ -37,7 +37,7 @@ enum Relation {}
 
 const CITIES: i64 = 40;
 
-/// Every revision of each city that was seen, in the order of seeing, and who saw it.
+/// Every revision of each city that was seen, in order, and by which host.
 type Seen = BTreeMap<i64, Vec<(i64, &'static str)>>;
 
 /// What arrived, at either host.
@@ -92,7 +92,8 @@ async fn story(redis_url: &str) -> anyhow::Result<()> {
     let db = StreamedConnection::new(sqlite, redstream.producer());
     insert(&db).await?;
 
-    // The hosts agree within a few rounds of 2.5 seconds. Meanwhile all goes on: every city changes again and again.
+    // The hosts are balanced within a few rounds of 2.5 seconds. Work continues meanwhile: every city changes
+    // repeatedly.
     let mut even = false;
     for revision in 1..=100 {
         update(&db, revision).await?;

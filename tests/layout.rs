@@ -1,9 +1,10 @@
-//! The modules of each crate stand in layers, and import from layers below only: see the tables. Without that order a reader cannot tell
-//! where a path begins.
+//! The modules of each crate form layers, and import from layers below only: see the tables. Without that order a
+//! reader cannot tell where a path begins.
 //!
-//! A module is a file or folder directly below `src`. An import is a `use`, or a path within code, that begins with `crate::`, or with as
-//! many `super::` as lead to the crate's root. A name that the root re-exports counts as one of the module that it is re-exported from.
-//! Code for tests alone (`#[cfg(test)]`) and the root, `lib.rs`, are not looked at.
+//! A module is a file or folder directly below `src`. An import is a `use`, or a path within code, that begins with
+//! `crate::`, or with as many `super::` as lead to the crate's root. A name that the root re-exports counts as one of
+//! the module that it is re-exported from. Code for tests alone (`#[cfg(test)]`) and the root, `lib.rs`, are not
+//! checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -48,12 +49,13 @@ struct Import {
     place: String,
 }
 
-/// What the sources of one crate say.
+/// The imports of one crate.
 #[derive(Debug, Default)]
 struct Sources {
     src: PathBuf,
     modules: BTreeSet<String>,
-    /// Names of the root, each with the module that it comes from; `None`: from another crate, or defined at the root itself.
+    /// Names of the root, each with the module that it comes from; `None`: from another crate, or defined at the root
+    /// itself.
     reexports: BTreeMap<String, Option<String>>,
     /// Each path from the root, with the module that it is in, and its place.
     paths: Vec<(String, Vec<String>, String)>,
@@ -124,7 +126,7 @@ impl Sources {
         }
     }
 
-    /// The path that begins at `at`; returns where it goes on behind what leads to the root.
+    /// The path that begins at `at`; returns the position after the part that leads to the root.
     fn path(&mut self, file: &str, module: &[String], code: &[TokenTree], mut at: usize) -> usize {
         let line = code[at].span().start().line;
         let mut above = module.len();
@@ -176,7 +178,7 @@ impl Sources {
         (imports, unknown)
     }
 
-    /// Everything that is not as the table says.
+    /// All imports that violate the table.
     fn faults(&self, layers: Layers) -> Vec<String> {
         let layer = |module: &str| layers.iter().position(|layer| layer.contains(&module));
         let (imports, unknown) = self.imports();
@@ -190,7 +192,7 @@ impl Sources {
                 faults.push(format!("{place}: {to} is above {from}"));
             }
         }
-        // Every import from above closes a circle as well; the others are within a layer.
+        // Every import from above also closes a cycle; the others are within a layer.
         if faults.is_empty() {
             faults.extend(circles(&imports));
         }
@@ -198,7 +200,7 @@ impl Sources {
     }
 }
 
-/// For each two modules that import each other, directly or through others, the first import of the way there.
+/// For each two modules that import each other, directly or through others, the first import of the path between them.
 fn circles(imports: &[Import]) -> Vec<String> {
     let mut below: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for Import { from, to, .. } in imports {
@@ -241,7 +243,7 @@ fn is_colon(token: Option<&TokenTree>) -> bool {
     matches!(token, Some(TokenTree::Punct(sign)) if sign.as_char() == ':')
 }
 
-/// Where the code goes on behind an item for tests alone, if one begins here.
+/// The position after an item for tests only, if one begins here.
 fn after_test(code: &[TokenTree], at: usize) -> Option<usize> {
     let [TokenTree::Punct(sign), TokenTree::Group(attribute), ..] = &code[at..] else { return None };
     let is_test = sign.as_char() == '#' && attribute.stream().to_string().replace(' ', "") == "cfg(test)";
@@ -253,7 +255,7 @@ fn after_test(code: &[TokenTree], at: usize) -> Option<usize> {
     is_test.then(|| code[at..].iter().position(ends).map_or(code.len(), |length| at + length + 1))
 }
 
-/// The modules in files of their own, and those with a body, that stand directly in this code.
+/// The modules in files of their own, and those with a body, directly in this code.
 fn declared(code: &[TokenTree]) -> (Vec<String>, Vec<String>) {
     let (mut files, mut inline) = (Vec::new(), Vec::new());
     let mut at = 0;
@@ -276,7 +278,7 @@ fn declared(code: &[TokenTree]) -> (Vec<String>, Vec<String>) {
     (files, inline)
 }
 
-/// The paths of all `use` that stand directly in this code, each with the name that it gets.
+/// The paths of all `use` directly in this code, each with the name that it gets.
 fn uses(code: &[TokenTree]) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for (at, _) in code.iter().enumerate().filter(|(_, token)| token.to_string() == "use") {

@@ -1,4 +1,4 @@
-//! The pages name tests as proofs: each of them must be there.
+//! The pages name tests as proofs: each of these must exist.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ fn named_in(page: &str) -> Vec<String> {
     page.split('`').filter(is_test).map(str::to_owned).collect()
 }
 
-/// The sources that a module's tests may be in: its file, and those below its folder.
+/// The sources that a module's tests may be in: its file, and those in its folder.
 fn sources(tests: &Path, package: &str, module: &str) -> Vec<PathBuf> {
     let folder = tests.join(package).join(module);
     let below = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());

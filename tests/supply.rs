@@ -1,4 +1,4 @@
-//! What we depend on: from the registry only, and under licences that `deny.toml` allows.
+//! Our dependencies: from the registry only, and under licences that `deny.toml` allows.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Everything that is not ours.
+/// All packages that are not ours.
 fn dependencies() -> Vec<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["metadata", "--format-version=1", "--locked"];

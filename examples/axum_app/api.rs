@@ -1,4 +1,5 @@
-//! The routes and their handlers. As they were, but for the first line and the kinds of errors; the search and the health are new.
+//! The routes and their handlers. Unchanged except for the first line and the kinds of errors; the search and the
+//! health are new.
 
 use redstream_seaorm::drop_in as sea_orm;
 
@@ -76,7 +77,7 @@ impl IntoResponse for AppError {
     fn into_response(self) -> Response {
         let code = match (&self.0, ErrorKind::of(&self.0)) {
             (DbErr::RecordNotFound(_), _) => StatusCode::NOT_FOUND,
-            // Redis is away, so that the change was not made; or the transaction can be done again.
+            // Redis is unavailable, so the change was not made; or the transaction can be retried.
             (_, Some(ErrorKind::Unavailable | ErrorKind::Retry)) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -1,4 +1,4 @@
-//! As it was, but for the first line and `Streamed`.
+//! Unchanged except for the first line and `Streamed`.
 
 use redstream_seaorm::drop_in as sea_orm;
 

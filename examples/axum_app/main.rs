@@ -1,10 +1,10 @@
 //! An axum application: SeaORM's own axum example, converted, with its workers in the same process.
 //!
-//! One line at the head of a file, `use redstream_seaorm::drop_in as sea_orm;`, makes the connection of its functions
-//! ours; they stay as they were. So do the migrations, which run on the connection inside. The server and the workers
-//! share their state: the search index that the one fills and the other searches, and the health. They stop together:
-//! first requests end, then batches. The index is in memory: `search.rs` says what an application with a lasting database does at
-//! its start.
+//! One line at the head of a file, `use redstream_seaorm::drop_in as sea_orm;`, makes its functions use our connection;
+//! they are otherwise unchanged. So are the migrations, which run on the inner connection. The server and the workers
+//! share their state: the search index, which the workers fill and the server searches, and the health. They stop
+//! together: first requests end, then batches. The index is in memory: `search.rs` says what an application with a
+//! persistent database does at its start.
 //!
 //! Needs a Redis: the first argument, or `REDIS_URL`, or the one on this machine.
 //!
@@ -55,7 +55,7 @@ async fn start(
     let folder = tempfile::tempdir()?;
     let sqlite = Database::connect(format!("sqlite://{}?mode=rwc", folder.path().join("posts.db").display())).await?;
     let db = DatabaseConnection::new(sqlite, redstream.producer());
-    // Migrations take SeaORM's own connection: nobody is told of what they write.
+    // Migrations take SeaORM's own connection: their writes are not announced.
     Migrator::up(db.inner(), None).await?;
 
     let (index, stopped) = (search::Index::default(), CancellationToken::new());

@@ -1,4 +1,4 @@
-//! As it was: migrations keep to SeaORM's own connection.
+//! Unchanged: migrations use SeaORM's own connection.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{pk_auto, string};

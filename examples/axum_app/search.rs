@@ -1,7 +1,8 @@
 //! The secondary datastore: the titles in memory, which the server searches.
 //!
-//! It is empty after a restart, while the consumer's offset is in Redis and survives. Here the database is new at each start, too. If
-//! yours stays, reindex at each start, and give each process a consumer of its own name: see "Reindex" in `docs/workers.md`.
+//! It is empty after a restart, while the consumer's offset is in Redis and survives. In this example the database is
+//! new at each start, too. With a persistent database, reindex at each start, and give each process a consumer of its
+//! own name: see "Reindex" in `docs/workers.md`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! As it was, but for the first line: `DbConn` is now the streamed connection.
+//! Unchanged except for the first line: `DbConn` is now the streamed connection.
 
 use redstream_seaorm::drop_in as sea_orm;
 

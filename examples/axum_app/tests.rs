@@ -42,7 +42,7 @@ async fn each_change_over_http_arrives_in_the_index_and_all_stop_together() -> a
     tokio::time::timeout(Duration::from_secs(30), app).await??
 }
 
-/// Waits until a search finds just these titles, for ten seconds at most.
+/// Waits until a search finds exactly these titles, for ten seconds at most.
 async fn finds(client: &Client, at: &str, word: &str, titles: &[&str]) -> anyhow::Result<()> {
     let mut found = Vec::new();
     for _ in 0..1000 {

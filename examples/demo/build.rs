@@ -19,7 +19,7 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-/// The folder of the very version that this workspace is locked to.
+/// The folder of the version that this workspace is locked to.
 fn package_dir() -> Result<PathBuf, String> {
     let output = Command::new(env("CARGO")?)
         .args(["metadata", "--format-version", "1", "--features", "cities", "--filter-platform", &env("TARGET")?])

@@ -1,5 +1,5 @@
-//! The processes that the demo starts: this same program, given a job. `redstream_processes` carries the job to a child and its
-//! reports back, and ends a child that is left behind.
+//! The processes that the demo starts: this same program with a job. `redstream_processes` passes the job to a child
+//! and its reports back, and ends a child that was left running.
 
 mod crew;
 mod halting;
@@ -14,31 +14,31 @@ pub(crate) use crew::Crew;
 
 use crate::site::Site;
 
-/// What a child is.
+/// The job of a child.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Job {
-    /// Carries the cities to the index, or stands by.
+    /// Writes the cities to the index, or stands by.
     Worker(Site),
     /// Saves the city of this id, and stops between COMMIT and main message.
     Writer(Site, usize),
 }
 
-/// What a child says of itself.
+/// A report of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// The worker is at work, or stands by.
     Ready,
-    /// The handler got a batch of so many messages.
+    /// The handler got a batch of this many messages.
     Handling(usize),
     /// The handler is done with it.
     Handled,
-    /// The writer's transaction is committed, and nothing after it was done.
+    /// The writer's transaction is committed, and no main message was sent.
     Committed,
-    /// The process is no more.
+    /// The process has ended.
     Gone,
 }
 
-/// A child's life.
+/// The main function of a child.
 pub(crate) async fn live() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))

@@ -7,15 +7,15 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Asks again and again until there is an answer. Errors where asking does, and where the bound passes,
-/// naming what was waited for.
+/// Asks repeatedly until there is an answer. Errors if asking does, and if the bound passes; the error names what was
+/// waited for.
 pub(crate) async fn eventually<T>(
     what: &str,
     bound: Duration,
     mut ask: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
     let deadline = Instant::now() + bound;
-    // An ask that never waits never times out, so the clock is looked at, too.
+    // An ask that never waits never times out, so the clock is checked, too.
     while Instant::now() < deadline
         && let Ok(answer) = timeout_at(deadline, ask()).await
     {

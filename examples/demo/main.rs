@@ -56,7 +56,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// An error and its causes, each said once: many repeat what their cause says.
+/// An error and its causes, each printed once: many errors include the text of their cause.
 fn in_words(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
         "" => cause,
@@ -94,7 +94,7 @@ async fn demo(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ctrl-C, a polite kill, or a terminal that is closed.
+/// Ctrl-C, SIGTERM, or a terminal that is closed.
 async fn told_to_stop() -> std::io::Result<&'static str> {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! The plot: what happens to the cities, step by step. Each step checks what it shows.
+//! The steps of the demo. Each step checks its result.
 
 mod bulk;
 mod comparison;
@@ -25,7 +25,7 @@ use crate::stage::Stage;
 /// The longest that the index may take to catch up: it takes seconds.
 const CATCH_UP: Duration = Duration::from_secs(120);
 
-/// What every step works with.
+/// The state that every step uses.
 struct Play<'a> {
     stage: &'a Stage,
     crew: &'a mut Crew,
@@ -34,7 +34,7 @@ struct Play<'a> {
     db: StreamedConnection,
 }
 
-/// Plays all steps and compares both stores. `limit`: how many cities there are.
+/// Runs all steps and compares both stores. `limit`: how many cities there are.
 pub(crate) async fn play(stage: &Stage, crew: &mut Crew, screen: &Screen, limit: usize) -> anyhow::Result<Comparison> {
     let start = Instant::now();
     stage.create_table().await?;
@@ -48,7 +48,7 @@ pub(crate) async fn play(stage: &Stage, crew: &mut Crew, screen: &Screen, limit:
         time(LOCK_TTL),
     ));
 
-    // Some stay back for later: one for the crash, the rest for the live inserts.
+    // Some cities are reserved: one for the crash, the rest for the live inserts.
     let mut later = cities.split_off(cities.len() - (cities.len() / 20).clamp(2, 500));
     let last = later.split_off(later.len() - 1).remove(0);
 
@@ -97,7 +97,7 @@ impl Play<'_> {
         Ok(start.elapsed())
     }
 
-    /// Waits until no delay message is left either, so that from here on nothing happens by itself.
+    /// Waits until no delay message is left either, so that from here on nothing changes by itself.
     async fn quiet(&mut self) -> anyhow::Result<()> {
         let bar = self.screen.spinner("the delay messages come");
         eventually("the delay messages come", CATCH_UP, async || {

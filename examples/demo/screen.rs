@@ -1,5 +1,5 @@
-//! What a person sees: one line of plain words for each thing that happened, on standard output, and
-//! progress bars while it happens, on standard error where that is a terminal.
+//! Output for users: one line for each event, on standard output, and progress bars meanwhile, on standard error if
+//! that is a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
 
-/// A terminal, or what stands in for one.
+/// A terminal, or a substitute for one.
 #[derive(Debug)]
 pub(crate) struct Screen {
     bars: MultiProgress,
@@ -21,16 +21,17 @@ impl Screen {
 
     /// One line.
     pub(crate) fn say(&self, line: impl Display) {
-        // A reader who has gone away (`| head`) is no reason to leave children and tables behind.
+        //  head`) is no reason to leave children and tables behind|If the reader has gone (`| head`), children and
+        //  tables must still be removed| head`) is no reason to leave children and tables behind.
         self.bars.suspend(|| _ = writeln!(std::io::stdout(), "{line}"));
     }
 
-    /// A line that belongs to a step of the plot.
+    /// A line that belongs to a step of the demo.
     pub(crate) fn tell(&self, step: &str, line: impl Display) {
         self.say(format_args!("{step:<15} {line}"));
     }
 
-    /// A bar that goes away by itself.
+    /// A bar that is removed by itself.
     pub(crate) fn bar(&self, what: impl Into<Cow<'static, str>>, length: usize) -> ProgressBar {
         self.show(what, "{msg:32} {bar:40} {human_pos}/{human_len}", Some(length as u64))
     }
@@ -40,9 +41,9 @@ impl Screen {
         self.show(what, "{spinner} {msg} {elapsed}", None)
     }
 
-    /// Takes all bars away.
+    /// Removes all bars.
     pub(crate) fn clear(&self) {
-        // Nothing to clear where standard error is no terminal.
+        // Nothing to clear if standard error is no terminal.
         _ = self.bars.clear();
     }
 
@@ -62,7 +63,7 @@ pub(crate) fn grouped(number: impl TryInto<u64>) -> String {
     indicatif::HumanCount(number).to_string()
 }
 
-/// A duration as a person says it: `6.1 s`, or `12 ms` where it is short.
+/// A duration in readable form: `6.1 s`, or `12 ms` if it is short.
 pub(crate) fn time(duration: Duration) -> String {
     if duration < Duration::from_millis(100) {
         return format!("{} ms", duration.as_millis());

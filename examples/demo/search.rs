@@ -1,12 +1,12 @@
 //! The secondary datastore: a tantivy index on disk.
 //!
-//! Every document carries the version of the batch that wrote it. A batch never replaces a document
-//! of a higher version, and a delete leaves a tombstone with its version behind, so that what a
-//! paused former owner still writes cannot undo what its successor wrote.
+//! Every document has the version of the batch that wrote it. A batch never replaces a document of a higher version,
+//! and a delete leaves a tombstone with its version, so that late writes of a paused former owner cannot undo those of
+//! its successor.
 //!
-//! tantivy lets one writer at a time into an index, by a `flock` that the kernel gives back when the
-//! process dies. So a writer lives for one batch: the standby opens its own as soon as it is the
-//! active one, be its predecessor done or dead.
+//! tantivy allows one writer of an index at a time, by a `flock` that the kernel releases when the process dies. So a
+//! writer exists for one batch: the standby opens its own as soon as it becomes active, whether its predecessor has
+//! finished or died.
 
 mod documents;
 mod look;
@@ -33,7 +33,7 @@ impl SearchIndex {
         Ok(Self::at(folder))
     }
 
-    /// The index in a folder, opened when it is used.
+    /// The index in a folder, opened on use.
     pub(crate) fn at(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }

@@ -1,4 +1,4 @@
-//! Where everything is: what a process needs to know to take part.
+//! The addresses and settings that each process needs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::search::SearchIndex;
 
 /// The stream of the cities.
 pub(crate) const STREAM: &str = "cities";
-/// The consumer that carries them to the search index.
+/// The consumer that writes them to the search index.
 pub(crate) const CONSUMER: &str = "search";
-/// After how long a delay message is queued: short, to be seen at work. Applications use 5 minutes.
+/// After how long a delay message is queued: short, so that its effect can be seen. Applications use 5 minutes.
 pub(crate) const DELAY: Duration = Duration::from_secs(5);
-/// After how long without a sign of life the standby takes over.
+/// After how long without renewal the standby takes over.
 pub(crate) const LOCK_TTL: Duration = Duration::from_secs(2);
 
 /// The addresses of one run.

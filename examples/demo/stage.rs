@@ -1,4 +1,4 @@
-//! The stage: the two datastores of a run, set before the plot and struck after it.
+//! The stage: the two datastores of a run, set up before the steps and removed afterwards.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,23 +15,23 @@ use crate::clean_up::remove_keys;
 use crate::search::SearchIndex;
 use crate::site::{STREAM, Site};
 
-/// The longest that cleaning up may take.
+/// The longest time for the clean-up.
 const STRIKE: Duration = Duration::from_secs(20);
 
-/// What the plot is played on.
+/// The datastores of the run.
 pub(crate) struct Stage {
     pub(crate) site: Site,
     pub(crate) redstream: Redstream,
     pub(crate) stream: Stream,
-    /// The primary database; what is written to it directly is not streamed.
+    /// The primary database; direct writes to it are not streamed.
     pub(crate) database: DatabaseConnection,
     folder: TempDir,
     made_table: AtomicBool,
 }
 
 impl Stage {
-    /// Connects to Redis and to the database, and creates the index. Makes nothing that outlives a
-    /// temporary folder.
+    /// Connects to Redis and to the database, and creates the index. Creates nothing that remains except in a temporary
+    /// folder.
     pub(crate) async fn set(redis_url: &str, database_url: Option<&str>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("redstream-demo-").tempdir().context("no temporary folder")?;
         let index = folder.path().join("index");
@@ -50,7 +50,7 @@ impl Stage {
         Ok(Self { site, redstream, stream, database, folder, made_table: AtomicBool::new(false) })
     }
 
-    /// Creates the table, unless there is one: it would not be ours, and is left alone.
+    /// Creates the table, unless there is one: an existing table is not ours, and is not changed.
     pub(crate) async fn create_table(&self) -> anyhow::Result<()> {
         let there = self.database.execute_unprepared(&format!("SELECT 1 FROM {} WHERE 1 = 0", city::TABLE)).await;
         ensure!(
@@ -62,7 +62,7 @@ impl Stage {
         let backend = self.database.get_database_backend();
         let mut table = Schema::new(backend).create_table_from_entity(city::Entity);
         match backend {
-            // Readers and a writer side by side, in several processes.
+            // Concurrent readers and a writer, in several processes.
             DbBackend::Sqlite => _ = self.database.execute_unprepared("PRAGMA journal_mode = WAL").await?,
             // The names are of the whole world; the server's default may be latin1.
             DbBackend::MySql => _ = table.character_set("utf8mb4"),
@@ -73,7 +73,7 @@ impl Stage {
         Ok(())
     }
 
-    /// A folder that goes when the run ends.
+    /// A folder that is removed when the run ends.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -1,10 +1,11 @@
-//! The consumer: reads a stream in batches, has them handled, and commits how far it has come.
+//! The consumer: reads a stream in batches, passes them to the handler, and commits its offset.
 //!
-//! In the order of a batch: [`fetch`] reads it, `prefetch` the next one meanwhile; `run` has it handled by a [`handler`], as a [`batch`]
-//! with a [`version`]; `failure` goes on where that fails, up to the [`dead_letters`]; [`offsets`] are what is committed. `record` and
-//! [`loss`] look at what Redis has on record when the work begins. [`sync`] waits for a consumer from outside.
+//! In the order of a batch: [`fetch`] reads it, `prefetch` reads the next one meanwhile; `run` passes it to a
+//! [`handler`], as a [`batch`] with a [`version`]; `failure` retries it if that fails, up to the [`dead_letters`];
+//! [`offsets`] are what is committed. `record` and [`loss`] check what Redis has recorded when the work begins.
+//! [`sync`] waits for a consumer from outside.
 //!
-//! Uses the worker and what is below it. The delayer reads by [`fetch`] too.
+//! Uses the worker and what is below it. The delayer also reads by [`fetch`].
 
 mod batch;
 mod blocking;
@@ -58,15 +59,13 @@ use crate::worker::{Lock, Start, Worker, WorkerStatus};
 
 /// A named reader of a stream, made by [`Stream::consumer`](crate::Stream::consumer).
 ///
-/// Run it on as many hosts as you like: one of them holds the consumer's lock and works, the others
-/// stand by. Each batch is handled, then committed; a batch that was not committed comes again, to
-/// the owner of the lock then. The next batch is read while the handler works, and handled without waiting for the commit of
-/// the last where it came in after that; commits of such batches are a millisecond apart at the least, so that one may be for
-/// several of them.
+/// Run it on as many hosts as you like: one of them holds the consumer's lock and works, the others stand by. Each
+/// batch is handled, then committed; a batch that was not committed is repeated, by the owner of the lock then. The
+/// next batch is read while the handler works, and is handled without waiting for the commit of the last if it arrived
+/// after that; commits of such batches are at least a millisecond apart, so that one may cover several batches.
 ///
-/// A handler that fails or panics gets the same messages again after a pause. One message that fails for good
-/// goes to the consumer's dead letters; where nothing can be handled, nothing is given up: see
-/// [`OnPoison`].
+/// A handler that fails or panics gets the same messages again after a pause. A message that fails permanently goes to
+/// the consumer's dead letters; if nothing can be handled, no message is given up: see [`OnPoison`].
 #[derive(Clone)]
 pub struct Consumer {
     redstream: Redstream,
@@ -90,15 +89,15 @@ pub struct Consumer {
     highest: Highest,
     memory: Memory,
     portion: Portion,
-    /// A message that was handled well: where others fail, it tells whether the datastore answers.
+    /// A message that was handled: if others fail, it is retried to find out whether the datastore answers.
     canary: Arc<tokio::sync::Mutex<Option<Message>>>,
 }
 
-/// What one [`run_once`](Consumer::run_once) did.
+/// The result of [`run_once`](Consumer::run_once).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// That many messages were handled and committed.
+    /// This many messages were handled and committed.
     Handled(usize),
     /// There was nothing to read.
     Idle,
@@ -142,8 +141,8 @@ impl Consumer {
         }
     }
 
-    /// How many messages a batch has at the most. Default: 1000. Batches are smaller where payloads are large: no more
-    /// messages once they have come to 16 MiB.
+    /// How many messages a batch has at most. Default: 1000. Batches are smaller if payloads are large: no more
+    /// messages are added after 16 MiB.
     #[must_use]
     pub fn batch_size(mut self, messages: usize) -> Self {
         self.batch_size = messages;
@@ -158,41 +157,42 @@ impl Consumer {
         self
     }
 
-    /// Where it begins if it is new to the stream. Default: [`Start::Earliest`].
+    /// Where the consumer begins if it is new to the stream. Default: [`Start::Earliest`].
     #[must_use]
     pub fn start(mut self, start: Start) -> Self {
         self.start = start;
         self
     }
 
-    /// The pause after a handler's first failure, and the longest. It doubles in between, and each has a
+    /// The pause after a handler's first failure, and the longest pause. Pauses double in between, and each has a
     /// random part. Default: 100 milliseconds to 30 seconds.
     ///
-    /// While *nothing* can be handled, and while Redis is away, a pause is two seconds at the most, so that work goes on soon
-    /// after: one message or connection is tried then, which costs little.
+    /// While *nothing* can be handled, and while Redis is unavailable, a pause is at most two seconds, so that work
+    /// continues soon afterwards: only one message or connection is tried then, which costs little.
     #[must_use]
     pub fn backoff(mut self, min: Duration, max: Duration) -> Self {
         self.backoff = (min, max);
         self
     }
 
-    /// How often a batch is tried before the messages at fault are looked for, one by one. Default: 5. A message
-    /// that fails alone, while others succeed, is then dealt with [as poison](Self::on_poison).
+    /// How often a batch is tried before the failing messages are searched for, one by one. Default: 5. A message that
+    /// fails alone, while others succeed, is then handled [as poison](Self::on_poison).
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
-    /// How long one call of the handler may take. Default: no bound; a handler that has not returned within the supervisor's
-    /// [`patience`](crate::Supervisor::patience), or five minutes without one, is then warned of in the log.
+    /// How long one call of the handler may take. Default: no bound; a handler that has not returned within the
+    /// supervisor's [`patience`](crate::Supervisor::patience), or five minutes without one, is then reported in the
+    /// log.
     ///
-    /// A call that takes longer is dropped at its next `await`, and counts as a failure: the batch is tried again, as
-    /// [`attempts`](Self::attempts) says, and what it was doing may be done in part. Much longer than your slowest batch. It cannot
-    /// cut off a handler that blocks its thread, so that one loses its lock a TTL later, and another host takes over: use
-    /// `tokio::task::spawn_blocking` for work that blocks.
+    /// A call that takes longer is dropped at its next `await` and counts as a failure: the batch is retried, as
+    /// [`attempts`](Self::attempts) says, and the interrupted work may be partly done. Set it much longer than your
+    /// slowest batch. It cannot interrupt a handler that blocks its thread: such a handler loses its lock a TTL later,
+    /// and another host takes over. Use `tokio::task::spawn_blocking` for work that blocks.
     ///
-    /// While *nothing* succeeds, calls that run out of time are taken for an outage of the datastore, and no message is given up: see
+    /// While *nothing* succeeds, timeouts are treated as an outage of the datastore, and no message is given up: see
     /// [`on_poison`](Self::on_poison).
     #[must_use]
     pub fn handler_timeout(mut self, bound: Duration) -> Self {
@@ -200,72 +200,73 @@ impl Consumer {
         self
     }
 
-    /// The largest payload that is handled, in bytes. A message with a larger one is not parsed and not given to the handler: it goes
-    /// to the dead letters with the first 4 KiB of it, or with [`OnPoison::Stop`] the consumer stops there; with
-    /// [`OnPoison::Block`] the handler gets it all the same. Default: 16 MiB; a key takes some tens of bytes.
+    /// The largest payload that is handled, in bytes. A message with a larger one is not parsed and not given to the
+    /// handler: it goes to the dead letters with its first 4 KiB, or with [`OnPoison::Stop`] the consumer stops there;
+    /// with [`OnPoison::Block`] the handler gets it anyway. Default: 16 MiB; a key takes some tens of bytes.
     #[must_use]
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self
     }
 
-    /// How long delay messages may be overdue, or committed messages may stay with no trimmer at work, before a warning says that no
-    /// host runs a delayer or a trimmer of this stream; [`Health::neglected`](crate::Health::neglected) tells it as well. Looked at by
-    /// the host at work, every 30 seconds or as often as this. Default: 5 minutes. `Duration::MAX` switches it off, for a stream that is
-    /// trimmed by a job now and then.
+    /// How long delay messages may be overdue, or committed messages may stay without a running trimmer, before a
+    /// warning says that no host runs a delayer or a trimmer of this stream;
+    /// [`Health::neglected`](crate::Health::neglected) reports it as well. Checked by the host at work, every 30
+    /// seconds or at this interval. Default: 5 minutes. `Duration::MAX` switches it off, for a stream that is trimmed
+    /// by a periodic job.
     #[must_use]
     pub fn warn_neglect(mut self, after: Duration) -> Self {
         self.warn_neglect = after;
         self
     }
 
-    /// What happens to a message that fails for good while others succeed. Default:
+    /// What happens to a message that fails permanently while others succeed. Default:
     /// [`OnPoison::DeadLetter`].
     ///
-    /// Where *nothing* succeeds it is an outage of the datastore: the consumer keeps trying, whatever is chosen
-    /// here.
+    /// If *nothing* succeeds, it is an outage of the datastore: the consumer keeps retrying, whatever is chosen here.
     #[must_use]
     pub fn on_poison(mut self, on_poison: OnPoison) -> Self {
         self.on_poison = on_poison;
         self
     }
 
-    /// What this consumer is: the application, and the datastore that it feeds, such as `shop, index books on search.internal`. It is
-    /// noted in Redis, and a consumer of the same name that says to be something else is refused with [`Error::OtherIdentity`]: two
-    /// applications that share a name on one Redis would take each other's changes away. The same text on all hosts, and in each
-    /// version of the application.
+    /// What this consumer is: the application, and the datastore that it writes to, such as `shop, index books on
+    /// search.internal`. It is recorded in Redis, and a consumer of the same name with another identity is refused with
+    /// [`Error::OtherIdentity`]: two applications that share a name on one Redis would each miss the changes that the
+    /// other handles. Use the same text on all hosts and in each version of the application.
     ///
-    /// Default: what the handler says by [`Handler::identity`]; else the name of the program and the type of its handler, by which
-    /// another one is not refused but warned of in the log, since both may change from one version to the next.
-    /// [`Stream::clear_identity`](crate::Stream::clear_identity) lets a consumer become something else.
+    /// Default: the text of [`Handler::identity`]; otherwise the name of the program and the type of its handler. A
+    /// difference from these is not refused but logged as a warning, since both may change from one version to the
+    /// next. [`Stream::clear_identity`](crate::Stream::clear_identity) lets a consumer get another identity.
     #[must_use]
     pub fn identity(mut self, identity: impl Into<String>) -> Self {
         self.identity = Identity::given(identity.into());
         self
     }
 
-    /// Passes over the [repeat](crate::Message::is_repeat) of a change whose main message, sent after the commit, this consumer has
-    /// had: by default each change is handled twice, the second time when its delay has passed. Default: no.
+    /// Skips the [repeat](crate::Message::is_repeat) of a change whose main message, sent after the commit, this
+    /// consumer has handled: by default each change is handled twice, the second time after its delay. Default: no.
     ///
-    /// **Only if** what the handler writes to refuses versions older than it has (see [`Batch::version`](crate::Batch::version)), and
-    /// rows are read from the primary database: else the repeat is what repairs a late write or a stale read. So a search
-    /// index with versions says this, and a cache without them, which reads the same stream, does not.
+    /// **Only if** the datastore refuses versions older than it has (see [`Batch::version`](crate::Batch::version)),
+    /// and rows are read from the primary database: otherwise the repeat repairs a late write or a stale read. So a
+    /// search index with versions sets this, and a cache without them, which reads the same stream, does not.
     ///
-    /// The writers of the stream learn of it from the registry, within a minute, and then mark delay messages, or remove them if all
-    /// registered consumers say this. A delay message whose change was never announced is not marked, and handled as ever.
+    /// The writers of the stream read it from the registry, within a minute, and then mark delay messages, or remove
+    /// them if all registered consumers set this. A delay message whose change was never announced is not marked, and
+    /// is handled.
     #[must_use]
     pub fn skip_repeats(mut self, on: bool) -> Self {
         self.skips_repeats = on;
         self
     }
 
-    /// Called when the consumer notices that Redis lost messages or the consumer's place (after a flush, a restart from an
-    /// old file, a failover to a replica that lagged), also if no worker lived meanwhile, and when Redis has no record of the
-    /// consumer, as when it is new ([`LossKind::NoRecord`]). Answer with a reindex, which `docs/workers.md`
-    /// shows. Default: only the log says so, as an error; that there is no record, as a warning.
+    /// Called when the consumer notices that Redis lost messages or the consumer's offset (after a flush, a restart
+    /// from an old file, a failover to a replica that lagged), even if no worker was running meanwhile, and when Redis
+    /// has no record of the consumer, as when it is new ([`LossKind::NoRecord`]). Respond with a reindex, which
+    /// `docs/workers.md` shows. Default: only the log says so, as an error; a missing record is logged as a warning.
     ///
-    /// Called once for each loss, before the consumer goes on, and with shards by each shard; keep it short, and leave the work to a
-    /// task.
+    /// Called once for each loss, before the consumer continues, and with shards by each shard; keep it short, and run
+    /// the work in a task.
     #[must_use]
     pub fn on_loss(mut self, on_loss: impl Fn(Loss) + Send + Sync + 'static) -> Self {
         self.on_loss = Some(Arc::new(on_loss));
@@ -274,27 +275,32 @@ impl Consumer {
 
     /// Handles and commits one batch of what is in the stream now, without waiting for more.
     ///
-    /// Errors with [`Error::Handler`] where the handler failed: then nothing is committed.
+    /// # Errors
+    ///
+    /// [`Error::Handler`] if the handler failed: then nothing is committed. Otherwise as [`run`](Self::run), and if
+    /// Redis does not answer.
     pub async fn run_once(&self) -> Result<Progress> {
         leadership::once(self).await.map(|progress| progress.unwrap_or(Progress::Standby))
     }
 
-    /// Works, or stands by, until `shutdown`; then finishes the batch at hand, commits it and releases the
-    /// lock.
+    /// Works, or stands by, until `shutdown`; then finishes the current batch, commits it and releases the lock.
+    /// Retries after lost connections and lost locks.
     ///
-    /// Lives through lost connections and lost locks. Errors only where waiting cannot help: an option that
-    /// cannot work, a consumer that was forgotten, a server that is too old.
+    /// # Errors
+    ///
+    /// Only if waiting cannot help: an option that cannot work, a consumer that was forgotten, a server that is too
+    /// old.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<()> {
         leadership::serve(self, &shutdown).await
     }
 
-    /// One of several that tell their warnings together.
+    /// One of several consumers that share the state of their warnings.
     pub(crate) fn together(self, told: &Told) -> Self {
         Self { told: told.clone(), ..self }
     }
 
     fn member(&self) -> ConsumerKeys {
-        // Said in any case: it takes back what an earlier version of the program said.
+        // Written in any case, to overwrite the setting of an earlier version of the program.
         let note = format!(r#"{{"skips_repeats":{}}}"#, self.skips_repeats);
         ConsumerKeys { start: self.start, note, ..ConsumerKeys::new(self.redstream.keys(), &self.stream, &self.name) }
     }

@@ -1,10 +1,10 @@
-//! The delayer: re-queues each delay message once its time has come, in case its main message never did.
+//! The delayer: re-queues each delay message once it is due, in case its main message was never written.
 //!
-//! It is the consumer named `delayer` of the stream of delay messages. One script moves what was read and is due, by
-//! the clock of Redis alone, so that neither a crash nor a host's wrong clock loses or doubles a message. The next ones are
-//! read while it runs: those that wait are the stream's oldest, and stay so whatever is added.
+//! It is the consumer named `delayer` of the stream of delay messages. One script moves the due messages, by the clock
+//! of Redis alone, so that neither a crash nor a host's wrong clock loses or duplicates a message. The next messages
+//! are read while it runs: the waiting messages are the stream's oldest, and stay so whatever is added.
 //!
-//! Uses the consumer, whose way to read a stream is its own too, and what is below.
+//! Uses the consumer, whose way of reading a stream it shares, and what is below.
 
 mod clock;
 mod due;
@@ -35,17 +35,16 @@ use crate::worker::leadership::{self, Leader, rest};
 use crate::worker::member::ConsumerKeys;
 use crate::worker::{Lock, LockGuard, Worker, WorkerState, WorkerStatus};
 
-/// It looks at the clock of Redis again after this long, should that have jumped.
+/// It reads the clock of Redis again after this time, in case the clock was changed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// One move has so many bytes at the most, and one message: they go to the delayer and back.
+/// The limit of one move in bytes, and of one message: they are sent to the delayer and back.
 const BUDGET: usize = 1 << 20;
 
 /// Turns delay messages into main messages when they are due; made by
 /// [`Stream::delayer`](crate::Stream::delayer).
 ///
-/// The same payload several times in one move is queued once. Run it on every host: one works, the
-/// others stand by.
+/// Duplicates of a payload in one move are queued once. Run it on every host: one works, the others stand by.
 #[derive(Clone, Debug)]
 pub struct Delayer {
     redstream: Redstream,
@@ -58,14 +57,14 @@ pub struct Delayer {
     clock: Arc<Mutex<Clock>>,
 }
 
-/// What one [`run_once`](Delayer::run_once) did.
+/// The result of [`run_once`](Delayer::run_once).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// Delay messages that were due, and are gone.
+    /// Delay messages that were due, and are removed.
     pub due: u64,
-    /// Main messages added for them: fewer where a payload was due several times.
+    /// Main messages added for them: fewer if a payload was due several times.
     pub queued: u64,
-    /// When the next one is due; `None` where no delay message waits.
+    /// When the next one is due; `None` if no delay message waits.
     pub next: Option<Duration>,
 }
 
@@ -84,8 +83,8 @@ impl Delayer {
         }
     }
 
-    /// How many messages are moved at once at the most: Redis does nothing else meanwhile. Default: 1000,
-    /// about 3 ms. Fewer where payloads are large: no more once they have come to 1 MiB.
+    /// How many messages are moved at once at most: Redis does nothing else meanwhile. Default: 1000, about 3 ms. Fewer
+    /// if payloads are large: no more are added after 1 MiB.
     #[must_use]
     pub fn batch_size(mut self, messages: usize) -> Self {
         self.batch_size = messages;
@@ -100,14 +99,21 @@ impl Delayer {
     }
 
     /// Moves what is due now, up to one batch. `None`: another host holds the lock.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and if Redis does not answer.
     pub async fn run_once(&self) -> Result<Option<Moved>> {
         leadership::once(self).await
     }
 
-    /// Moves what falls due, or stands by, until `shutdown`.
+    /// Moves messages when they are due, or stands by, until `shutdown`.
     ///
-    /// Sleeps until the oldest message is due. Lives through lost connections and lost locks; errors only
-    /// where waiting cannot help.
+    /// Sleeps until the oldest message is due. Retries after lost connections and lost locks.
+    ///
+    /// # Errors
+    ///
+    /// Only if waiting cannot help, as with [`Consumer::run`](crate::Consumer::run).
     pub async fn run(&self, shutdown: CancellationToken) -> Result<()> {
         leadership::serve(self, &shutdown).await
     }
@@ -117,7 +123,7 @@ impl Delayer {
         ConsumerKeys { note, ..ConsumerKeys::new(self.redstream.keys(), &self.stream.delayed(), DELAYER) }
     }
 
-    /// The move of what is due of this batch, as Redis saw the time a moment ago.
+    /// The move of the messages of this batch that are due by the last known time of Redis.
     fn a_move(&self, guard: &LockGuard, batch: &[Message], now: u64) -> Move {
         let due = Due::of(batch, now, millis(self.delay));
         let (ownership, member) = (guard.ownership(), self.member());
@@ -138,7 +144,7 @@ impl Delayer {
         Move { script, due: due.count, queued: due.queued(), dead: due.without, last: due.last }
     }
 
-    /// Moves them; none where Redis does not find the last of them due. Looks at the clock in any case.
+    /// Moves them; moves none if the last of them is not due by the clock of Redis. Reads the clock in any case.
     async fn carry_out(&self, session: &Session, guard: &LockGuard, these: &Move) -> Result<Look> {
         const ATTEMPT: &str = "move the delay messages that are due";
         failpoint!("delayer: moving");
@@ -149,7 +155,7 @@ impl Delayer {
             ["moved", moved, now, wait] => Look {
                 moved: moved == "1",
                 now: now.parse().map_err(|_| unexpected())?,
-                // -1: nothing waits
+                // -1: no message waits
                 next: wait.parse().ok().map(Duration::from_millis),
             },
             [refusal] => return Err(guard.ownership().refused(ATTEMPT, refusal)),
@@ -172,8 +178,8 @@ impl Delayer {
 
     /// Moves all that is due, and returns when the next one is.
     ///
-    /// Redis always has something to do: while it moves one batch the next is made ready, and the one behind that is asked for.
-    /// Each is read from where the move before it ends, so that none is left out.
+    /// Redis always has work: while it moves one batch the next is prepared, and the batch after that is requested.
+    /// Each is read from the end of the previous move, so that none is left out.
     async fn move_all(
         &self,
         session: &Session,
@@ -197,7 +203,7 @@ impl Delayer {
             let (moved, next) = tokio::join!(self.carry_out(session, guard, &ready), preparing);
             (looked, ready) = (moved?, next?);
             if ready.due == 0 {
-                // It was made ready by an older time.
+                // It was prepared with an older time.
                 ready = self.a_move(guard, &batch, looked.now);
             }
             self.status.achieved();
@@ -206,7 +212,7 @@ impl Delayer {
     }
 }
 
-/// Delay messages to be moved, in the words of the script.
+/// Delay messages to be moved, in the form of the script's arguments.
 struct Move {
     script: ScriptInvocation<'static>,
     due: u64,
@@ -216,10 +222,10 @@ struct Move {
     last: MessageId,
 }
 
-/// What Redis said of the clock, and of the oldest message.
+/// The clock of Redis, and its oldest message.
 #[derive(Debug)]
 struct Look {
-    /// The messages that were given to it are moved.
+    /// The given messages were moved.
     moved: bool,
     /// Milliseconds since 1970.
     now: u64,
@@ -260,7 +266,7 @@ impl Leader for Delayer {
             let next = self.move_all(session, guard, &mut ahead, shutdown).await?;
             self.status.achieved();
             self.status.set_state(WorkerState::Idle);
-            // One that comes later is not due before the whole delay has passed.
+            // A later message is not due before the whole delay has passed.
             let pause = next.unwrap_or(self.delay).min(self.delay).min(LONGEST_SLEEP);
             if !rest(pause, guard, shutdown).await? {
                 return Ok(());

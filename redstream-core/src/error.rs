@@ -1,5 +1,5 @@
-//! What can go wrong, each failure with what was attempted; `source()` holds the cause. Uses [`message`](crate::message) alone, whose
-//! names and ids the errors hold.
+//! All errors, each with what was attempted; `source()` holds the cause. Uses only [`message`](crate::message), whose
+//! names and ids the errors contain.
 
 mod transient;
 
@@ -20,7 +20,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// An operation that failed.
 ///
-/// `Display` says what was attempted and what to do where that is known, and never a credential;
+/// `Display` says what was attempted and what to do if that is known, and never a credential;
 /// [`source`](std::error::Error::source) holds the cause, so print the whole chain.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,7 +29,7 @@ pub enum Error {
     #[error("this is not a Redis URL (expected redis://[user:password@]host[:port][/db])")]
     InvalidUrl(#[source] RedisError),
 
-    /// Nothing answered, or the answer was a refusal (TLS, password).
+    /// No server answered, or it refused (TLS, password).
     #[error("could not connect to Redis at {address}")]
     Connect {
         /// Host and port, without credentials.
@@ -39,7 +39,7 @@ pub enum Error {
         source: RedisError,
     },
 
-    /// The server lacks commands that nothing here can do without (`XTRIM MINID` came with 6.2).
+    /// The server lacks commands that this crate requires (`XTRIM MINID` came with 6.2).
     #[error("Redis {version} at {address} is too old: version 6.2 or later (or Valkey) is needed")]
     UnsupportedServer {
         /// Host and port, without credentials.
@@ -48,7 +48,7 @@ pub enum Error {
         version: String,
     },
 
-    /// What answers there does not speak as Redis does.
+    /// The server does not answer as Redis does.
     #[error("what answers at {address} is no Redis: it answered the attempt to {attempt} with {reply}")]
     NotRedis {
         /// Host and port, without credentials.
@@ -106,7 +106,7 @@ pub enum Error {
         source: RedisError,
     },
 
-    /// Redis did not answer well within the bound given by
+    /// No attempt succeeded within the bound given by
     /// [`give_up_after`](crate::ConnectOptions::give_up_after).
     #[error("Redis could not {attempt}: gave up after {after:?}")]
     GaveUp {
@@ -114,13 +114,13 @@ pub enum Error {
         attempt: String,
         /// The bound.
         after: Duration,
-        /// The last failure; none where Redis never answered at all.
+        /// The last failure; `None` if Redis never answered.
         #[source]
         source: Option<RedisError>,
     },
 
-    /// The hash slot of these keys is being moved from one node of the Cluster to another, or its move was never finished.
-    /// What is there works on; what is not, such as a lock that is free, cannot be made there.
+    /// The hash slot of these keys is being moved from one node of the Cluster to another, or its move was never
+    /// finished. Existing keys still work; absent ones, such as a free lock, cannot be created there.
     #[error(
         "Redis could not {attempt}: the hash slot is open, since a move of it to another node is under way or was \
          abandoned. Finish it (`redis-cli --cluster fix`); CLUSTER MIGRATESLOTS of Valkey 9 moves slots without opening them"
@@ -167,7 +167,7 @@ pub enum Error {
         consumer: String,
     },
 
-    /// The stream has no consumer of that name; a mistyped one, perhaps.
+    /// The stream has no consumer of that name; the name may be misspelled.
     #[error("stream {stream} has no consumer {consumer}: {}", known_names(known))]
     NoSuchConsumer {
         /// The stream, or one of those that were asked about.
@@ -178,7 +178,8 @@ pub enum Error {
         known: Vec<String>,
     },
 
-    /// Another application, or another datastore, runs a consumer of that name: the two would take each other's changes away.
+    /// Another application, or another datastore, runs a consumer of that name: each would miss the changes that the
+    /// other handles.
     #[error(
         "consumer {consumer} of stream {stream} is run by {registered:?}, and this one is {own:?}: give each its own namespace or \
          name; Stream::clear_identity lets it become something else"
@@ -188,13 +189,13 @@ pub enum Error {
         stream: StreamName,
         /// The consumer.
         consumer: String,
-        /// What this one is.
+        /// The identity of this consumer.
         own: String,
-        /// What is on record.
+        /// The recorded identity.
         registered: String,
     },
 
-    /// The consumer is still at work, so it is not forgotten.
+    /// The consumer is still running, so it is not forgotten.
     #[error("consumer {consumer} of stream {stream} is still running: stop it before it is forgotten")]
     StillRunning {
         /// The consumer's stream.
@@ -203,7 +204,7 @@ pub enum Error {
         consumer: String,
     },
 
-    /// The handler failed; its batch is not committed and will come again.
+    /// The handler failed; its batch is not committed and will be retried.
     #[error("the handler of consumer {consumer} failed on messages {first} to {last} of stream {stream}")]
     Handler {
         /// The consumer's stream.
@@ -214,13 +215,13 @@ pub enum Error {
         first: MessageId,
         /// Last message of the batch.
         last: MessageId,
-        /// What the handler said.
+        /// The handler's error.
         #[source]
         source: BoxError,
     },
 
-    /// A message fails again and again while others succeed, and the consumer was told to
-    /// [stop](crate::OnPoison::Stop) then. Its batch is not committed.
+    /// A message fails repeatedly while others succeed, and the consumer is set to [stop](crate::OnPoison::Stop) then.
+    /// Its batch is not committed.
     #[error("consumer {consumer} of stream {stream} stops at message {message}, which failed {attempts} times")]
     Poison {
         /// The consumer's stream.
@@ -231,12 +232,12 @@ pub enum Error {
         message: MessageId,
         /// How often it was tried.
         attempts: u32,
-        /// What the handler said last.
+        /// The handler's last error.
         #[source]
         source: BoxError,
     },
 
-    /// The consumer had not passed the write when the bound was over.
+    /// The consumer had not passed the write when the bound had passed.
     #[error(
         "consumer {consumer} of stream {stream} had not reached message {wanted} within {within:?}; it stands at {}",
         offset.map_or("the beginning".to_owned(), |id| id.to_string())
@@ -248,15 +249,15 @@ pub enum Error {
         consumer: String,
         /// The last message of the write.
         wanted: MessageId,
-        /// How far the consumer had come.
+        /// The consumer's offset.
         offset: Option<MessageId>,
         /// The bound.
         within: Duration,
     },
 
-    /// Only the beginning of the dead letter's payload was kept, since it was larger than
-    /// [`max_payload`](crate::Consumer::max_payload) allowed: it cannot be put back. The message that failed is in the stream until it
-    /// is trimmed.
+    /// Only the beginning of the dead letter's payload was stored, since it was larger than
+    /// [`max_payload`](crate::Consumer::max_payload) allowed: it cannot be put back. The message that failed is in the
+    /// stream until it is trimmed.
     #[error("dead letter {letter} holds only the beginning of its payload: discard it, and write the change again")]
     PayloadCut {
         /// The dead letter.
@@ -272,7 +273,7 @@ pub enum Error {
         consumer: String,
         /// The message it gave up.
         message: MessageId,
-        /// What its handler said.
+        /// Its handler's error.
         error: String,
     },
 
@@ -287,12 +288,12 @@ pub enum Error {
         within: Duration,
     },
 
-    /// The old generation of shards was not done when the bound was over; the new one's gate stays closed.
+    /// The old generation of shards was not drained when the bound had passed; the new generation's gate stays closed.
     #[error("stream {stream} was not drained within {within:?}: {left}")]
     NotDrained {
         /// A stream of the old generation.
         stream: StreamName,
-        /// What is left to be done.
+        /// What is not drained yet.
         left: String,
         /// The bound.
         within: Duration,
@@ -306,10 +307,10 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// Workers were still busy when the grace period ended; what they had not committed comes again.
+    /// Workers were still busy when the grace period ended; what they had not committed is repeated.
     #[error("{} did not stop within {grace:?}", workers.join(", "))]
     GraceExceeded {
-        /// The names of the workers that were cut off.
+        /// The names of the workers that were stopped.
         workers: Vec<String>,
         /// The grace period.
         grace: Duration,
@@ -317,7 +318,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Redis, or the connection to it, failed so.
+    /// An error of Redis, or of the connection to it.
     pub(crate) fn redis(attempt: &str, source: RedisError) -> Self {
         let attempt = attempt.to_owned();
         match code(&source) {

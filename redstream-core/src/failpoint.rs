@@ -27,13 +27,13 @@ mod active {
 
     static WATCH: OnceLock<Box<dyn Fn(&'static str) + Send + Sync>> = OnceLock::new();
 
-    /// From now on `watch` is called at each failpoint with its name, before the code continues. The first call in a process
-    /// counts; later ones change nothing.
+    /// From now on `watch` is called at each failpoint with its name, before the code continues. The first call in a
+    /// process counts; later ones change nothing.
     pub fn watch(watch: impl Fn(&'static str) + Send + Sync + 'static) {
         let _ = WATCH.set(Box::new(watch));
     }
 
-    /// Execution has reached this failpoint.
+    /// Called when execution has reached this failpoint.
     pub fn reached(point: &'static str) {
         if let Some(watch) = WATCH.get() {
             watch(point);

@@ -1,7 +1,7 @@
-//! Doors to what parses bytes from Redis, for fuzzing. No part of the interface.
+//! Access to the parsers of bytes from Redis, for fuzzing. Not part of the public interface.
 //!
-//! Each takes any bytes and must neither panic nor allocate beyond them. `cargo fuzz` drives them (see `fuzz/`), and so do
-//! the tests of this crate, with fewer bytes.
+//! Each takes any bytes and must neither panic nor allocate more than these. `cargo fuzz` runs them (see `fuzz/`), and
+//! so do the tests of this crate, with fewer bytes.
 
 use redis::{FromRedisValue, Value};
 
@@ -13,7 +13,7 @@ use crate::transport::resp;
 use crate::transport::server;
 use crate::transport::server::durability;
 
-/// An id, as it stands in replies and under keys. What is read as one is written as one that is the same.
+/// An id, as in replies and in keys. An id that was parsed and written is parsed as the same id.
 pub fn id(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(id) = text.parse::<MessageId>() {
@@ -21,7 +21,7 @@ pub fn id(bytes: &[u8]) {
     }
 }
 
-/// A reply of Redis, read as everything that we read replies as.
+/// A reply of Redis, parsed as every type that replies are parsed as.
 pub fn reply(bytes: &[u8]) {
     for budget in [1, 64] {
         resp::read(bytes, budget).into_iter().flatten().for_each(|message| decode(&message));

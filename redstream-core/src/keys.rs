@@ -1,4 +1,4 @@
-//! Every Redis key, spelled once. The Ruby gem redstream spells the first six the same way.
+//! Every Redis key, defined in one place. The Ruby gem redstream spells the first six the same way.
 //!
 //! | key | type | what |
 //! |---|---|---|
@@ -11,19 +11,19 @@
 //! | `redstream:consumers:products` | hash | registry: CONSUMER to a JSON note |
 //! | `redstream:version:products:CONSUMER` | string | the last version issued |
 //! | `redstream:stream:products.dead.CONSUMER` | stream | dead letters |
-//! | `redstream:hosts:consumer:products:CONSUMER` | sorted set, TTL | of a sharded stream: who runs CONSUMER |
-//! | `redstream:hosts:trimmer:products` | sorted set, TTL | of a sharded stream: who runs the trimmer |
-//! | `redstream:gate:products.2` | string | of a sharded stream: there when generation 2 may be read |
+//! | `redstream:hosts:consumer:products:CONSUMER` | sorted set, TTL | of a sharded stream: the hosts that run CONSUMER |
+//! | `redstream:hosts:trimmer:products` | sorted set, TTL | of a sharded stream: the hosts that run the trimmer |
+//! | `redstream:gate:products.2` | string | of a sharded stream: exists when generation 2 may be read |
 //!
-//! An entry of a stream has the field `payload`; one that is for a single consumer, a dead letter put back, has the field `consumer`
-//! before it. A note of the registry is a JSON object: `registered_at` and `placed`, `paused`, `rewinds`, `owner` (the token that
-//! took the lock last), `server` (the run id that the last owner worked with), `identity` and `identity_given`, and a delayer's
-//! `delay_ms`.
+//! An entry of a stream has the field `payload`; an entry for a single consumer, a redriven dead letter, has the field
+//! `consumer` before it. A note of the registry is a JSON object: `registered_at` and `placed`, `paused`, `rewinds`,
+//! `owner` (the token that acquired the lock last), `server` (the run id that the last owner worked with), `identity`
+//! and `identity_given`, and a delayer's `delay_ms`.
 //!
-//! On a Redis Cluster the stream's name is a hash tag, `{products}` and `{products}.delay`, so that all keys of a stream
-//! are in one slot. With a namespace, each begins with `NAMESPACE:redstream` in place of `redstream`.
+//! On a Redis Cluster the stream's name is a hash tag, `{products}` and `{products}.delay`, so that all keys of a
+//! stream are in one slot. With a namespace, each begins with `NAMESPACE:redstream` in place of `redstream`.
 //!
-//! Uses the names of streams alone.
+//! Only uses the names of streams.
 
 use std::borrow::Cow;
 

@@ -6,27 +6,25 @@
 //!               └──► delayer (after 5 min) ──┘               └─ offset ──► trimmer
 //! ```
 //!
-//! A change is saved. A *delay message* with the record's key insures it: it is in Redis before the
-//! transaction commits. The commit makes the change true. A *main message* announces it at once. A
-//! [`Consumer`] re-reads the row from the primary database and carries it to a secondary datastore: a search
-//! index, a cache, another database. Its *offset* records how far it has come. The [`Trimmer`] sweeps
-//! behind. If anything breaks between save and main message, the [`Delayer`] re-queues the delay message
-//! later.
+//! A change is saved. A *delay message* with the record's key insures it: it is in Redis before the transaction
+//! commits. After the commit, a *main message* announces the change at once. A [`Consumer`] re-reads the row from the
+//! primary database and writes it to a secondary datastore: a search index, a cache, another database. Its *offset*
+//! records its position. The [`Trimmer`] removes messages that all consumers have committed. If anything fails between
+//! save and main message, the [`Delayer`] re-queues the delay message later.
 //!
 //! Messages carry a key, never the row, so processing one twice or late is harmless.
 //!
 //! # The parts
 //!
-//! [`Redstream`] is one Redis. It gives a [`Producer`], which writes messages, and a [`Stream`] by name, which
-//! gives the workers: [`Consumer`], [`Delayer`], [`Trimmer`]. A [`Supervisor`] runs them from the application's
-//! `main`, on as many hosts as there are: a [`Lock`] sees to it that one of each is at work while the others
-//! stand by.
+//! [`Redstream`] is one Redis. It gives a [`Producer`], which writes messages, and a [`Stream`] by name, which gives
+//! the workers: [`Consumer`], [`Delayer`], [`Trimmer`]. A [`Supervisor`] runs them from the application's `main`, on
+//! any number of hosts: a [`Lock`] ensures that one of each is at work while the others stand by.
 //!
-//! [`Shards`] cut a stream into several, for several hosts to work at. [`DeadLetters`] keep what a consumer could not
-//! handle; a [`Loss`] is what only Redis can cause; [`Health`] is for probes.
+//! [`Shards`] split a stream into several, so that several hosts can work on it. [`DeadLetters`] keep what a consumer
+//! could not handle; a [`Loss`] is a loss of data in Redis; [`Health`] is for probes.
 //!
-//! The code is in the order of the story: [`Payload`] and [`NewMessage`] are what is written, by the
-//! [`Producer`]; [`Message`] and [`Batch`] are what a [`Handler`] gets; the [`OffsetStore`] keeps the place.
+//! The code follows the same order: [`Payload`] and [`NewMessage`] are what is written, by the [`Producer`];
+//! [`Message`] and [`Batch`] are what a [`Handler`] gets; the [`OffsetStore`] stores the offset.
 //!
 //! This crate knows nothing of a primary database: `redstream-seaorm` writes the messages for SeaORM models.
 
@@ -68,7 +66,7 @@ pub mod metrics;
 mod text;
 mod time;
 
-/// The failpoints, for `cargo xtask chaos` alone: no build without `--cfg redstream_chaos` has this module.
+/// The failpoints, only for `cargo xtask chaos`: no build without `--cfg redstream_chaos` has this module.
 #[cfg(redstream_chaos)]
 #[doc(hidden)]
 pub mod chaos {

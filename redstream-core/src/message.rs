@@ -1,6 +1,6 @@
-//! Messages: one to be written, and one that was read; their ids, the names of their streams, and what they carry.
+//! Messages: to be written and read; their ids, the names of their streams, and what they carry.
 //!
-//! Everything else may use this; it uses `text` alone.
+//! Every other module may use this; it only uses `text`.
 
 mod id;
 pub(crate) mod name;
@@ -17,10 +17,10 @@ pub use payload::{DecodeError, Payload, PayloadError, PayloadObject};
 
 /// A message to be written: which stream, and what payload.
 ///
-/// Equal messages announce the same change, so a writer may send one of them only.
+/// Equal messages announce the same change, so a writer may send only one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NewMessage {
-    /// The stream; whether it becomes a main or a delay message is the verb's choice.
+    /// The stream; whether it becomes a main or a delay message is determined by the method.
     pub stream: StreamName,
     /// The JSON text.
     pub payload: Payload,
@@ -38,20 +38,21 @@ impl NewMessage {
 pub struct Message {
     id: MessageId,
     payload: Option<Vec<u8>>,
-    /// The only consumer that it is for: a dead letter of that one, put back into the stream.
+    /// The only consumer that it is for: a dead letter of that consumer, redriven.
     consumer: Option<Box<str>>,
 }
 
-/// The field that names the only consumer an entry is for. It stands before the payload, so that reading is no slower without it.
+/// The field that names the only consumer an entry is for. It precedes the payload, so that reading entries without it
+/// is not slower.
 pub(crate) const CONSUMER: &str = "consumer";
 
 impl Message {
-    /// `payload`: the bytes of the field of that name, where the entry has one.
+    /// `payload`: the bytes of the field of that name, if the entry has one.
     pub(crate) fn new(id: MessageId, payload: Option<Vec<u8>>) -> Self {
         Self { id, payload, consumer: None }
     }
 
-    /// For this consumer alone; where the name is none, for all.
+    /// For this consumer only; for all if `None`.
     pub(crate) fn only_for(mut self, consumer: Option<&[u8]>) -> Self {
         self.consumer = consumer.and_then(|name| std::str::from_utf8(name).ok()).map(Into::into);
         self
@@ -61,25 +62,27 @@ impl Message {
         self.consumer.as_deref().is_none_or(|only| only == consumer)
     }
 
-    /// The id that Redis gave it.
+    /// The id that Redis assigned to it.
     pub fn id(&self) -> MessageId {
         self.id
     }
 
-    /// The payload's bytes, where the entry has a field `payload`.
+    /// The payload's bytes, if the entry has a field `payload`.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         self.payload.as_deref()
     }
 
-    /// The payload's bytes as they stand in Redis; empty where the entry has no field `payload`.
+    /// The payload's bytes as stored in Redis; empty if the entry has no field `payload`.
     pub fn raw(&self) -> &[u8] {
         self.payload.as_deref().unwrap_or_default()
     }
 
     /// The payload, decoded from JSON.
     ///
-    /// Errors where the entry has no field `payload`, where that is not JSON, and where the JSON
-    /// does not fit `T`; the error names the message.
+    /// # Errors
+    ///
+    /// If the entry has no field `payload`, if that is not JSON, or if the JSON does not fit `T`; the error names the
+    /// message.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         let bytes = self.payload.as_deref().ok_or(DecodeError::Missing { id: self.id })?;
         serde_json::from_slice(bytes)

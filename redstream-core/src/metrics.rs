@@ -1,20 +1,20 @@
-//! What can be measured: the names of all metrics, for the recorder of the application's choice.
+//! The names of all metrics, for the recorder of the application's choice.
 //!
 //! | name | kind | labels | counts |
 //! |---|---|---|---|
 //! | `redstream_messages_produced_total` | counter | `kind`: main, delay | messages acknowledged by Redis |
-//! | `redstream_main_messages_failed_total` | counter | `stream` | main messages not written after a commit: their delay messages bring them |
-//! | `redstream_bypasses_total` | counter | `table` | statements that wrote a streamed table and went round the hooks |
+//! | `redstream_main_messages_failed_total` | counter | `stream` | main messages not written after a commit: their delay messages announce the changes |
+//! | `redstream_bypasses_total` | counter | `table` | statements that wrote a streamed table and bypassed the hooks |
 //! | `redstream_messages_relayed_total` | counter | `stream` | changes moved from the outbox to their stream |
-//! | `redstream_outbox_set_aside` | gauge | | rows of the outbox that its relay cannot move, and passes over |
+//! | `redstream_outbox_set_aside` | gauge | | rows of the outbox that its relay cannot move and skips |
 //! | `redstream_messages_handled_total` | counter | `stream`, `consumer` | messages handled and committed |
-//! | `redstream_messages_passed_over_total` | counter | `stream`, `consumer` | messages of another entity of the stream, which an indexer or a cascade passed over |
-//! | `redstream_batch_seconds` | histogram | `stream`, `consumer` | time in the handler, a batch |
-//! | `redstream_handler_failures_total` | counter | `stream`, `consumer` | batches that failed and come again |
+//! | `redstream_messages_passed_over_total` | counter | `stream`, `consumer` | messages of another entity of the stream, which an indexer or a cascade skipped |
+//! | `redstream_batch_seconds` | histogram | `stream`, `consumer` | time in the handler, per batch |
+//! | `redstream_handler_failures_total` | counter | `stream`, `consumer` | batches that failed and are retried |
 //! | `redstream_dead_letters_total` | counter | `stream`, `consumer` | messages given up as dead letters |
 //! | `redstream_outage` | gauge | `stream`, `consumer` | 1 while nothing can be handled, else 0 |
 //! | `redstream_losses_total` | counter | `stream`, `consumer` | losses of Redis that a consumer noticed |
-//! | `redstream_locks_lost_total` | counter | `lock` | locks that went to somebody else while at work |
+//! | `redstream_locks_lost_total` | counter | `lock` | locks lost to another host while at work |
 //! | `redstream_messages_delayed_total` | counter | `stream` | delay messages moved to their main stream |
 //! | `redstream_messages_trimmed_total` | counter | `stream` | messages removed by the trimmer |
 //! | `redstream_messages_trimmed_unread_total` | counter | `stream` | of those, messages that some consumer had not read (expiry by age only) |
@@ -25,17 +25,17 @@
 pub const PRODUCED: &str = "redstream_messages_produced_total";
 /// Main messages not written after a commit.
 pub const MAIN_FAILED: &str = "redstream_main_messages_failed_total";
-/// Statements that wrote a streamed table and went round the hooks.
+/// Statements that wrote a streamed table and bypassed the hooks.
 pub const BYPASSES: &str = "redstream_bypasses_total";
 /// Changes moved from the outbox to their stream.
 pub const RELAYED: &str = "redstream_messages_relayed_total";
-/// Rows of the outbox that its relay cannot move, and passes over.
+/// Rows of the outbox that its relay cannot move and skips.
 pub const OUTBOX_SET_ASIDE: &str = "redstream_outbox_set_aside";
 /// Messages handled and committed.
 pub const HANDLED: &str = "redstream_messages_handled_total";
-/// Messages of another entity of the stream, which an indexer or a cascade passed over.
+/// Messages of another entity of the stream, which an indexer or a cascade skipped.
 pub const PASSED_OVER: &str = "redstream_messages_passed_over_total";
-/// Time in the handler, a batch, in seconds.
+/// Time in the handler per batch, in seconds.
 pub const BATCH_SECONDS: &str = "redstream_batch_seconds";
 /// Batches whose handler failed.
 pub const HANDLER_FAILURES: &str = "redstream_handler_failures_total";

@@ -1,5 +1,5 @@
-//! The producer: writes delay messages before a commit and main messages after it. Uses the root handle, the transport and what is
-//! below them.
+//! The producer: writes delay messages before a commit and main messages after it. Uses the root handle, the transport
+//! and what is below them.
 
 mod early;
 mod settle;
@@ -25,26 +25,26 @@ use crate::transport::replies::Acknowledged;
 use crate::transport::resp::CHUNK;
 use crate::transport::shared::SharedConnection;
 
-/// Pipelines on their way at once: while Redis works at one, the next is there already, and the replies of the one before
-/// are read.
+/// Pipelines in flight at once: while Redis works on one, the next has already arrived, and the replies of the previous
+/// one are read.
 const IN_FLIGHT: usize = 4;
 
-/// The words of a command that are always the same.
+/// The constant parts of a command.
 const XADD: &str = "XADD*payload";
 
-/// Writes messages to streams. Cheap to clone; clones share their connections, one for a caller that comes alone and one for all
-/// others, which come back by themselves after a failure.
+/// Writes messages to streams. Cheap to clone; clones share their connections, one for a lone caller and one for all
+/// others. Both reconnect by themselves after a failure.
 ///
-/// Each call is bounded by [`give_up_after`](crate::ConnectOptions::give_up_after). A message whose
-/// acknowledgement was lost on the way is written again, so a message may come twice, and never not at
-/// all: that is harmless, since it carries a key and not a value.
+/// Each call is bounded by [`give_up_after`](crate::ConnectOptions::give_up_after). A message whose acknowledgement was
+/// lost is written again, so a message may be duplicated but is never lost: a duplicate is harmless, since a message
+/// carries a key and not a value.
 #[derive(Clone, Debug)]
 pub struct Producer {
     redstream: Redstream,
     confirmation: Option<Confirmation>,
 }
 
-/// What `WAIT` has to say before delay messages count as written.
+/// The replication that `WAIT` must confirm before delay messages count as written.
 #[derive(Clone, Copy, Debug)]
 struct Confirmation {
     replicas: u32,
@@ -52,7 +52,7 @@ struct Confirmation {
 }
 
 impl Redstream {
-    /// Writes messages: hand it to your connection of the primary database.
+    /// Writes messages: pass it to your connection to the primary database.
     pub fn producer(&self) -> Producer {
         Producer::new(self.clone())
     }
@@ -63,11 +63,11 @@ impl Producer {
         Self { redstream, confirmation: None }
     }
 
-    /// Has delay messages confirmed by so many replicas, within that time, before they count as written. For those who
-    /// run replicas and mean to lose nothing in a failover. Default: none.
+    /// Makes delay messages count as written only after this many replicas have confirmed them, within that time. For
+    /// applications that run replicas and must not lose messages in a failover. Default: none.
     ///
-    /// `WAIT` runs on the very connection that wrote. Fewer confirmations are
-    /// [`Error::NotReplicated`]; the messages may be there all the same, which is harmless.
+    /// `WAIT` runs on the same connection that wrote. Fewer confirmations are
+    /// [`Error::NotReplicated`]; the messages may exist anyway, which is harmless.
     /// Keep `within` below [`response_timeout`](crate::ConnectOptions::response_timeout).
     #[must_use]
     pub fn confirmed_by(mut self, replicas: u32, within: Duration) -> Self {
@@ -77,28 +77,39 @@ impl Producer {
 
     /// Adds a main message, which consumers read at once. Returns its id when Redis acknowledged it.
     ///
-    /// Errors where the payload is not expressible as JSON, and where Redis refuses the message or
-    /// does not answer within the bound.
+    /// # Errors
+    ///
+    /// If the payload cannot be expressed as JSON, if Redis refuses the message, or if it does not answer within the
+    /// bound.
     pub async fn queue(&self, stream: &StreamName, payload: &(impl Serialize + ?Sized)) -> Result<MessageId> {
         self.one(Kind::Main, stream, payload).await
     }
 
     /// Adds a delay message, which the delayer turns into a main message later. Returns its id when
-    /// Redis acknowledged it. Errors as [`queue`](Self::queue).
+    /// Redis acknowledged it.
+    ///
+    /// # Errors
+    ///
+    /// As [`queue`](Self::queue).
     pub async fn delay(&self, stream: &StreamName, payload: &(impl Serialize + ?Sized)) -> Result<MessageId> {
         self.one(Kind::Delay, stream, payload).await
     }
 
     /// Adds main messages, of one stream or several, pipelined. Returns their ids in the same order.
     ///
-    /// On an error some of them may have been added.
+    /// # Errors
+    ///
+    /// If Redis refuses a message or does not answer within the bound. Some of them may have been added then.
     pub async fn queue_all(&self, messages: &[NewMessage]) -> Result<Vec<MessageId>> {
         self.all(Kind::Main, messages).await
     }
 
     /// Adds delay messages, of one stream or several, pipelined. Returns their ids in the same order.
     ///
-    /// On an error some of them may have been added.
+    /// # Errors
+    ///
+    /// As [`queue_all`](Self::queue_all), and if fewer replicas than [required](Self::confirmed_by) have confirmed
+    /// them.
     pub async fn delay_all(&self, messages: &[NewMessage]) -> Result<Vec<MessageId>> {
         self.all(Kind::Delay, messages).await
     }
@@ -135,7 +146,8 @@ impl Producer {
         ids.resize(messages.len(), MessageId::MIN);
         for section in self.sections(rest) {
             let added = if section.len() <= CHUNK {
-                // A set of futures would do, but wakes itself, and with it another thread, while its only one is pending.
+                // A set of futures would work, but wakes itself, and with that another thread, while its only future is
+                // pending.
                 self.pipeline(kind, &keys, rest, &section, begun).await?
             } else {
                 self.pipelines(kind, &keys, rest, &section).await?
@@ -147,7 +159,7 @@ impl Producer {
         Ok(ids)
     }
 
-    /// Over the connection for one caller, as far as it comes: the ids of the first messages that Redis acknowledged.
+    /// Uses the connection for one caller, until it fails: the ids of the first messages that Redis acknowledged.
     async fn alone(&self, kind: Kind, messages: &[NewMessage]) -> Vec<MessageId> {
         let mut ids = Vec::new();
         if kind == Kind::Delay && self.confirmation.is_some() {
@@ -158,7 +170,7 @@ impl Producer {
         failpoint!(kind.points().0);
         ids.reserve(messages.len());
         let patience = self.link().connector().options().response_timeout;
-        // Why it failed the shared connection tells, which tries the rest.
+        // The shared connection, which tries the rest, reports the error.
         let added = wire.add(|stream| self.key(kind, stream), messages, &mut ids, patience).await;
         if added.is_ok() {
             failpoint!(kind.points().1);
@@ -169,7 +181,7 @@ impl Producer {
         ids
     }
 
-    /// Several pipelines: they go out in order over one connection, and each waits for its own replies.
+    /// Several pipelines: they are sent in order over one connection, and each waits for its own replies.
     async fn pipelines(
         &self,
         kind: Kind,
@@ -191,7 +203,8 @@ impl Producer {
         }
     }
 
-    /// Which messages may go in one pipeline: in a cluster those of one stream, since each has its slot; else all.
+    /// Which messages may go in one pipeline: in a cluster those of one stream, since each stream has its slot;
+    /// otherwise all.
     fn sections(&self, messages: &[NewMessage]) -> Vec<Vec<usize>> {
         if !self.link().connector().is_cluster() {
             return vec![(0..messages.len()).collect()];
@@ -203,7 +216,7 @@ impl Producer {
         sections.into_values().collect()
     }
 
-    /// `begun`: when the caller's patience began.
+    /// `begun`: when the caller's time limit began.
     async fn pipeline(
         &self,
         kind: Kind,
@@ -246,7 +259,7 @@ impl Producer {
         Ok(ids)
     }
 
-    /// The key of each stream that is named.
+    /// The key of each stream among the messages.
     fn keys<'a>(&self, kind: Kind, messages: &'a [NewMessage]) -> Keys<'a> {
         let mut keys = Keys::new();
         for NewMessage { stream, .. } in messages {
@@ -287,7 +300,7 @@ impl Kind {
         }
     }
 
-    /// The failpoints before it is sent, and after it was acknowledged.
+    /// The failpoints before a pipeline is sent, and after it was acknowledged.
     #[cfg(redstream_chaos)]
     fn points(self) -> (&'static str, &'static str) {
         match self {

@@ -1,4 +1,5 @@
-//! What holds of any input: ids, keys, names, payloads, shards, pauses, batch sizes, and all that parses bytes from Redis.
+//! Properties that hold for any input: ids, keys, names, payloads, shards, pauses, batch sizes, and all parsers of
+//! bytes from Redis.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
@@ -16,7 +17,7 @@ use crate::transport::replies::Range;
 use crate::worker::Start;
 
 fn ids() -> impl Strategy<Value = MessageId> {
-    // Few different numbers as well, so that parts are often equal.
+    // Also few different numbers, so that parts are often equal.
     let part = || prop_oneof![any::<u64>(), 0..12_u64, Just(u64::MAX)];
     (part(), part()).prop_map(|(ms, seq)| MessageId::new(ms, seq))
 }
@@ -39,7 +40,7 @@ fn json_values() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Names as people give them, and as they should not.
+/// Usable and unusable names.
 fn hostile_names() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z]{1,8}",
@@ -89,7 +90,7 @@ proptest! {
             ]),
         ]);
         let Range(messages) = redis::from_redis_value(redis::Value::Array(vec![entry])).unwrap();
-        // What JSON itself makes of a number is not ours to judge, so both sides go through its text once.
+        // How JSON itself changes a number is not tested here, so both sides are written and parsed once.
         let expected: Value = serde_json::from_str(&value.to_string()).unwrap();
         prop_assert_eq!(messages[0].payload::<Value>().unwrap(), expected);
         prop_assert_eq!(Payload::from_json(payload.as_str()).unwrap(), payload);
@@ -138,7 +139,7 @@ proptest! {
                 prop_assert!(key.contains(stream.as_str()));
                 prop_assert!(!key.chars().any(|c| c.is_whitespace() || c.is_control()));
             }
-            // `trim.lua` tells by its end that an offset's key belongs to its name.
+            // `trim.lua` recognizes by its suffix that an offset's key belongs to its name.
             let end = format!(":{consumer}");
             prop_assert!(keys.offset(&stream, &consumer).ends_with(&end));
         }
@@ -180,7 +181,7 @@ proptest! {
     }
 }
 
-/// What fuzzing found to cover more of the code, as `fuzz/run.py` keeps it.
+/// Inputs that fuzzing found to increase coverage, as stored by `fuzz/run.py`.
 #[test]
 fn kept_inputs_of_fuzzing_are_values_or_errors() {
     for (target, body) in
@@ -196,7 +197,7 @@ fn kept_inputs_of_fuzzing_are_values_or_errors() {
     }
 }
 
-/// What a server can say: well-formed, of whatever shape, with words that we look for.
+/// Replies of a server: well-formed, of any shape, with words that the parsers look for.
 fn replies() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
         Just(b"payload".to_vec()),

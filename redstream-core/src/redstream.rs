@@ -1,5 +1,5 @@
-//! The root handle: one Redis, one namespace. It holds the connection and the keys; what it makes adds its own factory method, as
-//! [`producer`](Redstream::producer) and [`stream`](Redstream::stream) are added by their modules.
+//! The root handle: one Redis, one namespace. It holds the connection and the keys. Each module adds its own factory
+//! method, such as [`producer`](Redstream::producer) and [`stream`](Redstream::stream).
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ pub struct Redstream {
 }
 
 impl Redstream {
-    /// Connects, and checks that the server, or each master of a cluster, is recent enough. Settings with which it can lose
-    /// messages are logged as warnings; [`risks`](Self::risks) tells them too.
+    /// Connects, and checks that the server, or each master of a cluster, is recent enough. Settings with which it can
+    /// lose messages are logged as warnings; [`risks`](Self::risks) returns them too.
     ///
     /// # Errors
     ///
-    /// At once, if an option or the URL cannot work, if nothing answers within
-    /// [`connect_timeout`](ConnectOptions::connect_timeout), if what answers is no Redis, or one older than 6.2. With
+    /// At once, if an option or the URL cannot work, if no server answers within
+    /// [`connect_timeout`](ConnectOptions::connect_timeout), if the server is no Redis, or one older than 6.2. With
     /// [`lazy`](ConnectOptions::lazy) a Redis that does not answer is no error.
     pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self> {
         let options = options.into();
@@ -46,8 +46,8 @@ impl Redstream {
         Ok(Self { link: SharedConnection::new(connector, connection), keys })
     }
 
-    /// The settings with which this server, or some master of a cluster, can lose messages, as found when first connecting. Each
-    /// once; none before that.
+    /// The settings with which this server, or some master of a cluster, can lose messages, as found when first
+    /// connecting. Each occurs once; empty before that.
     pub fn risks(&self) -> &[Risk] {
         self.link.connector().risks()
     }
@@ -61,7 +61,7 @@ impl Redstream {
     }
 }
 
-/// The first connection, after a look at what it leads to.
+/// The first connection, after a check of the server.
 async fn first(connector: &Connector) -> Result<Connection> {
     let mut connection = connector.open().await.map_err(|error| connector.refused(error))?;
     connector.inspect(&mut connection).await?;

@@ -1,12 +1,13 @@
-//! Sharding: one stream cut into several, so that several hosts work at it at once.
+//! Sharding: one stream split into several, so that several hosts work on it at once.
 //!
 //! The shards of `products` are the streams `products-0`, `products-1` and so on, each with its own delay
-//! messages, offsets and locks. A message goes to the shard that the hash of its payload names, so all messages of
-//! one key are in one shard, in order. Every host runs all workers; each shard's lock sees to it that one host works
-//! at it, and the hosts share the shards out evenly among themselves.
+//! messages, offsets and locks. A message goes to the shard given by the hash of its payload, so all messages of one
+//! key are in one shard, in order. Every host runs all workers; each shard's lock ensures that one host works on it,
+//! and the hosts distribute the shards evenly among themselves.
 //!
-//! `map` says which shard a payload goes to; `worker` runs all shards as one, by the rounds of `rebalance`, in which each host shows its
-//! `membership`; `generation` changes the number of shards. At the top: it may use all other modules.
+//! `map` says which shard a payload goes to; `worker` runs all shards as one, by the rounds of `rebalance`, in which
+//! each host announces its `membership`; `generation` changes the number of shards. At the top: it may use all other
+//! modules.
 
 mod generation;
 mod map;
@@ -51,18 +52,18 @@ use crate::trimmer::Trimmer;
 /// # The hash
 ///
 /// A payload's shard is the CRC-32 of its JSON text, in UTF-8, modulo the number of shards. It is the CRC-32 of zlib,
-/// gzip and PNG (CRC-32/ISO-HDLC), so that any language can name the shard: `Zlib.crc32(json) % 8` in Ruby,
+/// gzip and PNG (CRC-32/ISO-HDLC), so that any language can compute the shard: `Zlib.crc32(json) % 8` in Ruby,
 /// `zlib.crc32(json) % 8` in Python. It will not change.
 ///
-/// Payloads are the same where their text is the same: a record's messages stay in order only while its key is
-/// always written alike. **All** writers and workers of a stream must agree on the number of shards.
+/// Payloads are the same if their text is the same: a record's messages stay in order only while its key is always
+/// written the same way. **All** writers and workers of a stream must agree on the number of shards.
 ///
 /// # Another number of shards
 ///
 /// Most keys would move to another shard, so a new number needs new streams, a new [`generation`](Self::generation):
-/// run the workers of both, move all writers to the new one, and when no writer of the old one lives any more,
-/// [`take_over`](Self::take_over). Order holds, and nothing is lost: consumers of the new generation begin when those of the old
-/// one are done.
+/// run the workers of both, move all writers to the new one, and when no writer of the old one is running,
+/// [`take_over`](Self::take_over). Order is kept, and nothing is lost: consumers of the new generation begin when those
+/// of the old one are done.
 #[derive(Clone, Debug)]
 pub struct Shards {
     redstream: Redstream,
@@ -71,9 +72,13 @@ pub struct Shards {
 }
 
 impl Redstream {
-    /// The stream of that name, cut into `count` shards: `products-0`, `products-1` and so on.
+    /// The stream of that name, split into `count` shards: `products-0`, `products-1` and so on.
     ///
-    /// Errors where the name is not usable, and where `count` is zero; does not talk to Redis.
+    /// Does not talk to Redis.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable, or `count` is zero.
     pub fn shards(&self, name: impl AsRef<str>, count: u32) -> Result<Shards> {
         Ok(Shards::of(self.clone(), ShardMap::new(name, count)?))
     }
@@ -85,7 +90,7 @@ impl Shards {
         Self { redstream, map, streams }
     }
 
-    /// Their names, and which payload goes where: for those who write without this handle.
+    /// Their names, and which payload goes where: for writers without this handle.
     pub fn map(&self) -> &ShardMap {
         &self.map
     }
@@ -100,7 +105,7 @@ impl Shards {
         self.map.count()
     }
 
-    /// Each shard as a stream, by number: for what concerns one, such as its lag or its dead letters.
+    /// Each shard as a stream, by number, for operations on one stream, such as its lag or its dead letters.
     pub fn streams(&self) -> &[Stream] {
         &self.streams
     }
@@ -120,19 +125,27 @@ impl Shards {
         NewMessage::new(self.name_for(&payload).clone(), payload)
     }
 
-    /// Adds a main message to its shard. Errors as [`Producer::queue`](crate::Producer::queue).
+    /// Adds a main message to its shard.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::queue`](crate::Producer::queue).
     pub async fn queue(&self, payload: &(impl Serialize + ?Sized)) -> Result<MessageId> {
         let message = self.message(self.encode(payload)?);
         self.redstream.producer().queue_all(&[message]).await.map(only)
     }
 
-    /// Adds a delay message to its shard. Errors as [`Producer::delay`](crate::Producer::delay).
+    /// Adds a delay message to its shard.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::delay`](crate::Producer::delay).
     pub async fn delay(&self, payload: &(impl Serialize + ?Sized)) -> Result<MessageId> {
         let message = self.message(self.encode(payload)?);
         self.redstream.producer().delay_all(&[message]).await.map(only)
     }
 
-    /// A consumer of that name of every shard: one worker, which runs on each host as many shards as are its share.
+    /// A consumer of that name of every shard: one worker, which runs its share of the shards on each host.
     ///
     /// The shards share the handler, which is called for several of them at once.
     pub fn consumer<H: Handler>(&self, name: impl Into<String>, handler: H) -> Sharded<Consumer> {
@@ -170,7 +183,7 @@ impl Shards {
     }
 }
 
-/// The producer answers with as many ids as it was given messages.
+/// The producer returns as many ids as it was given messages.
 fn only(ids: Vec<MessageId>) -> MessageId {
     ids.into_iter().next().unwrap_or(MessageId::MIN)
 }

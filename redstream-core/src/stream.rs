@@ -1,5 +1,5 @@
-//! A stream by its name: makes its workers, tells how it stands (`inspect`), and is operated by it (`admin`). Uses the workers, and what
-//! is below them.
+//! A stream by its name: makes its workers, reports its state (`inspect`), and has operations for operators (`admin`).
+//! Uses the workers, and what is below them.
 
 pub(crate) mod admin;
 mod inspect;
@@ -30,7 +30,11 @@ pub struct Stream {
 impl Redstream {
     /// A stream, by name: gives its consumers, its delayer and its trimmer.
     ///
-    /// Errors where the name is not usable; does not talk to Redis.
+    /// Does not talk to Redis.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable.
     pub fn stream(&self, name: impl AsRef<str>) -> Result<Stream> {
         Ok(Stream::new(self.clone(), StreamName::new(name)?))
     }
@@ -46,10 +50,10 @@ impl Stream {
         &self.name
     }
 
-    /// A consumer of that name: one place in the stream, however many hosts run it.
+    /// A consumer of that name: one offset in the stream, on any number of hosts.
     ///
-    /// A name that is not usable (empty, with white space, braces or a colon, ending in `.notify`) is an
-    /// error of whatever runs it, before anything starts.
+    /// A name that is not usable (empty, with white space, braces or a colon, ending in `.notify`) is an error when the
+    /// consumer is run, before anything starts.
     pub fn consumer<H: Handler>(&self, name: impl Into<String>, handler: H) -> Consumer {
         let kind = std::any::type_name::<H>();
         Consumer::new(self.redstream.clone(), self.name.clone(), name.into(), Arc::new(handler), kind)
@@ -57,8 +61,9 @@ impl Stream {
 
     /// The worker that re-queues each delay message after `delay`, usually 5 minutes.
     ///
-    /// The delay must exceed the time from a delay message to the end of its COMMIT. The delayer publishes it in Redis, where the
-    /// adapter's connections read it: they send the delay messages of a transaction that is older than a fifth of it again.
+    /// The delay must exceed the time from a delay message to the end of its COMMIT. The delayer publishes it in Redis,
+    /// where the adapter's connections read it: they send the delay messages of a transaction again that is older than
+    /// a fifth of it.
     pub fn delayer(&self, delay: Duration) -> Delayer {
         Delayer::new(self.redstream.clone(), self.name.clone(), delay)
     }
@@ -68,16 +73,19 @@ impl Stream {
         Trimmer::new(self.redstream.clone(), self.name.clone())
     }
 
-    /// How far each consumer has come.
+    /// The offset of each consumer.
     pub fn offsets(&self) -> OffsetStore {
         OffsetStore::new(self.redstream.clone(), self.name.clone())
     }
 
-    /// The lock of a consumer, to be taken by hand. `ttl`: after how long without renewal another may take
-    /// it; 5 seconds is what workers use.
+    /// The lock of a consumer, to be acquired by hand. `ttl`: after how long without renewal another may acquire it;
+    /// workers use 5 seconds.
     ///
-    /// Errors where the name is not usable. Taking the lock registers the consumer, to begin at the earliest
-    /// message.
+    /// Acquiring the lock registers the consumer, to begin at the earliest message.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable.
     pub fn lock(&self, consumer: &str, ttl: Duration) -> Result<Lock> {
         Lock::check_ttl(ttl)?;
         Ok(Lock::consumer(&self.redstream, self.member(consumer)?, ttl))
@@ -85,21 +93,29 @@ impl Stream {
 
     /// Registers a consumer before it runs for the first time, so that trimming waits for it. Returns
     /// whether it was new.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable, or Redis does not answer.
     pub async fn register(&self, consumer: &str, start: Start) -> Result<bool> {
         let member = ConsumerKeys { start, ..self.member(consumer)? };
         self.redstream.link().script("register a consumer", &member.registration()).await
     }
 
     /// The names of the registered consumers, in no order.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn consumers(&self) -> Result<Vec<String>> {
         registered::names(&self.redstream, &self.name).await
     }
 
-    /// Retires a consumer: its place is dropped, and trimming no longer waits for it.
+    /// Retires a consumer: its offset is removed, and trimming no longer waits for it.
     ///
     /// # Errors
     ///
-    /// With [`Error::StillRunning`] while its lock is held, and with [`Error::NoSuchConsumer`] if there is none of that name.
+    /// [`Error::StillRunning`] while its lock is held, and [`Error::NoSuchConsumer`] if there is none of that name.
     pub async fn forget(&self, consumer: &str) -> Result<()> {
         let member = self.member(consumer)?;
         let mut script = scripts::FORGET.prepare_invoke();
@@ -115,43 +131,67 @@ impl Stream {
         Ok(())
     }
 
-    /// The messages that `consumer` could not handle. Errors if the name is not usable; if there is no consumer of that name, and no
-    /// dead letter, what is done with them errors.
+    /// The messages that `consumer` could not handle.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable. If there is no consumer of that name and no dead letter, the operations on the result
+    /// error.
     pub fn dead_letters(&self, consumer: &str) -> Result<DeadLetters> {
         check_consumer(consumer)?;
         Ok(DeadLetters::new(&self.redstream, &self.name, consumer))
     }
 
-    /// The entries of the delay stream that the delayer could not move, since they have no field `payload`: nothing of ours writes such.
-    /// They can be looked at and discarded; to redrive them is of no use.
+    /// The entries of the delay stream that the delayer could not move because they have no field `payload`; none of
+    /// our writers adds such entries. They can be inspected and discarded; redriving them is useless.
     pub fn delayer_dead_letters(&self) -> DeadLetters {
         DeadLetters::new(&self.redstream, &self.name.delayed(), DELAYER)
     }
 
     /// How many main messages are in the stream, read or not.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn len(&self) -> Result<u64> {
         self.length_of(self.redstream.keys().stream(&self.name)).await
     }
 
     /// Whether there is no main message in the stream.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn is_empty(&self) -> Result<bool> {
         Ok(self.len().await? == 0)
     }
 
     /// How many delay messages wait for their time.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn delay_len(&self) -> Result<u64> {
         self.length_of(self.redstream.keys().delay_stream(&self.name)).await
     }
 
-    /// The id of the last main message ever added; `0-0` where there was none.
+    /// The id of the last main message ever added; `0-0` if there was none.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn last_id(&self) -> Result<MessageId> {
         self.last_id_of(self.redstream.keys().stream(&self.name)).await
     }
 
     /// How many messages are in the stream that `consumer` has not committed.
     ///
-    /// Counts them, in steps of 10,000 or 16 MiB: a long backlog takes a moment.
-    /// A consumer that was never at work has committed nothing, and neither has one whose name is misspelled: all messages are counted.
+    /// Counts them, in steps of 10,000 or 16 MiB: a long backlog takes a moment. A consumer that was never at work has
+    /// committed nothing, and neither has a consumer whose name is misspelled: all messages are counted.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable, or Redis does not answer.
     pub async fn lag(&self, consumer: &str) -> Result<u64> {
         const STEP: u64 = 10_000;
         check_consumer(consumer)?;
@@ -172,8 +212,12 @@ impl Stream {
         }
     }
 
-    /// How old the oldest message is that `consumer` has not committed, by the clock of Redis; zero where it has
-    /// committed all. Of a name that is not there as [`lag`](Self::lag).
+    /// The age of the oldest message that `consumer` has not committed, by the clock of Redis; zero if it has committed
+    /// all. For an unknown name as [`lag`](Self::lag).
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable, or Redis does not answer.
     pub async fn lag_time(&self, consumer: &str) -> Result<Duration> {
         let member = self.member(consumer)?;
         let mut script = scripts::LAG.prepare_invoke();

@@ -1,20 +1,20 @@
-//! The texts of errors, of a bounded length. A leaf: it uses no other module.
+//! Texts of errors, bounded in length. A leaf: it uses no other module.
 
 use std::fmt::{self, Write};
 
-/// As the error module's `BoxError`, which is above this one.
+/// As the error module's `BoxError`, which is above this module.
 type AnyError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// The longest text of an error with its causes, in bytes: errors can quote payloads, and those can be of any size.
 const LONGEST: usize = 4096;
 
-/// The longest quotation of a reply.
+/// The longest excerpt of a reply.
 pub(crate) const SHORT: usize = 256;
 
 /// The error and its causes in one line, up to a few KiB.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = Bounded::new(LONGEST);
-    // An error: there is no room for the rest.
+    // An error means that there is no room for the rest.
     let _cut = write_chain(&mut text, error);
     text.finish()
 }
@@ -24,7 +24,7 @@ fn write_chain(text: &mut Bounded, error: &dyn std::error::Error) -> fmt::Result
     for cause in std::iter::successors(error.source(), |error| error.source()) {
         let begun = text.text.len();
         write!(text, ": {cause}")?;
-        // Some errors say themselves what caused them.
+        // Some errors include their cause in their own text.
         let (before, cause) = text.text.split_at(begun);
         if before.ends_with(&cause[2..]) {
             text.left += cause.len();
@@ -34,26 +34,27 @@ fn write_chain(text: &mut Bounded, error: &dyn std::error::Error) -> fmt::Result
     Ok(())
 }
 
-/// The text of a value, up to so many bytes.
+/// The text of a value, up to this many bytes.
 pub(crate) fn bounded(value: &(impl fmt::Display + ?Sized), longest: usize) -> String {
     let mut text = Bounded::new(longest);
     let _cut = write!(text, "{value}");
     text.finish()
 }
 
-/// The error itself if its text is short, else one with the beginning of that text: what quotes a payload as a whole is dropped.
+/// The error itself if its text is short, otherwise an error with the beginning of that text: an error that quotes a
+/// whole payload is dropped.
 pub(crate) fn shortened(error: AnyError) -> AnyError {
     let mut text = Bounded::new(LONGEST);
     if write_chain(&mut text, &*error).is_ok() { error } else { text.finish().into() }
 }
 
-/// The same for what JSON has to say.
+/// The same for errors of JSON.
 pub(crate) fn shortened_json(error: serde_json::Error) -> serde_json::Error {
     let mut text = Bounded::new(SHORT);
     if write!(text, "{error}").is_ok() { error } else { serde::de::Error::custom(text.finish()) }
 }
 
-/// Takes in so many bytes, and refuses the rest, so that no more of it is made.
+/// Accepts this many bytes, and refuses the rest, so that no more text is produced.
 struct Bounded {
     text: String,
     left: usize,

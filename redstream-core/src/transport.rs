@@ -1,9 +1,10 @@
-//! Redis as the rest of the crate sees it: how to connect, the connections, and what their bytes mean.
+//! Redis as the rest of the crate sees it: how to connect, the connections, and their protocol.
 //!
-//! From the outside in: [`options`] say where Redis is; the [`connector`] opens a [`connection`], and looks at the [`server`] behind
-//! it. One connection is [`shared`] by all callers, one is [`exclusive`] to one at a time, and each worker has a [`session`] of two.
-//! [`resp`] reads and writes the protocol without the client library; [`replies`] are what the library reads; [`scripts`] are what Redis
-//! runs. The [`keeper`] is the thread of the connections by which locks are renewed; [`outages`] are logged once for all workers.
+//! From the outside in: [`options`] say where Redis is; the [`connector`] opens a [`connection`], and checks the
+//! [`server`] behind it. One connection is [`shared`] by all callers, one is [`exclusive`] to one at a time, and each
+//! worker has a [`session`] of two. [`resp`] reads and writes the protocol without redis-rs; [`replies`] are what
+//! redis-rs reads; [`scripts`] are what Redis runs. The [`keeper`] is the thread of the connections by which locks are
+//! renewed; [`outages`] are logged once for all workers.
 //!
 //! Knows messages, and neither streams nor workers.
 

@@ -1,4 +1,4 @@
-//! The trimmer: sweeps behind the consumers, and never past one of them.
+//! The trimmer: removes messages that all consumers have committed, and never beyond one of them.
 //!
 //! Uses the worker and what is below it.
 
@@ -23,15 +23,15 @@ use crate::worker::{Lock, LockGuard, Worker, WorkerState, WorkerStatus};
 
 /// Removes messages that are no longer needed; made by [`Stream::trimmer`](crate::Stream::trimmer).
 ///
-/// By default a message goes when **every** registered consumer has committed it; one that has not
-/// committed anything yet keeps everything. [`Stream::forget`](crate::Stream::forget) retires a consumer that
-/// will not come back.
+/// By default a message is removed when **every** registered consumer has committed it; a consumer that has not
+/// committed anything yet keeps everything. [`Stream::forget`](crate::Stream::forget) retires a consumer that will not
+/// run again.
 ///
-/// Groups that others read the stream by (`XREADGROUP`) are no consumers, and are not waited for. From Redis 8.2 on, messages that a
-/// group has not acknowledged are spared (`XTRIM … ACKED`); before, they go once all consumers have committed them. The
-/// trimmer warns in both cases.
+/// Consumer groups of Redis on the stream (`XREADGROUP`) are not consumers, and are not waited for. From Redis 8.2 on,
+/// messages that a group has not acknowledged are kept (`XTRIM … ACKED`); before, they are removed once all consumers
+/// have committed them. The trimmer warns in both cases.
 ///
-/// A trimmer of the Ruby gem does not know the registry and trims past our consumers: run one kind of
+/// A trimmer of the Ruby gem does not know the registry and trims beyond our consumers: run one kind of
 /// trimmer on a stream.
 #[derive(Clone, Debug)]
 pub struct Trimmer {
@@ -48,23 +48,23 @@ pub struct Trimmer {
 
 #[derive(Clone, Copy, Debug)]
 enum Policy {
-    /// What all have committed, and what is older than this besides.
+    /// Messages that all have committed and that are older than this.
     Committed { keep: Duration },
-    /// What is older than this, read or not.
+    /// Messages that are older than this, read or not.
     Expired { after: Duration },
 }
 
-/// What one [`run_once`](Trimmer::run_once) did.
+/// The result of [`run_once`](Trimmer::run_once).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trimmed {
-    /// That many messages are gone.
+    /// This many messages were removed.
     Removed(u64),
-    /// Nothing may go, since this consumer has committed nothing yet.
+    /// No message may be removed, since this consumer has committed nothing yet.
     WaitingFor(String),
-    /// The stream has no consumer, so that it is not known what is still needed.
+    /// The stream has no consumer, so it is not known which messages are still needed.
     NoConsumers,
-    /// This consumer's offset lies beyond the stream's last message: Redis lost messages that the
+    /// This consumer's offset is beyond the stream's last message: Redis lost messages that the
     /// consumer had seen. Nothing is removed.
     OffsetBeyondStream {
         /// The consumer.
@@ -93,7 +93,7 @@ impl Trimmer {
         }
     }
 
-    /// How long it rests between two sweeps. Default: 30 seconds.
+    /// The pause between two sweeps. Default: 30 seconds.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
@@ -107,14 +107,14 @@ impl Trimmer {
         self
     }
 
-    /// Waits for this consumer too, though it does not register itself: one of the Ruby gem, for example.
+    /// Also waits for this consumer, which does not register itself, such as a consumer of the Ruby gem.
     #[must_use]
     pub fn also(mut self, consumer: impl Into<String>) -> Self {
         self.listed.push(consumer.into());
         self
     }
 
-    /// Keeps messages for at least this long after they were added, though all have committed them, so that a
+    /// Keeps messages for at least this long after they were added, even if all have committed them, so that a
     /// consumer can be rewound. Default: zero.
     #[must_use]
     pub fn keep(mut self, retention: Duration) -> Self {
@@ -122,28 +122,36 @@ impl Trimmer {
         self
     }
 
-    /// Removes messages of that age, **read or not**: the classic form, which bounds memory and can drop what a
-    /// slow consumer has not read yet. It then logs a warning with the count.
+    /// Removes messages of that age, **read or not**: the classic form, which bounds memory and can remove what a slow
+    /// consumer has not read yet. It then logs a warning with the count.
     #[must_use]
     pub fn expire_after(mut self, age: Duration) -> Self {
         self.policy = Policy::Expired { after: age };
         self
     }
 
-    /// How old a consumer's oldest uncommitted message may be before a warning says that it keeps Redis from being swept.
-    /// Default: 15 minutes. The gauge `redstream_consumer_behind_seconds` tells it at each sweep.
+    /// How old a consumer's oldest uncommitted message may be before a warning says that it prevents trimming. Default:
+    /// 15 minutes. The gauge `redstream_consumer_behind_seconds` has the age at each sweep.
     #[must_use]
     pub fn warn_behind(mut self, age: Duration) -> Self {
         self.warn_behind = age;
         self
     }
 
-    /// One sweep.
+    /// Runs one sweep. Returns its result.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and if Redis does not answer.
     pub async fn run_once(&self) -> Result<Trimmed> {
         leadership::once(self).await.map(|trimmed| trimmed.unwrap_or(Trimmed::Standby))
     }
 
     /// Sweeps in intervals, or stands by, until `shutdown`.
+    ///
+    /// # Errors
+    ///
+    /// Only if waiting cannot help, as with [`Consumer::run`](crate::Consumer::run).
     pub async fn run(&self, shutdown: CancellationToken) -> Result<()> {
         leadership::serve(self, &shutdown).await
     }

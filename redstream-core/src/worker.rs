@@ -1,9 +1,10 @@
-//! What every worker is: something with a name that runs until it is told to stop.
+//! The trait of all workers: named, and run until they are told to stop.
 //!
-//! [`leadership`]: the loop of a worker that works while it holds a [`lock`]. [`member`]: the names and keys of a consumer. [`status`]:
-//! what a worker shows of itself, of which [`health`] is a view. [`supervisor`]: runs workers.
+//! [`leadership`]: the loop of a worker that works while it holds a [`lock`]. [`member`]: the names and keys of a
+//! consumer. [`status`]: the state that a worker publishes, of which [`health`] is a view. [`supervisor`]: runs
+//! workers.
 //!
-//! Knows no particular worker. Uses the root handle, the transport and what is below them.
+//! Does not know any particular worker. Uses the root handle, the transport and what is below them.
 
 mod health;
 pub(crate) mod leadership;
@@ -29,23 +30,23 @@ pub trait Worker: Send + Sync + 'static {
     /// For logs and errors, such as `consumer search of cities`.
     fn name(&self) -> String;
 
-    /// Whether its options can work. The supervisor asks every worker before it starts any.
+    /// Checks its options. The supervisor checks every worker before it starts any.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Where it shows what it is at. Default: nowhere; it then counts as alive while it runs.
+    /// The state that it publishes. Default: none; it then counts as alive while it runs.
     fn status(&self) -> Option<WorkerStatus> {
         None
     }
 
     /// Works until `shutdown` is cancelled, then finishes what it has begun and returns `Ok`.
     ///
-    /// An error means that it cannot go on by itself; the supervisor starts it anew after a pause.
+    /// An error means that it cannot continue by itself; the supervisor restarts it after a pause.
     async fn run(&self, shutdown: CancellationToken) -> Result<()>;
 }
 
-/// What a panic said, where it said it in words.
+/// The message of a panic, if it is text.
 pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()

@@ -1,10 +1,11 @@
-//! Bulk operations: `update_many`, `delete_many`, `insert_many` and raw SQL run no hooks, so their keys are named around them.
+//! Bulk operations: `update_many`, `delete_many`, `insert_many` and raw SQL run no hooks, so the caller names the keys.
 //!
-//! Two forms. [`BulkExt::bulk`] is the classic one: the records were loaded already, and a closure writes them. [`Bulk`] is
-//! the query form: it finds the keys itself, batch by batch, and never holds them all. It inserts many rows, too.
+//! There are two forms. [`BulkExt::bulk`] is the classic one: the records are loaded already, and a closure writes
+//! them. [`Bulk`] is the query form: it finds the keys itself, batch by batch, and never holds them all. It also
+//! inserts many rows.
 //!
-//! Either way a batch is one transaction: begin, hand the keys to the insurance, write while the delay messages
-//! fly, commit once they are acknowledged, announce.
+//! In both forms a batch is one transaction: begin, pass the keys to the insurance, write while the delay messages are
+//! in flight, commit once they are acknowledged, announce.
 //!
 //! May use `hooks`, `unit_of_work`, `entity`, `fault` and `error`.
 
@@ -38,23 +39,25 @@ use crate::unit_of_work::UnitOfWork;
 ///
 /// Implemented for [`Producer`] alone.
 pub trait BulkExt: sealed::Sealed {
-    /// Runs `write` in a transaction (a savepoint, where `db` is a transaction), insures `records` before its commit and
+    /// Runs `write` in a transaction (a savepoint if `db` is a transaction), insures `records` before its commit and
     /// announces them after it.
     ///
-    /// The records are the ones that `write` changes or deletes; it may do so by any statement, hooks or none. Their delay
-    /// messages fly while it runs, and the commit waits for them. One that is announced and was not changed
-    /// does no harm, one that was changed and is not among them is missed. `write` runs for no records, too.
+    /// The records are those that `write` changes or deletes. It may do so by any statement, with or without hooks.
+    /// Their delay messages are in flight while it runs, and the commit waits for them. A record that is announced
+    /// without having changed does no harm; a record that was changed and is not in `records` is missed. `write` runs
+    /// even if there are no records.
     ///
-    /// Nobody looks at what `write` writes: the records are announced also where it sets no [watched](Streamed::is_watched)
+    /// What `write` sets is not inspected: the records are announced even if it sets no [watched](Streamed::is_watched)
     /// column.
     ///
-    /// Where the database may have other keys than the records say (see [`Streamed::has_exact_key`]), the keys of their rows are read
-    /// before and after `write`, and these are announced.
+    /// If the database may have other keys than the records say (see [`Streamed::has_exact_key`]), the keys of their
+    /// rows are read before and after `write`, and these are announced.
     ///
-    /// The [parents](Streamed::parents) that the records have before `write` and those that they have after it are announced, too.
+    /// The [parents](Streamed::parents) that the records have before `write` and those that they have after it are
+    /// announced, too.
     ///
-    /// A row that `write` gives another primary key has two keys to name, which [`bulk_keys`](Self::bulk_keys) can: the old
-    /// one, under which it is gone, and the new one.
+    /// A row that `write` gives another primary key has two keys to announce: the old one, which has no row any more,
+    /// and the new one. [`bulk_keys`](Self::bulk_keys) takes both.
     ///
     /// ```no_run
     /// # mod city {
@@ -89,14 +92,15 @@ pub trait BulkExt: sealed::Sealed {
     ///
     /// # Errors
     ///
-    /// All of them after a rollback, and nothing is announced:
+    /// Each error comes after a rollback, and nothing is announced:
     /// - what `write` returns;
-    /// - [`Error::NotInsured`] where a delay message was not written;
-    /// - [`BulkError::UnknownRow`] if `write` inserted or updated rows, and a named record whose key is not exact has none;
-    /// - [`Error::OtherRedis`] where this producer and the one of `db` come from different handles;
-    /// - [`Error::Untracked`] where `db` is not streamed.
+    /// - [`Error::NotInsured`] if a delay message was not written;
+    /// - [`BulkError::UnknownRow`] if `write` inserted or updated rows, and a named record whose key is not exact has
+    ///   none;
+    /// - [`Error::OtherRedis`] if this producer and the one of `db` come from different handles;
+    /// - [`Error::Untracked`] if `db` is not streamed.
     ///
-    /// The adapter's own come as a [`DbErr`], which the closure's error type must be made from.
+    /// The adapter's own errors come as a [`DbErr`], from which the closure's error type must be convertible.
     fn bulk<M, D, F, R, X>(&self, db: &D, records: &[M], write: F) -> impl Future<Output = Result<R, X>>
     where
         M: ModelTrait,
@@ -105,7 +109,7 @@ pub trait BulkExt: sealed::Sealed {
         F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
         X: From<DbErr>;
 
-    /// [`bulk`](Self::bulk) for those who have the keys, and not the models.
+    /// [`bulk`](Self::bulk) for callers who have the keys and not the models.
     ///
     /// ```no_run
     /// # mod city {
@@ -152,7 +156,7 @@ impl BulkExt for Producer {
         F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
         X: From<DbErr>,
     {
-        // Made here and not in the future, which then is `Send` whatever the records are.
+        // Built outside the future, so that the future is `Send` whatever the records are.
         let keys = records.iter().map(Key::of).collect();
         run::<M::Entity, _, _, _, _>(self, db, keys, write)
     }

@@ -1,12 +1,12 @@
-//! The connection through which an application writes: SeaORM's, with every write noticed.
+//! The connection through which an application writes: SeaORM's, with every write tracked.
 //!
 //! # Layout
 //! - `connection_trait` forwards SeaORM's traits, and asks the guard about each statement;
-//! - a statement that a hook has announced runs as a `statement` of the open transaction, or with `autocommit` in one of its
-//!   own; `follow_up` is what is insured and announced of its rows;
+//! - a statement that a hook has announced runs as a `statement` of the open transaction, or with `autocommit` in one
+//!   of its own; `follow_up` insures and announces its rows;
 //! - `builder` has the options; `transaction` commits and rolls back;
-//! - `inherent`, `executor`, `rbac` and `save_in_transaction` are what applications call besides; `watched` is for code that takes
-//!   SeaORM's own connection.
+//! - `inherent`, `executor`, `rbac` and `save_in_transaction` have the other methods that applications call; `watched`
+//!   is for code that takes SeaORM's own connection.
 //!
 //! May use `hooks`, `unit_of_work`, `guard`, `outbox`, `entity`, `fault` and `error`.
 
@@ -40,10 +40,10 @@ use crate::outbox::relay::Relay;
 use crate::unit_of_work::UnitOfWork;
 use crate::unit_of_work::shared::Shared;
 
-/// A connection, or pool, whose writes to streamed entities reach their streams. Use it wherever you used the one it wraps.
+/// A connection, or pool, whose writes to streamed entities reach their streams. Use it in place of the one it wraps.
 ///
-/// Cheap to clone where the wrapped connection is. There is no `Deref` to that one, on purpose: a function that takes
-/// `&DatabaseConnection` would then drop the tracking in silence.
+/// Cheap to clone if the wrapped connection is. It has no `Deref` to that connection, on purpose: a function that takes
+/// `&DatabaseConnection` would then lose the tracking silently.
 #[derive(Clone, Debug)]
 pub struct StreamedConnection<C = DatabaseConnection> {
     pub(crate) inner: C,
@@ -51,8 +51,7 @@ pub struct StreamedConnection<C = DatabaseConnection> {
 }
 
 impl<C> StreamedConnection<C> {
-    /// The wrapped connection. Writes through it are not noticed by anybody; a streamed entity refuses them where it
-    /// can.
+    /// The wrapped connection. Writes through it are not tracked; a streamed entity refuses them if it can.
     pub fn inner(&self) -> &C {
         &self.inner
     }
@@ -62,7 +61,7 @@ impl<C> StreamedConnection<C> {
         &self.context.producer
     }
 
-    /// Runs `future`, and has hooks that are given SeaORM's own connections meanwhile behave as if they were this one:
+    /// Runs `future`. Meanwhile, hooks that are given SeaORM's own connections behave as if these were this one:
     ///
     /// ```no_run
     /// # use redstream_seaorm::StreamedConnection;
@@ -73,18 +72,18 @@ impl<C> StreamedConnection<C> {
     /// # }
     /// ```
     ///
-    /// For code that insists on SeaORM's types. Prefer the streamed types where you can, since the statements are not seen here,
-    /// nor the commits:
+    /// For code that requires SeaORM's types. Prefer the streamed types if you can, since neither the statements nor
+    /// the commits are seen here:
     ///
-    /// - a save waits for Redis to acknowledge its delay message, whatever [`Insurance`](crate::Insurance) is chosen; that of a
-    ///   record which the scope has written before counts for [`resend_after`](StreamedConnectionBuilder::resend_after);
-    /// - main messages go out when `future` ends, also those of writes that were rolled back, which makes consumers read
-    ///   unchanged rows; so begin and commit transactions inside;
+    /// - a save waits for Redis to acknowledge its delay message, whatever [`Insurance`](crate::Insurance) is chosen; a
+    ///   record that the scope has written before stays insured for [`resend_after`](StreamedConnectionBuilder::resend_after);
+    /// - main messages go out when `future` ends, also those of writes that were rolled back, which makes consumers
+    ///   read unchanged rows; so begin and commit transactions inside;
     /// - an insert whose key the database generates is refused outside a transaction;
-    /// - `update_many`, `delete_many`, `insert_many` and raw SQL are missed, and so are saves of entities whose own behaviour calls no
-    ///   hook. Hand in [`watched`](Self::watched) instead of the connection itself, and a warning says so; `docs/frameworks.md` says what to
-    ///   do instead for seaography and loco;
-    /// - it does not reach into tasks that `future` spawns: there a save is refused, as it is without a scope.
+    /// - `update_many`, `delete_many`, `insert_many` and raw SQL are missed, and so are saves of entities whose own
+    ///   behaviour calls no hook. Pass [`watched`](Self::watched) instead of the connection itself to get a warning for
+    ///   each; `docs/frameworks.md` says what to do instead for seaography and loco;
+    /// - it does not apply to tasks that `future` spawns: there a save is refused, as it is without a scope.
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
         TaskScope::run(self.context.clone(), future).await
     }
@@ -102,7 +101,7 @@ impl<C> StreamedConnection<C> {
         &self.context.guard
     }
 
-    /// Without a transaction there is none to be ended.
+    /// Without a transaction there is none to end.
     pub(crate) const IN_TRANSACTION: bool = false;
 
     #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
@@ -110,13 +109,13 @@ impl<C> StreamedConnection<C> {
         ready(Ok(()))
     }
 
-    /// A transaction that is not begun leaves none behind.
+    /// If begin fails, there is no transaction to clean up.
     #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
     pub(crate) fn begins<F: Future>(&self, begin: F) -> F {
         begin
     }
 
-    /// A stream fails unseen; see that method of a transaction.
+    /// The end of a stream is not observed; see that method of a transaction.
     #[cfg(feature = "stream")]
     #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
     pub(crate) fn streams(&self) {}
@@ -131,8 +130,8 @@ impl<C> StreamedConnection<C> {
 }
 
 impl<C: Clone> StreamedConnection<C> {
-    /// A builder with the settings of this connection. What it builds is the same connection with other settings: it wakes the same
-    /// [relay](Self::relay), knows of the same outage of Redis, and has warned of the same things.
+    /// A builder with the settings of this connection. The result is the same connection with other settings: both
+    /// share the [relay](Self::relay) that they wake, the known state of Redis, and the warnings already given.
     ///
     /// ```no_run
     /// # use redstream_seaorm::{BypassGuard, StreamedConnection};
@@ -146,15 +145,16 @@ impl<C: Clone> StreamedConnection<C> {
 
     /// The worker that moves what this connection, or any other, writes to the [outbox](crate::outbox).
     ///
-    /// It looks at once when a commit of this connection, or of one built of it, wrote to it, and in intervals for the commits of
-    /// others.
+    /// It looks at once after a commit of this connection, or of one built from it, that wrote to it, and in intervals
+    /// for other commits.
     pub fn relay(&self) -> Relay<C> {
         Relay::new(self.inner.clone(), self.context.producer.clone(), self.context.commits.clone())
     }
 }
 
 impl<C: ConnectionTrait + Send> StreamedConnection<C> {
-    /// Wraps a connection; `producer` writes the messages. With all defaults: [`builder`](Self::builder) has the options.
+    /// Wraps a connection; `producer` writes the messages. Uses the defaults; [`builder`](Self::builder) has the
+    /// options.
     pub fn new(inner: C, producer: Producer) -> Self {
         Self::builder(inner, producer).build()
     }
@@ -181,8 +181,8 @@ where
     C: ConnectionTrait + TransactionTrait + Send,
     C::Transaction: Send + 'static,
 {
-    /// The database's kind. As on `DatabaseConnection` it is an inherent method too: two of SeaORM's traits have it, and a
-    /// call would not know which is meant.
+    /// The database's kind. An inherent method, as on `DatabaseConnection`, because two of SeaORM's traits have it and
+    /// a call would be ambiguous.
     pub fn get_database_backend(&self) -> DbBackend {
         ConnectionTrait::get_database_backend(self)
     }
@@ -192,7 +192,7 @@ where
         AutocommitStatement::begin(&self.context, admission, self.inner.begin()).await
     }
 
-    /// Runs a statement: where there is something to be done beside it, it has a transaction of its own.
+    /// Runs a statement, in a transaction of its own if there is follow-up work.
     #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
     pub(crate) fn beside<F: Future>(&self, statement: F) -> F {
         statement

@@ -1,4 +1,4 @@
-//! SeaORM with streamed connections in the place of its own: one `use` line a file converts an application.
+//! SeaORM with streamed connections in place of its own: one `use` line per file converts an application.
 //!
 //! ```
 //! use redstream_seaorm::drop_in as sea_orm; // the one line
@@ -24,8 +24,9 @@
 //! }
 //! ```
 //!
-//! Here is all of SeaORM, where [`DatabaseConnection`], [`DbConn`], [`DatabaseTransaction`] and [`DatabaseExecutor`] are ours.
-//! They have the methods that applications call on SeaORM's. What is left to do where the application connects:
+//! This module has all of SeaORM, but [`DatabaseConnection`], [`DbConn`], [`DatabaseTransaction`] and
+//! [`DatabaseExecutor`] are the streamed types. They have the methods that applications call on SeaORM's. Only the code
+//! that connects has to change:
 //!
 //! ```no_run
 //! # use redstream_seaorm::drop_in as sea_orm;
@@ -37,11 +38,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A place that was forgotten does not compile: the types differ.
+//! A place that was not converted does not compile, because the types differ.
 //!
-//! In a file with modules inside, `use …::drop_in as sea_orm;` does not reach these, and rustc says `E0659: sea_orm is ambiguous`, or
-//! advises `::sea_orm`, which leads to SeaORM's own types. There, and to convert a whole application by one line of its `Cargo.toml`,
-//! depend on the facade under SeaORM's name:
+//! In a file with inline modules, `use …::drop_in as sea_orm;` does not apply inside these, and rustc reports `E0659:
+//! sea_orm is ambiguous`, or suggests `::sea_orm`, which is SeaORM with its own types. For such files, and to convert a
+//! whole application by one line of its `Cargo.toml`, depend on the facade under SeaORM's name:
 //!
 //! ```toml
 //! sea-orm = { package = "redstream-sea-orm", version = "0.1", features = ["sqlx-postgres", "runtime-tokio-rustls"] }
@@ -49,9 +50,9 @@
 //!
 //! # Migrations, and others that want SeaORM's own types
 //!
-//! They get [`db.inner()`](crate::StreamedConnection::inner), as in `Migrator::up(db.inner(), None)`. Whatever they write,
-//! nobody is told of: a migration that changes rows of a streamed table is followed by a reindex. So it is said
-//! where it happens, and passing the streamed connection itself does not compile:
+//! They get [`db.inner()`](crate::StreamedConnection::inner), as in `Migrator::up(db.inner(), None)`. What they write
+//! is not tracked: after a migration that changes rows of a streamed table, run a reindex. To make this visible at the
+//! call, passing the streamed connection itself does not compile:
 //!
 //! ```
 //! # use redstream_seaorm::StreamedConnection;
@@ -87,9 +88,9 @@
 //!
 //! # Features
 //!
-//! `stream`, `mock`, `rbac`, `schema-sync`, `entity-registry`, `sqlx-mysql`, `sqlx-postgres` and `sqlx-sqlite` are SeaORM's, and
-//! bring the methods that SeaORM's types have with them: [`StreamTrait`], a mock's log, access
-//! control, pools. Without one of them the method is still there on `db.inner()`.
+//! `stream`, `mock`, `rbac`, `schema-sync`, `entity-registry`, `sqlx-mysql`, `sqlx-postgres` and `sqlx-sqlite` are
+//! SeaORM's features, and add the methods that SeaORM's types have with them: [`StreamTrait`], a mock's log, access
+//! control, pools. Without one of them the method still exists on `db.inner()`.
 
 // May use `connection`.
 
@@ -97,20 +98,20 @@ pub use sea_orm::*;
 
 pub use crate::connection::executor::{DatabaseExecutor, IntoDatabaseExecutor};
 
-/// In the place of SeaORM's.
+/// Replaces SeaORM's type of this name.
 pub type DatabaseConnection = crate::connection::StreamedConnection<sea_orm::DatabaseConnection>;
 
-/// In the place of SeaORM's.
+/// Replaces SeaORM's type of this name.
 pub type DatabaseTransaction = crate::connection::transaction::StreamedTransaction<sea_orm::DatabaseTransaction>;
 
-/// In the place of SeaORM's.
+/// Replaces SeaORM's type of this name.
 pub type DbConn = DatabaseConnection;
 
-/// In the place of SeaORM's.
+/// Replaces SeaORM's type of this name.
 #[cfg(feature = "rbac")]
 pub type RestrictedConnection = crate::connection::StreamedConnection<sea_orm::RestrictedConnection>;
 
-/// In the place of SeaORM's.
+/// Replaces SeaORM's module of this name.
 #[cfg(feature = "rbac")]
 pub type RestrictedTransaction = crate::connection::transaction::StreamedTransaction<sea_orm::RestrictedTransaction>;
 

@@ -1,14 +1,14 @@
 //! What is known of a streamed entity: its streams, its keys and their messages, and its relations.
 //!
 //! # Layout
-//! - [`streamed`] is the trait, [`parents`] and [`relation`] what it says of other entities;
-//! - [`key`] is a key and its form in messages, [`key_query`] the conditions and pages of keys in SQL, [`key_order`] the
-//!   order of the pages;
+//! - [`streamed`] is the trait, [`parents`] and [`relation`] its relations to other entities;
+//! - [`key`] is a key and its form in messages, [`key_query`] the conditions and pages of keys in SQL, [`key_order`]
+//!   the order of the pages;
 //! - [`generated_key`], [`stored_key`] and [`stored_key_by_type`] read the keys that the database has;
 //! - [`decode`] reads the keys of a batch back, [`batch`] for handlers;
 //! - [`streams`] and [`token`] are the streams of an entity, for workers and for readers.
 //!
-//! May use `error` alone.
+//! May only use `error`.
 
 pub(crate) mod batch;
 pub(crate) mod decode;

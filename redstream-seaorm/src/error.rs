@@ -1,4 +1,4 @@
-//! Why a tracked write was refused.
+//! Errors of tracked writes that were refused.
 //!
 //! A leaf: may use no other module of this crate.
 
@@ -12,11 +12,11 @@ pub use self::kind::ErrorKind;
 
 /// A write that was refused, or a commit that was turned into a rollback.
 ///
-/// SeaORM's traits return [`DbErr`]: [`Error::of`] finds this in one, and [`ErrorKind::of`] what is to be done about it.
+/// SeaORM's traits return [`DbErr`]: [`Error::of`] finds this error in it, and [`ErrorKind::of`] says how to handle it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The hook was given a connection that nobody listens on.
+    /// The hook was given a connection that is not streamed.
     #[error(
         "`{table}` is streamed, but this write goes through a connection that is not streamed, so its change would be \
          missed: pass the StreamedConnection, or a transaction begun on it"
@@ -26,7 +26,7 @@ pub enum Error {
         table: String,
     },
 
-    /// A statement that writes a streamed table goes round the hooks; see [`BypassGuard`](crate::BypassGuard).
+    /// A statement that writes a streamed table bypasses the hooks; see [`BypassGuard`](crate::BypassGuard).
     #[error("{}", bypass(table, verb, view.as_deref()))]
     Bypass {
         /// The table.
@@ -49,7 +49,7 @@ pub enum Error {
         statement: String,
     },
 
-    /// The database generates a key and does not tell it, so its row cannot be insured: it is rolled back.
+    /// The database generates a key and does not return it, so its row cannot be insured: it is rolled back.
     #[error(
         "insert into `{table}`: the database generates the key, and does not tell it, so the row cannot be insured and \
          is not written. Set the key beforehand"
@@ -59,8 +59,8 @@ pub enum Error {
         table: String,
     },
 
-    /// The database stored a row under another key than it was given, and does not tell which: the row could not be announced,
-    /// so the write is rolled back.
+    /// The database stored a row under another key than it was given, and does not return it: the row could not be
+    /// announced, so the write is rolled back.
     #[error(
         "the database stored a row of `{table}` under another key than it was given, and does not tell which (a trigger, \
          the scale or the precision of the key's column): the write is rolled back. Give the key as the database stores it, or \
@@ -71,8 +71,8 @@ pub enum Error {
         table: String,
     },
 
-    /// A key with a time zone is not in UTC, and SQLite compares such keys as texts: a row that is stored under this spelling is not
-    /// found by the key that messages have, which is in UTC.
+    /// A key with a time zone is not in UTC, and SQLite compares such keys as text: a row that is stored under this
+    /// spelling is not found by the key in messages, which is in UTC.
     #[error(
         "a key of `{table}` has a time zone other than UTC, and SQLite compares the texts of such keys: the row would not be found by \
          the key in its messages. Give the key in UTC"
@@ -82,7 +82,8 @@ pub enum Error {
         table: String,
     },
 
-    /// Within [`StreamedConnection::scope`](crate::StreamedConnection::scope) nobody sees the statement, and so not its key.
+    /// Within [`StreamedConnection::scope`](crate::StreamedConnection::scope) the statement, and so its key, is not
+    /// seen.
     #[error(
         "insert into `{table}` through SeaORM's own connection, with a key that the database generates: it would be \
          committed without being insured. Insert within a transaction, or through the StreamedConnection, or set the key \
@@ -93,7 +94,7 @@ pub enum Error {
         table: String,
     },
 
-    /// A hook was called for a statement whose rows are streamed, so that nobody reads its keys.
+    /// A hook was called for a statement whose rows are streamed, so that its keys are not read.
     #[cfg(feature = "stream")]
     #[error(
         "a hook was called for a statement that is executed as a stream, which cannot be insured: execute it without \
@@ -101,8 +102,8 @@ pub enum Error {
     )]
     StreamedWrite,
 
-    /// The future of a write was dropped while its statement ran, or the key of its row could not be read. The row may be there
-    /// under a key that is not known, and so is not insured.
+    /// The future of a write was dropped while its statement ran, or the key of its row could not be read. A row may
+    /// exist under a key that is not known, and so is not insured.
     #[error(
         "a write in this transaction was cut off, or failed, before the key of its row was known, so its row could be \
          committed without being insured: the transaction is rolled back"
@@ -124,7 +125,7 @@ pub enum Error {
     #[error("the delay messages of this change were not written, so it is not made")]
     NotInsured(#[source] std::sync::Arc<redstream_core::Error>),
 
-    /// Records were to be announced that nothing writes, and Redis did not take their messages.
+    /// Records were touched without a write, and Redis did not take their messages.
     #[error("the messages of these records were not written: try again, nothing else brings them")]
     NotAnnounced(#[source] std::sync::Arc<redstream_core::Error>),
 
@@ -152,7 +153,7 @@ pub enum Error {
         source: redstream_core::BoxError,
     },
 
-    /// The entity announces its parents alone, by `#[streamed(parents_only)]`.
+    /// The entity only announces its parents, by `#[streamed(parents_only)]`.
     #[error(
         "`{table}` is streamed for its parents only, and has no stream: announce the parents, or leave `parents_only` out"
     )]
@@ -161,8 +162,8 @@ pub enum Error {
         table: String,
     },
 
-    /// A hook after a write was called without the hook before it, which would have announced the parents: those that the row had
-    /// are not known any more.
+    /// A hook after a write was called without the hook before it, which would have announced the parents: the parents
+    /// that the row had are no longer known.
     #[error(
         "the hook after a write of `{table}` was called without the hook before it, which announces the row's parents: call both \
          hooks of a save or delete"
@@ -179,18 +180,19 @@ pub enum Error {
         reason: &'static str,
     },
 
-    /// The producer writes to another Redis than the connection.
+    /// The producer belongs to another Redis handle than the connection.
     #[error(
         "this producer and the connection's do not belong to one Redstream handle: the change would be insured elsewhere"
     )]
     OtherRedis,
 
-    /// The database has ended the transaction by itself, so that what followed would be committed statement by statement. What the
-    /// transaction had written is rolled back after a deadlock or a conflict that rolls back; it is committed, and insured, after a
-    /// procedure that commits.
+    /// The database has ended the transaction by itself, so that later statements would be committed one by one. What
+    /// the transaction had written is rolled back after a deadlock or a conflict that rolls back; it is committed, and
+    /// insured, after a procedure that commits.
     ///
-    /// Or its driver has rolled back another level than the one that was meant: a `begin` within the transaction failed, it or the
-    /// commit of a savepoint was dropped before its answer, or one of two savepoints side by side was rolled back or dropped.
+    /// Or its driver has rolled back another level than was meant: a `begin` within the transaction failed, it or the
+    /// commit of a savepoint was dropped before its answer, or one of two sibling savepoints was rolled back or
+    /// dropped.
     #[error(
         "the database has ended this transaction by itself, after a deadlock, a conflict that rolls back or a statement that \
          commits, or its driver has, after a nested `begin` or `commit` that failed or was dropped, or a rollback of one of two \
@@ -205,8 +207,8 @@ pub enum Error {
     )]
     TransactionAborted,
 
-    /// A statement that begins or ends a transaction, within one: what it commits would not be insured, or what it rolls back be
-    /// announced.
+    /// A statement within a transaction that begins or ends one: what it commits would not be insured, or what it rolls
+    /// back would be announced.
     #[error(
         "`{statement}` within a transaction would begin or end one without being noticed: use the methods `begin`, `commit` \
          and `rollback`, also for savepoints"
@@ -231,7 +233,7 @@ pub enum Error {
     },
 }
 
-/// Refuses batches of no rows, with which nothing would ever finish.
+/// Refuses batches of zero rows, with which no operation would finish.
 pub(crate) fn check_batch_size(rows: u64) -> Result<(), redstream_core::Error> {
     if rows == 0 {
         let reason = "it is zero".to_owned();
@@ -240,7 +242,7 @@ pub(crate) fn check_batch_size(rows: u64) -> Result<(), redstream_core::Error> {
     Ok(())
 }
 
-/// What goes round the hooks, and what to do instead.
+/// What bypasses the hooks, and what to do instead.
 fn bypass(table: &str, verb: &str, view: Option<&str>) -> String {
     let instead = match verb {
         "INSERT" | "REPLACE" => "insert by an ActiveModel, or by `Bulk::insert_many` or `Bulk::upsert_many`",

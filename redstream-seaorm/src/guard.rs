@@ -1,9 +1,10 @@
-//! The bypass guard: notices statements that write a streamed table and were announced by no hook and no bulk operation.
+//! The bypass guard: detects statements that write a streamed table without an announcement by a hook or bulk
+//! operation.
 //!
 //! # Layout
-//! A hook leaves a [permit](permits::Permits) for the statement that follows it. [`Guard::read`] makes a `text` of what `statements` finds
-//! in its `tokens`, and of the tables behind `views`; [`Guard::admit`] compares it with the streamed `tables` and the permits, and
-//! answers with an [`admission`]. `control` finds statements that end a transaction.
+//! A hook leaves a [permit](permits::Permits) for the next statement. [`Guard::read`] builds a `text` from what
+//! `statements` finds in its `tokens`, and from the tables behind `views`; [`Guard::admit`] compares it with the
+//! streamed `tables` and the permits, and returns an [`admission`]. `control` finds statements that end a transaction.
 //!
 //! May use `outbox`, `entity`, `fault` and `error`.
 
@@ -42,7 +43,7 @@ use self::views::Views;
 use crate::entity::table_name::TableName;
 use crate::error::Error;
 
-/// How many places are remembered as warned of.
+/// How many warned-of texts are remembered.
 const PLACES: usize = 1000;
 
 /// Of a statement on a watched connection.
@@ -50,15 +51,15 @@ const WAS_MISSED: &str = "a statement ran on SeaORM's own connection that writes
      it before: its changes are missed, unless `after_save` follows for each row; write through the `StreamedConnection`, by \
      `Bulk` or `producer.bulk`";
 
-/// What happens to a statement that writes a streamed table and goes round the hooks: an `update_many`, an `insert_many`, raw SQL
-/// and the like, outside of a bulk operation. It is noticed before it runs.
+/// What happens to a statement that writes a streamed table and bypasses the hooks: an `update_many`, an `insert_many`,
+/// raw SQL and the like, outside of a bulk operation. It is detected before it runs.
 ///
-/// It sees the statement's text. If that names a relation that is no streamed table, the database is asked, once for each name, which tables
-/// are behind it: a write through a view is one of the table. What a trigger, a procedure or a foreign key's `ON DELETE CASCADE`
-/// writes besides is not there to be seen.
+/// The guard reads the statement's text. If that names a relation that is no streamed table, the database is asked,
+/// once for each name, which tables are behind it: a write through a view is a write of the table. Writes by a trigger,
+/// a procedure or a foreign key's `ON DELETE CASCADE` cannot be seen in the text.
 ///
-/// A statement whose text does not tell what it writes (`DO`, `EXECUTE`, `CALL`) counts as a write of every streamed table;
-/// [`allow_unread`](crate::hooks::allow_unread) allows one.
+/// A statement whose text does not say what it writes (`DO`, `EXECUTE`, `CALL`) counts as a write of every streamed
+/// table; [`allow_unread`](crate::hooks::allow_unread) allows one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BypassGuard {
@@ -71,13 +72,13 @@ pub enum BypassGuard {
     Off,
 }
 
-/// How many tables a text of SQL writes: what each statement is looked at for, to be measured.
+/// How many tables a text of SQL writes: the check that each statement gets, exposed for benchmarks.
 pub fn tables_written(sql: &str, backend: DbBackend) -> usize {
     reading_of(sql, backend).writes.len()
 }
 
-/// The tables that a text of SQL writes, each with its schema if the text names one, and whether the text may write any table
-/// besides: what the guard knows of a statement, to be compared with what a database does.
+/// The tables that a text of SQL writes, each with its schema if the text names one, and whether the text may also
+/// write any other table: the guard's reading of a statement, to be compared with what a database does.
 pub fn written(sql: &str, backend: DbBackend) -> (Vec<(Option<String>, String)>, bool) {
     let reading = reading_of(sql, backend);
     let each = reading.writes.into_iter().map(|write| (write.schema.map(Cow::into_owned), write.table.into_owned()));
@@ -90,13 +91,14 @@ pub(crate) struct Guard {
     seen: Arc<Seen>,
 }
 
-/// What the guard knows of the database, and what it has warned of: shared by all handles of one connection, whatever their mode.
+/// What the guard knows of the database, and the warnings it has given: shared by all handles of one connection,
+/// whatever their mode.
 #[derive(Debug)]
 struct Seen {
     tables: Tables,
     views: Arc<Views>,
     warned: Mutex<HashSet<u64>>,
-    /// Tables whose engine was looked at.
+    /// Tables whose engine was checked.
     looked_at: RwLock<HashSet<String>>,
 }
 
@@ -120,12 +122,12 @@ impl Guard {
         self.seen.tables.learn::<E>();
     }
 
-    /// Whether statements need a look at all.
+    /// Whether statements need to be checked at all.
     pub(crate) fn looks(&self, permits: &Permits) -> bool {
         self.mode != BypassGuard::Off || !permits.is_empty()
     }
 
-    /// Reads a text, and asks the database about the relations that it writes and that are not known.
+    /// Parses a text, and asks the database about unknown relations that it writes.
     pub(crate) async fn read<'a>(&self, sql: &'a str, backend: DbBackend, db: &impl ConnectionTrait) -> Text<'a> {
         let mut text = Text::read(sql, backend);
         if self.mode == BypassGuard::Off || db.is_mock_connection() {
@@ -152,10 +154,10 @@ impl Guard {
         text
     }
 
-    /// Uses up a permit for each streamed table that this text writes, and tells what was promised. Errors if there is none and
-    /// bypasses are denied.
+    /// Consumes a permit for each streamed table that this text writes, and returns what was promised. Errors if there
+    /// is none and bypasses are denied.
     ///
-    /// `lends`: also tells the tables.
+    /// `lends`: also returns the tables.
     pub(crate) fn admit<'p>(
         &self,
         text: &Text<'_>,
@@ -198,7 +200,8 @@ impl Guard {
         Ok(admission)
     }
 
-    /// Says of a text that has run on a connection of SeaORM's which streamed tables it wrote, but for those of which a hook has told.
+    /// Reports which streamed tables a text has written that has run on a connection of SeaORM's, except tables that a
+    /// hook has announced.
     pub(crate) fn watch(&self, text: &Text<'_>, is_told: impl Fn(&Target<'_>) -> bool, failed: bool) {
         for found in text.found(&self.seen.tables) {
             if !is_told(&found.target) && !failed {
@@ -211,7 +214,7 @@ impl Guard {
         }
     }
 
-    /// Of a statement that cannot be refused any more.
+    /// For a statement that has already run and cannot be refused.
     fn was_missed(&self, sql: &str, table: &str, kind: &'static str) {
         ::metrics::counter!(metrics::BYPASSES, "table" => table.to_owned()).increment(1);
         let statement = cut(sql);
@@ -236,7 +239,7 @@ impl Guard {
         self.is_missed(Error::Unread { statement: cut(statement) }, statement, "*", "unread")
     }
 
-    /// What was to happen to a change that would be missed.
+    /// Handles a change that would be missed, as the mode says.
     fn is_missed(&self, error: Error, sql: &str, table: &str, kind: &str) -> Result<(), DbErr> {
         if self.mode == BypassGuard::Off {
             return Ok(());
@@ -251,7 +254,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Warns, once a relation, that the database did not tell what is behind it.
+    /// Warns, once per relation, that the database did not tell what is behind it.
     fn is_unknown(&self, relation: &TableName, error: &DbErr) {
         let relation = relation.to_string();
         if self.is_new(&relation) {
@@ -263,7 +266,7 @@ impl Guard {
         }
     }
 
-    /// Warns, once a table, of a save that was insured after its statement instead of before the commit.
+    /// Warns, once per table, of a save that was insured after its statement instead of before the commit.
     pub(crate) fn ran_late(&self, table: &TableName, passed: bool) {
         let table = table.to_string();
         if !self.is_new(&table) {
@@ -285,7 +288,7 @@ impl Guard {
         }
     }
 
-    /// Warns, once a table, of code that calls the hook after a write and not the one before it.
+    /// Warns, once per table, of code that calls the hook after a write and not the one before it.
     pub(crate) fn hook_missed(&self, table: &TableName) {
         let table = table.to_string();
         if self.is_new(&format!("hook missed: {table}")) {
@@ -305,7 +308,7 @@ impl Guard {
     }
 }
 
-/// As much of a statement as a message has room for.
+/// The beginning of a statement, as long as a message allows.
 fn cut(statement: &str) -> String {
     statement.chars().take(200).collect()
 }

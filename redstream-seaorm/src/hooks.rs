@@ -1,24 +1,25 @@
-//! What the derived `ActiveModelBehavior` does, for those who write their own: call each last in the hook
-//! of its name, after what gives the model its key or refuses the write.
+//! What the derived `ActiveModelBehavior` does, for applications that write their own: call each function last in the
+//! hook of its name, after what gives the model its key or refuses the write.
 //!
 //! | hook | in a transaction |
 //! |---|---|
-//! | `before_save`, insert | noted, where the key is known |
+//! | `before_save`, insert | noted, if the key is known |
 //! | `before_save`, update | noted; main message after the commit |
 //! | `before_delete` | noted |
-//! | the statement | delay message of what was noted sent while the database is at work; where the key is generated: sent when it is known, main message after the commit |
+//! | the statement | delay messages of what was noted are sent while the database works; if the key is generated: sent when it is known, main message after the commit |
 //! | `after_save`, insert; `after_delete` | main message after the commit |
 //!
 //! What was noted and had no statement to go with is sent by the commit, which waits for it in any case.
 //!
-//! Outside a transaction the statement that follows the hook gets a transaction of its own, which does all of that: the hook leaves
-//! a note of it for its tokio task.
+//! Outside a transaction the statement after the hook gets a transaction of its own, which does all of that: the hook
+//! leaves a permit for its tokio task.
 //!
-//! An update that sets no column writes nothing, and so says nothing.
+//! An update that sets no column writes nothing, and so announces nothing.
 
 // # Layout
-// `lookup` finds the streamed connection behind the one that a hook is given, `task_scope` the scope that it runs in; `touch` and
-// `touch_parents` announce what nothing writes; `allow_unread` lets statements pass that the guard cannot read.
+// `lookup` finds the streamed connection behind the one that a hook is given, `task_scope` the scope that it runs in;
+// `touch` and `touch_parents` announce records that are not written; `allow_unread` permits statements that the guard
+// cannot read.
 //
 // May use `unit_of_work`, `guard`, `outbox`, `entity`, `fault` and `error`.
 
@@ -60,8 +61,12 @@ use crate::unit_of_work::shared::Shared;
 
 /// Insures what is about to be saved.
 ///
-/// Errors before anything is written: with a connection that is not streamed, and in a transaction whose delay messages Redis
-/// did not take. Outside a transaction such errors are the statement's.
+/// Outside a transaction, the statement that follows returns errors of the insurance.
+///
+/// # Errors
+///
+/// Before anything is written: if the connection is not streamed; in a transaction, if Redis did not take its delay
+/// messages.
 pub async fn before_save<A, C>(model: &A, db: &C, insert: bool) -> Result<(), DbErr>
 where
     A: ActiveModelTrait,
@@ -93,7 +98,7 @@ where
             return Err(Error::UnseenKey { table: table::<A::Entity>() }.into());
         }
         (None, _) if insert => FollowUp::FollowAnswer(ReadKeys::of::<A::Entity>()),
-        // An update without a key SeaORM refuses itself.
+        // SeaORM itself refuses an update without a key.
         (None, _) => return Ok(()),
     };
     announce_statement::<A::Entity>(&tracked, known, promise);
@@ -111,7 +116,7 @@ fn followed<E: Streamed>(key: ValueTuple, kind: WriteKind, backend: DbBackend) -
     Ok(Followed { message: message::<E>(key.clone())?, key, kind, keys: ReadKeys::of::<E>(), stored })
 }
 
-/// Insures what can be insured before the statement; the rest is promised.
+/// Insures what can be insured before the statement; the rest is returned as a promise.
 async fn follow(followed: Followed, tracked: &Tracked, db: &impl ConnectionTrait) -> Result<FollowUp, DbErr> {
     let Followed { message, kind, stored, .. } = &followed;
     match tracked {
@@ -131,7 +136,7 @@ async fn follow(followed: Followed, tracked: &Tracked, db: &impl ConnectionTrait
     }
 }
 
-/// Insures a write at once, and leaves what it announces to the end of the scope.
+/// Insures a write at once, and defers its announcement to the end of the scope.
 async fn follow_in_a_scope(followed: &Followed, ambient: &TaskScope, db: &impl ConnectionTrait) -> Result<(), DbErr> {
     let Followed { message, kind, stored, .. } = followed;
     ambient.insure(message).await?;
@@ -150,6 +155,11 @@ async fn follow_in_a_scope(followed: &Followed, ambient: &TaskScope, db: &impl C
 }
 
 /// Announces what was inserted, in a transaction after its commit.
+///
+/// # Errors
+///
+/// If the connection is not streamed, or the hook before the write was not called although it had to be; if the change
+/// cannot be insured.
 pub async fn after_save<E, C>(model: &E::Model, db: &C, insert: bool) -> Result<(), DbErr>
 where
     E: Streamed,
@@ -174,7 +184,7 @@ where
     finish::<E>(&tracked, called, kind, key, db).await
 }
 
-/// Parents are announced by the hook before a write: after it, those that the row had are not known any more.
+/// The hook before a write announces parents: after the write, the parents that the row had are no longer known.
 fn parents_were_announced<E: Streamed>(called: Called) -> Result<(), Error> {
     if called == Called::Never && are_known::<E>() {
         return Err(Error::HookMissed { table: table::<E>() });
@@ -182,7 +192,7 @@ fn parents_were_announced<E: Streamed>(called: Called) -> Result<(), Error> {
     Ok(())
 }
 
-/// After a write of a row that announces its parents alone.
+/// After a write of a row that only announces its parents.
 fn finish_without_stream<E: Streamed>(tracked: &Tracked, key: ValueTuple) -> Result<(), DbErr> {
     let message = message::<E>(key)?;
     if let Some(permits) = tracked.permits() {
@@ -191,7 +201,7 @@ fn finish_without_stream<E: Streamed>(tracked: &Tracked, key: ValueTuple) -> Res
     Ok(())
 }
 
-/// Does what is left to do after a write of the row of this key.
+/// Finishes after a write of the row of this key.
 async fn finish<E: Streamed>(
     tracked: &Tracked,
     called: Called,
@@ -199,7 +209,7 @@ async fn finish<E: Streamed>(
     key: ValueTuple,
     db: &impl ConnectionTrait,
 ) -> Result<(), DbErr> {
-    // The rows that were found by the key of a delete have been announced by the keys that they had.
+    // Rows that were found by the key of a delete have been announced under their stored keys.
     let is_done_before = match kind {
         WriteKind::Insert => false,
         WriteKind::Update => true,
@@ -207,7 +217,7 @@ async fn finish<E: Streamed>(
     };
     let message = message::<E>(key)?;
     let left = tracked.permits().and_then(|permits| permits.withdraw(&TableName::of::<E>(), &message));
-    // Whether a statement of this task came by that was not recognized as the promised one.
+    // Whether this task ran a statement that was not recognized as the promised one.
     let promised = match left {
         Some(Left { promise: FollowUp::Follow(_) | FollowUp::FollowAnswer(_), passed }) => Some(passed),
         _ => None,
@@ -240,7 +250,11 @@ async fn finish<E: Streamed>(
     }
 }
 
-/// Insures what is about to be deleted. Errors as [`before_save`].
+/// Insures what is about to be deleted.
+///
+/// # Errors
+///
+/// As [`before_save`].
 pub async fn before_delete<A, C>(model: &A, db: &C) -> Result<(), DbErr>
 where
     A: ActiveModelTrait,
@@ -248,7 +262,7 @@ where
     C: ConnectionTrait,
 {
     let tracked = tracked::<A::Entity, C>(db)?;
-    // Without a key SeaORM refuses the delete itself.
+    // SeaORM itself refuses a delete without a key.
     let Some(key) = model.get_primary_key_value() else { return Ok(()) };
     tracked.calls().note::<A::Entity>(WriteKind::Delete, Some(key.clone()));
     if are_known::<A::Entity>() {
@@ -267,6 +281,10 @@ where
 }
 
 /// Announces what was deleted, in a transaction after its commit.
+///
+/// # Errors
+///
+/// As [`after_save`].
 pub async fn after_delete<A, C>(model: &A, db: &C) -> Result<(), DbErr>
 where
     A: ActiveModelTrait,
@@ -283,7 +301,7 @@ where
     finish::<A::Entity>(&tracked, called, WriteKind::Delete, key, db).await
 }
 
-/// Tells the connection of the statement that follows the hook.
+/// Announces to the connection the statement that follows the hook.
 fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMessage>, promise: FollowUp) {
     match tracked {
         Tracked::TaskScope(ambient) => ambient.told.note(TableName::of::<E>()),
@@ -292,13 +310,12 @@ fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMess
     }
 }
 
-/// Whether SeaORM's own connection is a transaction, for all that one can tell.
+/// Whether SeaORM's own connection is a transaction, according to its type's name.
 fn is_transaction<C>() -> bool {
     std::any::type_name::<C>().ends_with("::DatabaseTransaction")
 }
 
-/// Does what was to be done with a statement that was not seen in this task, or of which no hook told before: late, and not
-/// never.
+/// Insures and announces, late, a statement that was not seen in this task, or that no hook before it had announced.
 async fn follow_late(context: &Arc<Shared>, message: NewMessage, db: &impl ConnectionTrait) -> Result<(), DbErr> {
     let scope = UnitOfWork::outermost(context.clone());
     scope.insure([message.clone()])?;
@@ -318,7 +335,7 @@ async fn follow_late(context: &Arc<Shared>, message: NewMessage, db: &impl Conne
 enum Change {
     /// It sets nothing: SeaORM sends no statement.
     None,
-    /// It sets only columns that nobody watches.
+    /// It sets only columns that are not watched.
     Silent,
     Announced,
 }
@@ -343,7 +360,7 @@ impl Change {
     }
 }
 
-/// Whether the database takes this key as a wish for a generated one, as `MySQL` and `MariaDB` take an `AUTO_INCREMENT` of 0.
+/// Whether the database generates a key in place of this one, as `MySQL` and `MariaDB` do for an `AUTO_INCREMENT` of 0.
 fn replaced<E: Streamed, C: ConnectionTrait>(key: &ValueTuple, db: &C) -> bool {
     db.get_database_backend() == DbBackend::MySql
         && <E::PrimaryKey as PrimaryKeyTrait>::auto_increment()

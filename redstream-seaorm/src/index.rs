@@ -1,5 +1,4 @@
-//! Handlers that read rows back: the `indexer`, which hands records to a `sink`, and the `cascade`, which
-//! announces children.
+//! Handlers that read rows back: the `indexer` passes records to a `sink`, and the `cascade` announces children.
 //!
 //! May use `entity` and `fault`.
 

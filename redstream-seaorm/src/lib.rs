@@ -47,21 +47,21 @@
 //! # How a change is followed
 //!
 //! SeaORM calls the hooks of the model's `ActiveModelBehavior` before and after a save, but has none for a commit.
-//! [`StreamedConnection`] and [`StreamedTransaction`] wrap SeaORM's types and implement its traits, so that commits pass
-//! through them. A [hook](hooks) finds the wrapper behind whatever connection it is given, and refuses the write where
-//! there is none: a change that could have been followed and was not is an error, not a silence.
+//! [`StreamedConnection`] and [`StreamedTransaction`] wrap SeaORM's types and implement its traits, so that commits
+//! pass through them. A [hook](hooks) finds the wrapper behind the connection it is given, and refuses the write if
+//! there is none: a change that could have been tracked and was not is an error, not a silent loss.
 //!
-//! Within a transaction a save hands over its delay message and does not wait. The commit waits for all of them, commits, and
-//! sends the main messages in one pipeline, each key once. Savepoints are followed: what one rolls back is not announced.
-//! A save outside a transaction gets one of its own.
+//! Within a transaction a save sends its delay message and does not wait for the acknowledgement. The commit waits for
+//! all of them, commits, and sends the main messages in one pipeline, each key once. Savepoints are tracked: what one
+//! rolls back is not announced. A save outside a transaction gets a transaction of its own.
 //!
-//! Hooks do not run for `update_many`, `delete_many`, `insert_many` and raw SQL: wrap those with bulk operations. Where
-//! one is forgotten, the [`BypassGuard`] warns before the statement runs.
+//! Hooks do not run for `update_many`, `delete_many`, `insert_many` and raw SQL: use bulk operations for those. If one
+//! is forgotten, the [`BypassGuard`] warns before the statement runs.
 //!
 //! A commit needs Redis, or the [`outbox`]: that is the connection's [`Insurance`].
 //!
-//! [`Indexer`] is the handler that reads the rows back and hands them to a [`Sink`]. The engine itself, with all that a
-//! worker can be told, is in [`core`].
+//! [`Indexer`] is the handler that reads the rows back and passes them to a [`Sink`]. The engine itself, with all
+//! options of workers, is in [`core`].
 //!
 //! # Layout
 //!
@@ -81,9 +81,9 @@
 //! | `entity` | streamed entities: keys, messages, streams |
 //! | `failpoint`, `error` | what the chaos harness watches; errors |
 //!
-//! A save is read downwards: `hooks`, then `guard/permits.rs` (the statement that follows), `connection/connection_trait.rs`,
-//! `connection/statement.rs`, `unit_of_work.rs`, `unit_of_work/delay_pipeline.rs`; its commit from `connection/transaction.rs` to
-//! `unit_of_work/commit.rs`.
+//! A save is read downwards: `hooks`, then `guard/permits.rs` (the statement that follows),
+//! `connection/connection_trait.rs`, `connection/statement.rs`, `unit_of_work.rs`, `unit_of_work/delay_pipeline.rs`;
+//! its commit from `connection/transaction.rs` to `unit_of_work/commit.rs`.
 
 mod bulk;
 mod connection;
@@ -134,7 +134,7 @@ pub use unit_of_work::insurance::Insurance;
 #[doc(hidden)]
 pub use guard::fuzzing;
 
-/// What derived code and benchmarks name. Not for anybody else: it changes without notice.
+/// Names for derived code and benchmarks. Not a public interface: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::entity::streamed::written_streams;

@@ -2,13 +2,13 @@
 //!
 //! With [`Insurance::Outbox`](crate::Insurance::Outbox), or during an outage with
 //! [`Insurance::RedisElseOutbox`](crate::Insurance::RedisElseOutbox), a transaction writes what it changed to the table
-//! `redstream_outbox` just before its COMMIT: one row a key, with the stream and the payload of its message. So change and row
-//! are committed together or not at all. A [`Relay`] adds the main messages and deletes the rows.
+//! `redstream_outbox` just before its COMMIT: one row a key, with the stream and the payload of its message. So change
+//! and row are committed together or not at all. A [`Relay`] adds the main messages and deletes the rows.
 //!
-//! The table must be there. With sea-orm-migration, and the feature `migration`, list
+//! The table must exist. With sea-orm-migration, and the feature `migration`, list
 #![cfg_attr(feature = "migration", doc = "[`Migration`]")]
 #![cfg_attr(not(feature = "migration"), doc = "`outbox::Migration`")]
-//! among yours; else run [`create_table`], or what [`create_table_sql`] says in your own tool.
+//! among yours; otherwise run [`create_table`], or what [`create_table_sql`] says in your own tool.
 //!
 //! ```no_run
 //! # use std::time::Duration;

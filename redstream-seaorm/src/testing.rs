@@ -1,11 +1,11 @@
-//! For your tests: what they wrote, and workers that run inline, so that nothing has to sleep.
+//! For tests of an application: what they wrote, and workers that run inline, so that no test has to sleep.
 //!
-//! Tests need a Redis, and may all run side by side on one: [`connect`] gives each a namespace of its own.
+//! Tests need a Redis, and may run concurrently on one server: [`connect`] gives each a namespace of its own.
 //!
-//! - [`Capture`] remembers where a stream stands; [`assert_streamed!`], [`assert_insured!`] and [`assert_nothing_streamed!`]
-//!   compare what was added since, and tell what is missing and what nobody expected.
-//! - [`run_until_idle`] runs consumers and delayers in turn until none of them finds anything to do. With [`at_once`] in
-//!   the place of a delayer, delay messages do not wait for their time.
+//! - [`Capture`] records the position of a stream; [`assert_streamed!`], [`assert_insured!`] and
+//!   [`assert_nothing_streamed!`] compare what was added since, and report missing and unexpected records.
+//! - [`run_until_idle`] runs consumers and delayers in turn until none of them finds anything to do. With [`at_once`]
+//!   in place of a delayer, delay messages are due immediately.
 //!
 //! ```no_run
 //! # mod city {
@@ -72,18 +72,22 @@ pub use self::inline::{Inline, Ran, Unfinished, run_until_idle};
 #[doc(inline)]
 pub use crate::{assert_insured, assert_nothing_streamed, assert_streamed};
 
-/// Connects with a namespace that no other test has, in place of the options' own.
+/// Connects with a unique namespace, which replaces the namespace in the options.
 ///
 /// What a test leaves in Redis is not removed: give your tests a Redis that keeps nothing, or flush it now and then.
+///
+/// # Errors
+///
+/// As [`Redstream::connect`](redstream_core::Redstream::connect).
 pub async fn connect(options: impl Into<ConnectOptions>) -> redstream_core::Result<Redstream> {
-    // The keys of a hasher are the standard library's one source of chance.
+    // The keys of a hasher are the standard library's only source of randomness.
     let chance = || RandomState::new().hash_one(std::process::id());
     Redstream::connect(options.into().namespace(format!("test-{:016x}{:016x}", chance(), chance()))).await
 }
 
 /// A delayer with a delay of one millisecond: delay messages become main messages as soon as it runs.
 ///
-/// It shows what repairs a main message that was never written.
+/// It tests how a lost main message is repaired.
 pub fn at_once(stream: &Stream) -> Delayer {
     stream.delayer(Duration::from_millis(1))
 }

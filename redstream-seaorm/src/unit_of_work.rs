@@ -1,14 +1,15 @@
 //! The unit of work: one open transaction or savepoint, and what it has to insure and to announce.
 //!
-//! A database commits or releases whatever is innermost, and SeaORM passes on what it is told. With a savepoint open
-//! inside, a commit thus releases the savepoint and commits nothing; and the commit of a savepoint whose transaction is over
-//! commits that transaction. Neither would do what it says, nor what was insured and is announced. So each level knows which
-//! others are open.
+//! A database commits or releases the innermost level, and SeaORM passes on what it is told. With a savepoint open
+//! inside, a commit therefore releases the savepoint and commits nothing; and the commit of a savepoint whose
+//! transaction is over commits that transaction. Neither would match what was insured and is announced. So each level
+//! knows which others are open.
 //!
 //! # Layout
-//! A hook notes a message in [`UnitOfWork`]; the `delay_pipeline` sends it while statements run; `commit` waits for the pipeline or
-//! writes the outbox, commits and hands the `announcement` to what is `shared` with the connection. `message_set`,
-//! `unkeyed_insert`, `hook_calls`, `liveness` and `insurance` are parts of the state; `futures` are tools.
+//! A hook notes a message in [`UnitOfWork`]; the `delay_pipeline` sends it while statements run; `commit` waits for the
+//! pipeline or writes the outbox, commits, and passes the `announcement` to what is `shared` with the connection.
+//! `message_set`, `unkeyed_insert`, `hook_calls`, `liveness` and `insurance` are parts of the state; `futures` are
+//! tools.
 //!
 //! May use `guard`, `outbox`, `fault` and `error`.
 
@@ -44,8 +45,9 @@ use crate::guard::permits::Permits;
 
 /// One open transaction or savepoint.
 ///
-/// Keys to announce belong to the savepoint: its rollback drops them, its release hands them to the level above. The delay
-/// messages belong to the whole transaction; for the outbox keys are insured by the level, whose rollback drops its rows.
+/// Keys to announce belong to the savepoint: its rollback drops them, its release moves them to the level above. The
+/// delay messages belong to the whole transaction; with the outbox, keys are insured by the level, whose rollback drops
+/// its rows.
 #[derive(Debug)]
 pub(crate) struct UnitOfWork {
     pub(crate) context: Arc<Shared>,
@@ -57,36 +59,36 @@ pub(crate) struct UnitOfWork {
     pub(crate) aside: DeferredAnnouncement,
     parent: Option<Arc<UnitOfWork>>,
     changes: Mutex<Changes>,
-    /// Of statements that change views: others see that after the commit.
+    /// For statements that change views: other transactions see the change after the commit.
     changing: Mutex<Vec<Changing>>,
 }
 
 #[derive(Debug, Default)]
 struct Changes {
     announced: OrderedMessageSet,
-    /// Those that are insured and not announced; kept where the outbox may have to insure them.
+    /// Messages that are insured and not announced; kept if the outbox may have to insure them.
     insured: OrderedMessageSet,
-    /// By hooks, and not worked off yet.
+    /// Noted by hooks, and not processed yet.
     noted: Vec<Noted>,
 }
 
-/// Of a write whose statement is about to be sent.
+/// A message of a write whose statement is about to be sent.
 #[derive(Debug)]
 struct Noted {
     message: NewMessage,
-    /// The commit announces it, too.
+    /// The commit also announces it.
     announced: bool,
 }
 
-/// What is known of one level.
+/// The state of one level.
 #[derive(Debug, Default)]
 pub(crate) struct Level {
     over: AtomicBool,
-    /// A savepoint whose changes are now those of the level around it.
+    /// A savepoint whose changes now belong to the enclosing level.
     released: AtomicBool,
     /// Open savepoints inside, at any depth.
     savepoints: AtomicUsize,
-    /// Of the whole transaction, if this is its outermost level.
+    /// The state of the whole transaction, if this is its outermost level.
     life: Life,
 }
 
@@ -120,17 +122,17 @@ impl UnitOfWork {
         self.parent.is_some()
     }
 
-    /// The level around this savepoint.
+    /// The level that encloses this savepoint.
     pub(crate) fn parent(&self) -> Option<&Self> {
         self.parent.as_deref()
     }
 
-    /// This level's permits, then those of the levels around it.
+    /// This level's permits, then those of the enclosing levels.
     pub(crate) fn all_permits(&self) -> impl Iterator<Item = &Permits> + Clone {
         std::iter::successors(Some(self), |scope| scope.parent()).map(|scope| &scope.permits)
     }
 
-    /// Keeps this until the transaction is over, savepoints or not.
+    /// Keeps this until the whole transaction is over.
     pub(crate) fn keep(&self, changing: Option<Changing>) {
         let outermost = std::iter::successors(Some(self), |scope| scope.parent()).last();
         if let (Some(changing), Some(outermost)) = (changing, outermost) {
@@ -138,34 +140,35 @@ impl UnitOfWork {
         }
     }
 
-    /// Whether nothing was ever handed in.
+    /// Whether no message was ever added.
     pub(crate) fn is_empty(&self) -> bool {
         self.work_off();
         let changes = self.changes();
         changes.announced.is_empty() && changes.insured.is_empty() && self.delays.is_empty()
     }
 
-    /// The statement that writes this record follows: its message is insured, and announced after the commit where that is
-    /// wanted, while the database is at work at that statement. Errors where [`insure`](Self::insure) would.
+    /// Called before the statement that writes this record. While the database works on that statement, its message is
+    /// insured, and, if wanted, marked to be announced after the commit. Errors if [`insure`](Self::insure) would.
     pub(crate) fn note(&self, message: NewMessage, announced: bool) -> Result<(), Error> {
         self.delays.check()?;
         self.changes().noted.push(Noted { message, announced });
         Ok(())
     }
 
-    /// Does what was noted. Called when a statement has been sent, and before anything that must know all.
+    /// Processes what was noted. Called when a statement has been sent, and before anything that needs the complete
+    /// set.
     pub(crate) fn work_off(&self) {
         let noted = std::mem::take(&mut self.changes().noted);
         if noted.is_empty() {
             return;
         }
-        // An error is one for the commit as well, which finds it again.
+        // The commit finds the same error again and returns it.
         let _ = self.insure_now(noted.iter().map(|noted| noted.message.clone()));
         let announced = noted.into_iter().filter(|noted| noted.announced);
         self.changes().announced.add_all(announced.map(|noted| noted.message));
     }
 
-    /// Insures messages; they are not announced by this alone.
+    /// Insures messages; this alone does not announce them.
     pub(crate) fn insure(&self, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
         self.work_off();
         self.insure_now(messages)
@@ -180,19 +183,19 @@ impl UnitOfWork {
         self.delays.send(messages)
     }
 
-    /// To be announced after the commit.
+    /// Messages to announce after the commit.
     pub(crate) fn announce_later(&self, messages: impl IntoIterator<Item = NewMessage>) {
         self.work_off();
         self.changes().announced.add_all(messages);
     }
 
-    /// What is to be announced; the scope then announces nothing more.
+    /// Takes the messages to announce; nothing is left to announce afterwards.
     pub(crate) fn take_announcements(&self) -> Vec<NewMessage> {
         self.work_off();
         std::mem::take(&mut self.changes().announced).into_vec()
     }
 
-    /// All that this transaction changed and did not roll back, as far as it was kept.
+    /// All that this transaction changed and did not roll back, as far as it was recorded.
     pub(crate) fn take_all(&self) -> Vec<NewMessage> {
         self.work_off();
         let Changes { mut announced, insured, noted: _ } = std::mem::take(&mut *self.changes());
@@ -200,7 +203,8 @@ impl UnitOfWork {
         announced.into_vec()
     }
 
-    /// What this level and those around it have changed so far, as far as it was kept; it stays theirs.
+    /// What this level and the enclosing levels have changed so far, as far as it was recorded; it is not taken from
+    /// them.
     pub(crate) fn changed_so_far(&self) -> Vec<NewMessage> {
         let mut all = OrderedMessageSet::default();
         for scope in std::iter::successors(Some(self), |scope| scope.parent()) {
@@ -211,7 +215,7 @@ impl UnitOfWork {
         all.into_vec()
     }
 
-    /// The savepoint was released: what it changed is the outer level's now.
+    /// Called when the savepoint was released: its changes now belong to the outer level.
     pub(crate) fn released(&self) {
         self.work_off();
         self.level.released.store(true, SeqCst);
@@ -225,7 +229,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Errors where a commit of this level would be one of another.
+    /// Errors if a commit of this level would commit another level.
     pub(crate) fn may_commit(&self) -> Result<(), Error> {
         if self.outer_levels().any(|outer| outer.level.over.load(SeqCst)) {
             Err(Error::Outlived)
@@ -236,7 +240,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Whether the database still has the transaction that this level is of.
+    /// The state of the transaction that this level belongs to.
     pub(crate) fn life(&self) -> &Life {
         &self.outermost_level().level.life
     }
@@ -246,8 +250,8 @@ impl UnitOfWork {
         self.outermost_level().level.savepoints.load(SeqCst)
     }
 
-    /// Whether this savepoint was not released, and others are open that are neither around it nor inside it. A driver knows savepoints
-    /// by their number alone: it has then rolled back the changes of another one, and kept those of this one.
+    /// Whether this savepoint was not released while sibling savepoints are open. A driver knows savepoints by their
+    /// number alone: it has then rolled back the changes of another savepoint, and kept the changes of this one.
     fn took_others_with_it(&self) -> bool {
         if !self.is_savepoint() || self.level.released.load(SeqCst) {
             return false;
@@ -270,7 +274,7 @@ impl UnitOfWork {
     }
 }
 
-/// A level that is open until this is dropped, by a commit, a rollback or on its own.
+/// A level that is open until this is dropped, by a commit, by a rollback or without either.
 #[derive(Debug)]
 pub(crate) struct Open(Arc<UnitOfWork>);
 

@@ -1,4 +1,4 @@
-//! Handlers that block their thread, hang or never come to an end: the lock is kept, the log says so, and health sees it.
+//! Handlers that block their thread, hang or never return: the lock is kept, the log says so, and health sees it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,8 @@ fn quick(consumer: Consumer) -> Consumer {
     consumer.backoff(Duration::from_millis(5), Duration::from_millis(20)).lock_ttl(TTL)
 }
 
-/// Whether another host gets the consumer's lock within `bound`. It has a thread of its own, for which the caller's waits.
+/// Whether another host gets the consumer's lock within `bound`. It has a thread of its own, for which the caller's
+/// waits.
 fn a_rival_gets_the_lock(namespace: &str, bound: Duration) -> bool {
     let namespace = namespace.to_owned();
     let rival = std::thread::spawn(move || {
@@ -111,7 +112,7 @@ async fn a_handler_that_hangs_is_given_up_after_its_timeout_and_tried_again() {
     assert!(logs.has(&["WARN", "the handler did not return within 50ms, its handler_timeout"]), "{}", logs.text());
 }
 
-/// Its thread may never come back; without a timeout the lock is kept, since nobody can tell it from slow work.
+/// Its thread may never come back; without a timeout the lock is kept, since it cannot be distinguished from slow work.
 #[tokio::test]
 async fn a_handler_that_blocks_for_longer_than_its_timeout_loses_its_lock_to_another_host() {
     let (logs, namespace) = (Logs::capture(), namespace());
@@ -139,7 +140,7 @@ async fn a_handler_timeout_of_zero_is_refused() {
     assert!(error.to_string().contains("handler_timeout"), "{error}");
 }
 
-/// As where something else keeps taking the lock while the handler works.
+/// As if something else keeps taking the lock while the handler works.
 #[tokio::test]
 async fn a_consumer_that_only_takes_its_lock_and_loses_it_is_not_alive() {
     let namespace = namespace();

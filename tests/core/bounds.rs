@@ -1,4 +1,4 @@
-//! What is bounded: memory, connections, keys.
+//! Bounds: memory, connections, keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::SOON;
 use super::recorder::Recorder;
 use crate::support::{eventually, namespace, private_redis, raw_redis, redis_url, redstream_at};
 
-/// What a batch comes to at the most: 16 MiB, and one message.
+/// The maximum size of a batch: 16 MiB, and one message.
 const ROOM: usize = (16 << 20) + (1 << 20) + 2;
 
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn no_batch_has_more_bytes_than_there_is_room_for_whatever_came_before() {
     let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
     let mut raw = raw_redis(&redis_url()).await;
     let key = format!("{namespace}:redstream:stream:products");
-    // Small ones, which are read far ahead; large ones upon them while the first are at work; and again.
+    // Small messages, which are read far ahead; then large ones while the first are handled; and again.
     add(&mut raw, &key, 5000, "payload").await;
     let (sizes, shutdown) = (Arc::new(std::sync::Mutex::new(Vec::new())), CancellationToken::new());
     let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -52,7 +52,7 @@ async fn no_batch_has_more_bytes_than_there_is_room_for_whatever_came_before() {
     add_large(&mut raw, &key, 40).await;
     go_on.notify_one();
     eventually(SOON * 3, "all messages", async || products.lag("search").await.unwrap() == 0).await;
-    // And where it has waited for news.
+    // And after it has waited for messages.
     add_large(&mut raw, &key, 40).await;
     eventually(SOON * 3, "all messages", async || products.lag("search").await.unwrap() == 0).await;
     shutdown.cancel();
@@ -88,7 +88,7 @@ async fn what_is_moved_counted_or_handled_once_is_bounded_too() {
     }
 }
 
-/// In scripts: the messages need not travel.
+/// In scripts: the messages are not sent over the network.
 async fn add(raw: &mut MultiplexedConnection, key: &str, count: usize, payload: &str) {
     const ADD: &str = "for n = 1, tonumber(ARGV[1]) do redis.call('XADD', KEYS[1], '*', 'payload', ARGV[2]) end";
     redis::cmd("EVAL").arg(ADD).arg(1).arg(key).arg(count).arg(payload).exec_async(raw).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_stream_of_five_million_messages_is_handled_in_order_and_in_little_mem
     let all = async {
         let (mut last, mut peak) = (0, 0);
         loop {
-            // Each look is bounded: somebody must have come further.
+            // Each check is bounded: some host must have progressed.
             last = eventually(SOON * 3, "the next messages", async || {
                 let now = seen.lock().unwrap().messages;
                 (now == MESSAGES || now >= last + MESSAGES / 50).then_some(now)
@@ -158,7 +158,7 @@ impl Seen {
     }
 }
 
-/// In scripts: the messages need not travel.
+/// In scripts: the messages are not sent over the network.
 async fn fill(url: &str, messages: usize) {
     const FILL: &str = "for n = 1, tonumber(ARGV[1]) do \
                             redis.call('XADD', KEYS[1], '*', 'payload', n) \
@@ -210,7 +210,7 @@ async fn starting_and_stopping_leaves_no_connection_no_task_and_no_key_behind() 
         let health = supervisor.health();
         supervisor.run_until(eventually(SOON * 3, "the workers", async || health.is_ready())).await.unwrap();
     };
-    // Side by side: a cycle mostly waits.
+    // Concurrently: a cycle mostly waits.
     let round = async || {
         futures_util::future::join_all(streams.iter().map(&cycle)).await;
     };

@@ -1,4 +1,5 @@
-//! Redis's clock steps back, or forward: locks, heartbeats of hosts, and delay messages outlive it by no more than they should.
+//! Redis's clock steps back, or forward: locks, heartbeats of hosts, and delay messages last no longer than they
+//! should.
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ async fn a_dead_holders_lock_falls_free_after_its_ttl_though_the_clock_stepped_b
     let (namespace, products, mut raw) = stage().await;
     let key = format!("{namespace}:redstream:lock:consumer:products:search");
     let dead = products.lock("search", TTL).unwrap().try_acquire().await.unwrap().unwrap();
-    // It dies: nothing renews the lock any more, and nothing releases it.
+    // It dies: the lock is neither renewed nor released.
     std::mem::forget(dead);
     let holder: String = redis::cmd("GET").arg(&key).query_async(&mut raw).await.unwrap();
     let dead = format!("{}x{}", &holder[..31], &holder[32..]);
@@ -77,7 +78,7 @@ async fn shards_of_a_dead_host_are_taken_though_the_clock_stepped_back() {
     let mut raw = raw_redis(&redis_url()).await;
     let shards = redstream.shards("products", 4).unwrap();
     let hosts = format!("{namespace}:redstream:hosts:consumer:products:search");
-    // The heartbeat of a host that died before the step lapses in an hour.
+    // The heartbeat of a host that died before the step expires in an hour.
     let (seconds, _): (u64, u64) = redis::cmd("TIME").query_async(&mut raw).await.unwrap();
     redis::cmd("ZADD").arg(&hosts).arg((seconds + 3600) * 1000).arg("dead").exec_async(&mut raw).await.unwrap();
     // So does a lock that it held.

@@ -1,4 +1,4 @@
-//! A Redis Cluster of three masters: the same verbs, all keys of a stream in one slot.
+//! A Redis Cluster of three masters: the same methods, all keys of a stream in one slot.
 
 mod found_out;
 mod lost_replies;

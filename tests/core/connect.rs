@@ -1,4 +1,4 @@
-//! Connecting: what is refused, how soon, and that no error tells a password.
+//! Connecting: what is refused, how soon, and that no error contains a password.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The connections of our own: wherever Redis is, and whatever becomes of a call, each gets its own answer.
+//! Connections with our own protocol code: on any Redis, and however a call ends, each call gets its own reply.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ fn message(stream: &Stream, payload: &Value) -> NewMessage {
     NewMessage::new(stream.name().clone(), Payload::encode(payload).unwrap())
 }
 
-/// What stands under this id.
+/// The entry with this id.
 async fn payload_at(server: &Redis, key: &str, id: MessageId) -> Value {
     let mut raw = raw_redis(&server.url()).await;
     let (at, mut xrange) = (id.to_string(), redis::cmd("XRANGE"));
@@ -179,7 +179,7 @@ async fn workers_that_find_no_room_are_not_live_and_are_told_of_in_few_lines() {
         eventually(SOON, "room for all", async || health.is_ready() && health.is_live()).await;
         let list: String = redis::cmd("CLIENT").arg("LIST").query_async(&mut raw).await.unwrap();
         let clients = list.lines().count();
-        // Two each; two of the handle, of which the second is opened by who writes alone; and ours.
+        // Two each; two of the handle, of which the second is opened by a lone writer; and the test's own.
         assert!((2 * WORKERS..=2 * WORKERS + 3).contains(&clients), "{clients}");
     };
     supervisor.run_until(story).await.unwrap();
@@ -217,14 +217,14 @@ async fn few_workers_connect_at_once() {
     let all_came = eventually(SOON * 3, "all to have tried", async || all.load(Ordering::SeqCst) >= 400);
     supervisor.run_until(all_came).await.unwrap();
     let most = most.load(Ordering::SeqCst);
-    // 32 workers, and those of turns before whose connections this machine has not closed yet.
+    // 32 workers, and earlier ones whose connections this machine has not closed yet.
     assert!(most <= 8 * 32, "{most} at once");
 }
 
-/// Tells this test binary that it is a child with few file descriptors, and where Redis is.
+/// Tells this test binary that it is a child with few file descriptors, and the address of Redis.
 const FEW_FILES: &str = "REDSTREAM_TEST_FEW_FILES";
 
-/// Does nothing, unless it is started as a child.
+/// Does nothing unless it is started as a child.
 #[tokio::test]
 async fn child_with_few_files() {
     let Ok(url) = std::env::var(FEW_FILES) else { return };

@@ -28,7 +28,7 @@ fn keys(ids: std::ops::Range<usize>) -> Vec<Value> {
     ids.map(|id| json!({ "id": id })).collect()
 }
 
-/// A consumer at work; told to stop by the token.
+/// A consumer at work; stopped by the token.
 fn start(consumer: Consumer) -> (CancellationToken, JoinHandle<Result<()>>) {
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();
@@ -114,7 +114,7 @@ async fn a_new_consumer_begins_where_it_was_told() {
     add(&redstream, &products, 4..5).await;
     consumer.run_once().await.unwrap();
     assert_eq!(latest.payloads(), keys(4..5));
-    // It has a place now, so where a new one would begin no longer matters.
+    // It has an offset now, so the start of a new consumer no longer matters.
     let (_, again) = begin("earliest", Start::Latest).await;
     assert_eq!(again.payloads(), keys(4..5));
 }

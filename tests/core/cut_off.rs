@@ -1,4 +1,4 @@
-//! `client-output-buffer-limit`: Redis closes a connection whose reply is too large for it, without a word.
+//! `client-output-buffer-limit`: Redis closes a connection whose reply is too large for it, without an error reply.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn run(worker: impl Worker) -> (CancellationToken, tokio::task::JoinHandle<redst
     (shutdown, tokio::spawn(async move { worker.run(token).await }))
 }
 
-/// The connections of our own, and those of the client library: RESP3 is its.
+/// Our own protocol code, and redis-rs, which is used for RESP3.
 #[tokio::test]
 async fn a_consumer_whose_replies_are_too_large_asks_for_less_and_goes_on() {
     let server = strict().await;

@@ -1,4 +1,4 @@
-//! What a failing handler leads to: retries, dead letters, patience.
+//! What a failing handler leads to: retries, dead letters, waiting.
 
 mod outages;
 mod store;
@@ -30,7 +30,7 @@ async fn a_poison_message_is_found_and_set_aside_and_the_rest_goes_on() {
     assert_eq!(letters.iter().map(|letter| &letter.payload[..]).collect::<Vec<_>>(), [b"37", b"62"]);
     assert!(letters.iter().all(|letter| letter.error == "one of them is not to my taste" && letter.attempts >= 2));
     assert!(letters[0].message_id < letters[1].message_id);
-    // By the id that the log has.
+    // By the id in the log.
     let dead = products.dead_letters("search").unwrap();
     assert_eq!(dead.of_message(letters[1].message_id).await.unwrap().as_ref(), Some(&letters[1]));
     assert_eq!(dead.of_message(MessageId::new(1, 1)).await.unwrap(), None);
@@ -109,7 +109,7 @@ async fn poison_that_is_alone_at_first_does_not_stop_what_comes_later() {
     add(&redstream, &products, 0..1).await;
     let running = start(products.consumer("search", store.clone()));
     eventually(SOON, "many attempts", async || store.calls() > 10).await;
-    // As far as anybody can tell the datastore is down. Then it turns out that it is not.
+    // All that is known suggests that the datastore is down. Then it turns out that it is not.
     add(&redstream, &products, 1..3).await;
     eventually(SOON, "the messages behind it", async || products.lag("search").await.unwrap() == 0).await;
     stop(running).await;
@@ -132,7 +132,7 @@ async fn a_payload_that_does_not_decode_is_a_dead_letter_at_once() {
     add(&redstream, &products, 2..4).await;
 
     let store = Store::default();
-    // Pauses and attempts without end: they are not for what can never succeed.
+    // Pauses and attempts without end: they do not apply to messages that can never succeed.
     let consumer = products.consumer("search", store.clone()).attempts(1000).backoff(SOON * 100, SOON * 100);
     let running = start_as_it_is(consumer);
     eventually(SOON, "the whole stream", async || products.lag("search").await.unwrap() == 0).await;
@@ -247,7 +247,7 @@ async fn a_dead_letter_and_its_commit_are_one() {
     let store = Store::refusing([1]);
     add(&redstream, &products, 0..3).await;
     let lock = products.lock("search", Duration::from_secs(60)).unwrap();
-    // Whoever takes the lock away in the very last moment gets the message too, and no dead letter is left behind.
+    // A host that acquires the lock at the last moment gets the message, too, and no dead letter is left behind.
     let handler = {
         let (store, lock) = (store.clone(), lock.clone());
         let taken = Arc::new(AtomicBool::new(false));

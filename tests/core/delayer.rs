@@ -1,4 +1,4 @@
-//! The delayer: what is due is queued once, by the clock of Redis; the rest waits.
+//! The delayer: due messages are queued once, by the clock of Redis; the others wait.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{Logs, eventually, namespace, raw_redis, redis_url, redstrea
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Adds a delay message as old as it likes, which only another program could do.
+/// Adds a delay message of any age, which only another program could do.
 async fn add_at(namespace: &str, ms: u64, seq: u64, payload: &str) {
     let mut raw = raw_redis(&redis_url()).await;
     let _: String = redis::cmd("XADD")
@@ -63,7 +63,7 @@ async fn a_payload_that_is_due_several_times_is_queued_once() {
     assert_eq!((products.len().await.unwrap(), products.delay_len().await.unwrap()), (2, 0));
 }
 
-/// Runs it until nothing waits: then what was queued are the numbers from 0 to `count`, each once.
+/// Runs it until no message waits: then the queued payloads are the numbers from 0 to `count`, each once.
 async fn all_are_moved_in_order(products: &Stream, delayer: Delayer, count: u32) {
     let shutdown = CancellationToken::new();
     let running = tokio::spawn({
@@ -78,7 +78,7 @@ async fn all_are_moved_in_order(products: &Stream, delayer: Delayer, count: u32)
     assert_eq!(seen.payloads(), (0..count).map(|n| json!(n)).collect::<Vec<_>>());
 }
 
-/// As many fields as Redis takes: a script cannot pass them all to one command.
+/// As many fields as Redis accepts: a script cannot pass them all to one command.
 #[tokio::test]
 async fn what_has_no_payload_becomes_a_dead_letter_and_stops_nobody() {
     let namespace = namespace();
@@ -112,7 +112,7 @@ async fn what_has_no_payload_becomes_a_dead_letter_and_stops_nobody() {
     assert_eq!(letters.discard_all().await.unwrap(), 2);
 }
 
-/// Where the main stream is none, nothing of a move is left behind by it, however often it is tried.
+/// If the key of the main stream has another type, a failed move leaves nothing behind, however often it is tried.
 #[tokio::test]
 async fn a_move_that_fails_leaves_nothing_of_it_behind() {
     let namespace = namespace();
@@ -150,7 +150,7 @@ async fn what_falls_due_amid_the_work_comes_once_and_in_its_turn() {
     let key = format!("{namespace}:redstream:stream:products.delay");
     let (first, mut adding) = (redis_ms().await, redis::pipe());
     for n in 0..3000 {
-        // Six a millisecond, so that every look ends amid a batch.
+        // Six a millisecond, so that every reading of the clock ends within a batch.
         adding.cmd("XADD").arg(&key).arg(format!("{}-{n}", first + n / 6)).arg("payload").arg(n).ignore();
     }
     adding.query_async::<()>(&mut raw_redis(&redis_url()).await).await.unwrap();

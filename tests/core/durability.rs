@@ -1,4 +1,4 @@
-//! Settings of a server that can lose messages are told, once, when connecting.
+//! Settings of a server that can lose messages are reported, once, when connecting.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn too_few_replicas_are_an_error_and_enough_are_none() {
     let confirmed = redstream.producer().confirmed_by(1, Duration::from_millis(200));
     let error = confirmed.delay(products.name(), &1).await.unwrap_err();
     assert!(matches!(error, Error::NotReplicated { confirmed: 0, wanted: 1, .. }), "{error}");
-    // Main messages announce what is committed already: nobody waits for their confirmation.
+    // Main messages announce committed changes: their confirmation is not waited for.
     confirmed.queue(products.name(), &1).await.unwrap();
 
     let port = master.port().to_string();

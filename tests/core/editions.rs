@@ -1,4 +1,4 @@
-//! Every Redis that users run: one story, told on each.
+//! Every Redis that users run: the same scenario on each.
 
 use std::time::Duration;
 

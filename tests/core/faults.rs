@@ -1,5 +1,5 @@
-//! Broken connections, lost replies, and a Redis that refuses, hangs or forgets: what each part sees, within a bound, and
-//! that all go on by themselves.
+//! Broken connections, lost replies, and a Redis that refuses, hangs or loses data: the result for each part, within a
+//! bound, and that all recover by themselves.
 
 mod failover;
 mod refusals;
@@ -20,7 +20,7 @@ use crate::support::{eventually, private_redis, raw_redis};
 /// The bound on a call of the producer that gives up, with room for a slow machine.
 const GIVES_UP: Duration = Duration::from_secs(5);
 
-/// The bound on everything coming back by itself: the longest lock and the longest pause are shorter.
+/// The bound on recovery: the longest lock and the longest pause are shorter.
 const BACK: Duration = Duration::from_secs(40);
 
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
@@ -92,7 +92,7 @@ impl Stage {
     }
 }
 
-/// The first time that each payload was handled.
+/// The first handling of each payload.
 fn firsts(seen: &Recorder) -> Vec<Value> {
     let mut firsts = Vec::new();
     for payload in seen.payloads() {
@@ -107,7 +107,7 @@ fn numbers(keys: std::ops::Range<u64>) -> Vec<Value> {
     keys.map(|key| json!(key)).collect()
 }
 
-/// Waits, and looks on the way that the offset never moves back.
+/// Waits, and checks meanwhile that the offset never moves back.
 async fn forward_until(stage: &Stage, what: &str, mut done: impl AsyncFnMut() -> bool) {
     let mut highest = MessageId::MIN;
     eventually(BACK, what, async || {
@@ -173,7 +173,7 @@ async fn of_a_long_list_only_what_was_on_its_way_is_sent_again() {
         let ids = stage.through.producer().queue_all(&messages).await.unwrap();
         assert_eq!(stage.proxy.struck(), before + 1, "{fault:?} happened");
         let added = stage.truth.len().await.unwrap() - there;
-        // Sixteen pipelines of 250 are on their way at the most.
+        // Sixteen pipelines of 250 are in flight at most.
         assert!((20_000..=24_000).contains(&added), "{fault:?}: {added} were added");
         let entries = stage.entries().await;
         let told: Vec<_> = ids.iter().map(|id| entries[&id.to_string()].clone()).collect();
@@ -189,7 +189,7 @@ async fn a_consumer_whose_connection_breaks_handles_all_in_order_and_its_offset_
     let token = shutdown.clone();
     let running = tokio::spawn(async move { consumer.run(token).await });
     let mut queued = 0;
-    // In the middle of a read, of a commit, of taking the lock.
+    // During a read, a commit, the acquisition of the lock.
     for needle in ["XREAD", "redstream:version:products:search", "redstream:lock:consumer:products:search.notify"] {
         for fault in Fault::ALL {
             let before = stage.proxy.struck();
@@ -299,7 +299,7 @@ async fn all_go_on_after_redis_hung_for_ten_seconds() {
         stage.redis.pause().unwrap();
         let hung = Instant::now();
         let mut refused = 0;
-        // Each of them is bounded, however long the hang.
+        // Each of them is bounded, however long Redis hangs.
         while hung.elapsed() < Duration::from_secs(10) {
             let begun = Instant::now();
             stage.through.producer().queue(stage.products.name(), &json!("hung")).await.unwrap_err();
@@ -322,7 +322,7 @@ async fn all_go_on_after_redis_hung_for_ten_seconds() {
     supervisor.run_until(story).await.unwrap();
 }
 
-/// Lists go in pipelines, whose refusals the client library reports in another way than that of one command.
+/// Lists go in pipelines, whose refusals redis-rs reports differently from that of a single command.
 #[tokio::test]
 async fn a_list_waits_for_a_redis_that_is_busy_with_a_script_as_one_message_does() {
     let stage = Stage::new().await;

@@ -1,4 +1,5 @@
-//! A Redis that has reached `maxmemory` and evicts nothing: what frees memory works, and what keeps consumers at work.
+//! A Redis that has reached `maxmemory` and evicts nothing: operations that free memory work, and so do those that keep
+//! consumers running.
 
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ impl Full {
         used.trim().parse().unwrap()
     }
 
-    /// Until Redis refuses. Then by a mebibyte more, so that no buffer that is given back makes room by chance.
+    /// Fills Redis until it refuses, and then a mebibyte more, so that no released buffer makes room by chance.
     async fn fill(&mut self) {
         let limit = self.used().await + (4 << 20);
         self.config("maxmemory-policy", "noeviction").await;
@@ -64,10 +65,10 @@ impl Full {
     }
 }
 
-/// A deployment while Redis is full: new processes take the locks, and drain it.
+/// A deployment while Redis is full: new processes acquire the locks, and drain it.
 async fn a_full_redis_drains(edition: RedisEdition) {
     let mut full = Full::on(edition).await;
-    // It has committed nothing, and would keep everything.
+    // It has committed nothing, and would prevent trimming.
     full.products.forget("idle").await.unwrap();
     full.fill().await;
     // As a new process does.
@@ -112,7 +113,7 @@ async fn a_full_valkey_drains() {
     a_full_redis_drains(RedisEdition::Valkey).await;
 }
 
-/// Each verb of an operator, on a Redis that stays full.
+/// Each operation of an operator, on a Redis that stays full.
 async fn a_full_redis_can_be_operated(edition: RedisEdition) {
     let mut full = Full::on(edition).await;
     let picky = full.products.consumer("picky", Recorder::default());
@@ -169,7 +170,7 @@ async fn a_full_valkey_can_be_operated() {
     a_full_redis_can_be_operated(RedisEdition::Valkey).await;
 }
 
-/// A restart makes no room, so a probe must not ask for one.
+/// A restart frees no memory, so a probe must not cause one.
 #[tokio::test]
 async fn workers_that_redis_refuses_are_alive_and_not_ready() {
     let mut full = Full::on(RedisEdition::System).await;
@@ -192,7 +193,7 @@ async fn workers_that_redis_refuses_are_alive_and_not_ready() {
     supervisor.run_until(story).await.unwrap();
 }
 
-/// What takes memory for good is refused, and told at once.
+/// Operations that use memory permanently are refused at once.
 #[tokio::test]
 async fn new_messages_are_refused_by_a_full_redis() {
     let mut full = Full::on(RedisEdition::System).await;

@@ -1,4 +1,4 @@
-//! Health: what probes are told, and the quiet way out.
+//! Health: the results of probes, and draining.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

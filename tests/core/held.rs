@@ -1,4 +1,4 @@
-//! A handler that waits with each batch until the test lets it go on.
+//! A handler that waits in each batch until the test lets it continue.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::recorder::Recorder;
 
-/// Records each batch, and then waits with it. Clones share everything.
+/// Records each batch, and then waits. Clones share everything.
 #[derive(Clone, Default)]
 pub(crate) struct Held {
     pub(crate) seen: Recorder,

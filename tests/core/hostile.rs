@@ -1,5 +1,5 @@
-//! A server that lies: whatever bytes come, there is an error or nothing, no more memory is taken than there were bytes, and
-//! work goes on once the truth comes.
+//! A server that sends false replies: whatever bytes it sends, the result is an error or nothing, no more memory is
+//! used than there were bytes, and work continues once the replies are true.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use tokio_util::task::AbortOnDropHandle;
 use super::recorder::Recorder;
 use crate::support::{eventually, private_redis};
 
-/// The bound on what comes back by itself, with room for a slow machine.
+/// The bound on recovery, with room for a slow machine.
 const BACK: Duration = Duration::from_secs(30);
 
-/// Lengths that are not true, kinds that nobody asked for, and no protocol at all.
+/// False lengths, unexpected types, and bytes that are no protocol.
 const LIES: [&str; 14] = [
     "*2147483647\r\n",
     "*9223372036854775807\r\n",
@@ -65,7 +65,7 @@ async fn yes_man(reply: &'static str) -> (String, AbortOnDropHandle<()>) {
             tokio::spawn(async move {
                 let mut request = [0; 4096];
                 while let Ok(read @ 1..) = client.read(&mut request).await {
-                    // A command is an array, whose head begins a line.
+                    // A command is an array, whose header begins a line.
                     let lines = request[..read].split(|byte| *byte == b'\n');
                     let is_head = |line: &&[u8]| matches!(line, [b'*', digit, ..] if digit.is_ascii_digit());
                     let commands = lines.filter(is_head).count();
@@ -108,7 +108,7 @@ async fn what_a_length_claims_is_not_taken_from_memory() {
     for lie in LIES {
         connect_to(lie).await;
     }
-    // Two thousand millions of anything would take gigabytes.
+    // Two billion elements would take gigabytes.
     assert!(peak() < before + 256, "{before} MiB, then {} MiB", peak());
 }
 
@@ -135,24 +135,25 @@ async fn lies_amid_the_work_cost_no_message() {
     ];
     let redis = private_redis().await;
     let proxy = Proxy::start(redis.port()).await.unwrap();
-    // Room for a machine that is busy with other tests: whoever answers a little late is no liar.
+    // Room for a machine that is busy with other tests: a slightly late reply is no false reply.
     let options = ConnectOptions::new(proxy.url()).response_timeout(Duration::from_secs(2));
     let through = Redstream::connect(options).await.unwrap();
     let direct = Redstream::connect(redis.url()).await.unwrap();
     let (products, truth) = (through.stream("products").unwrap(), direct.stream("products").unwrap());
     let seen = Recorder::default();
-    // A message that a lie made up has no payload, or another one.
+    // A message from a false reply has no payload, or another one.
     let handled =
         || -> HashSet<u64> { seen.batches().iter().flatten().filter_map(|message| message.payload().ok()).collect() };
     let mut written = 0_u64;
     for reply in REPLIES {
-        // A supervisor for each: it restarts what fails again and again after longer and longer pauses.
+        // A supervisor for each: it restarts repeated failures after increasing pauses.
         let stop = CancellationToken::new();
         let workers = tokio::spawn(workers(&products, &seen).run_until(stop.clone().cancelled_owned()));
         for needle in ["XREAD", "EVALSHA", "XADD"] {
             let before = proxy.struck();
             proxy.strike(needle, Fault::Lie(reply), 2);
-            // Some may fail through the liar: the caller is told then. What is acknowledged by the truth must arrive.
+            // Some may fail because of false replies: the caller gets an error. What the real server acknowledged must
+            // arrive.
             _ = through.producer().queue(products.name(), &json!("through the liar")).await;
             direct.producer().queue(truth.name(), &json!(written)).await.unwrap();
             written += 1;
@@ -188,7 +189,7 @@ async fn a_server_that_says_ok_to_everything_is_no_redis() {
     }
 }
 
-/// What a server sends for ever, once it has been asked anything.
+/// What a server sends without end after its first request.
 const ENDLESS: [&str; 6] =
     ["*1\r\n", "+OK", "$3\r\nabc\r\n", "*2\r\n$3\r\nabc\r\n", "%1\r\n+a\r\n", "*9999999\r\n:1\r\n"];
 

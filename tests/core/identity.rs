@@ -1,4 +1,4 @@
-//! What runs a consumer is on record: two applications that share a consumer's name are told, or refused.
+//! The identity of a consumer is recorded: two applications that share a consumer's name get a warning, or are refused.
 
 use redstream_core::{Batch, CancellationToken, Error, Handler, HandlerError, Progress, Worker};
 

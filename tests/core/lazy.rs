@@ -1,4 +1,4 @@
-//! An application that starts while Redis is away.
+//! An application that starts while Redis is unavailable.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ async fn started(options: RedisOptions) -> Redis {
     tokio::task::spawn_blocking(|| options.start()).await.unwrap().unwrap()
 }
 
-/// On the port of a server that was killed, and may come back.
+/// On the port of a server that was killed, and may be restarted.
 fn lazily(server: &Redis) -> ConnectOptions {
     ConnectOptions::new(server.url()).give_up_after(Duration::from_millis(300)).lazy()
 }

@@ -11,20 +11,20 @@ use crate::support::{Logs, eventually, namespace, raw_redis, redis_url, redstrea
 
 const TTL: Duration = Duration::from_secs(60);
 
-/// Another one holds the lock now.
+/// Another owner holds the lock now.
 async fn give_away(lock: &str) {
     let mut raw = raw_redis(&redis_url()).await;
     let set = redis::cmd("SET").arg(lock).arg("f".repeat(32)).arg("PX").arg(60_000).to_owned();
     let () = set.query_async(&mut raw).await.unwrap();
 }
 
-/// What expiry does, or an operator: the lock is nobody's.
+/// As after expiry or deletion by an operator: the lock has no owner.
 async fn take_away(lock: &str) {
     let mut raw = raw_redis(&redis_url()).await;
     let () = redis::cmd("DEL").arg(lock).query_async(&mut raw).await.unwrap();
 }
 
-/// Until somebody has begun to wait.
+/// Waits until a client has begun to wait.
 async fn waits_for_a_lock() {
     let mut raw = raw_redis(&redis_url()).await;
     eventually(SOON, "somebody to wait for a lock", async || {
@@ -76,7 +76,7 @@ async fn one_that_nobody_renews_falls_to_a_standby() {
     let namespace = namespace();
     let products = products(&redstream_at(&redis_url(), &namespace).await);
     let lock = products.lock("search", TTL).unwrap();
-    // The lock of a process that is gone.
+    // The lock of a process that has died.
     let mut raw = raw_redis(&redis_url()).await;
     let () =
         redis::cmd("SET").arg(lock.key()).arg("0".repeat(32)).arg("PX").arg(300).query_async(&mut raw).await.unwrap();

@@ -1,5 +1,5 @@
-//! No log line has two fields of one name: a JSON parser keeps one of them, and the other is lost. The text of a line is its field
-//! `message`.
+//! No log line has two fields of one name: a JSON parser keeps one of them, and the other is lost. The text of a line
+//! is its field `message`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "event"];
 
-/// What is found wrong in one file, and how many lines it logs.
+/// The mistakes in one file, and how many lines it logs.
 #[derive(Default)]
 struct Lines {
     events: usize,

@@ -1,4 +1,4 @@
-//! What only Redis can lose is noticed and told, and the consumer goes on.
+//! Losses in Redis are detected and reported, and the consumer continues.
 
 mod marks;
 
@@ -20,7 +20,7 @@ impl Losses {
         consumer.on_loss(move |loss| losses.lock().unwrap().push(loss))
     }
 
-    /// All but that a consumer is new.
+    /// All except that a consumer is new.
     fn kinds(&self) -> Vec<LossKind> {
         self.all().into_iter().filter(|kind| *kind != LossKind::NoRecord).collect()
     }

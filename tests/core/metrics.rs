@@ -1,4 +1,4 @@
-//! What can be measured, as the engine at work tells it.
+//! The metrics that the engine records.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use super::recorder::Recorder;
 use super::restless::Restless;
 use crate::support::{eventually, namespace, raw_redis, redis_url, redstream_at};
 
-/// Reads what was measured: counters and samples added up, gauges as they stand. By name and the values of the labels.
+/// Reads the metrics: counters and samples added up, gauges with their current values. By name and the values of the
+/// labels.
 struct Meter {
     snapshotter: Snapshotter,
     values: HashMap<String, f64>,
@@ -26,9 +27,9 @@ impl Meter {
         Self { snapshotter: recorder.snapshotter(), values: HashMap::new() }
     }
 
-    /// Zero where nothing was measured; `None` where nothing ever told it.
+    /// Zero if nothing was recorded; `None` if the metric was never registered.
     fn read(&mut self, name: &str, labels: &str) -> Option<f64> {
-        // A look at counters and samples takes them away.
+        // Reading counters and samples resets them.
         for (key, _, _, value) in self.snapshotter.snapshot().into_vec() {
             let labels: Vec<&str> = key.key().labels().map(::metrics::Label::value).collect();
             let total = self.values.entry(format!("{} {}", key.key().name(), labels.join(" "))).or_default();
@@ -42,7 +43,7 @@ impl Meter {
     }
 }
 
-/// The recorder is that of the test's thread, on which everything runs.
+/// The recorder belongs to the test's thread, on which everything runs.
 #[tokio::test]
 async fn consumers_tell_what_they_handled_and_what_they_could_not() {
     let recorder = DebuggingRecorder::new();
@@ -81,7 +82,7 @@ async fn consumers_tell_what_they_handled_and_what_they_could_not() {
     };
     Supervisor::new().with(quick(products.consumer("search", handler))).run_until(story).await.unwrap();
 
-    // Somebody else has the lock when the batch is to be committed; and Redis forgot how far the consumer had come.
+    // Another host has the lock when the batch is to be committed; and Redis lost the consumer's offset.
     let mut raw = raw_redis(&redis_url()).await;
     let key = |rest: &str| format!("{namespace}:redstream:{rest}");
     let lock = key("lock:consumer:products:thief");

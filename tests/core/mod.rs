@@ -52,5 +52,5 @@ use std::time::Duration;
 /// The bound on every wait that should end by itself.
 const SOON: Duration = Duration::from_secs(10);
 
-/// The bound on what somebody is woken for: shorter than the pause after which he looks by himself.
+/// The bound on waits that a wake-up ends: shorter than the pause after which a standby checks by itself.
 const AT_ONCE: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! A delayer or a trimmer that no host runs is noticed by the consumer at work.
+//! A delayer or a trimmer that no host runs is detected by the active consumer.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn a_stream_without_its_delayer_and_its_trimmer_is_told_and_shown_until_th
     let namespace = namespace();
     let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
     let mut raw = raw_redis(&redis_url()).await;
-    // Of long ago.
+    // An id of long ago.
     for stream in ["products", "products.delay"] {
         let key = format!("{namespace}:redstream:stream:{stream}");
         let xadd = redis::cmd("XADD").arg(key).arg("1000-0").arg("payload").arg("1").to_owned();
@@ -53,7 +53,7 @@ async fn a_stream_without_its_delayer_and_its_trimmer_is_told_and_shown_until_th
     supervisor.run_until(story).await.unwrap();
 }
 
-/// The next owner looks for itself.
+/// The next owner checks again.
 #[tokio::test]
 async fn a_standby_shows_nothing_of_what_it_saw_before() {
     let namespace = namespace();

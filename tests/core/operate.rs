@@ -1,4 +1,4 @@
-//! What an operator does from anywhere: pause, resume, rewind, look at lag; and a writer who waits.
+//! Operations from any host: pause, resume, rewind, read the lag; and a writer that waits.
 
 use std::time::{Duration, SystemTime};
 
@@ -237,7 +237,7 @@ async fn a_writer_waits_until_the_consumer_has_passed_its_write() {
         let id = redstream.producer().queue(stream.name(), &7).await.unwrap();
         token.add(message(stream, 7), Some(id));
     }
-    // One whose main message failed after the commit.
+    // A change whose main message failed after the commit.
     let mut lost = SyncToken::new();
     lost.add(message(&products, 8), None);
     token.merge(lost);
@@ -273,7 +273,7 @@ async fn a_write_that_cannot_be_queued_again_is_not_waited_for_in_vain() {
     let running = start(products.consumer("search", Recorder::default()));
     add(&redstream, &products, 0..1).await;
     eventually(SOON, "the first message", async || products.lag("search").await.unwrap() == 0).await;
-    // It can be read, and takes no writes.
+    // It can be read, and refuses writes.
     let mut raw = raw_redis(&server.url()).await;
     redis::cmd("CONFIG").arg("SET").arg("min-replicas-to-write").arg(1).exec_async(&mut raw).await.unwrap();
     let mut token = SyncToken::new();
@@ -321,7 +321,7 @@ async fn a_wait_for_a_mistyped_consumer_ends_at_once_and_sends_nothing() {
     assert!(products.is_empty().await.unwrap());
 }
 
-/// A book and its link to a category, say: the search has no consumer of the links.
+/// For example a book and its link to a category: the search has no consumer of the links.
 #[tokio::test]
 async fn streams_without_a_consumer_of_that_name_are_not_waited_for() {
     let redstream = redstream().await;
@@ -339,7 +339,7 @@ async fn streams_without_a_consumer_of_that_name_are_not_waited_for() {
     assert_eq!(only.streams().into_iter().collect::<Vec<_>>(), [links.name()]);
     let error = redstream.wait_until_synced("search", &only, SOON).await.unwrap_err();
     assert!(matches!(&error, Error::NoSuchConsumer { stream, .. } if stream == links.name()), "{error:?}");
-    // Told of the stream that has consumers, whose names show what was meant.
+    // The error names the stream that has consumers, whose names show what was meant.
     let error = redstream.wait_until_synced("serach", &token, SOON).await.unwrap_err();
     assert!(matches!(&error, Error::NoSuchConsumer { known, .. } if known == &["search"]), "{error:?}");
     running.stop().await;

@@ -1,4 +1,4 @@
-//! A Redis that dies, hangs and comes back: workers go on from what is stored.
+//! A Redis that dies, hangs and recovers: workers continue from what is stored.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::SOON;
 use super::recorder::Recorder;
 use crate::support::{Logs, eventually, private_redis, redstream};
 
-/// How many lines of at least the level WARN there are, but those of shards that are new.
+/// How many lines of at least the level WARN there are, except those of new shards.
 fn warnings(logs: &Logs) -> usize {
     let is_warning =
         |line: &&str| (line.contains(" WARN ") || line.contains(" ERROR ")) && !line.contains("index it once");

@@ -1,4 +1,4 @@
-//! Payloads and errors of any size: what is logged and kept of them is a few KiB at most.
+//! Payloads and errors of any size: at most a few KiB of them are logged and stored.
 
 use std::time::Duration;
 

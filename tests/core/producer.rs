@@ -1,4 +1,4 @@
-//! The producer: one or many, over several streams, and bounded when Redis is not there.
+//! The producer: one or many, over several streams, and bounded when Redis is unavailable.
 
 use std::time::{Duration, Instant};
 

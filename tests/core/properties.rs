@@ -1,4 +1,4 @@
-//! What holds of any schedule of commits, and of any ids, as Redis itself computes with them.
+//! Properties of any schedule of commits, and of any ids, as computed by Redis itself.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const SCHEDULES: usize = 30;
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    /// Whoever took the lock last, or an owner before that one, commits.
+    /// The last owner of the lock, or an earlier one, commits.
     Commit {
         owner: usize,
         id: MessageId,
@@ -25,7 +25,7 @@ enum Act {
 }
 
 fn ids() -> impl Strategy<Value = MessageId> {
-    // Of different lengths, so that text orders them otherwise; up to where doubles are not exact.
+    // Of different lengths, so that they are ordered differently as text; up to where doubles are not exact.
     let part = || prop_oneof![0..12_u64, 98..102_u64, (1_u64 << 53)..(1 << 53) + 4, Just(u64::MAX)];
     (part(), part()).prop_map(|(ms, seq)| MessageId::new(ms, seq))
 }
@@ -46,7 +46,7 @@ async fn no_schedule_of_commits_moves_an_offset_back_and_only_its_owner_moves_it
     let mut raw = raw_redis(&redis_url()).await;
     for schedule in 0..SCHEDULES {
         let stream = redstream.stream(format!("products{schedule}")).unwrap();
-        // Its last message has the greatest id there is: an offset beyond the last would be set back as a loss.
+        // Its last message has the greatest possible id: an offset beyond the last would be set back as a loss.
         let (key, last) = (format!("{namespace}:redstream:stream:products{schedule}"), format!("{0}-{0}", u64::MAX));
         let _: String =
             redis::cmd("XADD").arg(key).arg(last).arg("payload").arg(1).query_async(&mut raw).await.unwrap();
@@ -89,7 +89,7 @@ async fn the_scripts_order_and_count_ids_as_numbers() {
         let (before, after): (u8, String) =
             script.arg(a.to_string()).arg(b.to_string()).invoke_async(&mut raw).await.unwrap();
         assert_eq!(before == 1, a < b, "{a} {b}");
-        // Behind the last of a millisecond comes the first of the next, and behind the very last none.
+        // After the last id of a millisecond comes the first of the next, and after the greatest none.
         let next = match (a.seq.checked_add(1), a.ms.checked_add(1)) {
             (Some(seq), _) => MessageId::new(a.ms, seq),
             (None, Some(ms)) => MessageId::new(ms, 0),

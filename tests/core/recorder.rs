@@ -1,4 +1,4 @@
-//! A handler that writes down what it is given.
+//! A handler that records its messages.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! Options that cannot work are refused before anything starts, by an error that says which and why.
+//! Options that cannot work are refused before anything starts, by an error that names the option and the reason.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ async fn durations_that_redis_cannot_take() {
     }
 }
 
-/// They wait for as long as it takes, which is what they say.
+/// They wait as long as needed, as documented.
 #[tokio::test]
 async fn endless_waits_of_a_caller_are_none_of_them() {
     const ENDLESS: Duration = Duration::MAX;

@@ -1,5 +1,5 @@
-//! Every verb that reads a reply, and a server that answers anything: there is an error or a value, within a bound, and never more
-//! memory than was sent.
+//! Every method that reads a reply, with a server that sends arbitrary replies: the result is an error or a value,
+//! within a bound, and no more memory is used than was sent.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,10 +17,10 @@ use super::recorder::Recorder;
 /// Longer than any one call may take, on a busy machine.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// How many sets of lies are told to every verb.
+/// How many sets of false replies every method gets.
 const ROUNDS: usize = 150;
 
-/// Answers every command with the next of a few lies, and again from the first, once it was connected to.
+/// After connecting, answers every command with the next of a few false replies, in a cycle.
 struct Liar {
     url: String,
     lies: Arc<Mutex<Vec<String>>>,
@@ -47,7 +47,8 @@ impl Liar {
     }
 }
 
-/// Tells the truth to what belongs to connecting: `CLIENT SETINFO`, `CONFIG`, `INFO`, and the script that is tried.
+/// Sends correct replies to the commands of connecting: `CLIENT SETINFO`, `CONFIG`, `INFO`, and the script that is
+/// tried.
 async fn lie_to(mut socket: TcpStream, lies: Arc<Mutex<Vec<String>>>, told: Arc<AtomicUsize>) -> std::io::Result<()> {
     const INFO: &str = "redis_version:7.0.0\r\nrun_id:1\r\naof_enabled:1\r\n";
     let mut buffer = vec![0; 1 << 16];
@@ -59,7 +60,7 @@ async fn lie_to(mut socket: TcpStream, lies: Arc<Mutex<Vec<String>>>, told: Arc<
         let sent = String::from_utf8_lossy(&buffer[..read]).to_uppercase();
         let info = format!("${}\r\n{INFO}\r\n", INFO.len()).into_bytes();
         let mut answer = Vec::new();
-        // Several commands can come at once.
+        // Several commands can arrive at once.
         let parts = sent.split('*').filter(|part| part.starts_with(|first: char| first.is_ascii_digit()));
         for command in parts {
             let known = if command.contains("SETINFO") {
@@ -82,7 +83,7 @@ async fn lie_to(mut socket: TcpStream, lies: Arc<Mutex<Vec<String>>>, told: Arc<
     }
 }
 
-/// Every verb that reads a reply. None may hang or panic; what they return is theirs.
+/// Every method that reads a reply. None may hang or panic; their results do not matter.
 async fn ask_everything(redstream: &Redstream) {
     let products = redstream.stream("products").unwrap();
     let bounded = tokio::time::timeout(BOUND, async {
@@ -145,7 +146,7 @@ async fn lengths_that_no_server_means_are_waited_for_in_bounded_memory() {
     assert!(grown < 1 << 30, "{} MiB more", grown >> 20);
 }
 
-/// Of this process, in bytes.
+/// The memory of this process, in bytes.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -162,7 +163,7 @@ async fn replies_of_any_shape_are_values_or_errors() {
     let liar = Liar::start().await;
     let redstream = connected(&liar).await;
     let mut runner = TestRunner::default();
-    // So that some are told to who holds a lock, as he thinks.
+    // So that some are sent to a client that believes to hold a lock.
     let acquired = Just("*4\r\n$8\r\nacquired\r\n$0\r\n\r\n$3\r\n9-9\r\n$1\r\n0\r\n".to_owned());
     let lies = prop::collection::vec(prop_oneof![acquired, Just(":1\r\n".to_owned()), replies()], 1..5);
     for _ in 0..ROUNDS {
@@ -172,7 +173,7 @@ async fn replies_of_any_shape_are_values_or_errors() {
     assert!(liar.told.load(Ordering::Relaxed) > ROUNDS * 10, "the verbs were lied to");
 }
 
-/// Words of our scripts with what they do not go with, and values of other types.
+/// Codes of our scripts in wrong combinations, and values of other types.
 fn replies() -> impl Strategy<Value = String> {
     let words = vec![
         "acquired",

@@ -1,4 +1,4 @@
-//! What a Redis user must be allowed: the page says it, the sources say it, and each deployment works with exactly that.
+//! What a Redis user must be allowed: the page, the sources and each deployment must agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(super) fn needed() -> Vec<String> {
     ["-@all"].into_iter().chain(rules).map(|rule| rule.replace("NAMESPACE", "shop")).collect()
 }
 
-/// What a deployment needs besides.
+/// What a deployment also needs.
 pub(super) fn besides(deployment: &str) -> Vec<String> {
     let item = PAGE.lines().find(|line| line.starts_with(&format!("- {deployment}: ")));
     let item = item.unwrap_or_else(|| panic!("{deployment} is no item"));
@@ -56,7 +56,7 @@ fn as_app(server: &Redis) -> String {
     server.url().replace("redis://", "redis://app:secret@")
 }
 
-/// What the story of the editions leaves out.
+/// What the scenario of `editions` leaves out.
 async fn all_the_rest(options: ConnectOptions) {
     let redstream = Redstream::connect(options).await.unwrap();
     let orders = redstream.stream("orders").unwrap();
@@ -73,7 +73,7 @@ async fn all_the_rest(options: ConnectOptions) {
     let guard = lock.try_acquire().await.unwrap().expect("it is free");
     assert!(lock.acquire_within(Duration::from_millis(700)).await.unwrap().is_none());
     guard.release().await.unwrap();
-    // A new process that meets poison first looks for a message that went well before.
+    // A new process that meets poison first looks for a message that succeeded before.
     redstream.producer().queue(orders.name(), &json!("bad")).await.unwrap();
     let picky = || {
         let consumer = orders.consumer("search", async |batch: Batch| {
@@ -151,7 +151,7 @@ async fn one_server_in_both_protocols() {
     );
 }
 
-/// None is listed in vain: each was called.
+/// Each listed command was called.
 async fn every_right_is_used(server: &Redis) {
     let info: String =
         redis::cmd("INFO").arg("commandstats").query_async(&mut raw_redis(&server.url()).await).await.unwrap();
@@ -205,7 +205,7 @@ async fn a_cluster() {
     all_the_rest(options()).await;
 }
 
-/// A user who may not look at streams gets an error, and no consumer is set back to the beginning.
+/// A user who may not inspect streams gets an error, and no consumer is set back to the beginning.
 #[tokio::test]
 async fn without_the_right_to_look_at_a_stream_no_consumer_is_set_back() {
     let server = server().await;
@@ -234,7 +234,7 @@ fn the_list_is_what_the_sources_send() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../redstream-core/src");
     let mut sent: BTreeMap<String, String> = BTreeMap::new();
     for (name, text) in texts(&sources) {
-        // Tests at the end of a file send nothing.
+        // Tests at the end of a file are skipped.
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         for opening in ["redis.call('", "redis.pcall('", "call('", "redis::cmd(\"", ".cmd(\"", ".arg(\"XADD\")"] {
             for rest in text.split(opening).skip(1) {
@@ -243,7 +243,7 @@ fn the_list_is_what_the_sources_send() {
             }
         }
     }
-    // What the client library sends by itself, or what is tried and may be refused.
+    // Commands that redis-rs sends by itself, or that are tried and may be refused.
     let by_the_library = ["evalsha", "script|load", "hello"];
     let optional = ["memory", "info", "config", "wait", "xautoclaim", "auth", "select", "asking"];
     let listed: BTreeSet<String> =

@@ -1,4 +1,4 @@
-//! Two languages, one stream: hosts that run the Ruby gem and hosts that run ours, on the same Redis, side by side.
+//! Two languages, one stream: hosts that run the Ruby gem and hosts that run ours, on the same Redis, concurrently.
 
 mod gem;
 mod sweepers;
@@ -97,7 +97,7 @@ fn keys(ids: impl IntoIterator<Item = u64>) -> Vec<Value> {
     ids.into_iter().map(key).collect()
 }
 
-/// Until somebody has begun to wait for a lock: asleep in Redis, where nothing but a release wakes it early.
+/// Waits until a client has begun to wait for a lock in Redis, where only a release wakes it early.
 async fn somebody_waits() {
     let mut raw = raw_redis(&redis_url()).await;
     eventually(SOON, "somebody to wait for the lock", async || {
@@ -151,7 +151,7 @@ async fn our_release_wakes_ruby_at_once() {
     ours_stops.cancel();
     working.await.unwrap().unwrap();
     stage.we_queue(2).await;
-    // It would look by itself after five seconds only.
+    // It would check by itself only after five seconds.
     eventually(AT_ONCE, "Ruby at work", async || stage.seen.all() == keys(1..=2)).await;
     ruby_stops.cancel();
     standby.await.unwrap();
@@ -201,7 +201,7 @@ async fn we_take_over_from_a_ruby_process_that_died_within_its_ttl() {
 async fn ruby_takes_over_from_a_process_of_ours_that_died() {
     let stage = Stage::new().await;
     stage.we_queue(1).await;
-    // A runtime that ends is a process that ends: nobody renews, nobody releases.
+    // Ending the runtime is like ending the process: the lock is neither renewed nor released.
     let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (namespace, seen) = (stage.namespace.clone(), stage.seen.clone());
     process.spawn(async move {
@@ -230,7 +230,7 @@ async fn hosts_of_both_languages_handle_each_message_once_and_in_order() {
     let ruby = tokio::spawn(async move { gem.consume("products", "search", &seen, &token).await });
     let mut queued = 0;
     for _ in 0..10 {
-        // Ours comes and goes; Ruby has the lock in between.
+        // Our worker starts and stops; Ruby has the lock in between.
         let (ours, ours_stops) = (stage.ours().batch_size(3), CancellationToken::new());
         let token = ours_stops.clone();
         let working = tokio::spawn(async move { ours.run(token).await });
@@ -275,7 +275,7 @@ async fn an_offset_that_a_paused_ruby_process_moved_back_is_put_right_by_our_nex
 #[tokio::test]
 async fn what_is_ours_alone_does_not_disturb_ruby() {
     let mut stage = Stage::new().await;
-    // Everything of ours has been at work: registry, versions, a dead letter, offsets, locks.
+    // All of our features have been used: registry, versions, a dead letter, offsets, locks.
     stage.we_queue(1).await;
     stage.redstream.producer().delay(stage.products.name(), &key(2)).await.unwrap();
     stage.ours().run_once().await.unwrap();

@@ -35,7 +35,7 @@ async fn no_failure_to_connect_tells_them() {
         with_credentials(&format!("{}/", silent.local_addr().unwrap())),
         // A server without TLS.
         format!("{tls}/"),
-        // What is no URL of Redis.
+        // Texts that are no URLs of Redis.
         with_credentials("127.0.0.1:port/"),
         with_credentials("127.0.0.1/no-number"),
         with_credentials("127.0.0.1/?protocol=none"),

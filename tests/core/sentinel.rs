@@ -21,7 +21,7 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// A master with a password, a replica in step, and three Sentinels that agree on them.
+    /// A master with a password, a replica in step, and three Sentinels that monitor them.
     pub(super) async fn start() -> Self {
         let group = tokio::task::spawn_blocking(|| {
             let member = || {

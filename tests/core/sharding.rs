@@ -26,7 +26,7 @@ async fn the_hash_never_changes() {
         |count, value: Value| redstream.shards("products", count).unwrap().shard_of(&Payload::encode(&value).unwrap());
     // The check value of CRC-32/ISO-HDLC in every catalogue: the digits 1 to 9 give 0xCBF43926.
     assert_eq!(shard(1000, json!(123_456_789)), 0xCBF4_3926 % 1000);
-    // As Ruby's and Python's zlib.crc32(json) % count say.
+    // As computed by zlib.crc32(json) % count in Ruby and Python.
     for (value, of_8, of_10) in [
         (json!(1), 7, 3),
         (json!({"id":1}), 5, 1),
@@ -133,7 +133,7 @@ async fn a_shard_is_given_back_only_after_its_batch() {
     let first = tokio::spawn(Supervisor::new().with(slow.round(round)).run_until(stop.clone().cancelled_owned()));
     let _both = started.acquire_many(2).await.unwrap();
 
-    // A second host comes. Both batches are at work, so it gets a shard only when that one is committed.
+    // A second host joins. Both batches are being handled, so it gets a shard only when its batch is committed.
     let second = Supervisor::new().with(shards.consumer("search", other.clone()).round(round));
     let second = tokio::spawn(second.run_until(stop.clone().cancelled_owned()));
     let hosts = hosts::Hosts::of(&shards);
@@ -175,7 +175,7 @@ async fn its_health_is_that_of_the_worst_shard() {
     supervisor.run_until(story).await.unwrap();
 }
 
-/// Waits until so many rounds have passed, of all hosts together: for what must not happen meanwhile.
+/// Waits until this many rounds have passed, of all hosts together: to check what must not happen meanwhile.
 async fn rounds(hosts: &hosts::Hosts, count: usize) {
     let mut beats = HashSet::new();
     let passed = async || beats.insert(hosts.heartbeats().await) && beats.len() > count;

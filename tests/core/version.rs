@@ -1,4 +1,4 @@
-//! Versions grow, whoever issues them.
+//! Versions grow, whichever host issues them.
 
 use std::sync::{Arc, Mutex};
 
@@ -39,7 +39,7 @@ async fn each_batch_has_a_greater_one_over_handovers_and_a_clock_that_stepped_ba
         // A consumer of its own each time: another host, as far as Redis can tell.
         recording(&products, &versions).run_once().await.unwrap();
     }
-    // To a stored version that is ahead, the clock has stepped back.
+    // For a stored version in the future the clock has stepped back.
     let ahead: u64 = 4_000_000_000_000_000;
     let mut raw = raw_redis(&redis_url()).await;
     let key = format!("{namespace}:redstream:version:products:search");

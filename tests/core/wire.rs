@@ -41,7 +41,7 @@ async fn keys_and_entries_are_spelled_as_the_ruby_gem_spells_them() {
     assert_eq!(consumer.key(), "redstream:lock:consumer:products:search");
     let guard = consumer.try_acquire().await.unwrap().unwrap();
     let token: String = redis::cmd("GET").arg(consumer.key()).query_async(&mut raw).await.unwrap();
-    // Behind what the gem has: the TTL that its holder asks for, in milliseconds.
+    // After the gem's value: the TTL that its holder asks for, in milliseconds.
     let (random, ttl) = token.split_once('/').unwrap();
     assert!(random.len() == 32 && random.bytes().all(|b| b.is_ascii_hexdigit()) && ttl == "5000", "{token}");
     products.offsets().commit(&guard, main).await.unwrap();
@@ -152,7 +152,7 @@ async fn a_lock_of_another_program_is_respected_and_its_release_wakes_us() {
     assert_eq!(seen.len(), 0);
 
     redis::pipe().del(&lock).rpush(format!("{lock}.notify"), "1").exec_async(&mut raw).await.unwrap();
-    // Far sooner than the TTL of a minute.
+    // Much earlier than the TTL of a minute.
     eventually(SOON, "the standby to take over", async || seen.len() == 1).await;
     shutdown.cancel();
     running.await.unwrap().unwrap();

@@ -1,6 +1,6 @@
-//! The paused former owner: it wakes up late and believes that it still holds the lock. Its commit is refused by the
-//! lock, its writes by their version. Each story is told twice: as the rules have it, and with a rule left out, which
-//! shows that the harm is real and that the rule is what prevents it.
+//! The paused former owner: it continues late and believes that it still holds the lock. Its commit is refused by the
+//! lock, its writes by their version. Each scenario is run twice: with all rules, and with a rule left out, which shows
+//! that the harm is real and that the rule prevents it.
 
 mod expired;
 mod late;
@@ -27,7 +27,7 @@ const TTL: Duration = Duration::from_secs(60);
 
 const KEY: u64 = 1;
 
-/// The primary database: what is true.
+/// The primary database.
 #[derive(Clone, Default)]
 struct Primary(Arc<Mutex<BTreeMap<u64, &'static str>>>);
 
@@ -62,7 +62,7 @@ impl Sink {
         Self { records: Arc::default(), refused: Arc::default(), versioned }
     }
 
-    /// Whether it was accepted.
+    /// Returns whether it was accepted.
     fn write(&self, version: u64, value: Option<&'static str>) -> bool {
         let mut records = self.records.lock().unwrap();
         if self.versioned && records.get(&KEY).is_some_and(|(stored, _)| version < *stored) {
@@ -82,18 +82,18 @@ impl Sink {
     }
 }
 
-/// Where its versions come from.
+/// The source of its versions.
 #[derive(Clone)]
 enum Versions {
-    /// As the library gives them.
+    /// As the library issues them.
     Batch,
-    /// The clock of Redis alone.
+    /// Only the clock of Redis.
     Clock(MultiplexedConnection),
-    /// One that was asked for before the batch had arrived.
+    /// A version that was requested before the batch had arrived.
     Early(u64),
 }
 
-/// Takes a version, reads the row, and writes it; where it is held, it stops for a while just before the write.
+/// Takes a version, reads the row, and writes it; if it is held, it pauses just before the write.
 #[derive(Clone)]
 struct Carrier {
     primary: Primary,
@@ -135,7 +135,7 @@ async fn clock(raw: &mut MultiplexedConnection) -> u64 {
     seconds * 1_000_000 + micros
 }
 
-/// One Redis, one primary, one sink, and the consumer `search` of as many hosts as it takes.
+/// One Redis, one primary, one sink, and the consumer `search` on any number of hosts.
 struct Stage {
     namespace: String,
     redstream: Redstream,
@@ -172,7 +172,7 @@ impl Stage {
         products.consumer("search", handler).lock_ttl(TTL).backoff(Duration::from_millis(5), Duration::from_millis(20))
     }
 
-    /// A host that has read the row and pauses just before it writes. Ends with what `run_once` says.
+    /// A host that has read the row and pauses just before it writes. Returns the result of `run_once`.
     async fn zombie(&self) -> (Hold, tokio::task::JoinHandle<redstream_core::Result<Progress>>) {
         let hold = Hold::default();
         let consumer = self.host(Carrier { hold: Some(hold.clone()), ..self.carrier() }).await;

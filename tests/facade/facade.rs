@@ -1,5 +1,5 @@
-//! An application as SeaORM's users write it, with modules within a file, whose Cargo.toml names the facade: it is not
-//! otherwise changed, but for `Streamed` and the place where it connects.
+//! An application as SeaORM's users write it, with modules within a file, whose Cargo.toml names the facade: otherwise
+//! unchanged, except for `Streamed` and the code that connects.
 
 use redstream_seaorm::testing::{self, Capture, assert_streamed};
 use redstream_seaorm::{Key, StreamedConnection};

@@ -1,4 +1,5 @@
-//! Prints the payloads of a fixed list of keys, and the shards that they go to; with `--serde`, what the features change.
+//! Prints the payloads of a fixed list of keys, and the shards that they go to; with `--serde`, what the features
+//! change.
 
 use redstream_seaorm::{BoxError, Key, Streamed};
 use rust_decimal::Decimal;

@@ -1,4 +1,4 @@
-//! Prints what a URL that asks for TLS comes to, in a program that was built without it.
+//! Prints the result of a URL that asks for TLS, in a program that was built without it.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

@@ -1,5 +1,4 @@
-//! Processes to be killed: this test binary, run again for one test alone, which an environment
-//! variable turns into whatever the story needs.
+//! Processes to be killed: this test binary, run again for a single test, with a job given by an environment variable.
 
 use std::env;
 
@@ -13,7 +12,7 @@ use super::{SOON, crash, standby};
 /// Set for a child: its job comes on its standard input.
 const VARIABLE: &str = "REDSTREAM_FLOW_CHILD";
 
-/// What a child is.
+/// The job of a child.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Job {
     Standby(standby::Post),
@@ -21,7 +20,7 @@ pub(super) enum Job {
     Writer(Place),
 }
 
-/// Does nothing, unless it is started as a child.
+/// Does nothing unless it is started as a child.
 #[tokio::test]
 async fn child() -> anyhow::Result<()> {
     if env::var_os(VARIABLE).is_none() {
@@ -37,7 +36,7 @@ async fn child() -> anyhow::Result<()> {
     }
 }
 
-/// Says a word to the test that started this child.
+/// Sends a word to the test that started this child.
 pub(super) fn say(word: &str) {
     report(&word).expect("the test that started this child lives");
 }
@@ -57,7 +56,7 @@ impl Child {
         Self { process, reports }
     }
 
-    /// Waits until the child says this very word.
+    /// Waits until the child sends exactly this word.
     pub(super) async fn says(&mut self, word: &str) {
         let heard = async {
             while let Some(said) = self.reports.next::<String>().await {
@@ -70,12 +69,12 @@ impl Child {
         timeout(SOON, heard).await.unwrap_or_else(|_| panic!("waited {SOON:?} in vain for the child to say: {word}"));
     }
 
-    /// Kills it with SIGKILL, and returns when it is gone.
+    /// Kills it with SIGKILL, and returns when it has ended.
     pub(super) async fn kill(&mut self) {
         self.process.kill().await.expect("a child can be killed");
     }
 
-    /// Tells it to stop, as SIGTERM would, and returns when it has.
+    /// Stops it as SIGTERM does, and returns when it has ended.
     pub(super) async fn stop(&mut self) {
         self.process.stop(SOON).await.expect("the child stops in time, and well");
     }

@@ -23,14 +23,14 @@ impl Copies {
         Self(database)
     }
 
-    /// What is there, without the tombstones: name by id.
+    /// The copies, without the tombstones: name by id.
     pub(super) async fn names(&self) -> BTreeMap<i64, String> {
         let select = Statement::from_string(DbBackend::Sqlite, "SELECT id, name FROM copies WHERE name IS NOT NULL");
         let rows = self.0.query_all_raw(select).await.expect("the copies can be read");
         rows.iter().map(|row| row.try_get_many("", &["id", "name"].map(String::from)).expect("as selected")).collect()
     }
 
-    /// `None`: the city is gone.
+    /// `None`: the city was deleted.
     pub(super) async fn put(&self, id: i64, name: Option<String>, version: u64) -> Result<(), DbErr> {
         let upsert = "INSERT INTO copies (id, name, version) VALUES (?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET name = excluded.name, version = excluded.version

@@ -19,7 +19,7 @@ use crate::support::{TestDb, eventually, private_redis};
 /// How a worker process works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Manner {
-    /// Until it is told to stop.
+    /// Runs until it is told to stop.
     Steady,
     /// It writes half of its first batch, and never the rest.
     StuckInMidBatch,
@@ -30,7 +30,7 @@ const SHORT: Duration = Duration::from_secs(2);
 /// A delay that is not: what arrives came by main messages alone.
 const LONG: Duration = Duration::from_secs(300);
 
-/// The life of a worker process.
+/// The main function of a worker process.
 pub(super) async fn work(place: Place, manner: Manner, end: CancellationToken) -> anyhow::Result<()> {
     let stream = place.stream().await;
     let sink = Moody { copies: place.copies().await, manner };
@@ -74,7 +74,7 @@ impl Interference for Halting {
     }
 }
 
-/// The life of a writer process: its transaction commits, and it learns nothing of it.
+/// The main function of a writer process: its transaction commits, and it gets no answer.
 pub(super) async fn write(place: Place) -> anyhow::Result<()> {
     let db = StreamedConnection::new(
         Interfering::new(place.primary().await, Arc::new(Halting)),
@@ -149,8 +149,8 @@ async fn save(db: &StreamedConnection, id: i64) -> Result<(), DbErr> {
     txn.commit().await
 }
 
-/// Redis is killed while transactions are written, and comes back from its append-only file. A
-/// transaction that it could not insure was rolled back; one that was committed arrives.
+/// Redis is killed while transactions are written, and restarts from its append-only file. A transaction that it could
+/// not insure was rolled back; a committed one arrives.
 #[tokio::test]
 async fn a_redis_that_is_killed_and_restarted_loses_no_committed_change() -> anyhow::Result<()> {
     let mut redis = private_redis().await;

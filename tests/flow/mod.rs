@@ -1,6 +1,6 @@
-//! Whole stories: from a saved row to a secondary datastore, through crashes.
+//! Whole scenarios: from a saved row to a secondary datastore, through crashes.
 //!
-//! Processes that are to be killed are this very test binary, run again: see [`child`].
+//! Processes that are to be killed are this same test binary, run again: see [`child`].
 
 mod child;
 mod copies;

@@ -1,5 +1,5 @@
-//! The places of a story: the primary database with its cities, the secondary datastore with their
-//! copies, and Redis between them. A process finds them by their addresses.
+//! The places of a scenario: the primary database with its cities, the secondary datastore with their copies, and Redis
+//! between them. A process finds them by their addresses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::copies::Copies;
 use crate::support::{TestDb, namespace, redis_url};
 
-/// The consumer that carries the cities to their copies.
+/// The consumer that writes the cities to their copies.
 pub(super) const CONSUMER: &str = "copies";
 /// Locks last this long: a killed worker's successor waits for that.
 pub(super) const LOCK_TTL: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ pub(super) fn city(id: i64, name: &str) -> ActiveModel {
     ActiveModel { id: Set(id), name: Set(name.to_owned()) }
 }
 
-/// The addresses of one story.
+/// The addresses of one scenario.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Place {
     redis_url: String,

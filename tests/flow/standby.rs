@@ -9,7 +9,7 @@ use serde_json::json;
 use super::child::{Child, Job, say};
 use crate::support::{namespace, redis_url, redstream_at};
 
-/// Where a process works, or stands by.
+/// Where a process works or stands by.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Post {
     redis_url: String,
@@ -36,7 +36,7 @@ impl Post {
     }
 }
 
-/// The life of such a process: it says each id that it handles.
+/// The main function of such a process: it reports each id that it handles.
 pub(super) async fn work(post: Post, end: CancellationToken) -> anyhow::Result<()> {
     let handler = async |batch: Batch| {
         for payload in batch.payloads::<serde_json::Value>() {

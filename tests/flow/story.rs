@@ -1,4 +1,4 @@
-//! The story of a message, without a crash.
+//! The path of a message, without a crash.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! What `docs/existing-schema.md` says: its command is run on a database, what it writes is what stands in `sqlite` and
-//! `postgres` beside this file and is compiled here, and a change of such an entity is streamed.
+//! Checks `docs/existing-schema.md`: its command is run on a database, its output equals the files in `sqlite` and
+//! `postgres` of this folder, which are compiled here, and a change of such an entity is streamed.
 //!
-//! `REDSTREAM_WRITE_GENERATED=1` writes the files anew.
+//! `REDSTREAM_WRITE_GENERATED=1` rewrites the files.
 
 use std::collections::BTreeMap;
 use std::error::Error;

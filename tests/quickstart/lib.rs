@@ -1,1 +1,1 @@
-//! Nothing: the README's quickstart is run by the test beside this.
+//! Empty: the README's quickstart is run by the test of this package.

@@ -1,4 +1,4 @@
-//! The README's quickstart, pasted into an empty folder: it must run as it stands, and show its change.
+//! The README's quickstart, pasted into an empty folder: it must run unchanged, and show its change.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// The first block of a language below the heading of the quickstart.
+/// The first block of a language after the heading of the quickstart.
 fn block<'a>(readme: &'a str, language: &str) -> &'a str {
     let (_, section) = readme.split_once("\n## Quickstart\n").expect("the README has a quickstart");
     let (_, block) = section.split_once(&format!("```{language}")).expect("the quickstart has the block");
@@ -23,7 +23,8 @@ fn block<'a>(readme: &'a str, language: &str) -> &'a str {
     block.split_once("\n```").unwrap().0
 }
 
-/// What a newcomer has after `cargo new` and two pastes; our crates come from here, where they are not published yet.
+/// The package after `cargo new` and two pastes; our crates are taken from this workspace, since they are not published
+/// yet.
 fn paste(folder: &Path) {
     let root = workspace();
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
@@ -55,7 +56,7 @@ fn build(folder: &Path) -> PathBuf {
     target.join("debug/cities")
 }
 
-/// Ends with the test, however that ends.
+/// Killed when the test ends, in any case.
 struct Running(Child);
 
 impl Drop for Running {
@@ -90,7 +91,7 @@ fn the_quickstart_runs_as_it_stands_shows_its_change_and_stops_when_told() {
     let pid = running.0.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     let begun = Instant::now();
-    // Its output ends with it.
+    // Its output ends when it ends.
     while lines.recv_timeout(SOON.saturating_sub(begun.elapsed())) != Err(RecvTimeoutError::Disconnected) {
         assert!(begun.elapsed() < SOON, "it does not stop");
     }

@@ -1,4 +1,4 @@
-//! `db.scope(…)`: code that insists on SeaORM's own types.
+//! `db.scope(…)`: code that requires SeaORM's own types.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::city::{self, named, renamed, with_key};
 use super::world::{World, id, ids};
 use crate::support::private_redis;
 
-/// As a crate has it that knows nothing of streams.
+/// As in a crate that knows nothing of streams.
 async fn seed(db: &DatabaseConnection) -> Result<city::Model, DbErr> {
     let txn = db.begin().await?;
     let rome = named("Rom").insert(&txn).await?;
@@ -50,7 +50,7 @@ on_each_database! {
         });
         assert!(spawned.await.unwrap_err().to_string().contains("not streamed"));
         with_key(1, "Rome").insert(&world.plain).await.unwrap_err();
-        // Side by side with one that is in a scope.
+        // Concurrently with a task that is in a scope.
         let (inside, outside) = tokio::join!(
             world.db.scope(with_key(2, "Oslo").insert(&world.plain)),
             with_key(3, "Lima").insert(&world.plain),

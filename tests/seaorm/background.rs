@@ -34,7 +34,7 @@ on_each_database! {
         let txn = world.interfered(hanging.clone()).to_builder().announce_in_background(true).build().begin().await.unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
-        // A commit that waited would have come back only after it had given the message up, and said so.
+        // A commit that waited would have returned only after giving up the message, and logged it.
         assert!(!logs.has(&["main messages not written"]), "{}", logs.text());
         assert_eq!(world.name(100).await.unwrap(), "Rome");
 

@@ -1,4 +1,4 @@
-//! Bulk operations: their keys are insured before the commit and announced after it, whatever form they have.
+//! Bulk operations: their keys are insured before the commit and announced after it, in each form.
 mod account;
 mod at_once;
 mod closure;
@@ -27,7 +27,7 @@ const BOUND: Duration = Duration::from_secs(5);
 /// No keys.
 const NONE: [i64; 0] = [];
 
-/// A world with cities of the keys from 1 to `count`, all of one name, of which nobody was told.
+/// A world with cities of the keys from 1 to `count`, all of one name, not announced.
 async fn world_of(test: &TestDb, count: i64) -> World {
     fill(World::new(test).await, count).await
 }
@@ -51,7 +51,7 @@ impl World {
     }
 }
 
-/// Takes no longer than the bound, and says why Redis has not taken the messages.
+/// Takes no longer than the bound, and the error says why Redis has not accepted the messages.
 fn assert_not_insured<R: std::fmt::Debug>(started: Instant, outcome: Result<R, DbErr>) {
     let error = outcome.unwrap_err().to_string();
     assert!(error.contains("delay messages of this change were not written"), "{error}");

@@ -91,7 +91,7 @@ on_each_database! {
         fill(&world, 1, 3).await;
         furnish(&world).await;
         let (plain, producer) = (world.plain.clone(), world.redstream.producer());
-        // Many to many: a book that stands on two of the shelves once.
+        // Many to many: a book on two of the shelves is announced once.
         announce(&world, "shelves", [1, 2]).await;
         let books = Cascade::<shelf::Entity, book::Entity, _>::new(plain.clone(), producer.clone());
         world.redstream.stream("shelves").unwrap().consumer("books", books).run_once().await.unwrap();
@@ -168,7 +168,7 @@ async fn the_childrens_documents_follow_their_parents() {
     });
     let renamed = author::ActiveModel { id: sea_orm::Unchanged(2), name: Set("renamed".to_owned()) };
     sea_orm::ActiveModelTrait::update(renamed, &world.db).await.unwrap();
-    // The books' consumer comes first, and has its turn again when there is something for it.
+    // The books' consumer comes first, and runs again when it has messages.
     run_until_idle(&[&indexer, &cascade]).await.unwrap();
     assert_eq!(*handled.lock().unwrap(), ids([2001, 2002]));
 }

@@ -25,7 +25,7 @@ pub(crate) fn with_key(id: i64, name: &str) -> ActiveModel {
     city(Set(id), name)
 }
 
-/// A city as it was read, under a new name.
+/// A city as read, with a new name.
 pub(crate) fn renamed(model: &Model, name: &str) -> ActiveModel {
     city(ActiveValue::Unchanged(model.id), name)
 }

@@ -1,4 +1,4 @@
-//! The wrappers stand in for what they wrap: every way of SeaORM to read, write and begin goes through them.
+//! The wrappers replace what they wrap: every way of SeaORM to read, write and begin works through them.
 
 use futures_util::TryStreamExt;
 use redstream_seaorm::{BypassGuard, StreamedConnection};
@@ -139,7 +139,7 @@ on_each_database! {
     }
 }
 
-/// SQLite knows one level only, and warns of others.
+/// SQLite has only one level, and warns of others.
 fn isolation(db: &crate::support::TestDb) -> (Option<IsolationLevel>, Option<AccessMode>) {
     match db.backend() {
         Backend::Sqlite => (None, None),
@@ -148,7 +148,7 @@ fn isolation(db: &crate::support::TestDb) -> (Option<IsolationLevel>, Option<Acc
 }
 
 fn expected(db: &crate::support::TestDb) -> Option<String> {
-    // MariaDB does not tell the level of the transaction that runs, only of those to come.
+    // MariaDB does not report the level of the current transaction, only of later ones.
     (db.backend() == Backend::Postgres).then(|| "serializable".to_owned())
 }
 

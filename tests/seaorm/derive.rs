@@ -1,4 +1,4 @@
-//! The derive: names, payloads, keys of every shape, hooks of one's own, and SeaORM's nested models.
+//! The derive: names, payloads, keys of every shape, custom hooks, and SeaORM's nested models.
 
 pub(crate) mod entities;
 mod shards;
@@ -89,7 +89,7 @@ on_each_database! {
         assert_eq!(world.payloads("notebook").await, told);
         assert_eq!(world.payloads("notebook.delay").await, told);
 
-        // Outside a transaction, and by its plain form, it is a model like any other.
+        // Outside a transaction, and in its plain form, it is a model like any other.
         let renamed = author::ActiveModel { id: Set(author.id), name: Set("Anne".to_owned()) };
         renamed.clone().update(&world.db).await.unwrap();
         renamed.update_tx(&world.db).await.unwrap();

@@ -1,4 +1,4 @@
-//! An application that goes over by one `use` line a file keeps its functions as they are, and its changes are followed.
+//! An application that is converted by one `use` line per file keeps its functions, and its changes are tracked.
 
 use redstream_seaorm::drop_in::{
     AccessMode, ActiveModelTrait, ConnectionTrait, DatabaseExecutor, DbErr, EntityTrait, IntoDatabaseExecutor,
@@ -9,7 +9,7 @@ use super::city::{self, named};
 use super::world::{World, id, ids};
 use crate::support::Backend;
 
-/// A file of an application. But for its first line it is SeaORM's.
+/// A file of an application. Except for its first line it uses SeaORM.
 mod application {
     use redstream_seaorm::drop_in as sea_orm;
 

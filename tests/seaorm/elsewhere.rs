@@ -1,4 +1,5 @@
-//! A wrapper that runs statements in a task of their own: what a hook says of the next statement of its task does not reach them.
+//! A wrapper that runs statements in a task of their own: the permit of a hook for the next statement of its task does
+//! not apply to them.
 
 use async_trait::async_trait;
 use redstream_seaorm::{BypassGuard, Insurance, StreamedConnection, outbox};

@@ -1,4 +1,5 @@
-//! A transaction ends when the server says so: what has ended refuses all that follows, and what would end it is refused.
+//! A transaction ends when the server says so: an ended transaction refuses all later statements, and statements that
+//! would end one are refused.
 
 mod control;
 mod deadlock;
@@ -18,10 +19,11 @@ use super::city::{self, with_key};
 use super::world::World;
 use crate::support::TestDb;
 
-/// What a transaction says that the database has ended.
+/// The error of a transaction that the database has ended.
 const ENDED: &str = "the database has ended this transaction by itself";
 
-/// A streamed connection to the world's table, of one connection below: what a transaction leaves behind, the next one finds.
+/// A streamed connection to the world's table, with one underlying connection: the next transaction finds what the
+/// previous one left.
 async fn of_one_connection(world: &World, db: &TestDb) -> StreamedConnection {
     let mut options = ConnectOptions::new(db.url());
     options.max_connections(1).sqlx_logging(false);
@@ -29,7 +31,7 @@ async fn of_one_connection(world: &World, db: &TestDb) -> StreamedConnection {
     StreamedConnection::builder(plain, world.db.producer().clone()).guard(BypassGuard::Off).build()
 }
 
-/// Whatever is tried is refused.
+/// Every operation is refused.
 async fn all_is_refused(transaction: &StreamedTransaction) {
     let refusals = [
         with_key(501, "retried").insert(transaction).await.map(drop),
@@ -43,7 +45,7 @@ async fn all_is_refused(transaction: &StreamedTransaction) {
     }
 }
 
-/// The connection below can be used as if nothing had happened.
+/// The underlying connection can be used as if nothing had happened.
 async fn works(db: &StreamedConnection, world: &World) {
     let given_up = db.begin().await.unwrap();
     with_key(601, "given up").insert(&given_up).await.unwrap();

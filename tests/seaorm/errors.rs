@@ -1,4 +1,4 @@
-//! Errors of the adapter come through SeaORM whole: which one it is, and what is to be done about it.
+//! Errors of the adapter pass through SeaORM unchanged: which error it is, and how to handle it.
 
 use redstream_seaorm::{Bulk, BulkError, Error, ErrorKind};
 use sea_orm::sea_query::Expr;
@@ -21,7 +21,7 @@ on_each_database! {
         assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Unavailable), "{error}");
         let Some(Error::NotInsured(cause)) = Error::of(&error) else { panic!("{error:?}") };
         assert!(matches!(&**cause, redstream_core::Error::GaveUp { .. }), "{cause:?}");
-        // Its text has the whole chain, once.
+        // Its text contains the whole chain, once.
         let text = error.to_string();
         assert!(text.contains("so it is not made: ") && text.matches("so it is not made").count() == 1, "{text}");
 

@@ -1,4 +1,4 @@
-//! What an application may forget or misspell, and how it learns of it.
+//! What an application may forget or misspell, and how this is reported.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::world::{SOON, World, id};
 use crate::core::recorder::Recorder;
 use crate::support::{Logs, TestDb, eventually, redstream};
 
-/// Until something forgotten is warned of.
+/// The time until a warning.
 const SHORT: Duration = Duration::from_millis(100);
 
 const UNWRITTEN: &str = "no message was ever written to this stream";
@@ -93,7 +93,7 @@ on_each_database! {
         parcel::parcel(21).insert(&txn).await.unwrap();
         let written = txn.commit_with_token().await.unwrap();
 
-        // Of the lines and parcels nothing is ever read.
+        // The streams of lines and parcels are never read.
         for stream in [world.redstream.of::<city::Entity>(), world.redstream.of::<parcel::Entity>()] {
             for stream in stream.unwrap().streams() {
                 stream.consumer("search", async |_: Batch| Ok(())).run_once().await.unwrap();
@@ -133,7 +133,7 @@ async fn a_stream_that_has_a_consumer_is_not() {
     world.cities().register("search", Start::Earliest).await.unwrap();
     let db = world.db.to_builder().warn_forgotten(SHORT).build();
     with_key(1, "Ulm").insert(&db).await.unwrap();
-    // Of a stream that is written later, and has none, it is told.
+    // It is reported for a stream that is written later and has none.
     parcel::parcel(1).insert_tx(&db).await.unwrap();
     eventually(SOON, "the warning", async || logs.has(&["WARN", UNREAD])).await;
     assert!(!logs.has(&[UNREAD, "stream=cities"]), "{}", logs.text());
@@ -159,7 +159,7 @@ async fn an_outbox_that_no_relay_of_this_program_empties_is_warned_of_once() {
     assert_eq!(logs.text().matches("has made no relay").count(), 1, "{}", logs.text());
 }
 
-/// That it compiles is the test: each error becomes the caller's by `?`.
+/// That it compiles is the test: `?` converts each error into the caller's.
 #[tokio::test]
 async fn the_errors_of_a_capture_are_converted_by_a_question_mark() -> Result<(), Box<dyn std::error::Error>> {
     async fn anyhow(capture: &Capture) -> anyhow::Result<()> {
@@ -205,7 +205,7 @@ async fn the_workers_of_an_entity_run_inline_whole_or_in_shards() {
     ])
     .await
     .unwrap();
-    // Each by its main message and by its delay message.
+    // Each for its main message and its delay message.
     assert_eq!((seen_cities.len(), seen_parcels.len()), (2, 20));
 }
 

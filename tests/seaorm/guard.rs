@@ -1,4 +1,4 @@
-//! The bypass guard: statements that write a streamed table and go round the hooks are noticed before they run.
+//! The bypass guard: statements that write a streamed table and bypass the hooks are detected before they run.
 
 mod fixture;
 mod grammar;
@@ -23,7 +23,7 @@ use super::city::{self, named, renamed, with_key};
 use super::world::{World, ids};
 use crate::support::{Backend, Logs};
 
-/// A table of which nobody has saved anything before, and which is derived elsewhere in this program.
+/// A table whose entity is derived elsewhere in this program and was never saved.
 mod village {
     use redstream_seaorm::Streamed;
     use sea_orm::entity::prelude::*;
@@ -39,7 +39,7 @@ mod village {
     pub(crate) enum Relation {}
 }
 
-/// What a denied statement says.
+/// The error of a denied statement.
 fn is_denied<T>(outcome: Result<T, DbErr>, verb: &str, instead: &str) {
     let error = outcome.err().unwrap_or_else(|| panic!("the {verb} went through")).to_string();
     for piece in [&format!("{verb} of `cities` goes round the hooks"), instead, "producer.bulk"] {
@@ -47,7 +47,7 @@ fn is_denied<T>(outcome: Result<T, DbErr>, verb: &str, instead: &str) {
     }
 }
 
-/// Every way round the hooks that SeaORM has, each refused, on a connection or a transaction.
+/// Every way of SeaORM to bypass the hooks, each refused, on a connection or a transaction.
 async fn every_way_is_denied<C: ConnectionTrait + StreamTrait>(world: &World, db: &C) {
     let city = world.existing(100, "Rome").await;
     is_denied(city::Entity::insert(named("Oslo")).exec(db).await, "INSERT", "Bulk::insert_many");
@@ -83,12 +83,12 @@ on_each_database! {
         city::Entity::delete_many().exec(&world.plain).await.unwrap();
         let txn = world.db.begin().await.unwrap();
         if db.backend() == Backend::Sqlite {
-            // What the test looks at from outside would wait for the transaction.
+            // A query from outside would wait for the transaction.
             txn.rollback().await.unwrap();
             return;
         }
         every_way_is_denied(&world, &txn).await;
-        // They were refused before they ran, so the transaction is none the worse for it.
+        // They were refused before they ran, so the transaction is not affected.
         named("Oslo").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
         assert_eq!(world.count().await, 2);

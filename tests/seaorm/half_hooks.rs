@@ -8,7 +8,7 @@ use super::city::{self, with_key};
 use super::world::{World, id, ids};
 use crate::support::Logs;
 
-/// An update as a framework has it that calls no hook before it.
+/// An update by a framework that calls no hook before it.
 async fn update<C: ConnectionTrait>(db: &C, key: i64) {
     let rename = city::Entity::update_many().col_expr(city::Column::Name, Expr::value("Roma"));
     rename.filter(city::Column::Id.eq(key)).exec(db).await.unwrap();

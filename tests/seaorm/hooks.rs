@@ -144,7 +144,7 @@ on_each_database! {
         assert_eq!(world.name(100).await.unwrap(), "Rome");
     }
 
-    /// MariaDB takes an auto-increment key of 0 as a wish for a generated one.
+    /// MariaDB replaces an auto-increment key of 0 by a generated one.
     async fn a_key_that_the_database_would_replace_counts_as_generated(db: TestDb) {
         let world = World::new(&db).await;
         let key = with_key(0, "Rome").insert(&world.db).await.unwrap().id;

@@ -51,7 +51,7 @@ mod line {
     pub(crate) enum Relation {}
 }
 
-/// A datastore in memory, by key; keeps what was written last and how it came.
+/// A datastore in memory, by key; stores the last writes.
 #[derive(Clone, Default)]
 struct Store {
     documents: Arc<Mutex<BTreeMap<String, Value>>>,

@@ -1,4 +1,4 @@
-//! The insurance of a transaction: renewed where the transaction has grown old, and compared with the delayer's delay.
+//! The insurance of a transaction: renewed if the transaction has become old, and compared with the delayer's delay.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::support::{Logs, TestDb, eventually, private_redis};
 
 const RESEND_AFTER: Duration = Duration::from_millis(1);
 
-/// Notes the delay messages that are there when COMMIT is about to be sent.
+/// Records the delay messages that exist when COMMIT is about to be sent.
 #[derive(Clone)]
 struct Look {
     world: Arc<World>,
@@ -42,7 +42,7 @@ impl Interference for Look {
     }
 }
 
-/// Until the transaction is older than its insurance may be.
+/// Waits until the transaction is older than its insurance may be.
 async fn grow_old(since: Instant) {
     eventually(SOON, "the transaction to grow old", async || since.elapsed() > RESEND_AFTER).await;
 }
@@ -119,7 +119,7 @@ on_each_database! {
     }
 }
 
-/// Nothing but the delayer was told the delay.
+/// Only the delayer was given the delay.
 #[tokio::test]
 async fn a_transaction_older_than_a_fifth_of_the_delay_sends_its_delay_messages_again() {
     const DELAY: Duration = Duration::from_secs(1);
@@ -174,16 +174,16 @@ async fn a_delay_five_times_as_long_as_resend_after_is_not_warned_of() {
     let logs = Logs::capture();
     save_beside_a_delayer(Duration::from_secs(300), resending_after(Duration::from_secs(60))).await;
     save_beside_a_delayer(Duration::from_secs(10), resending_after(Duration::from_secs(2))).await;
-    // Its age follows the delay.
+    // The maximum age follows the delay.
     save_beside_a_delayer(Duration::from_secs(1), |db| db).await;
-    // Each looked long before this one, which does warn.
+    // Each checked long before this one, which does warn.
     save_beside_a_delayer(Duration::from_secs(1), resending_after(Duration::from_secs(60))).await;
     eventually(SOON, "the warning", async || logs.has(&TOO_SHORT)).await;
     assert_eq!(logs.text().matches(TOO_SHORT[1]).count(), 1, "{}", logs.text());
 }
 
-/// On several threads a save can fall between the landing of one pipeline and the end of its task. Each of these saves comes with a
-/// reply of Redis, when a pipeline lands too.
+/// On several threads a save can run between the acknowledgement of one pipeline and the end of its task. Each of these
+/// saves runs together with a reply of Redis, when a pipeline is also acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 16)]
 async fn saves_that_meet_the_landing_of_a_pipeline_are_not_refused() {
     let db = TestDb::sqlite().await;

@@ -49,7 +49,7 @@ mod chunk {
     pub(crate) struct Part(pub(crate) i64);
 }
 
-/// Keeps what came.
+/// Records what it is given.
 struct Taken<E: EntityTrait>(Arc<Mutex<Vec<Changes<E>>>>);
 
 impl<E: EntityTrait> Sink<E> for Taken<E> {
@@ -59,8 +59,8 @@ impl<E: EntityTrait> Sink<E> for Taken<E> {
     }
 }
 
-/// Inserts rows and deletes the last: their payloads are these, byte for byte, and an indexer must get the other rows as they
-/// are, and the key of the last.
+/// Inserts rows and deletes the last: their payloads are these, byte for byte, and an indexer must get the other rows
+/// as they are, and the key of the last.
 async fn come_back<A>(world: &World, payloads: &[&str], rows: Vec<A>)
 where
     A: ActiveModelTrait + sea_orm::ActiveModelBehavior + Send + 'static,
@@ -110,7 +110,7 @@ on_each_database! {
     async fn several_columns_of_several_types(db: TestDb) {
         let world = World::new(&db).await;
         let chunk = |part| chunk::ActiveModel { digest: Set(vec![255]), part: Set(chunk::Part(part)), size: Set(3) };
-        // Two that a float takes for one.
+        // Two keys that are equal as floats.
         let payloads = [
             r#"{"digest":"ff","part":"9223372036854775806"}"#,
             r#"{"digest":"ff","part":"9223372036854775807"}"#,

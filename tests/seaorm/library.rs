@@ -50,7 +50,7 @@ pub(crate) mod book {
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub(crate) enum Relation {
-        // No constraint, so that an author's row can go before the books.
+        // No constraint, so that an author's row can be deleted before the books.
         #[sea_orm(
             belongs_to = "super::author::Entity",
             from = "Column::AuthorId",
@@ -101,7 +101,7 @@ pub(crate) mod place {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// The hooks of a child whose author's document holds something of it.
+/// The hooks of a child whose author's document contains data of it.
 macro_rules! touches_its_author {
     () => {
         #[async_trait::async_trait]
@@ -169,7 +169,7 @@ pub(crate) mod chapter {
     super::touches_its_author!();
 }
 
-/// Shelves stand in shelves.
+/// Shelves are in shelves.
 pub(crate) mod shelf {
     use redstream_seaorm::Streamed;
     use sea_orm::entity::prelude::*;
@@ -206,7 +206,7 @@ pub(crate) mod shelf {
     }
 }
 
-/// Makes the tables, with authors 1 to `authors` of whom each wrote `books`; nobody was told of them.
+/// Makes the tables, with authors 1 to `authors` of whom each wrote `books`; not announced.
 ///
 /// The books of author 1 are 1001, 1002 and so on, those of author 2 begin at 2001.
 pub(crate) async fn fill(world: &World, authors: i64, books: i64) {
@@ -238,7 +238,7 @@ impl Counting {
         Self { inner, queries: Arc::default() }
     }
 
-    /// How many there were since the last time this was asked.
+    /// How many there were since the last call.
     pub(crate) fn queries(&self) -> usize {
         self.queries.swap(0, Ordering::SeqCst)
     }

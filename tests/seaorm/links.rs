@@ -77,7 +77,7 @@ fn link(post: i32, tag: i32) -> Value {
     json!({ "post_id": post, "tag_id": tag })
 }
 
-/// What was announced in a stream since it held so many messages; each was insured as well.
+/// What was announced in a stream since it had this many messages; each was also insured.
 async fn since(world: &World, stream: &str, len: usize) -> Vec<Value> {
     let announced = world.payloads(stream).await;
     let insured = world.payloads(&format!("{stream}.delay")).await;
@@ -104,7 +104,7 @@ on_each_database! {
         assert_eq!(since(&world, "tags", 0).await, [key(day), key(pet)]);
         assert_eq!(since(&world, "posts_tags", 0).await, [link(id, day), link(id, pet)]);
 
-        // One link goes, one comes, one stays.
+        // One link is removed, one is added, one stays.
         let mut post = post;
         post.tags = ActiveHasMany::Replace(vec![
             tags.iter().find(|tag| tag.id == pet).unwrap().clone().into_active_model().into_ex(),
@@ -116,7 +116,8 @@ on_each_database! {
         assert_eq!(since(&world, "posts", 1).await, [] as [Value; 0], "its own row did not change");
         assert_eq!(post_tag::Entity::find().all(&world.plain).await.unwrap().len(), 2);
 
-        // A cascading delete calls no hooks for links, so it goes round them; without links it is a delete like any other.
+        // A cascading delete calls no hooks for links, so it bypasses them; without links it is a delete like any
+        // other.
         let post = post::Entity::find_by_id(id).one(&world.plain).await.unwrap().unwrap();
         let error = post.clone().cascade_delete(&world.db).await.unwrap_err().to_string();
         assert!(error.contains("DELETE of `posts_tags` goes round the hooks"), "{error}");
@@ -165,7 +166,7 @@ on_each_database! {
             levels.push(deeper);
         }
         with_key(100, "b").insert(levels.last().unwrap()).await.unwrap();
-        // From the innermost out: every second one is kept.
+        // From the innermost out: every second savepoint is kept.
         let mut depth = levels.len();
         while let Some(level) = levels.pop() {
             depth -= 1;

@@ -1,4 +1,4 @@
-//! Redis is away: before the commit nothing is committed (law 2), after it nothing is undone (law 3).
+//! Redis is unavailable: before the commit nothing is committed (law 2), after it nothing is undone (law 3).
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use super::world::{GIVE_UP, SOON, World, id, ids};
 use super::wrappers::Interference;
 use crate::support::{Logs, TestDb, eventually, private_redis};
 
-/// What a refused write says.
+/// The error of a refused write.
 const NOT_INSURED: &str = "the delay messages of this change were not written, so it is not made";
 
 /// Redis is killed at one moment of a commit.
@@ -28,7 +28,7 @@ struct Killing {
 enum Moment {
     Before,
     After,
-    /// After a commit that took longer than the insurance is sure to last.
+    /// After a commit that took longer than the insurance is guaranteed to last.
     AfterASlow,
 }
 
@@ -68,13 +68,13 @@ impl Interference for Killing {
 const SLOW_COMMIT: Duration = Duration::from_millis(60);
 const RESEND_AFTER: Duration = Duration::from_millis(20);
 
-/// A private Redis under the world's table, its address kept while it is handed away.
+/// A private Redis under the world's table, its address is kept after it is passed on.
 async fn world_of_its_own(db: &TestDb) -> (World, Redis) {
     let server = private_redis().await;
     (World::at(db, &server.url()).await, server)
 }
 
-/// Until the connection to a Redis that is back was made again.
+/// Waits until the connection to a restarted Redis is open again.
 async fn works_again(world: &World) {
     eventually(SOON, "a save after Redis is back", async || named("later").insert_tx(&world.db).await.is_ok()).await;
 }

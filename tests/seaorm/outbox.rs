@@ -26,7 +26,7 @@ async fn with_outbox(mut world: World, insurance: Insurance) -> World {
     world
 }
 
-/// A private Redis that was killed, under a world whose commits look for it for that long.
+/// A private Redis that was killed, of a world whose commits wait for it that long.
 async fn world_without_redis(insurance: Insurance, db: &TestDb) -> (World, Redis) {
     let mut server = private_redis().await;
     let mut world = with_outbox(World::at(db, &server.url()).await, insurance).await;
@@ -100,7 +100,7 @@ on_each_database! {
         oslo.clone().delete(&world.db).await.unwrap();
         assert_eq!(rows(&world).await, ids([oslo.id; 4]));
         relayed(&world.db.relay()).await;
-        // A key that stands in a batch several times is announced once.
+        // A key that occurs several times in a batch is announced once.
         assert_eq!(world.main().await, ids([oslo.id]));
     }
 
@@ -186,7 +186,7 @@ on_each_database! {
         with_key(100, "Rome").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
         assert_eq!(rows(&world).await, ids([100]));
-        // Those that come after it do not wait at all.
+        // Later commits do not wait at all.
         for key in 1..=100 {
             with_key(key + 1000, "Oslo").insert(&world.db).await.unwrap();
         }
@@ -201,7 +201,8 @@ on_each_database! {
         server.pause().unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
-        // One commit a second asks Redis again, and waits for half a second. If each of these asked, it would take ten seconds.
+        // One commit a second tries Redis again, and waits for half a second. If each of these did, it would take ten
+        // seconds.
         let begun = Instant::now();
         for key in 1..=20 {
             let other = world.db.to_builder().guard(BypassGuard::Deny).build();

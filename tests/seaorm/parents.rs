@@ -1,4 +1,5 @@
-//! Children that announce their parents: what each way to write a child announces, with a stream of the child's own and without.
+//! Children that announce their parents: what each way to write a child announces, with a stream of the child's own and
+//! without.
 
 mod bulk;
 mod only;

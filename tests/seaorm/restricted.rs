@@ -1,4 +1,4 @@
-//! Within SeaORM's role based access control: what a user may write is followed, what he may not write is refused.
+//! Within SeaORM's role based access control: permitted writes of a user are tracked, others are refused.
 
 use redstream_seaorm::{Bulk, BulkExt};
 use sea_orm::rbac::{RbacContext, RbacUserId, schema};
@@ -14,7 +14,7 @@ use crate::support::TestDb;
 const MAYOR: RbacUserId = RbacUserId(1);
 const GUEST: RbacUserId = RbacUserId(2);
 
-/// A world with rules: the mayor may do anything to cities, the guest may look at them.
+/// A world with rules: the mayor may do anything to cities, the guest may read them.
 async fn ruled(db: &TestDb) -> World {
     let world = World::new(db).await;
     let plain = &world.plain;

@@ -1,4 +1,4 @@
-//! Savepoints: a release hands its announcements to the level above, a rollback drops its own and no others.
+//! Savepoints: a release moves its announcements to the level above, a rollback drops its own and no others.
 
 use sea_orm::{ActiveModelTrait, DbErr, ModelTrait, TransactionTrait};
 
@@ -57,7 +57,7 @@ on_each_database! {
         with_key(1, "outer").insert(&outer).await.unwrap();
         outer.commit().await.unwrap();
         assert_eq!(world.main().await, [id(1)]);
-        // Once is enough: a delay message does not go with the savepoint.
+        // Once is enough: a delay message is not removed with the savepoint.
         assert_eq!(world.delay().await, [id(1)]);
         assert_eq!(world.name(1).await.unwrap(), "outer");
     }

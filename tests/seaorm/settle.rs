@@ -1,4 +1,4 @@
-//! Settling: the main message takes its own delay messages away, and nothing else does.
+//! Settling: the main message removes its own delay messages, and nothing else does.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ on_each_database! {
     }
 }
 
-/// Writes until the connection has learned what the consumers say, and forgets what was written.
+/// Writes until the connection has read the consumers' settings, and removes what was written.
 async fn learned(world: &World, wanted: impl Fn(&[redstream_core::Message]) -> bool) {
     let cities = world.cities();
     let mut key = 1000;
@@ -94,7 +94,7 @@ on_each_database! {
         }
         txn.commit().await.unwrap();
         assert_eq!(world.delay().await, ids(1..=3), "for the cache");
-        // One whose main message never came.
+        // A change whose main message was never written.
         world.redstream.producer().delay(world.cities().name(), &id(4)).await.unwrap();
         all_due(&world).await;
         for consumer in [&search, &cache] {

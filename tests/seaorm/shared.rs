@@ -1,4 +1,4 @@
-//! Several entities on one stream: each handler takes what is its own, and passes over the rest.
+//! Several entities on one stream: each handler takes its own messages, and skips the others.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use serde_json::json;
 use super::world::World;
 use crate::support::Logs;
 
-/// Two entities of one stream whose keys look alike, told apart by their kinds.
+/// Two entities of one stream whose keys have the same form, distinguished by their kinds.
 mod animal {
     use redstream_seaorm::Streamed;
     use sea_orm::entity::prelude::*;
@@ -103,7 +103,7 @@ mod metal {
     pub(crate) enum Relation {}
 }
 
-/// What it was given, upserts and deletes.
+/// The upserts and deletes that it was given.
 #[derive(Clone, Default)]
 struct Keys(Arc<Mutex<Vec<String>>>);
 
@@ -159,7 +159,7 @@ on_each_database! {
         }
         assert!(!logs.has(&["several entities write this stream"]), "{}", logs.text());
 
-        // Of a batch and in a cascade likewise: only the animal's message brings plants.
+        // The same for a batch and in a cascade: only the animal's message leads to plants.
         let counted = things.consumer("counted", async |batch: Batch| {
             assert_eq!((batch.len(), batch.keys::<plant::Entity>().count()), (4, 2));
             Ok(())
@@ -187,7 +187,7 @@ on_each_database! {
         assert_eq!(things.consumer("metals", metal_index).run_once().await.unwrap(), Progress::Handled(2));
         assert_eq!((stones.taken(), metals.taken()), (vec![r#"+{"id":1}"#.to_owned()], vec![r#"+{"symbol":"Fe"}"#.to_owned()]));
 
-        // Without a word of it the other's payload is an error, and a warning says what to do.
+        // Without that option the other's payload is an error, and a warning says what to do.
         let logs = Logs::capture();
         let plain = Indexer::<stone::Entity, _, _>::new(world.plain.clone(), others.clone());
         assert!(things.consumer("others", plain).run_once().await.is_err());

@@ -1,5 +1,5 @@
-//! Keys that the database stores otherwise than it was given them, or compares more loosely than Rust does: what is announced is
-//! the key that the database has, and no document goes while its row lives.
+//! Keys that the database stores differently from how it was given them, or compares more loosely than Rust does: the
+//! stored key is announced, and no document is deleted while its row exists.
 
 mod exact;
 mod loose;
@@ -85,7 +85,7 @@ fn towns(names: &[&str]) -> Vec<Value> {
 }
 
 impl World {
-    /// With a table of towns whose names are equal to the database in whichever case.
+    /// With a table of towns whose names the database compares without regard to case.
     async fn of_towns(db: &TestDb) -> Self {
         let world = Self::new(db).await;
         let statements = match db.backend() {
@@ -102,13 +102,13 @@ impl World {
         world
     }
 
-    /// Runs SQL beside Redstream.
+    /// Runs SQL without Redstream.
     async fn run(&self, sql: &str) {
         let done = self.plain.execute_unprepared(sql).await;
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// A town that was there before the test.
+    /// A town that existed before the test.
     async fn town(&self, name: &str) {
         self.run(&format!("INSERT INTO towns (name, size) VALUES ('{name}', 1)")).await;
     }

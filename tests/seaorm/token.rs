@@ -1,4 +1,4 @@
-//! Reading one's own writes in a secondary datastore.
+//! Reading your own writes in a secondary datastore.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Records that are announced though nothing wrote them.
+//! Records that are announced without a write.
 
 use redstream_seaorm::{Key, Touch, hooks};
 use sea_orm::TransactionTrait;

@@ -1,4 +1,4 @@
-//! The transaction: insured before COMMIT, announced after it, each key once, and nothing where it is rolled back.
+//! The transaction: insured before COMMIT, announced after it, each key once, and nothing if it is rolled back.
 
 use futures_util::future::{join_all, try_join_all};
 use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, ModelTrait, TransactionError, TransactionTrait};
@@ -212,7 +212,7 @@ on_each_database! {
                     with_key(100 * n + m + 1, "task").insert(&txn).await.unwrap();
                     tokio::task::yield_now().await;
                 }
-                // Every other one changes its mind.
+                // Every second one is rolled back.
                 if n % 2 == 0 { txn.commit().await.unwrap() } else { txn.rollback().await.unwrap() }
             })
         });
@@ -253,7 +253,7 @@ on_each_database! {
         with_key(100, "Rome again").insert(&txn).await.unwrap_err();
         let committed = txn.commit().await;
         if db.backend() == crate::support::Backend::Postgres {
-            // PostgreSQL would turn the commit into a rollback and say nothing.
+            // PostgreSQL would turn the commit into a rollback without an error.
             let error = committed.unwrap_err().to_string();
             assert!(error.contains("nothing of it is committed"), "{error}");
             assert!(world.row(oslo.id).await.is_none());
@@ -266,7 +266,7 @@ on_each_database! {
     }
 }
 
-/// Announcements of statements that ran side by side come in any order.
+/// Announcements of statements that ran concurrently come in any order.
 fn sorted(mut payloads: Vec<serde_json::Value>) -> Vec<serde_json::Value> {
     payloads.sort_by_key(|payload| payload["id"].as_i64());
     payloads

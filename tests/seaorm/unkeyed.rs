@@ -13,7 +13,7 @@ use super::world::{World, id, ids};
 use super::wrappers::{Interference, Interfering, Swallowing};
 use crate::support::{Backend, TestDb};
 
-/// Its key is a text that the database makes.
+/// Its key is a text that the database generates.
 mod ticket {
     use redstream_seaorm::Streamed;
     use sea_orm::entity::prelude::*;
@@ -77,7 +77,7 @@ on_each_database! {
         let city = world.existing(100, "Rom").await;
         let (swallowing, connection) = swallowing_below(&world);
         let txn = connection.begin().await.unwrap();
-        // A generated key that came back holds nobody up.
+        // A generated key that was returned does not block the commit.
         let lima = named("Lima").insert(&txn).await.unwrap();
         swallowing.cut_off(with_key(1000, "Oslo").insert(&txn)).await;
         swallowing.cut_off(renamed(&city, "Rome").update(&txn)).await;
@@ -126,7 +126,7 @@ on_each_database! {
         assert!(error.contains("Set the key beforehand"), "{error}");
         let txn = world.db.begin().await.unwrap();
         ticket().insert(&txn).await.unwrap_err();
-        // Who goes on all the same does not commit it.
+        // A caller that continues anyway cannot commit.
         txn.commit().await.unwrap_err();
         assert_eq!(count(&world).await, 0);
     }

@@ -1,4 +1,4 @@
-//! `db.watched()`: SeaORM's own connection says which of its statements are missed.
+//! `db.watched()`: SeaORM's own connection reports which of its statements are missed.
 
 use redstream_seaorm::{Bulk, BypassGuard};
 use sea_orm::sea_query::Expr;
@@ -84,7 +84,7 @@ on_each_database! {
         };
         world.db.scope(write).await;
         assert_eq!(missed(&logs), 0, "{}", logs.text());
-        // A hook tells of one statement and not of the next.
+        // A hook announces one statement and not the next.
         let next = async {
             with_key(102, "Lima").insert(&plain).await.unwrap();
             city::Entity::insert(with_key(103, "Lima")).exec_without_returning(&plain).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a test of the adapter has before it: a table, a streamed connection to it, and a view of Redis.
+//! The fixture of a test of the adapter: a table, a streamed connection to it, and a view of Redis.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,7 +23,7 @@ pub(crate) const GIVE_UP: Duration = Duration::from_millis(500);
 /// A table `cities`, and what its stream holds.
 pub(crate) struct World {
     pub(crate) db: StreamedConnection,
-    /// The connection it wraps.
+    /// The wrapped connection.
     pub(crate) plain: DatabaseConnection,
     pub(crate) redstream: Redstream,
     url: String,
@@ -37,12 +37,12 @@ impl World {
         Self::patient_at(db, &redis_url()).await
     }
 
-    /// On a Redis of the test's own, given up after half a second where it does not answer.
+    /// On a Redis of the test's own, given up after half a second without an answer.
     pub(crate) async fn at(db: &TestDb, url: &str) -> Self {
         Self::with(db, url, |options| options.give_up_after(GIVE_UP)).await
     }
 
-    /// On this Redis, given up as late as by default.
+    /// On this Redis, given up after the default time.
     pub(crate) async fn patient_at(db: &TestDb, url: &str) -> Self {
         Self::with(db, url, |options| options).await
     }
@@ -57,7 +57,7 @@ impl World {
         let redstream = Redstream::connect(set(ConnectOptions::new(url).namespace(&namespace))).await.unwrap();
         let plain = db.connection();
         let world = Self {
-            // No test goes round the hooks without saying so.
+            // No test bypasses the hooks unless it says so.
             db: StreamedConnection::builder(plain.clone(), redstream.producer()).guard(BypassGuard::Deny).build(),
             plain,
             redstream,
@@ -69,7 +69,7 @@ impl World {
         world
     }
 
-    /// A streamed connection to the same table, in whose commits something happens.
+    /// A streamed connection to the same table, with an interference in its commits.
     pub(crate) fn interfered(
         &self,
         with: Arc<impl Interference>,
@@ -78,19 +78,19 @@ impl World {
         StreamedConnection::builder(below, self.redstream.producer()).guard(BypassGuard::Deny).build()
     }
 
-    /// Makes the entity's table.
+    /// Creates the entity's table.
     pub(crate) async fn create<E: EntityTrait>(&self, entity: E) {
         let schema = Schema::new(self.plain.get_database_backend());
         self.plain.execute(&schema.create_table_from_entity(entity)).await.unwrap();
     }
 
-    /// A city that was there before the test, and of which nobody was told.
+    /// A city that existed before the test and was not announced.
     pub(crate) async fn existing(&self, id: i64, name: &str) -> city::Model {
         city::Entity::insert(city::with_key(id, name)).exec_without_returning(&self.plain).await.unwrap();
         city::Model { id, name: name.to_owned() }
     }
 
-    /// What the names of all keys begin with.
+    /// The prefix of all keys.
     pub(crate) fn namespace(&self) -> &str {
         &self.namespace
     }
@@ -99,7 +99,7 @@ impl World {
         self.redstream.stream("cities").unwrap()
     }
 
-    /// The city of this key, as everybody sees it.
+    /// The city of this key, as other connections see it.
     pub(crate) async fn row(&self, id: i64) -> Option<city::Model> {
         city::Entity::find_by_id(id).one(&self.plain).await.unwrap()
     }
@@ -128,7 +128,7 @@ impl World {
         let range = redis::cmd("XRANGE").arg(key).arg("-").arg("+").to_owned();
         let mut found = range.query_async(&mut self.raw().await).await;
         if found.is_err() {
-            // The server was killed since the last look.
+            // The server was killed since the last call.
             self.raw.lock().unwrap().take();
             found = range.query_async(&mut self.raw().await).await;
         }
@@ -141,12 +141,12 @@ impl World {
         eventually(SOON, &format!("the main messages {payloads:?}"), async || self.main().await == payloads).await;
     }
 
-    /// Queues a message of its own, which comes after all that was sent before it, and sees that it is alone.
+    /// Queues a message of its own, which follows all earlier ones, and checks that it is the only one.
     pub(crate) async fn nothing_is_announced(&self) {
         self.nothing_is_announced_but([]).await;
     }
 
-    /// The same, where these, in any order, were.
+    /// The same, with these messages, in any order, before it.
     pub(crate) async fn nothing_is_announced_but(&self, keys: impl IntoIterator<Item = i64>) {
         const LAST: i64 = 999_999;
         self.db.producer().queue(self.cities().name(), &id(LAST)).await.unwrap();

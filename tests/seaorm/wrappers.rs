@@ -1,5 +1,5 @@
-//! Connections and transactions that wrap others: what an application or another crate may put around ours, and what a
-//! test puts below ours to interfere between COMMIT and main message.
+//! Connections and transactions that wrap others: those that an application or another crate may put around ours, and
+//! those that a test puts below ours to interfere between COMMIT and main message.
 
 use std::fmt::{Debug, Display};
 use std::future::pending;
@@ -14,7 +14,7 @@ use sea_orm::{
 };
 use tokio::sync::Notify;
 
-/// A wrapper that knows nothing of streams: it forwards what it must and no more.
+/// A wrapper that knows nothing of streams: it forwards only what it must.
 #[derive(Debug)]
 pub(crate) struct Forwarding<C>(pub(crate) C);
 
@@ -41,18 +41,18 @@ impl<C: ConnectionTrait + Send> ConnectionTrait for Forwarding<C> {
     }
 }
 
-/// What happens at the moments that a test cares for.
+/// The actions at the points that a test chooses.
 #[async_trait]
 pub(crate) trait Interference: Debug + Send + Sync + 'static {
     /// Before COMMIT is sent.
     async fn before_commit(&self) {}
 
-    /// After COMMIT went through. An error stands for an answer that was lost on its way.
+    /// After COMMIT succeeded. An error represents an answer that was lost.
     async fn after_commit(&self) -> Result<(), DbErr> {
         Ok(())
     }
 
-    /// Whether statements have RETURNING; else what the database says.
+    /// Whether statements have RETURNING; otherwise as the database reports.
     fn support_returning(&self) -> Option<bool> {
         None
     }

@@ -36,7 +36,7 @@ pub(crate) struct TestDb {
     place: Place,
 }
 
-/// What is to be removed in the end.
+/// What must be removed in the end.
 #[derive(Debug)]
 enum Place {
     File(#[expect(dead_code, reason = "held for its Drop")] TempDir),
@@ -52,7 +52,7 @@ impl TestDb {
         }
     }
 
-    /// Shorthand, for what is the same on every backend: a new SQLite database.
+    /// Shorthand for tests that are the same on every backend: a new SQLite database.
     pub(crate) async fn sqlite() -> Self {
         Self::new(Backend::Sqlite).await
     }
@@ -79,8 +79,8 @@ impl TestDb {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let url = format!("sqlite://{}?mode=rwc", directory.path().join("test.db").display());
         let connection = connect(&url).await;
-        // Readers and one writer side by side, as an application would have it; and no waiting
-        // for a disk that nobody will read from again.
+        // Concurrent readers and one writer, as an application would have; and no waiting for a disk that is never read
+        // again.
         for pragma in ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF"] {
             execute(&connection, pragma).await;
         }
@@ -99,7 +99,7 @@ impl TestDb {
 }
 
 impl Drop for TestDb {
-    /// Drops the database, also under connections that the test still holds. From a thread with
+    /// Drops the database, even if the test still has connections. On a thread with
     /// a runtime of its own: the test's runtime may be busy, or about to end.
     fn drop(&mut self) {
         let Place::Server { backend, name } = &self.place else { return };
@@ -133,7 +133,7 @@ fn server_url(backend: Backend, database: &str) -> String {
     format!("{server}/{database}")
 }
 
-/// The database that is there from the start.
+/// The default database.
 fn administration_url(backend: Backend) -> String {
     server_url(backend, if backend == Backend::Postgres { "postgres" } else { "mysql" })
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 use tokio::time::{Instant, interval, timeout_at};
 
-/// How often a condition is looked at.
+/// How often a condition is checked.
 const POLL: Duration = Duration::from_millis(10);
 
-/// What a condition may answer: `bool`, or `Option` with what was waited for.
+/// The result of a condition: `bool`, or `Option` with what was waited for.
 pub(crate) trait Met {
     type Value;
     fn met(self) -> Option<Self::Value>;
@@ -26,14 +26,14 @@ impl<T> Met for Option<T> {
     }
 }
 
-/// Asks `condition` again and again until it is met, and returns what it gave. Panics with
-/// `what` was waited for if that takes longer than `bound`.
+/// Checks `condition` repeatedly until it is met, and returns its result. Panics with `what` was waited for if that
+/// takes longer than `bound`.
 pub(crate) async fn eventually<M: Met>(bound: Duration, what: &str, mut condition: impl AsyncFnMut() -> M) -> M::Value {
     let deadline = Instant::now() + bound;
     let mut polls = interval(POLL);
     while Instant::now() < deadline {
         polls.tick().await;
-        // A condition that hangs is cut off too.
+        // A condition that hangs is interrupted, too.
         match timeout_at(deadline, condition()).await.map(Met::met) {
             Ok(Some(value)) => return value,
             Ok(None) => {}

@@ -25,12 +25,12 @@ impl Logs {
         Self { written, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
-    /// Everything so far, one line an event: time, level, target, message, fields.
+    /// Everything so far, one line per event: time, level, target, message, fields.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.written.lock()).into_owned()
     }
 
-    /// Whether some line holds all of these pieces, such as `["WARN", "delay message"]`.
+    /// Whether some line contains all of these texts, such as `["WARN", "delay message"]`.
     pub(crate) fn has(&self, pieces: &[&str]) -> bool {
         self.text().lines().any(|line| pieces.iter().all(|piece| line.contains(piece)))
     }

@@ -1,6 +1,6 @@
-//! What the tests stand on: servers, names of their own, and bounded waits.
+//! The tools of the tests: servers, unique names, and bounded waits.
 
-// The tools of many tests: one that lost its last user may find another.
+// The tools of many tests: an unused one may be used again.
 #![allow(dead_code, unused_imports)]
 
 mod cut;

@@ -10,7 +10,7 @@ pub(crate) fn redis_url() -> String {
     super::server_url(REDIS_URL)
 }
 
-/// A namespace that nobody else has.
+/// A unique namespace.
 pub(crate) fn namespace() -> String {
     format!("test-{}", Uuid::new_v4().simple())
 }
@@ -36,10 +36,10 @@ pub(crate) async fn private_redis() -> Redis {
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A plain connection, to look at keys behind Redstream's back and to play other clients.
+/// A plain connection, to read keys without Redstream and to act as other clients.
 pub(crate) async fn raw_redis(url: &str) -> MultiplexedConnection {
     let client = redis::Client::open(url).expect("the URL of a test server is valid");
-    // A busy machine is slower than the half second that is the default.
+    // A busy machine may need longer than the default of half a second.
     let patient = redis::AsyncConnectionConfig::new()
         .set_connection_timeout(Some(std::time::Duration::from_secs(10)))
         .set_response_timeout(Some(std::time::Duration::from_secs(10)));

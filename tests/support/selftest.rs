@@ -1,4 +1,4 @@
-//! The ground itself: that the servers are there, and that the helpers do what they say.
+//! Tests of the test tools: the servers are running, and the helpers work as documented.
 
 use super::{Logs, TestDb, eventually, namespace, private_redis, raw_redis, redis_url};
 use redstream_servers::{MARIADB_URL, POSTGRES_URL, REDIS_URL};

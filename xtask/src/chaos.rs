@@ -56,7 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(exit_code(status))
 }
 
-/// A quick set: 40 schedules that must pass, and a defect that must be caught. Whether both did as they should.
+/// A quick set: 40 schedules that must pass, and a defect that must be caught. Returns whether both did.
 pub(crate) fn quick() -> Result<[bool; 2]> {
     let options = Options { schedules: Some(40), seed: 1, jobs: 8, mutation: None, mutations: false, events: false };
     let mut harness = harness(&options, 40)?;
@@ -68,7 +68,7 @@ pub(crate) fn quick() -> Result<[bool; 2]> {
     Ok([kept, caught.by.is_some()])
 }
 
-/// The harness without a defect, built, with the options that it has too.
+/// The harness without a defect, built, with the options that it shares with this command.
 fn harness(options: &Options, schedules: usize) -> Result<Command> {
     Ok(command(&build::harness()?, options, schedules))
 }
@@ -100,7 +100,7 @@ fn table(options: &Options, defects: &[Defect]) -> Result<ExitCode> {
     Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What became of a defect.
+/// The result of a defect.
 struct Caught<'a> {
     defect: &'a Defect,
     schedules: u64,

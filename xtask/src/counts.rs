@@ -15,7 +15,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Copies what a libtest prints to our own output, and adds up its closing lines, such as
+    /// Copies what libtest prints to our own output, and adds up its closing lines, such as
     /// `test result: ok. 5 passed; 0 failed; 0 ignored; …`.
     pub(crate) fn echo_libtest(output: impl Read) -> Result<Self> {
         let mut counts = Self::default();
@@ -37,7 +37,7 @@ impl Counts {
         Self { passed: after(attributes, " tests=\"").saturating_sub(failed), failed }
     }
 
-    /// One step that is no test of a runner, such as the demo.
+    /// A step that is not run by a test runner, such as the demo.
     pub(crate) fn one(passed: bool) -> Self {
         Self { passed: u32::from(passed), failed: u32::from(!passed) }
     }

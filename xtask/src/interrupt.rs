@@ -1,7 +1,7 @@
 //! Ctrl-C.
 //!
-//! The terminal sends it to every process in the foreground. Whatever runs as our child ends by
-//! it; we wait for the child, and then stop the servers that it was using, in that order.
+//! The terminal sends it to every process in the foreground. A child process ends by it; this process waits for the
+//! child, and then stops the servers that it was using, in that order.
 
 use anyhow::{Context, Result, ensure};
 use std::sync::{
@@ -11,11 +11,11 @@ use std::sync::{
 
 static INTERRUPTS: Mutex<Option<Receiver<()>>> = Mutex::new(None);
 
-/// From now on ctrl-C does not end this process.
+/// After this call ctrl-C does not end this process.
 pub(crate) fn outlive_children() -> Result<()> {
     let (interrupt, interrupts) = channel();
     ctrlc::set_handler(move || {
-        // Nobody listens any more only when the process is about to end anyway.
+        // Sending fails only when the process is about to end anyway.
         let _ = interrupt.send(());
     })
     .context("could not handle ctrl-C")?;
@@ -23,7 +23,7 @@ pub(crate) fn outlive_children() -> Result<()> {
     Ok(())
 }
 
-/// Fails if ctrl-C was pressed: for between two steps.
+/// Fails if ctrl-C was pressed: for use between two steps.
 pub(crate) fn check() -> Result<()> {
     ensure!(!with(|interrupts| interrupts.try_recv().is_ok()), "interrupted");
     Ok(())

@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(if outcome.passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// How a step, or all steps so far, ended. A step can fail without a test that does: when
+/// How a step, or all steps so far, ended. A step can fail without a failed test: if the build failed.
 /// nothing could be built.
 #[derive(Debug)]
 struct Outcome {
@@ -47,7 +47,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// If all passed so far, takes the next step and adds what it counts.
+    /// If all passed so far, runs the next step and adds its counts.
     fn and_then(self, step: impl FnOnce() -> Result<Self>) -> Result<Self> {
         interrupt::check()?;
         if !self.passed {
@@ -70,9 +70,9 @@ fn tests_by_nextest(servers: &Servers, options: &Options) -> Result<Outcome> {
     Ok(Outcome { passed: status.success(), counts: nextest_counts(begun)? })
 }
 
-/// Reads the report of a run that began then. There is none if nothing could be built.
+/// Reads the report of a run that began at that time. There is none if nothing could be built.
 fn nextest_counts(begun: SystemTime) -> Result<Counts> {
-    // There, wherever cargo's own target directory is.
+    // At this path, wherever cargo's own target directory is.
     let report = workspace().join("target/nextest/default/junit.xml");
     let written = fs::metadata(&report).and_then(|report| report.modified());
     if written.is_ok_and(|written| written >= begun) {
@@ -115,7 +115,7 @@ fn short_demo() -> Result<Outcome> {
     Ok(Outcome { passed, counts: Counts::one(passed) })
 }
 
-/// Schedules of crashes, and a deliberate defect that they catch.
+/// Schedules of crashes, and a deliberate defect that they must catch.
 fn chaos() -> Result<Outcome> {
     let [kept, caught] = chaos::quick()?;
     Ok(Outcome { passed: kept && caught, counts: Counts::one(kept) + Counts::one(caught) })

@@ -15,8 +15,8 @@ pub(crate) struct Options {
     options: Vec<OsString>,
 }
 
-/// Builds a package's program, in the profile named `dev` or `release`, and runs it in the folder of the caller. Passes its
-/// exit code on.
+/// Builds a package's program, in the profile named `dev` or `release`, and runs it in the folder of the caller. Passes
+/// its exit code on.
 pub(crate) fn run(package: &str, profile: &str, Options { options }: &Options) -> Result<ExitCode> {
     let mut tool = cargo(&["run", "--package", package, "--profile", profile, "--manifest-path"]);
     tool.arg(workspace().join("Cargo.toml")).arg("--").args(options);

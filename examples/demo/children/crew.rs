@@ -1,4 +1,4 @@
-//! The crew: the children of a run, what they report, and their end.
+//! The child processes of a run, their reports, and their end.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use super::{Job, Report};
 use crate::stage::Stage;
 
-/// The longest that anything takes that a child has to report.
+/// The longest time until a child must report.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// So much of a child's log is shown when the demo fails.
+/// How much of a child's log is shown when the demo fails.
 const LOG_LINES: usize = 10;
 
 /// The children. Dropping it kills them.
@@ -61,7 +61,7 @@ impl Crew {
         Ok(who)
     }
 
-    /// What is reported next. Errors where a child is gone that was not killed.
+    /// The next report. Errors if a child has ended that was not killed.
     pub(crate) async fn news(&mut self, awaited: &str) -> anyhow::Result<News> {
         let news = timeout(PATIENCE, self.reports.recv()).await;
         let news = news.with_context(|| format!("waited {} seconds in vain: {awaited}", PATIENCE.as_secs()))?;
@@ -72,7 +72,7 @@ impl Crew {
         Ok(news)
     }
 
-    /// Waits until a child reports just this.
+    /// Waits until a child reports exactly this.
     pub(crate) async fn hear(&mut self, who: usize, report: Report, awaited: &str) -> anyhow::Result<News> {
         loop {
             let news = self.news(awaited).await?;
@@ -87,7 +87,7 @@ impl Crew {
         while self.reports.try_recv().is_ok() {}
     }
 
-    /// Kills a child with SIGKILL, which it cannot notice, and returns when that was.
+    /// Kills a child with SIGKILL, which it cannot catch, and returns the time.
     pub(crate) fn kill(&mut self, who: usize) -> anyhow::Result<Instant> {
         let member = &mut self.children[who];
         member.killed = true;
@@ -95,12 +95,12 @@ impl Crew {
         Ok(Instant::now())
     }
 
-    /// The process id of a child, while it lives.
+    /// The process id of a child, while it is running.
     pub(crate) fn pid(&self, who: usize) -> String {
         self.children[who].process.id().map_or_else(|| "?".to_owned(), |pid| pid.to_string())
     }
 
-    /// Shows the last lines that each child logged, for whoever has to find out why the demo failed.
+    /// Shows the last lines that each child logged, to help find out why the demo failed.
     pub(crate) fn show_logs(&self) {
         for (who, member) in self.children.iter().enumerate() {
             let log = std::fs::read_to_string(&member.log).unwrap_or_default();
@@ -111,16 +111,16 @@ impl Crew {
         }
     }
 
-    /// Ends all children, and waits until they are gone.
+    /// Ends all children, and waits until they have ended.
     pub(crate) async fn dismiss(mut self) {
         for member in &mut self.children {
-            // Fails only where it is gone already.
+            // Fails only if it has already ended.
             _ = member.process.kill().await;
         }
     }
 }
 
-/// Passes on what a child reports, and then that it is gone.
+/// Passes on what a child reports, and then its end.
 async fn listen(who: usize, mut reports: Reports, reporters: UnboundedSender<News>) {
     // It fails only when the demo is about to end.
     let pass_on = |report| _ = reporters.send(News { who, report, at: Instant::now() });

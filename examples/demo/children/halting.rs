@@ -1,5 +1,5 @@
-//! A database whose transactions never come back from COMMIT: the COMMIT is done, the caller is not
-//! told. A process that is killed there died exactly between COMMIT and main message.
+//! A database whose transactions never return from COMMIT: the COMMIT is done, and the caller is not told. A process
+//! that is killed there died exactly between COMMIT and main message.
 
 use std::pin::Pin;
 

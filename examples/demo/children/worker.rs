@@ -1,5 +1,5 @@
-//! A worker process: what an application's `main` would be. It carries the cities to the index when it
-//! is the active one, and stands by when it is not.
+//! A worker process, like an application's `main`. It writes the cities to the index when it is the active one, and
+//! stands by otherwise.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::city;
 use crate::search::SearchIndex;
 use crate::site::{CONSUMER, DELAY, LOCK_TTL, STREAM, Site};
 
-/// A batch is one commit of the index, which costs milliseconds however small it is.
+/// A batch is one commit of the index, which costs milliseconds whatever its size.
 const BATCH: usize = 5000;
 
 pub(super) async fn work(site: &Site, end: impl Future<Output = ()>) -> anyhow::Result<()> {
@@ -29,7 +29,7 @@ pub(super) async fn work(site: &Site, end: impl Future<Output = ()>) -> anyhow::
     Ok(())
 }
 
-/// A handler that also tells when it begins and ends.
+/// A handler that also reports when it begins and ends.
 struct Reporting<H>(H);
 
 #[async_trait]
@@ -42,7 +42,7 @@ impl<H: Handler> Handler for Reporting<H> {
     }
 }
 
-/// Carries what the indexer found to the index.
+/// Writes what the indexer found to the index.
 impl Sink<city::Entity> for SearchIndex {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         let index = self.clone();

@@ -37,7 +37,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// The classic form: the records are at hand.
+    /// The classic form: the records are loaded.
     async fn by_records(&mut self, country: &str) -> anyhow::Result<()> {
         let found = city::Entity::find()
             .filter(city::Column::Country.eq(country))
@@ -92,7 +92,7 @@ fn one_more() -> Expr {
     Expr::col(city::Column::Revision).add(1)
 }
 
-/// The countries of most cities; the same twice where there is only one.
+/// The countries of most cities; the same twice if there is only one.
 fn largest_countries(cities: &[city::Model]) -> (String, String) {
     let mut sizes: HashMap<&str, usize> = HashMap::new();
     for city in cities {

@@ -7,10 +7,10 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder a
 use super::{Play, grouped};
 use crate::city;
 
-/// Rows read at once.
+/// Rows read per query.
 const PAGE: u64 = 5000;
 
-/// What the comparison found.
+/// The result of the comparison.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Comparison {
     rows: usize,
@@ -38,7 +38,7 @@ impl fmt::Display for Comparison {
 }
 
 impl Play<'_> {
-    /// Waits until nothing is under way any more, and compares everything.
+    /// Waits until no message is in flight, and compares everything.
     pub(super) async fn compare(&mut self) -> anyhow::Result<Comparison> {
         self.quiet().await?;
         let index = self.stage.site.search().look()?;

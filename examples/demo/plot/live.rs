@@ -1,4 +1,4 @@
-//! Live changes: inserts, updates and deletes by SeaORM's own verbs, several a transaction.
+//! Live changes: inserts, updates and deletes by SeaORM's own methods, several per transaction.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _, Mod
 use super::{Play, grouped, time};
 use crate::city;
 
-/// Changes a transaction.
+/// Changes per transaction.
 const CHANGES: usize = 10;
 
 /// One change of one city.

@@ -10,7 +10,7 @@ use super::{Play, eventually, grouped, time};
 use crate::city;
 use crate::plot::CATCH_UP;
 
-/// Rows a transaction.
+/// Rows per transaction.
 const ROWS: usize = 1000;
 
 impl Play<'_> {
@@ -36,7 +36,7 @@ impl Play<'_> {
             anyhow::Ok(start.elapsed())
         };
         let follow = eventually("the index catches up with the bulk load", CATCH_UP, async || {
-            // Without Redis nothing would come any more, so its absence ends the wait.
+            // Without Redis no message arrives, so an error of Redis ends the wait.
             self.stage.stream.delay_len().await?;
             let found = self.stage.site.search().look()?.len();
             documents.set_position(found);

@@ -11,7 +11,7 @@ use crate::children::{Job, Report};
 use crate::city;
 use crate::site::{DELAY, STREAM};
 
-/// While it is registered, the trimmer leaves the messages for us to look at.
+/// While it is registered, the trimmer keeps the messages, so that they can be read.
 const WITNESS: &str = "witness";
 /// The delayer comes this much late at the most.
 const LATE: Duration = Duration::from_secs(15);
@@ -40,7 +40,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// The row is committed and insured, and nobody was told.
+    /// The row is committed and insured, and not announced.
     async fn only_insured(&self, new: &city::Model, before: MessageId) -> anyhow::Result<()> {
         let (last, delayed) = (self.stage.stream.last_id().await?, self.stage.stream.delay_len().await?);
         ensure!(last == before, "a main message was sent, though the writer was killed before");

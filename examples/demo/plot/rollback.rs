@@ -10,7 +10,7 @@ use crate::city;
 const NEVER: i64 = -1;
 
 impl Play<'_> {
-    /// Inserts one city and updates another, and takes both back.
+    /// Inserts one city and updates another, and rolls both back.
     pub(super) async fn roll_back(&mut self, cities: &[city::Model], new: &city::Model) -> anyhow::Result<()> {
         let Some(old) = cities.last() else { return Ok(()) };
         let hits = self.hits(&new.name)?;
@@ -23,7 +23,7 @@ impl Play<'_> {
         let line = format!("“{}” was inserted, “{}” updated, both rolled back", new.name, old.name);
         self.tell("rollback", line);
         self.no_trace(new, old, hits)?;
-        // The delay messages that the transaction sent still come, and make consumers read the rows again.
+        // The delay messages that the transaction sent are still delivered, and make consumers read the rows again.
         self.quiet().await?;
         self.no_trace(new, old, hits)?;
         self.tell("", "no trace of it in the index, neither at once nor after its delay messages came");

@@ -1,4 +1,4 @@
-//! The worker at work is killed with SIGKILL, in the middle of a batch; the standby takes over.
+//! The worker at work is killed with SIGKILL during a batch; the standby takes over.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::site::LOCK_TTL;
 
 /// A batch takes milliseconds, so a kill may come too late. Then another worker is killed.
 const ATTEMPTS: usize = 5;
-/// So many cities are updated meanwhile.
+/// This many cities are updated meanwhile.
 const CITIES: usize = 5000;
 
 /// How a worker ended.
 struct Killed {
     pid: String,
-    /// How many messages it had in hand; none where it was killed between two batches.
+    /// How many messages it was handling; `None` if it was killed between two batches.
     batch: Option<usize>,
     takeover: Duration,
 }
@@ -42,13 +42,13 @@ impl Play<'_> {
         bail!("no worker was hit in the middle of a batch, in {ATTEMPTS} attempts")
     }
 
-    /// Changes cities, and kills the worker that carries them to the index.
+    /// Changes cities, and kills the worker that writes them to the index.
     async fn kill_one(&mut self, cities: &[city::Model]) -> anyhow::Result<Killed> {
         self.quiet().await?;
         self.crew.ignore_old_news();
         let bar = self.screen.spinner("an update, meanwhile a worker is killed and its standby waits for the lock");
         let up_to = cities.get(CITIES).or(cities.last()).map_or(0, |city| city.id);
-        // The first batch is often the first message alone, not much to be in the middle of.
+        // The first batch often has only one message, so it is over too quickly.
         let least = if cities.len() > 100 { 2 } else { 1 };
         let update = touch(&self.db, city::Column::Id.lte(up_to), &bar);
         let (_, killed) = tokio::try_join!(update, kill_in_a_batch(self.crew, least))?;
@@ -57,7 +57,7 @@ impl Play<'_> {
     }
 }
 
-/// Kills the worker that handles the next batch of so many messages at least.
+/// Kills the worker that handles the next batch of at least this many messages.
 async fn kill_in_a_batch(crew: &mut Crew, least: usize) -> anyhow::Result<Killed> {
     let (active, mut batch) = loop {
         let news = crew.news("a worker that handles a batch").await?;
@@ -82,7 +82,7 @@ async fn kill_in_a_batch(crew: &mut Crew, least: usize) -> anyhow::Result<Killed
         }
         match successor {
             Some(at) if gone => return Ok(Killed { pid, batch, takeover: at.duration_since(killed) }),
-            // Nothing may be left to take over.
+            // There may be no batch left to take over.
             None if gone && batch.is_none() => return Ok(Killed { pid, batch, takeover: Duration::ZERO }),
             _ => {}
         }

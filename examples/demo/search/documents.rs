@@ -71,7 +71,7 @@ impl Fields {
         document
     }
 
-    /// What a delete leaves: no field of the city, only that it went, and when.
+    /// The tombstone that a delete leaves: no field of the city, only the version of the delete.
     pub(super) fn tombstone(&self, id: i64, version: u64) -> TantivyDocument {
         let mut document = TantivyDocument::new();
         document.add_i64(self.id, id);
@@ -80,7 +80,7 @@ impl Fields {
         document
     }
 
-    /// Reads a document back; `None` where a field is missing, as in a tombstone.
+    /// Reads a document back; `None` if a field is missing, as in a tombstone.
     pub(super) fn city(&self, document: &TantivyDocument) -> Option<city::Model> {
         let text = |field| Some(document.get_first(field)?.as_str()?.to_owned());
         let integer = |field| document.get_first(field)?.as_i64();

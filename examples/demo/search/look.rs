@@ -32,7 +32,7 @@ impl Look {
         self.searcher.num_docs()
     }
 
-    /// How many cities of this very name a search finds.
+    /// How many cities of exactly this name a search finds.
     pub(crate) fn hits(&self, name: &str) -> tantivy::Result<usize> {
         let mut terms = Vec::new();
         let mut words = self.index.tokenizer_for_field(self.fields.name)?;
@@ -58,7 +58,7 @@ impl Look {
         Ok(self.find(id)?.map(|(_, version)| version))
     }
 
-    /// Where each city stands, by id: all of them, without the tombstones.
+    /// The address of each city, by id: all of them, without the tombstones.
     pub(crate) fn cities(&self) -> tantivy::Result<HashMap<i64, DocAddress>> {
         let mut cities = HashMap::new();
         for (segment, reader) in (0..).zip(self.searcher.segment_readers()) {
@@ -73,7 +73,7 @@ impl Look {
         Ok(cities)
     }
 
-    /// The city at an address; `None` where a tombstone stands.
+    /// The city at an address; `None` if it is a tombstone.
     pub(crate) fn read(&self, address: DocAddress) -> tantivy::Result<Option<city::Model>> {
         Ok(self.fields.city(&self.searcher.doc(address)?))
     }
@@ -91,7 +91,7 @@ impl Look {
     }
 }
 
-/// The one document of a term that no later write replaced.
+/// The one document of a term that no later write has replaced.
 fn alive(reader: &SegmentReader, term: &Term) -> tantivy::Result<Option<DocId>> {
     let Some(mut documents) = reader.inverted_index(term.field())?.read_postings(term, IndexRecordOption::Basic)?
     else {

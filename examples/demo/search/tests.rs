@@ -1,4 +1,4 @@
-//! What the index does with versions: an older one changes nothing.
+//! How the index treats versions: an older one changes nothing.
 
 use super::SearchIndex;
 use crate::city;

@@ -16,12 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
 
 impl SearchIndex {
-    /// Writes a batch and returns when it is on disk. Waits for another process's writer, ten
-    /// seconds at most. Blocks: call it where that is allowed.
+    /// Writes a batch and returns when it is on disk. Waits for another process's writer, at most ten seconds. Blocks:
+    /// call it on a thread that may block.
     pub(crate) fn write(&self, version: u64, upserts: &[city::Model], deletes: &[i64]) -> tantivy::Result<()> {
         let (index, mut writer) = self.writer()?;
         let fields = Fields::of(&index.schema())?;
-        let current = Look::into(&index)?; // nobody else writes while we hold the writer
+        let current = Look::into(&index)?; // no other process writes while we hold the writer
         for city in upserts {
             if newer(&current, city.id, version)? {
                 writer.delete_term(fields.id_term(city.id));
@@ -38,8 +38,8 @@ impl SearchIndex {
         writer.wait_merging_threads()
     }
 
-    /// Opens the index anew each time: another process may have written in between, and the list of
-    /// files that tantivy cleans up by is read when the index is opened.
+    /// Opens the index again each time: another process may have written in between, and tantivy reads the list of
+    /// files to clean up when the index is opened.
     fn writer(&self) -> tantivy::Result<(Index, IndexWriter)> {
         let start = Instant::now();
         loop {

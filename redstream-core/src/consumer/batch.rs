@@ -1,4 +1,4 @@
-//! A batch: the messages that a handler carries at once, and the version they are carried with.
+//! A batch: the messages of one call of the handler, and their version.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,12 +32,12 @@ impl Batch {
         &self.versions.member().stream_name
     }
 
-    /// The consumer whose batch it is.
+    /// The consumer that handles the batch.
     pub fn consumer(&self) -> &str {
         &self.versions.member().name
     }
 
-    /// The messages, oldest first; never none.
+    /// The messages, oldest first; never empty.
     pub fn messages(&self) -> &[Message] {
         &self.messages
     }
@@ -53,6 +53,10 @@ impl Batch {
     }
 
     /// The payloads, decoded from JSON; each error names its message.
+    ///
+    /// # Errors
+    ///
+    /// Each item is an error if its message has no payload, or its payload is not JSON of this type.
     pub fn payloads<T: DeserializeOwned>(&self) -> impl Iterator<Item = Result<T, DecodeError>> {
         self.messages.iter().map(Message::payload)
     }
@@ -67,25 +71,32 @@ impl Batch {
         self.messages.last().map_or(MessageId::MIN, Message::id)
     }
 
-    /// The version of what this attempt writes: microseconds of the clock of Redis, greater than every
-    /// version before it, also those of former owners of the lock. A datastore that takes it as an external version
-    /// refuses what a paused former owner writes late.
+    /// The version of what this attempt writes: microseconds of the clock of Redis, greater than every version before
+    /// it, also those of former owners of the lock. A datastore that uses it as an external version refuses late writes
+    /// of a paused former owner.
     ///
-    /// **Call it before the first row is read** from the primary database: rows are then at least as new as
-    /// the version says. Later calls give the same number.
+    /// **Call it before the first row is read** from the primary database: rows are then at least as new as the version
+    /// says. Later calls return the same number.
     ///
-    /// Usually free: the commit of the batch before brought it. Else one round trip, which errors with
-    /// [`Error::LockLost`](crate::Error::LockLost) where another owns the lock by now.
+    /// Usually free: the commit of the previous batch already returned it. Otherwise one round trip.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LockLost`](crate::Error::LockLost) if another process owns the lock by now.
     pub async fn version(&self) -> Result<u64> {
         self.version.get_or_try_init(|| self.versions.issue()).await.copied()
     }
 
-    /// A new version, greater than `version` and than all before it, for a datastore that refused a record because it has
-    /// it by a higher one: **read the record again after this call**, and write it again.
+    /// A new version, greater than `version` and than all before it, for a datastore that refused a record because it
+    /// has it with a higher version: **read the record again after this call**, and write it again.
     ///
-    /// Pass what the datastore has where it tells, else the version that was refused. [`version`](Self::version) stays what it
-    /// was. One round trip, which errors with [`Error::LockLost`](crate::Error::LockLost) where another owns the lock by now:
-    /// the refusal was then meant.
+    /// Pass the version that the datastore has if it reports it, otherwise the version that was refused.
+    /// [`version`](Self::version) does not change. One round trip.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LockLost`](crate::Error::LockLost) if another process owns the lock by now: the refusal was then
+    /// justified.
     pub async fn version_above(&self, version: u64) -> Result<u64> {
         self.versions.issue_above(version).await
     }

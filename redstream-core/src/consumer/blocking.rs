@@ -1,18 +1,18 @@
-//! Handlers that block the thread they run on, and those that do not return in time.
+//! Detects handlers that block their thread, and bounds handlers that do not return in time.
 
 use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use super::Consumer;
 
-/// A handler that keeps its thread for longer than this at a time is warned of.
+/// A handler that keeps its thread for longer than this at a time causes a warning.
 const TOO_LONG: Duration = Duration::from_secs(1);
 
-/// The warning comes once in this time at the most.
+/// The warning comes at most once in this time.
 const PACE: Duration = Duration::from_secs(60);
 
 impl Consumer {
-    /// `longest`: for how long the handler kept its thread at a time.
+    /// `longest`: the longest time for which the handler kept its thread.
     pub(super) fn tell_of_blocking(&self, longest: Duration) {
         if longest > TOO_LONG && self.told.blocked.is_due(PACE) {
             tracing::warn!(
@@ -25,7 +25,7 @@ impl Consumer {
     }
 }
 
-/// What the work comes to, and the longest time for which one poll of it kept the thread.
+/// The result of the work, and the longest time for which one poll of it kept the thread.
 pub(super) async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let mut work = std::pin::pin!(work);
     let mut longest = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! Dead letters: messages that a consumer could not handle, kept aside so that the consumer goes on.
+//! Dead letters: messages that a consumer could not handle, stored separately so that the consumer can continue.
 
 use std::sync::Arc;
 
@@ -10,24 +10,24 @@ use crate::redstream::Redstream;
 use crate::transport::replies::MOST;
 use crate::transport::scripts;
 
-/// How many are looked at at once: 16 MiB where each is one.
+/// How many are read per call, which is 16 MiB if each has 1 MiB.
 pub(crate) const PAGE: usize = 16;
 
-/// A message on its way to the dead letters.
+/// A message that goes to the dead letters.
 #[derive(Debug)]
 pub(crate) struct Dead {
     pub(crate) message: Message,
     pub(crate) error: String,
     pub(crate) attempts: u32,
-    /// The payload is too large to be kept whole.
+    /// The payload is too large to be stored as a whole.
     pub(crate) is_oversized: bool,
 }
 
-/// How much of a payload that is too large is kept.
+/// How much of a payload that is too large is stored.
 const BEGINNING: usize = 4096;
 
 impl Dead {
-    /// The payload that is kept, and the length of the whole where that is only its beginning; else nothing.
+    /// The stored payload, and the length of the whole if that is only its beginning.
     pub(crate) fn kept(&self) -> (&[u8], String) {
         let whole = self.message.raw();
         if self.is_oversized && whole.len() > BEGINNING {
@@ -44,7 +44,7 @@ pub struct DeadLetters {
     redstream: Redstream,
     stream: StreamName,
     consumer: Arc<str>,
-    /// They are of the delayer, which is registered nowhere.
+    /// They belong to the delayer, which is not registered.
     is_delayers: bool,
     dead: Arc<str>,
     main: Arc<str>,
@@ -54,16 +54,16 @@ pub struct DeadLetters {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeadLetter {
-    /// Its place among the dead letters.
+    /// Its id among the dead letters.
     pub id: MessageId,
     /// The id of the message that failed.
     pub message_id: MessageId,
-    /// The payload, as it stood in Redis; only its first 4 KiB if it was larger than
+    /// The payload, as it was in Redis; only its first 4 KiB if it was larger than
     /// [`max_payload`](crate::Consumer::max_payload) allowed.
     pub payload: Vec<u8>,
     /// How many bytes the whole payload had.
     pub payload_bytes: u64,
-    /// What the handler said last.
+    /// The handler's last error.
     pub error: String,
     /// How often it was tried.
     pub attempts: u32,
@@ -86,14 +86,14 @@ impl DeadLetters {
     ///
     /// # Errors
     ///
-    /// With [`Error::NoSuchConsumer`] if there are none, and no consumer of that name.
+    /// [`Error::NoSuchConsumer`] if there are none, and no consumer of that name.
     pub async fn count(&self) -> Result<u64> {
         let count = self.len().await?;
         self.is_known(count > 0).await?;
         Ok(count)
     }
 
-    /// Up to `limit` of them behind `after`, oldest first, with their payloads: a page for somebody to look at. Begin with
+    /// Up to `limit` of them after `after`, oldest first, with their payloads. Begin with
     /// [`MessageId::MIN`].
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl DeadLetters {
         Ok(page)
     }
 
-    /// The dead letter of a message, by the message's id as the log has it; none if there is none any more.
+    /// The dead letter of a message, by the message's id as the log has it; `None` if it no longer exists.
     ///
     /// # Errors
     ///
@@ -125,7 +125,7 @@ impl DeadLetters {
         }
     }
 
-    /// Errors if nothing is there by which the consumer is known: its name may be misspelled.
+    /// Errors if nothing in Redis belongs to the consumer: its name may be misspelled.
     async fn is_known(&self, by_a_letter: bool) -> Result<()> {
         let (redstream, stream) = (&self.redstream, &self.stream);
         if by_a_letter || self.is_delayers || registered::has(redstream, stream, &self.consumer).await? {
@@ -157,14 +157,14 @@ impl DeadLetters {
         entries.into_iter().map(letter).collect()
     }
 
-    /// Puts one back into the stream as a new message, for this consumer alone: the others have handled it. `id`: that of the letter,
-    /// not of its message; see [`of_message`](Self::of_message). Returns whether it was still there.
+    /// Puts one back into the stream as a new message, only for this consumer: the others have handled it. `id` is the
+    /// id of the letter, not of its message; see [`of_message`](Self::of_message). Returns whether it still existed.
     ///
-    /// A consumer of the Ruby gem does not know that a message can be for one consumer alone, and handles it once more.
+    /// A consumer of the Ruby gem does not support messages for one consumer, and handles it again.
     ///
     /// # Errors
     ///
-    /// With [`Error::PayloadCut`] if only the beginning of its payload was kept; else as [`count`](Self::count).
+    /// [`Error::PayloadCut`] if only the beginning of its payload was stored; otherwise as [`count`](Self::count).
     pub async fn redrive(&self, id: MessageId) -> Result<bool> {
         let mut script = scripts::REDRIVE.prepare_invoke();
         script.key(&*self.dead).key(&*self.main).arg(id.to_string()).arg(&*self.consumer);
@@ -180,13 +180,18 @@ impl DeadLetters {
         Ok(true)
     }
 
-    /// Puts all that are there now back into the stream, but those of which only the beginning was kept. Returns how many.
+    /// Puts all current ones back into the stream, except those of which only the beginning was stored. Returns how
+    /// many.
+    ///
+    /// # Errors
+    ///
+    /// As [`count`](Self::count).
     pub async fn redrive_all(&self) -> Result<u64> {
         let whole = |outcome| if matches!(outcome, Err(Error::PayloadCut { .. })) { Ok(false) } else { outcome };
         self.each(|letters, id| async move { whole(letters.redrive(id).await) }).await
     }
 
-    /// Drops one, by the id of the letter. Returns whether it was still there.
+    /// Drops one, by the id of the letter. Returns whether it still existed.
     ///
     /// # Errors
     ///
@@ -201,12 +206,16 @@ impl DeadLetters {
         Ok(was_there)
     }
 
-    /// Drops all that are there now. Returns how many.
+    /// Drops all current ones. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`count`](Self::count).
     pub async fn discard_all(&self) -> Result<u64> {
         self.each(|letters, id| async move { letters.discard(id).await }).await
     }
 
-    /// [`list`](Self::list), of half as many if the connection breaks: Redis may not send so much.
+    /// [`list`](Self::list), with half as many if the connection breaks: Redis may not send a reply as large.
     pub(crate) async fn page(&self, after: MessageId, limit: &mut usize) -> Result<Vec<DeadLetter>> {
         loop {
             match self.read(after, *limit).await {
@@ -216,7 +225,7 @@ impl DeadLetters {
         }
     }
 
-    /// Those that are added meanwhile are left for the next time, so this ends.
+    /// Those that are added meanwhile are not included, so this ends.
     async fn each<F, Fut>(&self, verb: F) -> Result<u64>
     where
         F: Fn(Self, MessageId) -> Fut,

@@ -1,10 +1,10 @@
-//! What a failure of the handler leads to: another try, a search for the message at fault, a dead letter;
-//! or patience, where it is not a message but the datastore.
+//! What a failure of the handler leads to: a retry, a search for the failing message, a dead letter; or waiting, if not
+//! a message but the datastore fails.
 //!
-//! A message that fails alone while another one succeeds right afterwards is *poison*. Where nothing
-//! succeeds, poison cannot be told from an *outage* of the datastore, so nothing is given up: the consumer
-//! keeps trying, and goes on where it stood when the datastore answers. To tell the two apart it handles a
-//! message again that went well before, or one of the newest; handling twice is harmless.
+//! A message that fails alone while another one succeeds right afterwards is *poison*. If nothing succeeds, poison
+//! cannot be distinguished from an *outage* of the datastore, so no message is given up: the consumer keeps retrying,
+//! and continues at the same position when the datastore answers. To distinguish the two, it handles a message again
+//! that succeeded before, or one of the newest; handling twice is harmless.
 
 mod isolation;
 mod outage;
@@ -36,7 +36,7 @@ pub enum OnPoison {
     /// It goes to the [dead letters](crate::Stream::dead_letters) of the consumer, which goes on. The default.
     #[default]
     DeadLetter,
-    /// It is tried for ever, and the messages behind its batch wait.
+    /// It is retried without end, and the messages after its batch wait.
     Block,
     /// The consumer stops with [`Error::Poison`](crate::Error::Poison); the supervisor leaves it stopped.
     Stop,
@@ -48,7 +48,7 @@ pub(super) struct Failure {
     pub(super) failed: Failed,
 }
 
-/// All that a struggle needs of the tenure it happens in.
+/// All that a retry needs from the leadership loop.
 pub(super) struct RetryContext<'a> {
     pub(super) consumer: &'a Consumer,
     pub(super) session: &'a Session,
@@ -65,11 +65,11 @@ pub(super) struct RetryBatch<'a> {
     dead: Vec<Dead>,
     rounds: u32,
     outage: bool,
-    /// When a failure was last told as a warning.
+    /// When a failure was last logged as a warning.
     told: Instant,
 }
 
-/// While an outage lasts, it is told once in this time.
+/// During an outage, a warning is logged once in this time.
 const OUTAGE_PACE: Duration = Duration::from_secs(60);
 
 impl<'a> RetryBatch<'a> {
@@ -87,8 +87,8 @@ impl<'a> RetryBatch<'a> {
         }
     }
 
-    /// Tries until every message is done or dead, and returns the dead. `None`: told to stop meanwhile, so the
-    /// batch must not be committed.
+    /// Retries until every message is handled or dead, and returns the dead. `None`: shutdown was requested meanwhile,
+    /// so the batch must not be committed.
     pub(super) async fn fight(mut self, mut failure: Failure) -> Result<Option<Vec<Dead>>> {
         let consumer = self.arena.consumer;
         let mut pauses = Pauses::new(consumer.backoff.0, consumer.backoff.1);
@@ -116,7 +116,7 @@ impl<'a> RetryBatch<'a> {
         }
     }
 
-    /// Leaves only those pending that the handler named. Whether one was given up at once.
+    /// Keeps only the messages pending that the handler named. Returns whether one was given up at once.
     fn narrow(&mut self, failure: &Failure) -> bool {
         match &failure.failed {
             Failed::Unknown => false,
@@ -138,7 +138,7 @@ impl<'a> RetryBatch<'a> {
         }
     }
 
-    /// One call of the handler, with a version of its own: it reads the rows anew.
+    /// One call of the handler, with a version of its own: it reads the rows again.
     async fn attempt(&mut self, messages: Vec<Message>) -> Result<(), Failure> {
         for message in &messages {
             *self.tries.entry(message.id()).or_default() += 1;
@@ -163,7 +163,7 @@ impl<'a> RetryBatch<'a> {
         self.tries.get(&id).copied().unwrap_or_default()
     }
 
-    /// `false`: told to stop meanwhile.
+    /// `false`: shutdown was requested meanwhile.
     async fn pause(&mut self, failure: &Failure, pauses: &mut Pauses) -> Result<bool> {
         let pause = pauses.pause();
         let Consumer { stream, name, status, .. } = self.arena.consumer;
@@ -182,13 +182,13 @@ impl<'a> RetryBatch<'a> {
     }
 }
 
-/// Those of the messages that were named; all where none was.
+/// The messages that were named; all if none was.
 fn named(messages: &[Message], ids: &[MessageId]) -> Vec<Message> {
     let named: Vec<Message> = messages.iter().filter(|message| ids.contains(&message.id())).cloned().collect();
     if named.is_empty() { messages.to_vec() } else { named }
 }
 
-/// One failure can be about many messages, and an error cannot be cloned.
+/// One failure can belong to many messages, and an error cannot be cloned.
 fn text(error: &BoxError) -> BoxError {
     chain(&**error).into()
 }

@@ -1,4 +1,4 @@
-//! Where batches come from: as many messages at once as the user allows, and never more bytes than there is room for.
+//! Reads batches: up to as many messages as the user allows, within a budget of bytes.
 
 mod portion;
 mod scripted;
@@ -17,16 +17,18 @@ use crate::transport::session::Session;
 
 const ATTEMPT: &str = "read a stream";
 
-/// How long Redis holds a read that finds nothing.
+/// How long Redis blocks a read that finds nothing.
 const BLOCK: Duration = Duration::from_secs(2);
 
-/// A read that waits for messages of an unknown size brings so many at the most: with payloads of a mebibyte,
-/// what a consumer has room for.
+/// The maximum count of a read that waits for messages of an unknown size: with payloads of a mebibyte, this fills the
+/// consumer's budget.
 const NEWS: usize = 16;
 
-/// What is behind `after` now, without waiting: up to `most` messages, and no more once they have come to the budget, in bytes.
+/// What is after `after` now, without waiting: up to `most` messages, and no more once they have reached the budget, in
+/// bytes.
 ///
-/// For one read alone. Weighed by Redis, since it is not known yet how large the messages are, and it is to bring all that it may.
+/// For a single read. Redis sums up the sizes, since they are not known in advance, and it should return as many
+/// messages as allowed.
 pub(crate) async fn read_now(
     session: &Session,
     stream: &str,
@@ -46,8 +48,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes; of fewer messages where the
-    /// connection broke before.
+    /// Batches of up to `most` messages, and no more once they have reached the budget, in bytes; of fewer messages if
+    /// the connection broke before.
     pub(crate) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: &Portion) -> Self {
         let portion = portion.clone();
         if session.has_wire() {
@@ -57,7 +59,7 @@ impl Source {
         }
     }
 
-    /// Whether more may be there than the last read brought.
+    /// Whether there may be more than the last read returned.
     pub(crate) fn may_have_more(&self) -> bool {
         match self {
             Self::Streaming(straight) => straight.may_have_more(),
@@ -65,7 +67,7 @@ impl Source {
         }
     }
 
-    /// What is behind `after` now, without waiting.
+    /// What is after `after` now, without waiting.
     pub(crate) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
         match self {
             Self::Streaming(straight) => straight.read_now(after).await,
@@ -73,7 +75,7 @@ impl Source {
         }
     }
 
-    /// What is behind `after`; where there is nothing, what comes within two seconds.
+    /// What is after `after`; if there is nothing, what arrives within two seconds.
     pub(crate) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
         match self {
             Self::Streaming(straight) => straight.read(after).await,
@@ -82,7 +84,7 @@ impl Source {
     }
 }
 
-/// An `XREAD` that waits, where it is to.
+/// An `XREAD`, which blocks if requested.
 fn xread(stream: &str, count: usize, after: MessageId, block: Option<Duration>) -> Cmd {
     let mut xread = redis::cmd("XREAD");
     xread.arg("COUNT").arg(count);

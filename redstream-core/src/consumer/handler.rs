@@ -1,4 +1,4 @@
-//! The handler: the application's code that carries a batch to a secondary datastore.
+//! The handler: the application's code that writes a batch to a secondary datastore.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use crate::consumer::batch::Batch;
 use crate::error::BoxError;
 use crate::message::{DecodeError, MessageId};
 
-/// Carries the messages of a batch to wherever they have to go.
+/// Handles the messages of a batch.
 ///
-/// A message that was handled may come again (the process died before the commit, another took over, a
-/// neighbour in its batch failed), so handle it in a way that is harmless twice: read the rows that the keys
-/// name, and write what stands there now.
+/// A message that was handled may be repeated (the process died before the commit, another took over, another message
+/// of its batch failed), so handling it twice must be harmless: read the rows that the keys name, and write their
+/// current state.
 ///
 /// Any `Fn(Batch) -> impl Future<Output = Result<(), HandlerError>>` is a handler:
 ///
@@ -28,14 +28,18 @@ use crate::message::{DecodeError, MessageId};
 /// ```
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
-    /// Handles one batch. It is committed when this returns `Ok`; an error or a panic makes messages come
-    /// again, as [`Consumer::attempts`](crate::Consumer::attempts) and [`OnPoison`](crate::OnPoison) say.
+    /// Handles one batch, which is committed when this returns `Ok`.
     ///
     /// It is not cancelled on shutdown, which waits for it.
+    ///
+    /// # Errors
+    ///
+    /// An error or a panic makes messages be retried, as [`Consumer::attempts`](crate::Consumer::attempts) and
+    /// [`OnPoison`](crate::OnPoison) say.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError>;
 
-    /// What it writes to, such as an index and its address: see [`Consumer::identity`](crate::Consumer::identity). Default: nothing
-    /// is said.
+    /// What it writes to, such as an index and its address: see [`Consumer::identity`](crate::Consumer::identity).
+    /// Default: empty.
     fn identity(&self) -> Option<String> {
         None
     }
@@ -52,28 +56,28 @@ where
     }
 }
 
-/// Why a batch could not be handled. Made from any error by `?`; it is not an error itself, since
-/// that would forbid just this.
+/// Why a batch could not be handled. Made from any error by `?`; it does not implement `Error` itself, since that would
+/// prevent this conversion.
 ///
-/// A [`DecodeError`] names its message by itself: that message will never do, so it is not tried again.
+/// A [`DecodeError`] names its message: that message can never succeed, so it is not retried.
 pub struct HandlerError {
     source: BoxError,
     failed: Failed,
 }
 
-/// Which messages of the batch a failure is about.
+/// Which messages of the batch failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failed {
-    /// It is not known which messages failed: perhaps one, perhaps all.
+    /// Unknown. Any message may be at fault, so the whole batch is retried.
     Unknown,
-    /// These; the others are done.
+    /// These; the others are handled.
     Only(Vec<MessageId>),
-    /// This one, whenever it is tried; nothing is said of the others.
+    /// This one fails on every attempt; nothing is known of the others.
     Never(MessageId),
 }
 
 impl HandlerError {
-    /// Any error, or a text. The whole batch is tried again.
+    /// Any error, or a text. The whole batch is retried.
     pub fn new(source: impl Into<BoxError>) -> Self {
         let source = source.into();
         let failed = match source.downcast_ref::<DecodeError>() {
@@ -83,14 +87,14 @@ impl HandlerError {
         Self { source, failed }
     }
 
-    /// Only these messages failed; the rest of the batch is done and is not handled again. Ids that are not in the
-    /// batch are ignored; where none is left, the whole batch is tried again.
+    /// Only these messages failed; the rest of the batch is handled and is not retried. Ids that are not in the batch
+    /// are ignored; if none is left, the whole batch is retried.
     pub fn only(failed: impl IntoIterator<Item = MessageId>, source: impl Into<BoxError>) -> Self {
         Self { source: source.into(), failed: Failed::Only(failed.into_iter().collect()) }
     }
 
-    /// This message can never succeed, so it is not tried again: it goes to the dead letters at once, as one that cannot be decoded. The
-    /// rest of the batch is handled again. An id that is not in the batch fails the whole batch.
+    /// This message can never succeed, so it is not retried: it goes to the dead letters at once, as a message that
+    /// cannot be decoded. The rest of the batch is handled again. An id that is not in the batch fails the whole batch.
     pub fn permanent(failed: MessageId, source: impl Into<BoxError>) -> Self {
         Self { source: source.into(), failed: Failed::Never(failed) }
     }
@@ -100,7 +104,7 @@ impl HandlerError {
         &*self.source
     }
 
-    /// The application's error, taken out.
+    /// Returns the application's error.
     pub fn into_source(self) -> BoxError {
         self.source
     }

@@ -1,5 +1,5 @@
-//! Losses that only Redis can cause, and that a consumer notices when it takes up its work: after a flush, a restart
-//! from an old file, a failover to a replica that lagged.
+//! Losses that only Redis can cause, noticed when a consumer starts its work: after a flush, a restart from an old
+//! file, a failover to a replica that lagged.
 
 mod mark;
 
@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::message::{MessageId, StreamName};
 use crate::worker::lock::Found;
 
-/// Messages, or the record of how far a consumer had come, are gone from Redis.
+/// Messages, or the offset of a consumer, are lost from Redis.
 ///
-/// Changes may never reach this consumer: reindex what it feeds. The consumer itself goes on with what there is.
+/// Changes may never reach this consumer: reindex its datastore. The consumer itself continues with what there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loss {
@@ -20,11 +20,11 @@ pub struct Loss {
     pub stream: StreamName,
     /// The consumer that noticed.
     pub consumer: String,
-    /// What it noticed.
+    /// The kind of loss.
     pub kind: LossKind,
 }
 
-/// How a loss shows.
+/// How a loss was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LossKind {
@@ -32,27 +32,27 @@ pub enum LossKind {
     OffsetBeyondStream {
         /// What it had committed.
         offset: MessageId,
-        /// The stream's last message; the consumer goes on behind this one.
+        /// The stream's last message; the consumer continues after this one.
         last: MessageId,
     },
-    /// The stored offset is older than what this very process had committed, and it was not rewound.
+    /// The stored offset is older than what this process had committed, and it was not rewound.
     OffsetWentBack {
         /// What this process had committed.
         committed: MessageId,
-        /// What is stored now; the consumer goes on from here.
+        /// What is stored now; the consumer continues from here.
         stored: Option<MessageId>,
     },
-    /// Redis has no record of this consumer: it is new, or Redis lost all that it knew. What the consumer feeds lacks whatever was
-    /// written before it was registered, so it is to be indexed in either case.
+    /// Redis has no record of this consumer: it is new, or Redis lost all its data. The datastore lacks what was
+    /// written before the consumer was registered, so it must be indexed in either case.
     NoRecord,
-    /// The consumer had worked before it was registered, so the registry was lost, or its entry there: trimming did not wait for
-    /// what was behind its offset meanwhile.
+    /// The consumer had worked before it was registered, so the registry, or its entry there, was lost: trimming did
+    /// not wait for the messages after its offset meanwhile.
     RegistryLost {
-        /// How far it had come.
+        /// Its offset.
         offset: MessageId,
     },
-    /// The server was started anew, or another one took over, since this consumer last worked, and it keeps no append-only file: what
-    /// was written after its last snapshot is gone. Nothing in Redis tells whether there was anything.
+    /// The server was restarted, or another one took over, since this consumer last worked, and it keeps no append-only
+    /// file: what was written after its last snapshot is lost. Redis does not show whether there was anything.
     ServerRestarted,
 }
 
@@ -107,7 +107,8 @@ impl Memory {
         *self.remembered() = Some(Remembered { committed: id, rewinds });
     }
 
-    /// What does not fit together. Told once: what is found now is what is remembered.
+    /// Compares what is found with what is remembered, and returns the loss. Reported once: what is found now is
+    /// remembered from here on.
     pub(crate) fn compare(&self, found: &Found) -> Option<LossKind> {
         let mut remembered = self.remembered();
         let before = remembered.take();

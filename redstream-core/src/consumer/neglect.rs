@@ -1,4 +1,5 @@
-//! The watch for a delayer or a trimmer that no host runs: the stream works without, until a crash loses a change, or memory is full.
+//! Detects that no host runs a delayer or a trimmer: the stream works without them, until a crash loses a change, or
+//! memory is full.
 
 use std::time::Duration;
 
@@ -14,17 +15,17 @@ use crate::transport::session::Session;
 use crate::worker::member::ConsumerKeys;
 use crate::worker::{Neglected, WorkerStatus};
 
-/// The longest time from one look to the next.
+/// The longest time between two checks.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// What lasts is told again after this long.
+/// A lasting condition is reported again after this time.
 const AGAIN: Duration = Duration::from_secs(3600);
 
-/// Assumed where no delayer ever published its delay.
+/// Assumed if no delayer ever published its delay.
 const USUAL_DELAY: Duration = Duration::from_secs(300);
 
 impl Consumer {
-    /// Looks for as long as this consumer holds its lock; dropping what is returned ends that.
+    /// Checks for as long as this consumer holds its lock; dropping the returned guard ends that.
     pub(super) fn watch_neighbours(&self, session: &Session, member: &ConsumerKeys) -> AbortOnDropHandle<()> {
         let keys = self.redstream.keys();
         let mut script = scripts::NEGLECT.prepare_invoke();
@@ -40,7 +41,7 @@ impl Consumer {
             told: self.told.clone(),
         };
         let looks = async move {
-            // A session that breaks ends the consumer's work, and this with it.
+            // A session that breaks ends the consumer's work, and this check with it.
             while watch.look().await.is_ok() {}
         };
         AbortOnDropHandle::new(session.keeper().spawn(looks.with_current_subscriber()))
@@ -53,12 +54,12 @@ struct Watch {
     script: redis::ScriptInvocation<'static>,
     session: Session,
     status: WorkerStatus,
-    /// What the last look found: only what lasts from one look to the next counts.
+    /// The result of the last check: only what lasts from one check to the next is reported.
     seen: Vec<Neglected>,
     told: Told,
 }
 
-/// The next owner of the lock looks for itself.
+/// The next owner of the lock checks again.
 impl Drop for Watch {
     fn drop(&mut self) {
         self.status.neglects(Vec::new());

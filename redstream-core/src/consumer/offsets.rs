@@ -1,4 +1,4 @@
-//! Offsets: how far each consumer has come. They move forward only, and only by the lock's owner.
+//! Offsets: the position of each consumer. They move forward only, and only by the lock's owner.
 
 use crate::consumer::dead_letters::Dead;
 use crate::error::{Error, Result};
@@ -15,10 +15,10 @@ pub struct OffsetStore {
     stream: StreamName,
 }
 
-/// What a commit did.
+/// The result of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// False where the stored offset was there already, or further.
+    /// False if the stored offset was already there, or further.
     pub stored: bool,
     /// A version that the same script issued: greater than every one before it.
     pub version: u64,
@@ -29,7 +29,11 @@ impl OffsetStore {
         Self { redstream, stream }
     }
 
-    /// The id of the last message that `consumer` committed; `None` where it has committed nothing.
+    /// The id of the last message that `consumer` committed; `None` if it has committed nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable, or Redis does not answer.
     pub async fn get(&self, consumer: &str) -> Result<Option<MessageId>> {
         const ATTEMPT: &str = "read an offset";
         let mut get = redis::cmd("GET");
@@ -44,11 +48,14 @@ impl OffsetStore {
         .transpose()
     }
 
-    /// Stores the offset of the consumer whose lock `guard` holds, where it is newer than the stored one.
+    /// Stores the offset of the consumer whose lock `guard` holds, if it is newer than the stored one.
     ///
-    /// One script, so that nothing comes between the check and the write. Errors with
-    /// [`Error::LockLost`] where another owns the lock by now, and with [`Error::Forgotten`] or
-    /// [`Error::Paused`]: in all three nothing is stored, and the messages come again.
+    /// One script, so that the check and the write are atomic.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LockLost`] if another process owns the lock by now; [`Error::Forgotten`] or [`Error::Paused`]. In all
+    /// three cases nothing is stored, and the messages are repeated.
     pub async fn commit(&self, guard: &LockGuard, id: MessageId) -> Result<Committed> {
         let own = guard.ownership().keys.member.as_ref().is_some_and(|member| member.stream_name == self.stream);
         if !own {
@@ -59,7 +66,7 @@ impl OffsetStore {
     }
 }
 
-/// `floor` is above every version this process has seen; `dead` goes to the dead letters in the same script.
+/// `floor` exceeds every version this process has seen; `dead` goes to the dead letters in the same script.
 pub(crate) async fn commit(guard: &LockGuard, id: MessageId, floor: u64, dead: &[Dead]) -> Result<Committed> {
     const ATTEMPT: &str = "commit an offset";
     let ownership = guard.ownership();

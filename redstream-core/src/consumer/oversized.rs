@@ -1,4 +1,4 @@
-//! Payloads that are too large to be handled: set aside before anything is made of them.
+//! Payloads that are too large to be handled: sorted out before they are parsed.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::metrics;
 
 impl Consumer {
-    /// Those that can be handled, and as dead letters those whose payload is too large.
+    /// The messages that can be handled, and as dead letters those whose payload is too large.
     pub(super) fn set_aside(&self, messages: &Arc<[Message]>) -> Result<(Arc<[Message]>, Vec<Dead>)> {
         let is_oversized = |message: &&Message| message.raw().len() > self.max_payload;
         if self.on_poison == OnPoison::Block || !messages.iter().any(|message| is_oversized(&message)) {

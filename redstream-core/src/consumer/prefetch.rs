@@ -1,4 +1,4 @@
-//! Reading: one batch after the other, the next one while the last is still at work.
+//! Prefetching: reads batch after batch, the next one while the last is being handled.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -14,7 +14,7 @@ use crate::transport::session::Session;
 /// A batch, and the source as the read left it.
 type Read = (Source, Vec<Message>);
 
-/// Reads a stream from a cursor on. At most one read is under way, and at most one batch waits.
+/// Reads a stream from a cursor on. At most one read is in flight, and at most one batch waits.
 pub(super) struct Reading {
     source: Source,
     cursor: MessageId,
@@ -34,8 +34,7 @@ impl Reading {
         self.ahead.is_some()
     }
 
-    /// The next batch; waits for as long as there is none. Cancel-safe: a read under way goes on at
-    /// the next call.
+    /// The next batch; waits until there is one. Cancel-safe: a read in flight continues in the next call.
     pub(super) async fn next(&mut self) -> Result<Vec<Message>> {
         loop {
             self.read_ahead().await?;
@@ -45,8 +44,8 @@ impl Reading {
         }
     }
 
-    /// Lets a read go on until the next batch is there, or Redis had nothing for a while. Returns at once
-    /// where a batch waits. Cancel-safe as [`next`](Self::next).
+    /// Continues a read until the next batch has arrived, or Redis had nothing for a while. Returns at once if a batch
+    /// waits. Cancel-safe as [`next`](Self::next).
     pub(super) async fn read_ahead(&mut self) -> Result<()> {
         if self.ahead.is_some() {
             return Ok(());
@@ -72,11 +71,11 @@ impl Reading {
         Ok(())
     }
 
-    /// Polls [`read_ahead`](Self::read_ahead) until `work` is done; never cuts the work short. An error of a read is found
-    /// again by the next one.
+    /// Polls [`read_ahead`](Self::read_ahead) until `work` is done; never interrupts the work. The next read finds an
+    /// error of a read again.
     ///
-    /// Where more may wait the read goes out first, so that Redis answers it meanwhile. Else the work begins first: sending a read
-    /// that finds nothing takes longer than most messages have been on their way.
+    /// If there may be more, the read is sent first, so that Redis answers it meanwhile. Otherwise the work begins
+    /// first: sending a read that finds nothing would delay most messages by more than their latency.
     pub(super) async fn while_working<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         if !self.source.may_have_more()

@@ -1,4 +1,5 @@
-//! What is on record of a consumer when it takes up its work: what runs it, and whether Redis lost anything meanwhile.
+//! The record of a consumer in Redis, checked when it starts work: its identity, and whether Redis lost anything
+//! meanwhile.
 
 use super::Consumer;
 use crate::consumer::loss::{Loss, LossKind, Mark};
@@ -13,7 +14,7 @@ use crate::worker::member::ConsumerKeys;
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     text: String,
-    /// By the application; else it was derived.
+    /// Given by the application; otherwise it was derived.
     is_given: bool,
 }
 
@@ -32,7 +33,8 @@ impl Identity {
 }
 
 impl Consumer {
-    /// Notes what runs this consumer. Warns if something else was noted; errors if both were given by their applications.
+    /// Records what runs this consumer. Warns if something else was recorded; errors if both were given by their
+    /// applications.
     pub(super) async fn identify(&self, session: &Session) -> Result<()> {
         let member = self.member();
         let mut script = scripts::IDENTIFY.prepare_invoke();
@@ -56,7 +58,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Tells a loss, whether this process remembers what was there before or only the marks in Redis do.
+    /// Reports a loss, whether this process remembers the former state or only the marks in Redis do.
     pub(super) async fn notice_loss(&self, session: &Session, guard: &LockGuard, member: &ConsumerKeys) -> Result<()> {
         let mark = Mark::read(session, member).await?;
         let found = guard.found();
@@ -69,7 +71,7 @@ impl Consumer {
             ),
             None => {}
         }
-        // After it was told: a process that dies in between leaves it to the next one.
+        // Recorded after the report: if the process dies in between, the next owner reports it.
         mark.note(session, member).await
     }
 

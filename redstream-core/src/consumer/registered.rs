@@ -1,4 +1,4 @@
-//! Which consumers a stream has, as its registry says.
+//! Which consumers a stream has, according to its registry.
 
 use super::offsets::OffsetStore;
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ pub(crate) async fn names(redstream: &Redstream, stream: &StreamName) -> Result<
     redstream.link().command("read the registry", &hkeys).await
 }
 
-/// Whether a consumer of that name is registered, or has at least a place, as one of the Ruby gem has.
+/// Whether a consumer of that name is registered, or at least has an offset, as a consumer of the Ruby gem has.
 pub(super) async fn has(redstream: &Redstream, stream: &StreamName, consumer: &str) -> Result<bool> {
     let mut hget = redis::cmd("HGET");
     hget.arg(redstream.keys().registry(stream)).arg(consumer);
@@ -21,7 +21,7 @@ pub(super) async fn has(redstream: &Redstream, stream: &StreamName, consumer: &s
     Ok(note.is_some() || offsets.get(consumer).await?.is_some())
 }
 
-/// What an operation on a consumer that is not there amounts to.
+/// The error of an operation on a consumer that does not exist.
 pub(crate) async fn no_such(redstream: &Redstream, stream: &StreamName, consumer: &str) -> Result<Error> {
     let mut known = names(redstream, stream).await?;
     known.sort_unstable();

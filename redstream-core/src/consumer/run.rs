@@ -109,14 +109,14 @@ impl Leader for Consumer {
             let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = own.len());
             let versions = self.versions(guard, &member);
             let arena = RetryContext { consumer: self, session, guard, shutdown, versions: &versions };
-            // Boxed: with what a failure goes through, it is a large future.
+            // Boxed: with the handling of failures it is a large future.
             let work = Box::pin(arena.carry(&own, issued.take()).instrument(span));
             let (dead, committed) = reading.while_working(committing.beside_work(work)).await;
             committed?;
             let Some(dead) = dead? else { return committing.done().await };
             let done = Done::of(&messages, &own, dead);
-            // A version that the commit issues is sound for the next batch only if that one has arrived
-            // by now; an earlier version than its arrival could be older than the rows a rival reads.
+            // A version that the commit issues is valid for the next batch only if that batch has already arrived; a
+            // version from before its arrival could be older than the rows that another host reads.
             let arrived = reading.is_ahead();
             if arrived {
                 reading.while_working(committing.done()).await?;
@@ -130,7 +130,7 @@ impl Leader for Consumer {
 }
 
 impl RetryContext<'_> {
-    /// Has the messages handled, whatever it takes, and returns those that had to be given up. `None`: told to stop
+    /// Handles the messages, with retries, and returns those that had to be given up. `None`: shutdown was requested
     /// before all was done.
     async fn carry(self, messages: &Arc<[Message]>, issued: Option<u64>) -> Result<Option<Vec<Dead>>> {
         let (fitting, mut dead) = self.consumer.set_aside(&self.consumer.wanted(messages))?;
@@ -152,7 +152,7 @@ impl Consumer {
         read_now(session, &member.stream, self.batch_size, BUDGET, &self.portion, after).await
     }
 
-    /// Those that are for the handler.
+    /// The messages for the handler.
     fn wanted(&self, messages: &Arc<[Message]>) -> Arc<[Message]> {
         if self.skips_repeats && messages.iter().any(Message::is_repeat) {
             messages.iter().filter(|message| !message.is_repeat()).cloned().collect()
@@ -167,7 +167,7 @@ impl Consumer {
         let begun = Instant::now();
         let ownership = batch.versions().ownership().clone();
         let calling = ownership.work.begin(batch.first_id(), self.status.patience(), self.handler_timeout);
-        // A handler is the application's code: its panic is a failure of this batch, not of the worker.
+        // A handler is application code: its panic is a failure of this batch, not of the worker.
         failpoint!("consumer: handling");
         let call = AssertUnwindSafe(self.handler.handle(batch)).catch_unwind();
         let (outcome, blocked) = timed(within(self.handler_timeout, call)).await;
@@ -198,7 +198,7 @@ impl Consumer {
         Err(Failure { source: shortened(failure.source), ..failure })
     }
 
-    /// Those that are for this consumer: all but other consumers' dead letters that were put back.
+    /// The messages for this consumer: all but redriven dead letters of other consumers.
     fn own(&self, messages: &Arc<[Message]>) -> Arc<[Message]> {
         if messages.iter().all(|message| message.is_for(&self.name)) {
             return messages.clone();

@@ -14,13 +14,13 @@ use crate::message::{MessageId, NewMessage, Payload, StreamName};
 use crate::redstream::Redstream;
 use crate::time::deadline;
 
-/// The first and the longest pause between two looks at an offset.
+/// The first and the longest pause between two reads of an offset.
 const LOOK: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
 /// What a writer wrote: the main messages that were sent **after** its COMMIT, with the ids that Redis
 /// acknowledged.
 ///
-/// A delay message's id is no place to wait for: a consumer can pass it before the commit.
+/// A delay message's id is no position to wait for: a consumer can pass it before the commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncToken {
     written: Vec<(NewMessage, Option<MessageId>)>,
@@ -32,19 +32,20 @@ impl SyncToken {
         Self::default()
     }
 
-    /// Adds a main message that was sent after the commit. `id`: what Redis answered; `None` where it failed or its
-    /// answer was lost, so that the wait sends it again.
+    /// Adds a main message that was sent after the commit. `id`: the reply of Redis; `None` if it failed or its reply
+    /// was lost, so that the wait sends it again.
     #[doc(hidden)]
     pub fn add(&mut self, message: NewMessage, id: Option<MessageId>) {
         self.written.push((message, id));
     }
 
-    /// Takes in all of another token, to wait for several writes at once.
+    /// Merges another token, to wait for several writes at once.
     pub fn merge(&mut self, other: Self) {
         self.written.extend(other.written);
     }
 
-    /// What of this was written to streams that `wanted` accepts, to wait for some of a transaction's writes only.
+    /// The part of this that was written to streams that `wanted` accepts, to wait for some of a transaction's writes
+    /// only.
     ///
     /// For one entity's, the adapter has `token.of::<book::Entity>()`.
     #[must_use]
@@ -65,17 +66,17 @@ impl SyncToken {
 }
 
 impl Redstream {
-    /// Waits for up to `within` until `consumer` has committed all that the token stands for, on each stream that has a consumer of
-    /// that name. Streams that have none, such as that of a link between two rows, are not waited for.
+    /// Waits for up to `within` until `consumer` has committed all that the token contains, on each stream that has a
+    /// consumer of that name. Streams that have none, such as that of a join table, are skipped.
     ///
     /// # Errors
     ///
-    /// At once with [`Error::NoSuchConsumer`] if no stream of the token has a consumer of that name; with [`Error::NotSynced`] if
-    /// the bound passes; with [`Error::DeadLettered`] if the consumer has given up one of the messages; and if Redis does not
-    /// answer.
+    /// At once [`Error::NoSuchConsumer`] if no stream of the token has a consumer of that name; [`Error::NotSynced`] if
+    /// the bound passes; [`Error::DeadLettered`] if the consumer has given up one of the messages; and if Redis does
+    /// not answer.
     ///
-    /// When it returns, the datastore has what was written, or something newer, provided that it takes the
-    /// batch's [version](crate::Batch::version); without versions a paused former owner may still overwrite it for a while.
+    /// When it returns, the datastore has what was written, or something newer, provided that it uses the batch's
+    /// [version](crate::Batch::version); without versions a paused former owner may still overwrite it for a while.
     pub async fn wait_until_synced(&self, consumer: &str, token: &SyncToken, within: Duration) -> Result<()> {
         check_consumer(consumer)?;
         let deadline = deadline(within);
@@ -100,7 +101,7 @@ impl Redstream {
         Ok(())
     }
 
-    /// The part of the token that a consumer of that name comes to see.
+    /// The part of the token that a consumer of that name receives.
     async fn consumed_by(&self, consumer: &str, token: &SyncToken) -> Result<SyncToken> {
         let mut consumed = BTreeSet::new();
         for name in token.streams() {
@@ -114,8 +115,8 @@ impl Redstream {
         Ok(token.only(|stream| consumed.contains(stream)))
     }
 
-    /// The stream that has a consumer of that name by now. Errors if none has, and tells then of the stream that has most of other names:
-    /// if the name is misspelled, it is the one that was meant.
+    /// The stream that has a consumer of that name by now. Errors if none has, and then names the stream with the most
+    /// other consumers: if the name is misspelled, that stream was most likely meant.
     async fn registered_just_now<'t>(&self, consumer: &str, token: &'t SyncToken) -> Result<Option<&'t StreamName>> {
         let mut told: Option<(&StreamName, Vec<String>)> = None;
         for name in token.streams() {
@@ -132,8 +133,8 @@ impl Redstream {
         Err(Error::NoSuchConsumer { stream: stream.clone(), consumer: consumer.to_owned(), known })
     }
 
-    /// For each stream the highest id, and what was written. Messages without an id are sent once more: they are committed,
-    /// so announcing them is right whatever became of the first.
+    /// For each stream the highest id, and what was written. Messages without an id are sent again: they are committed,
+    /// so announcing them is right even if the first was written.
     async fn places(&self, token: &SyncToken) -> Result<BTreeMap<StreamName, Place>> {
         let unknown: Vec<NewMessage> =
             token.written.iter().filter(|(_, id)| id.is_none()).map(|(message, _)| message.clone()).collect();

@@ -1,4 +1,5 @@
-//! What a consumer was warned of lately: shared by its clones, and by the consumers of all shards, so that one warning does for them.
+//! Which warnings a consumer has given lately: shared by its clones, and by the consumers of all shards, so that they
+//! warn once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,12 +13,12 @@ pub(crate) struct Told {
     pub(super) unwritten: Pace,
 }
 
-/// When it was last told.
+/// When the warning was last given.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pace(Arc<Mutex<Option<Instant>>>);
 
 impl Pace {
-    /// Whether it is to be told now: it was not within `every`.
+    /// Whether the warning is due: it was not given within `every`.
     pub(super) fn is_due(&self, every: Duration) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -28,7 +29,7 @@ impl Pace {
         is_due
     }
 
-    /// It is over. Whether it was told.
+    /// Resets the warning. Returns whether it had been given.
     pub(super) fn is_over(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }

@@ -1,7 +1,7 @@
 //! Versions: numbers that order what a consumer writes, over failovers and clock steps.
 //!
-//! The greatest of the clock of Redis in microseconds, the stored version plus one, and what this
-//! process has seen plus one: so it grows even where the clock steps back or a failover lost the stored one.
+//! The greatest of the clock of Redis in microseconds, the stored version plus one, and the last version that this
+//! process has seen plus one: so it grows even if the clock steps back or a failover lost the stored one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,7 +49,7 @@ impl Versions {
         &self.member
     }
 
-    /// Above `version`, which somebody else may have issued.
+    /// Above `version`, which another process may have issued.
     pub(crate) async fn issue_above(&self, version: u64) -> Result<u64> {
         self.highest.saw(version);
         self.issue().await

@@ -1,9 +1,10 @@
-//! The streams that the program's entities write: a consumer of another one, which holds nothing, may have been misspelt.
+//! The streams that the program's entities write: the name of a consumer's stream that is not among them and is empty
+//! may be misspelled.
 
 use crate::message::StreamName;
 
-/// Streams that something in this program writes, made known when the program is linked: the adapter's derive does so for
-/// its entities. Not for applications.
+/// Streams that this program writes, registered when the program is linked: the adapter's derive does so for its
+/// entities. Not for applications.
 #[doc(hidden)]
 pub struct WrittenStreams(
     /// Their names.
@@ -12,7 +13,7 @@ pub struct WrittenStreams(
 
 inventory::collect!(WrittenStreams);
 
-/// Warns of a consumer whose stream never held a message, and which no entity of the program writes.
+/// Warns of a consumer whose stream never had a message and is written by no entity of the program.
 pub(crate) fn warn_if_unwritten(stream: &StreamName, consumer: &str) {
     let mut known: Vec<StreamName> = inventory::iter::<WrittenStreams>().flat_map(|written| (written.0)()).collect();
     known.sort_unstable();
@@ -41,7 +42,7 @@ fn suggestion(stream: &str, known: &[StreamName]) -> String {
     }
 }
 
-/// So many names at the most, if none is near.
+/// The maximum of names to list, if none is similar.
 const NAMED: usize = 10;
 
 /// How many characters must be added, removed or changed to make one of the other (Levenshtein's distance).

@@ -1,4 +1,4 @@
-//! Steps of Redis's clock, which decides when delay messages are due: what they did to the messages is told.
+//! Detects steps of Redis's clock, which decides when delay messages are due, and reports their effect.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,34 +7,36 @@ use super::{Delayer, Look};
 use crate::error::Result;
 use crate::transport::session::Session;
 
-/// Less than this is the way of a reply, or a correction of the clock.
+/// Less than this is the latency of a reply, or a correction of the clock.
 const STEP: Duration = Duration::from_secs(5);
 
-/// Looks that are further apart are not compared: clocks drift.
+/// Readings that are further apart are not compared: clocks drift.
 const APART: Duration = Duration::from_secs(600);
 
-/// The clock of Redis as it was seen last, beside the one of this process that never steps. Kept over sessions: a step forward
-/// lets all locks expire, so it ends the session that would tell of it.
+/// The last reading of the clock of Redis, with that of this process's monotonic clock. Kept over sessions: a step
+/// forward lets all locks expire, so it ends the session that would report it.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     seen: Option<(u64, Instant)>,
-    /// It was told that messages are due later than the delay says.
+    /// It was reported that messages are due later than the delay says.
     told: bool,
 }
 
-/// What a look at the clock found.
+/// The result of a reading of the clock.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// It went forward, by so much more than time did.
+    /// It went forward, by this much more than time did.
     Forward(Duration),
-    /// It went back by so much.
+    /// It went back by this much.
     Back(Duration),
-    /// The oldest delay message is due later than any that is added now, by so much: it was added before the clock went back.
+    /// The oldest delay message is due later than any that is added now, by this much: it was added before the clock
+    /// went back.
     Late(Duration),
 }
 
 impl Clock {
-    /// `redis`: milliseconds by the clock of Redis; `local`: when its answer came; `next`: in how long the oldest message is due.
+    /// `redis`: milliseconds by the clock of Redis; `local`: when its answer came; `next`: in how long the oldest
+    /// message is due.
     pub(super) fn look(
         &mut self,
         redis: u64,
@@ -61,7 +63,7 @@ impl Clock {
 }
 
 impl Delayer {
-    /// Tells of a step of the clock since the last look.
+    /// Reports a step of the clock since the last reading.
     pub(super) async fn watch(&self, session: &Session, looked: &Look) -> Result<()> {
         let look = |mut clock: MutexGuard<'_, Clock>| clock.look(looked.now, Instant::now(), looked.next, self.delay);
         let Some(found) = look(self.clock.lock().unwrap_or_else(PoisonError::into_inner)) else { return Ok(()) };

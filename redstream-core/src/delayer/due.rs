@@ -1,4 +1,4 @@
-//! Which of the delay messages that were read are due, and what becomes of them.
+//! Which of the delay messages that were read are due, and their main messages.
 
 use std::collections::HashSet;
 
@@ -9,11 +9,11 @@ use crate::message::{Message, MessageId};
 pub(super) struct Due<'a> {
     /// How many they are.
     pub(super) count: u64,
-    /// The last of them; `0-0` where there are none.
+    /// The last of them; `0-0` if there are none.
     pub(super) last: MessageId,
-    /// What is to be queued, each once. A field beside the payload, which no writer of ours adds, does not go along.
+    /// The payloads to queue, each once. A field next to the payload, which none of our writers adds, is dropped.
     pub(super) payloads: Vec<&'a [u8]>,
-    /// Those without a payload, which become dead letters: nothing of ours writes such.
+    /// Messages without a payload, which become dead letters: none of our writers adds such messages.
     pub(super) without: Vec<MessageId>,
 }
 

@@ -1,4 +1,4 @@
-//! The read behind a move, under way while that is made ready and goes.
+//! The read after a move, in flight while the move is prepared and sent.
 
 use std::task::Poll;
 
@@ -9,7 +9,7 @@ use crate::consumer::fetch::Source;
 use crate::error::Result;
 use crate::message::{Message, MessageId};
 
-/// Where the reads come from, and the one that is under way.
+/// The source of the reads, and the read in flight.
 pub(super) struct Ahead {
     source: Source,
     under_way: Option<(MessageId, BoxFuture<'static, Read>)>,
@@ -23,7 +23,7 @@ impl Ahead {
         Self { source, under_way: None }
     }
 
-    /// Asks for the batch behind `after`, without waiting for it: Redis answers meanwhile.
+    /// Requests the batch after `after`, without waiting for it: Redis answers meanwhile.
     pub(super) async fn ask(&mut self, after: MessageId) {
         let mut read = self.read(after);
         let read = match futures_util::poll!(&mut read) {
@@ -33,7 +33,7 @@ impl Ahead {
         self.under_way = Some((after, read));
     }
 
-    /// The batch behind `after`: the one that was asked for, where it was this; else a new one.
+    /// The batch after `after`: the requested batch if it is this one, otherwise a new read.
     pub(super) async fn batch(&mut self, after: MessageId) -> Result<Vec<Message>> {
         let asked = self.under_way.take().filter(|(asked, _)| *asked == after);
         let (source, batch) = asked.map_or_else(|| self.read(after), |(_, read)| read).await?;

@@ -1,4 +1,4 @@
--- Stores the owner's offset where it is newer, keeps the lock, and issues a version.
+-- Stores the owner's offset if it is newer, keeps the lock, and issues a version.
 -- Dead letters are written by the same script, so that no message is both skipped and forgotten.
 -- KEYS: lock, offset, registry, version [, dead letters]   (the last one only with dead letters: in a slot of a Cluster that
 --       is being moved, a script that names a key which does not exist is refused)

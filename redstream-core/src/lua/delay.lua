@@ -3,7 +3,7 @@
 -- An entry without a payload becomes a dead letter, with the beginning of what it holds.
 -- KEYS: lock, registry, offset, X.delay, X [, dead letters]   (the last: if there is an entry without a payload)
 -- ARGV: token, ttl_ms, name, delay_ms, id of the last one to move, how many entries have no payload, their ids, payloads
--- -> {'moved', 1 or 0 where the last one is not due, now_ms, ms until the next is due or -1}
+-- -> {'moved', 1, or 0 if the last one is not due, now_ms, ms until the next is due or -1}
 --    | {'lost'} | {'forgotten'} | {'paused'}
 local note = registered(KEYS[2], ARGV[3])
 if not owns(KEYS[1], note, ARGV[1], ARGV[2]) then return {'lost'} end

@@ -1,6 +1,6 @@
 -- How old the oldest message is that a consumer has not committed.
 -- KEYS: stream, offset
--- -> ms, -1 where there is none
+-- -> ms, -1 if there is none
 local offset = redis.call('GET', KEYS[2]) or '0-0'
 if is_greatest(offset) then return -1 end
 local oldest = redis.call('XRANGE', KEYS[1], '(' .. offset, '+', 'COUNT', 1)[1]

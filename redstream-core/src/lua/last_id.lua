@@ -1,3 +1,3 @@
 -- KEYS: stream
--- -> the id of the last message ever added, '0-0' where there was none
+-- -> the id of the last message ever added, '0-0' if there was none
 return last_generated(KEYS[1])

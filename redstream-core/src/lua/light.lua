@@ -1,8 +1,8 @@
--- Up to which id any `count` messages of the stream are sure to come to less than the budget. Where the whole stream, less
--- the least that all the others take, is below it, that is the last id; else, or where the user may not ask, none.
+-- The id up to which any `count` messages of the stream are certain to stay below the budget. If the whole stream, less
+-- the least that all the others take, is below it, that is the last id; else, or if the user may not ask, none.
 -- KEYS: stream
 -- ARGV: count, budget in bytes
--- -> id, '0-0' where nothing is sure
+-- -> id, '0-0' if nothing is certain
 local LEAST = 10 -- flags, id, number of fields and one value, two bytes each
 local memory = redis.pcall('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', '0')
 if type(memory) ~= 'number' then return '0-0' end

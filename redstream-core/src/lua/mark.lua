@@ -2,7 +2,7 @@
 -- KEYS: registry, offset, version
 -- ARGV: name, run id to be noted ('' notes nothing)
 -- -> {run id noted before or '', run id now or '', '1' an append-only file is kept or '0' none or '' unknown,
---     offset, or '' where there is none but that of its registration, last version issued or '', ms when the consumer was registered or ''}
+--     offset, or '' if there is none but that of its registration, last version issued or '', ms when the consumer was registered or ''}
 local note = registered(KEYS[1], ARGV[1]) or {}
 local function says(section, field)
   local info = redis.pcall('INFO', section)

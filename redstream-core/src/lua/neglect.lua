@@ -2,7 +2,7 @@
 -- KEYS: stream, delay stream, registry of the delay stream, lock of the trimmer, offset of a consumer
 -- ARGV: delay_ms to go by if no delayer ever published its own
 -- -> {ms for which the oldest delay message is overdue or -1,
---     age in ms of the oldest message, where no trimmer is at work and the consumer has committed that message, or -1}
+--     age in ms of the oldest message, if no trimmer is at work and the consumer has committed that message, or -1}
 local now, overdue, untrimmed = math.floor(now_us() / 1000), -1, -1
 local note = registered(KEYS[3], 'delayer')
 local delay = tonumber(note and note.delay_ms or ARGV[1])

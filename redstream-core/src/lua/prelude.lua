@@ -1,6 +1,6 @@
 -- Shared by the scripts; put in front of each of them. Touches no key by itself.
 
--- An id's two numbers, as decimal strings without leading zeros: exact to 2^64, where Lua's doubles are not.
+-- An id's two numbers, as decimal strings without leading zeros: exact to 2^64, unlike Lua's doubles.
 local function parts(id)
   local ms, seq = string.match(id, '^0*(%d+)%-0*(%d+)$')
   if not ms then ms, seq = string.match(id, '^0*(%d+)$'), '0' end
@@ -105,7 +105,7 @@ local function now_us()
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
 end
 
--- The consumer's note in the registry, decoded; nil where it is not registered.
+-- The consumer's note in the registry, decoded; nil if it is not registered.
 local function registered(registry, name)
   local note = redis.call('HGET', registry, name)
   if not note then return nil end

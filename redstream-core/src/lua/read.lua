@@ -1,7 +1,7 @@
 -- Reads what is behind an id: up to so many messages, and no more of them once they have come to the budget.
 -- KEYS: stream
 -- ARGV: id, most, budget in bytes
--- -> {id, payload or false where the entry has none, id, …}; for an entry that is for one consumer alone, {payload, consumer}
+-- -> {id, payload or false if the entry has none, id, …}; for an entry for one consumer only, {payload, consumer}
 local read, n = {}, 0
 each_entry(KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), function(id, fields)
   local payload = fields[1] == 'payload' and fields[2]

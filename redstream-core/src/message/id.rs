@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The id that Redis gave a message: milliseconds of Redis's clock, then a sequence number.
+/// The id that Redis assigned to a message: milliseconds of Redis's clock, then a sequence number.
 ///
 /// Ordered by number: `5-9` comes before `5-10`, which text comparison gets wrong.
 ///
@@ -18,7 +18,7 @@ use std::str::FromStr;
 pub struct MessageId {
     /// Milliseconds since 1970, by the clock of Redis.
     pub ms: u64,
-    /// Which message of that millisecond, from 0.
+    /// The number of the message within that millisecond, from 0.
     pub seq: u64,
 }
 
@@ -61,8 +61,8 @@ impl FromStr for MessageId {
     }
 }
 
-/// A number as Redis writes it: digits alone. Each reply to an XADD is read by this, so numbers of up to 19 digits, which cannot
-/// overflow, are read without a check.
+/// A number as Redis writes it: digits only. Each reply to an XADD is parsed by this, so numbers of up to 19 digits,
+/// which cannot overflow, are parsed without a check.
 fn number(digits: &str) -> Option<u64> {
     if !matches!(digits.len(), 1..=19) {
         return digits.parse().ok().filter(|_| !digits.starts_with('+'));

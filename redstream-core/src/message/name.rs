@@ -1,9 +1,9 @@
-//! Names of streams, consumers and namespaces: refused where they would make a key ambiguous.
+//! Names of streams, consumers and namespaces: refused if they would make a key ambiguous.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of a stream, such as `products`; its delay messages are in a second stream beside it.
+/// The name of a stream, such as `products`; its delay messages are in a second stream.
 ///
 /// Any text of 1 to 255 bytes without white space, control characters or braces (a Redis Cluster
 /// reads those as a hash tag) that does not end in `.delay` nor contain `.dead.`: these endings
@@ -12,7 +12,11 @@ use std::sync::Arc;
 pub struct StreamName(Arc<str>);
 
 impl StreamName {
-    /// Checks the name. Errors where it is not usable.
+    /// Checks the name.
+    ///
+    /// # Errors
+    ///
+    /// If it is not usable.
     pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidName> {
         let name = name.as_ref();
         let refuse = |reason| Err(invalid("stream name", name, reason));
@@ -33,12 +37,12 @@ impl StreamName {
         &self.0
     }
 
-    /// The stream of this stream's delay messages: the one the delayer is a consumer of.
+    /// The stream of this stream's delay messages: the stream that the delayer consumes.
     pub(crate) fn delayed(&self) -> Self {
         Self(format!("{}.delay", self.0).into())
     }
 
-    /// A shard of this stream. `ShardMap` has checked that the longest of these names is one.
+    /// A shard of this stream. `ShardMap` has checked that the longest of these names is usable.
     pub(crate) fn shard(&self, number: u32) -> Self {
         Self(format!("{}-{number}", self.0).into())
     }
@@ -75,7 +79,7 @@ impl fmt::Debug for StreamName {
     }
 }
 
-/// A consumer's name is the last part of its keys, so it must not hold the separator.
+/// A consumer's name is the last part of its keys, so it must not contain the separator.
 pub(crate) fn check_consumer(name: &str) -> Result<(), InvalidName> {
     let reason = illegible(name)
         .or_else(|| name.contains(':').then_some("a colon separates the parts of a key"))
@@ -83,7 +87,7 @@ pub(crate) fn check_consumer(name: &str) -> Result<(), InvalidName> {
     reason.map_or(Ok(()), |reason| Err(invalid("consumer name", name, reason)))
 }
 
-/// A namespace stands in the pattern of an access rule, `~NAMESPACE:redstream:*`, so it must not be a pattern itself.
+/// A namespace is part of the pattern of an access rule, `~NAMESPACE:redstream:*`, so it must not be a pattern itself.
 pub(crate) fn check_namespace(name: &str) -> Result<(), InvalidName> {
     let pattern = "in an access rule of Redis, one of * ? [ ] \\ stands for other keys";
     let reason = illegible(name).or_else(|| name.contains(['*', '?', '[', ']', '\\']).then_some(pattern));
@@ -91,7 +95,7 @@ pub(crate) fn check_namespace(name: &str) -> Result<(), InvalidName> {
 }
 
 fn illegible(name: &str) -> Option<&'static str> {
-    // Checked for every message, and nearly every name passes here.
+    // Checked for every message, and nearly every name is accepted here.
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'{' && byte != b'}';
     if (1..=255).contains(&name.len()) && name.bytes().all(is_plain) {
         return None;

@@ -1,4 +1,4 @@
-//! Payloads: what a message carries, as JSON text that is checked when it is written.
+//! Payloads: the content of a message, as JSON text that is checked when it is written.
 
 mod canonical;
 mod finite;
@@ -23,28 +23,36 @@ pub struct Payload(Arc<str>);
 impl Payload {
     /// Writes `value` as compact JSON, as its `Serialize` and `serde_json` write it.
     ///
-    /// The text may depend on features that other crates of the program switch on: `serde_json/preserve_order` writes maps in
-    /// another order, `rust_decimal/serde-float` and `time/serde-human-readable` other values. Programs that share sharded
-    /// streams must write the same text: [`PayloadObject`] and [`canonical`](Self::canonical) do.
+    /// The text may depend on features that other crates of the program enable: `serde_json/preserve_order` writes maps
+    /// in another order, `rust_decimal/serde-float` and `time/serde-human-readable` write other values. Programs that
+    /// share sharded streams must write the same text: use [`PayloadObject`] and [`canonical`](Self::canonical).
     ///
-    /// Errors where JSON cannot say it: a NaN or an infinity (which `serde_json` alone would turn into
-    /// `null` in silence), a map whose keys are not text, an error of the value's own `Serialize`.
+    /// # Errors
+    ///
+    /// If JSON cannot express it: a NaN or an infinity (which `serde_json` alone would silently turn into `null`), a
+    /// map whose keys are not text, an error of the value's own `Serialize`.
     pub fn encode(value: &(impl Serialize + ?Sized)) -> Result<Self, PayloadError> {
         finite::check(value)?;
         let json = serde_json::to_string(value).map_err(PayloadError::Json)?;
         Ok(Self(json.into()))
     }
 
-    /// Whether [`encode`](Self::encode) would succeed: errors as that does, and makes no payload.
+    /// Checks whether [`encode`](Self::encode) would succeed, without making a payload.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
     #[doc(hidden)]
     pub fn check(value: &(impl Serialize + ?Sized)) -> Result<(), PayloadError> {
         finite::check(value)?;
         serde_json::to_writer(std::io::sink(), value).map_err(PayloadError::Json)
     }
 
-    /// Takes JSON text as it stands: one that was encoded before, and kept somewhere else.
+    /// Takes JSON text unchanged: a payload that was encoded before and stored elsewhere.
     ///
-    /// Errors where it is not JSON.
+    /// # Errors
+    ///
+    /// If it is not JSON.
     pub fn from_json(json: impl Into<Arc<str>>) -> Result<Self, PayloadError> {
         let json = json.into();
         serde_json::from_str::<serde::de::IgnoredAny>(&json).map_err(PayloadError::Json)?;
@@ -73,15 +81,15 @@ impl fmt::Debug for Payload {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
-    /// A number that JSON has no word for.
+    /// A number that JSON cannot express.
     #[error("the payload holds {value} at {path}, which JSON cannot express")]
     NotFinite {
-        /// Where, such as `price` or `lines[2].price`.
+        /// The path, such as `price` or `lines[2].price`.
         path: String,
         /// `NaN`, `inf` or `-inf`.
         value: f64,
     },
-    /// The value cannot be written as JSON, or the text is none.
+    /// The value cannot be written as JSON, or the text is not JSON.
     #[error("the payload cannot be written as JSON")]
     Json(#[source] serde_json::Error),
 }
@@ -101,7 +109,7 @@ pub enum DecodeError {
     Json {
         /// The message.
         id: MessageId,
-        /// What is wrong with it, and where.
+        /// What is wrong with it, and at which position.
         #[source]
         source: serde_json::Error,
     },

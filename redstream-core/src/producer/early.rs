@@ -1,4 +1,4 @@
-//! Delay messages that go from where they are made, before anything waits for them.
+//! Delay messages that are sent from the calling thread, before anything waits for them.
 
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use crate::message::{MessageId, NewMessage};
 use crate::transport::exclusive::ConnectionLease;
 use crate::transport::resp::CHUNK;
 
-/// Messages on their way, by [`Producer::delay_early`]. Dropping it takes nothing back.
+/// Messages in flight, sent by [`Producer::delay_early`]. Dropping it does not cancel them.
 #[derive(Debug)]
 #[must_use = "they insure nothing until they have landed"]
 pub struct Early {
@@ -20,12 +20,13 @@ pub struct Early {
 }
 
 impl Producer {
-    /// Sends delay messages at once, in the calling thread and without waiting for anything: no task is woken for it, which for few
-    /// messages takes longer than sending them. Their ids come by [`Early::poll_landed`].
+    /// Sends delay messages at once, in the calling thread and without waiting: no task is woken for it, which for few
+    /// messages takes longer than sending them. [`Early::poll_landed`] returns their ids.
     ///
-    /// `None`, with nothing promised, where that cannot be: another caller uses the connection for it, none of the other verbs has
-    /// opened that yet, there are no messages or more than 250, they are to be [confirmed](Self::confirmed_by), or it goes by TLS or
-    /// to a cluster. Use [`delay_all`](Self::delay_all) then.
+    /// `None`, and nothing is sent, if that is not possible: another caller uses the connection for it, none of the
+    /// other methods has opened that connection yet, there are no messages or more than 250, they must be
+    /// [confirmed](Self::confirmed_by), or the connection uses TLS or a cluster. Use [`delay_all`](Self::delay_all)
+    /// then.
     #[doc(hidden)]
     pub fn delay_early(&self, messages: &[NewMessage]) -> Option<Early> {
         if messages.is_empty() || messages.len() > CHUNK || self.confirmation.is_some() {
@@ -43,15 +44,15 @@ impl Producer {
 }
 
 impl Early {
-    /// When the answer should have come: [`response_timeout`](crate::ConnectOptions::response_timeout) after they were sent.
+    /// When the reply is due: [`response_timeout`](crate::ConnectOptions::response_timeout) after they were sent.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Their ids, in order, once Redis acknowledged all. `None` where it refused one or the connection broke: some may be there,
-    /// and to be sure of all is to send them again.
+    /// Their ids, in order, once Redis acknowledged all. `None` if it refused one or the connection broke: some may
+    /// exist, so send all of them again.
     ///
-    /// The caller keeps to the [`deadline`](Self::deadline). Once it was ready it must not be asked again.
+    /// The caller must observe the [`deadline`](Self::deadline), and must not poll again after it was ready.
     #[doc(hidden)]
     pub fn poll_landed(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<MessageId>>> {
         let Some(wire) = self.loan.wire() else { return Poll::Ready(None) };

@@ -1,4 +1,4 @@
-//! Settling: the main message comes and its delay messages go, in one step.
+//! Settling: adds the main message and removes its delay messages, in one atomic step.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,34 @@ use crate::transport::resp::CHUNK;
 use crate::transport::scripts;
 
 impl Producer {
-    /// Adds main messages, and removes with each the delay messages that are given with it, by their ids. Returns the
+    /// Adds main messages, and removes with each the given delay messages, by their ids. Returns the
     /// main messages' ids in the same order.
     ///
-    /// One script a stream and 250 messages, so that Redis, and each replica, has both or neither. Works on a Cluster too.
-    /// On an error some of them may have been added, and their delay messages be gone. Where the reply was lost on the
-    /// way main messages are added again.
+    /// One script per stream and 250 messages, so that Redis, and each replica, has both or neither. Works on a Cluster
+    /// too.
     ///
-    /// **Not for every consumer**: nothing then brings the change a second time. Use it only where every consumer's
-    /// datastore refuses older versions, and where rows are read from the primary database. What removes delay messages by
-    /// a command of its own, after the main messages were acknowledged, can lose a change in a failover.
+    /// **Not for every consumer**: nothing then announces the change a second time. Use it only if every consumer's
+    /// datastore refuses older versions, and if rows are read from the primary database. Removing delay messages by a
+    /// separate command, after the main messages were acknowledged, can lose a change in a failover.
+    ///
+    /// # Errors
+    ///
+    /// If Redis refuses or does not answer within the bound. Some of the messages may have been added then, and their
+    /// delay messages removed. If the reply was lost, main messages are added again.
     pub async fn settle(&self, insured: &[(NewMessage, Vec<MessageId>)]) -> Result<Vec<MessageId>> {
         self.settle_all(insured, false).await
     }
 
-    /// The same as far as the registered consumers of each stream have said that they [pass over
-    /// repeats](crate::Consumer::skip_repeats): if all of them do, the delay messages are removed; if some do, each is replaced by
-    /// one that is [marked](crate::Message::is_repeat), and due when its delay has passed from now on; if none does, they stay as
-    /// they are.
+    /// [`settle`](Self::settle), as far as the registered consumers of each stream [skip
+    /// repeats](crate::Consumer::skip_repeats): if all of them do, the delay messages are removed; if some do, each is
+    /// replaced by one that is [marked](crate::Message::is_repeat), and due when its delay has passed from now on; if
+    /// none does, they are not changed.
     ///
-    /// The consumers are asked by the same script. Consumers of the Ruby gem are not registered, and so not asked.
+    /// The same script reads the registry. Consumers of the Ruby gem are not registered, so they do not count.
+    ///
+    /// # Errors
+    ///
+    /// As [`settle`](Self::settle).
     pub async fn settle_as_wanted(&self, insured: &[(NewMessage, Vec<MessageId>)]) -> Result<Vec<MessageId>> {
         self.settle_all(insured, true).await
     }

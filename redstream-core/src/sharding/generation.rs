@@ -1,14 +1,15 @@
-//! Changing the number of shards, without losing a message or the order of those of one key.
+//! Changing the number of shards, without losing a message or the order of the messages of one key.
 //!
-//! With another number of shards most keys move to another one. Were both maps read at once, two hosts could handle messages
-//! of one key side by side, and the older one last. So the shards of a new *generation* are streams of their own,
-//! and a *gate* keeps their consumers waiting until all of the old generation is handled:
+//! With another number of shards most keys move to another shard. If both maps were read at once, two hosts could
+//! handle messages of one key concurrently, and the older one last. So the shards of a new *generation* are separate
+//! streams, and a *gate* keeps their consumers waiting until all of the old generation is handled:
 //!
-//! 1. Run the workers of both generations. Those of the new one wait, since their gate is closed.
-//! 2. Move the writers (and relays of an outbox) to the new generation, one by one. What they write waits.
-//! 3. When no writer of the old generation lives any more, call [`Shards::take_over`]. It waits until the old one is drained, its
-//!    delay messages too, and opens the gate.
-//! 4. Stop the workers of the old generation. Its streams are of no use any more.
+//! 1. Run the workers of both generations. The workers of the new one wait, since their gate is closed.
+//! 2. Move the writers (and relays of an outbox) to the new generation, one by one. What they write waits in the new
+//!    streams.
+//! 3. When no writer of the old generation is running, call [`Shards::take_over`]. It waits until the old one is
+//!    drained, including its delay messages, and opens the gate.
+//! 4. Stop the workers of the old generation. Its streams are no longer needed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,31 +23,35 @@ use crate::redstream::Redstream;
 use crate::stream::Stream;
 use crate::time::deadline;
 
-/// The first and the longest pause between two looks at the old generation.
+/// The first and the longest pause between two checks of the old generation.
 const LOOK: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
 impl Shards {
-    /// The same stream in shards of another generation: those of generation 2 are `products.2-0`, `products.2-1` and so on,
-    /// and those of generation 1, the default, `products-0`, `products-1`.
+    /// The same stream in shards of another generation: the shards of generation 2 are `products.2-0`, `products.2-1`
+    /// and so on, and those of generation 1, the default, `products-0`, `products-1`.
     ///
-    /// From generation 2 on, consumers wait until [`take_over`](Self::take_over) opens the gate. Those that are made of
-    /// one of the [`streams`](Self::streams) know no gate.
+    /// From generation 2 on, consumers wait until [`take_over`](Self::take_over) opens the gate. Consumers that are
+    /// made from one of the [`streams`](Self::streams) ignore the gate.
     ///
-    /// Errors where `generation` is zero.
+    /// # Errors
+    ///
+    /// If `generation` is zero.
     pub fn generation(&self, generation: u32) -> Result<Self> {
         Ok(Self::of(self.redstream.clone(), self.map.generation(generation)?))
     }
 
-    /// Waits for up to `within` until the old generation is drained, and opens the gate of this one. Where it is open already,
-    /// that does nothing.
+    /// Waits for up to `within` until the old generation is drained, and opens the gate of this one. Does nothing if
+    /// the gate is open already.
     ///
-    /// Call it only when **no writer of the old generation lives**: it cannot be seen from here whether one will write yet. The
-    /// old generation's workers must run meanwhile. It is drained when none of its delay messages is left, and every
-    /// registered consumer has committed the last message of each shard; so `within` should be longer than the delayer's
-    /// delay. Dead letters do not count: redrive or discard them before.
+    /// Call it only when **no writer of the old generation is running**: this method cannot detect whether one will
+    /// still write. The workers of the old generation must run meanwhile. It is drained when none of its delay messages
+    /// is left, and every registered consumer has committed the last message of each shard; so `within` should be
+    /// longer than the delayer's delay. Dead letters do not count: redrive or discard them before.
     ///
-    /// Errors with [`Error::NotDrained`] where the bound passes: then the gate stays closed, so call it again. Also
-    /// where `old` is not an earlier generation of the same stream.
+    /// # Errors
+    ///
+    /// [`Error::NotDrained`] if the bound passes: then the gate stays closed, so call it again. Also if `old` is not an
+    /// earlier generation of the same stream.
     pub async fn take_over(&self, old: &Self, within: Duration) -> Result<()> {
         if old.name() != self.name() || old.map.number() >= self.map.number() {
             return Err(refused("only an earlier generation of the same stream can be taken over"));
@@ -70,9 +75,9 @@ impl Shards {
         self.redstream.keys().gate(self.map.prefix())
     }
 
-    /// What is still to be done, for one stream where there is any.
+    /// What is not drained yet, for one stream that has any.
     async fn left(&self) -> Result<Option<(StreamName, String)>> {
-        // Delay messages first: once there are none, and no writers, nothing comes to the main streams any more.
+        // Delay messages first: once there are none, and no writers, no message is added to the main streams.
         for stream in self.streams() {
             let waiting = stream.delay_len().await?;
             if waiting > 0 {
@@ -87,7 +92,7 @@ impl Shards {
         Ok(None)
     }
 
-    /// Opens the gate, after it has seen to it that versions go on above those of the old generation, even if the clock of
+    /// Opens the gate, after ensuring that versions continue above those of the old generation, even if the clock of
     /// Redis was set back meanwhile.
     async fn open(&self, old: &Self) -> Result<()> {
         for consumer in old.consumers().await? {

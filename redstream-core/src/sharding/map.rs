@@ -1,14 +1,14 @@
-//! Which shard a message goes to, and what it is called: what writers and workers must agree on.
+//! Which shard a message goes to, and the shard's name: writers and workers must agree on both.
 
 use std::num::NonZeroU32;
 
 use crate::error::{Error, Result};
 use crate::message::{NewMessage, Payload, StreamName};
 
-/// The map of a stream's shards: names them, and says which one a payload goes to. Pure: it does no input or output.
+/// The map of a stream's shards: names them, and says which shard a payload goes to. It does no input or output.
 ///
-/// [`Shards`](crate::Shards) stand on it; those who write without a [`Redstream`](crate::Redstream) at hand use it by itself.
-/// Two maps of one name, count and generation are the same everywhere; see [the hash](crate::Shards#the-hash).
+/// [`Shards`](crate::Shards) use it; writers without a [`Redstream`](crate::Redstream) use it directly. Two maps of the
+/// same name, count and generation are equal everywhere; see [the hash](crate::Shards#the-hash).
 ///
 /// ```
 /// # use redstream_core::{Payload, ShardMap};
@@ -22,16 +22,18 @@ use crate::message::{NewMessage, Payload, StreamName};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardMap {
     name: StreamName,
-    /// The name, with the generation's number from the second one on.
+    /// The name, with the generation's number from generation 2 on.
     prefix: StreamName,
     generation: u32,
     count: NonZeroU32,
 }
 
 impl ShardMap {
-    /// The stream of that name, cut into `count` shards, in their first generation.
+    /// The stream of that name, split into `count` shards, in their first generation.
     ///
-    /// Errors where a shard's name is not usable, and where `count` is zero.
+    /// # Errors
+    ///
+    /// If a shard's name is not usable, or `count` is zero.
     pub fn new(name: impl AsRef<str>, count: u32) -> Result<Self> {
         let name = StreamName::new(name)?;
         let count = NonZeroU32::new(count).ok_or_else(|| refused("shards", "it is zero"))?;
@@ -40,7 +42,9 @@ impl ShardMap {
 
     /// The same stream in as many shards of another generation; see [`Shards::generation`](crate::Shards::generation).
     ///
-    /// Errors where a shard's name is not usable, and where `generation` is zero.
+    /// # Errors
+    ///
+    /// If a shard's name is not usable, or `generation` is zero.
     pub fn generation(&self, generation: u32) -> Result<Self> {
         let prefix = match generation {
             0 => return Err(refused("generation", "it is zero")),
@@ -51,7 +55,7 @@ impl ShardMap {
     }
 
     fn of(name: StreamName, prefix: StreamName, generation: u32, count: NonZeroU32) -> Result<Self> {
-        // The last is the longest: with it, all are names.
+        // The last name is the longest: if it is usable, all are.
         StreamName::new(prefix.shard(count.get() - 1))?;
         Ok(Self { name, prefix, generation, count })
     }

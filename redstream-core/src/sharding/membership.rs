@@ -1,4 +1,4 @@
-//! Who works at which shard: heartbeats of the hosts, and the owners of the locks.
+//! Which host works on which shard: heartbeats of the hosts, and the owners of the locks.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::worker::Lock;
 /// How many hex digits of a lock's token are the host's.
 const HOST_DIGITS: usize = 16;
 
-/// One run of a sharded worker. A process that starts anew is a new host, and what its predecessor left locked
-/// falls free by its TTL.
+/// One run of a sharded worker. A process that restarts is a new host, and the locks of its predecessor expire by their
+/// TTL.
 pub(super) struct Host {
     id: String,
 }
@@ -27,13 +27,13 @@ impl Host {
         Self { id }
     }
 
-    /// A new token for a lock: 32 hex digits as any, of which the first half tells whose it is.
+    /// A new token for a lock: 32 hex digits like any token, of which the first half identifies the host.
     pub(super) fn token(&self) -> String {
         let random = uuid::Uuid::new_v4().simple().to_string();
         format!("{}{}", self.id, &random[HOST_DIGITS..])
     }
 
-    /// Shows that this host lives, for `lifetime`, and looks at all.
+    /// Announces that this host is alive, for `lifetime`, and reads the state of all hosts and locks.
     pub(super) async fn look(
         &self,
         redstream: &Redstream,
@@ -56,14 +56,14 @@ impl Host {
         if token.is_empty() {
             return Ok(None);
         }
-        // Negative: it has no TTL, or went just now.
+        // Negative: it has no TTL, or has just expired.
         let left = u64::try_from(left).ok().map(Duration::from_millis);
-        // A holder that lives renews it at a third.
+        // A live holder renews it at a third.
         let lapses_in = left.filter(|left| *left < lock.ttl() / 2 && !token.starts_with(&self.id));
         Ok(Some(Owner { token, lapses_in }))
     }
 
-    /// Leaves, so that the others count this host no more.
+    /// Leaves, so that the others no longer count this host.
     pub(super) async fn leave(&self, redstream: &Redstream, hosts: &str) -> Result<()> {
         let mut zrem = redis::cmd("ZREM");
         zrem.arg(hosts).arg(&self.id);
@@ -72,23 +72,23 @@ impl Host {
     }
 }
 
-/// Who holds a lock, and when it falls free if its holder seems to be gone.
+/// The holder of a lock, and when the lock expires if its holder seems to be dead.
 pub(super) struct Owner {
     token: String,
     lapses_in: Option<Duration>,
 }
 
-/// What one host saw in one round. It is out of date at once, so the rules below must do with that.
+/// The state that one host read in one round. It is outdated at once, so the rules below must tolerate that.
 #[derive(Debug)]
 pub(super) struct View {
     /// The shards without an owner.
     pub(super) free: Vec<usize>,
     /// How many shards the least loaded *other* live host holds; `None`: there is no other.
     least: Option<usize>,
-    /// How many live hosts there are, and how many shards they can share out: those that they hold, and those that are free.
+    /// How many live hosts there are, and how many shards they can distribute: held by them, or free.
     live: usize,
     shared: usize,
-    /// When something will be free that a host left behind which seems to be gone: worth a look just then.
+    /// When a lock or heartbeat of a host that seems to be dead expires: the next round should be then.
     pub(super) changes_in: Option<Duration>,
 }
 
@@ -101,7 +101,7 @@ impl View {
             match owner {
                 None => free.push(shard),
                 Some(Owner { token, .. }) => {
-                    // A holder that is no live host of the group (a dead one, a lock taken by hand) does not count.
+                    // A holder that is not a live host of the group (a dead one, a lock taken by hand) does not count.
                     let host = token.get(..HOST_DIGITS).unwrap_or_default();
                     match loads.get_mut(host) {
                         Some(load) => *load += 1,
@@ -122,16 +122,16 @@ impl View {
         }
     }
 
-    /// Whether a host that holds so many may take one more: it has less than its share, or no other host holds fewer.
+    /// Whether a host that holds this many may take one more: it has less than its share, or no other host holds fewer.
     ///
-    /// The share is rounded down, so that all hosts can have theirs. What is left over goes to those with the fewest: a cap of
-    /// `ceil(shards / hosts)` would not do, since 4 shards on 3 hosts could rest at 2, 2 and 0.
+    /// The share is rounded down, so that all hosts can have theirs. The remainder goes to the hosts with the fewest: a
+    /// cap of `ceil(shards / hosts)` would not work, since 4 shards on 3 hosts could settle at 2, 2 and 0.
     pub(super) fn may_take(&self, held: usize) -> bool {
         held < self.shared / self.live || self.least.is_none_or(|least| held <= least)
     }
 
-    /// How many a host that holds so many has to give up, at once: what is beyond its share, rounded up; or one, if another has at
-    /// least two fewer all the same.
+    /// How many shards a host that holds this many must give up at once: those beyond its share, rounded up; or one, if
+    /// another host still has at least two fewer.
     pub(super) fn surplus(&self, held: usize) -> usize {
         if self.least.is_none_or(|least| held < least + 2) {
             return 0;
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn what_nobody_of_the_group_holds_is_no_part_of_the_share() {
-        // Two by hand: four are left for two hosts.
+        // Two locks taken by hand: four are left for two hosts.
         let by_hand = view("ab", "xxaaaa");
         assert_eq!(by_hand.surplus(4), 2);
         assert!(view("ab", "xxaa--").may_take(1) && !view("ab", "xxaa--").may_take(2));

@@ -1,7 +1,7 @@
-//! The rounds in which a host takes and gives up shards.
+//! The rounds in which a host acquires and releases shards.
 //!
-//! The loop that shows that the host lives is the very one that takes shards: a host whose loop hangs is not waited
-//! for by the others.
+//! The loop that announces that the host is alive is the same one that acquires shards: so the others do not wait for a
+//! host whose loop hangs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,22 +21,22 @@ use crate::worker::leadership::Leader;
 use crate::worker::lock::Attempt;
 use crate::worker::{Lock, LockGuard, WorkerState, WorkerStatus};
 
-/// How much later than a lock lapses it is looked at.
+/// How long after the expiry of a lock it is checked.
 const JUST_AFTER: Duration = Duration::from_millis(20);
 
-/// What came of one round.
+/// The result of one round.
 struct Round {
     took: bool,
-    /// When something falls free that a host left behind which seems to be gone.
+    /// When a lock of a host that seems to be dead expires.
     changes_in: Option<Duration>,
 }
 
-/// What the hosts share out: the workers of all shards, and what they have in common.
+/// What the hosts distribute: the workers of all shards, and their common settings.
 pub(super) struct Group<W> {
     pub(super) title: String,
     /// The key of the hosts' heartbeats.
     pub(super) hosts: String,
-    /// Nothing is taken before this gate is open.
+    /// No shard is acquired before this gate is open.
     pub(super) gate: Option<String>,
     /// The time between two rounds.
     pub(super) round: Duration,
@@ -56,9 +56,9 @@ pub(super) struct Rebalancer<W> {
     workers: Vec<W>,
     locks: Vec<Lock>,
     registered: bool,
-    /// A gate that was closed when last looked at.
+    /// A gate that was closed when last checked.
     gate: Option<String>,
-    /// The shards that are worked at here, each with what stops it.
+    /// The shards that this host works on, each with the token that stops it.
     held: BTreeMap<usize, CancellationToken>,
     tasks: JoinSet<(usize, Result<()>)>,
 }
@@ -82,7 +82,8 @@ impl<W: Leader + Clone> Rebalancer<W> {
         }
     }
 
-    /// Until `shutdown`, or until a shard's worker fails for good; then all of them finish what they have begun.
+    /// Runs until `shutdown`, or until a shard's worker fails permanently; then all workers finish what they have
+    /// begun.
     pub(super) async fn run(mut self, shutdown: &CancellationToken) -> Result<()> {
         let outcome = self.rounds(shutdown).await;
         self.bring_home().await;
@@ -91,16 +92,17 @@ impl<W: Leader + Clone> Rebalancer<W> {
 
     async fn rounds(&mut self, shutdown: &CancellationToken) -> Result<()> {
         while !shutdown.is_cancelled() {
-            // A round is never cut off, since that could leave a lock taken and no worker at work; each of its steps is
+            // A round is never interrupted, since that could leave a lock taken without a worker; each of its steps is
             // bounded.
             let round = self.round(shutdown).await;
             if round.is_ok() {
                 self.outages().recovered(&self.title);
             }
             let pause = match round {
-                // Where this host took its turn others may take theirs, and then there may be more to take.
+                // After this host has acquired a shard the others may acquire one, and then there may be more to
+                // acquire.
                 Ok(Round { took: true, .. }) => jittered(self.round / 8),
-                // A moment later, so that Redis sees it as free.
+                // Slightly later, so that Redis has expired it.
                 Ok(Round { changes_in: Some(soon), .. }) => (soon + JUST_AFTER).min(jittered(self.round)),
                 Ok(Round { .. }) => jittered(self.round),
                 Err(error) if error.may_pass() => {
@@ -116,11 +118,11 @@ impl<W: Leader + Clone> Rebalancer<W> {
         Ok(())
     }
 
-    /// One round: shows that this host lives, then gives up shards, or takes some.
+    /// One round: announces that this host is alive, then releases or acquires shards.
     async fn round(&mut self, shutdown: &CancellationToken) -> Result<Round> {
         self.register().await?;
         let begun = Instant::now();
-        // Two rounds are one TTL: about when the shards of a dead host fall free, and not much later.
+        // Two rounds are one TTL: a heartbeat expires about when the locks of a dead host do.
         let view = self.host.look(&self.redstream, &self.hosts, self.round * 2, &self.locks).await?;
         self.release(view.surplus(self.held.values().filter(|stop| !stop.is_cancelled()).count()));
         let closed = self.is_gate_closed().await?;
@@ -147,8 +149,7 @@ impl<W: Leader + Clone> Rebalancer<W> {
         Ok(false)
     }
 
-    /// Makes the consumer known to every shard from the start, so that trimming waits for it wherever it is
-    /// behind.
+    /// Registers the consumer with every shard from the start, so that trimming waits for it on each.
     async fn register(&mut self) -> Result<()> {
         if !self.registered {
             try_join_all(self.locks.iter().map(Lock::register_now)).await?;
@@ -157,7 +158,7 @@ impl<W: Leader + Clone> Rebalancer<W> {
         Ok(())
     }
 
-    /// Has so many shards finish and commit their batches; then they are given back.
+    /// Stops this many shards after they have committed their current batches; their locks are then released.
     fn release(&self, surplus: usize) {
         for (shard, stop) in self.held.iter().rev().filter(|(_, stop)| !stop.is_cancelled()).take(surplus) {
             tracing::info!(worker = self.workers[*shard].name(), "another host has less to do: shard given up");
@@ -165,7 +166,8 @@ impl<W: Leader + Clone> Rebalancer<W> {
         }
     }
 
-    /// Takes a shard, where it is still free, and sets to work. `spare`: a session that the last attempt left unused.
+    /// Acquires a shard if it is still free, and starts its worker. `spare`: a session that the last attempt left
+    /// unused.
     async fn take(&mut self, shard: usize, spare: &mut Option<Session>, shutdown: &CancellationToken) -> Result<bool> {
         let session = match spare.take() {
             Some(session) => session,
@@ -188,7 +190,7 @@ impl<W: Leader + Clone> Rebalancer<W> {
         }
     }
 
-    /// Lets the shards work until then, or until `shutdown`.
+    /// Lets the shards work until `then`, or until `shutdown`.
     async fn work_until(&mut self, then: Instant, shutdown: &CancellationToken) -> Result<()> {
         loop {
             tokio::select! {
@@ -200,7 +202,8 @@ impl<W: Leader + Clone> Rebalancer<W> {
         }
     }
 
-    /// A shard is no longer worked at here. What a wait can mend is left to a later round, here or elsewhere.
+    /// Called when a shard's worker has ended here. A transient failure is left to a later round, on this or another
+    /// host.
     fn ended(&mut self, ended: Result<(usize, Result<()>), JoinError>) -> Result<()> {
         let (shard, outcome) = match ended {
             Ok(ended) => ended,
@@ -222,7 +225,8 @@ impl<W: Leader + Clone> Rebalancer<W> {
                         "lock lost: whichever host takes the shard next goes on from what is stored"
                     );
                 } else {
-                    // Whichever host takes the shard next goes on from what is stored; this one looks in the next round.
+                    // The next owner of the shard continues from what is stored; this host checks again in the next
+                    // round.
                     self.outages().failed(&self.title, &error, self.round);
                 }
                 Ok(())
@@ -251,7 +255,7 @@ impl<W: Leader + Clone> Rebalancer<W> {
     }
 }
 
-/// Works at one shard until `stop`, and gives it back.
+/// Works on one shard until `stop`, and releases it.
 async fn work<W: Leader>(
     shard: usize,
     worker: W,
@@ -268,12 +272,12 @@ async fn work<W: Leader>(
     (shard, outcome.and(released))
 }
 
-/// Up to a quarter shorter or longer, so that hosts do not march in step.
+/// Randomly up to a quarter shorter or longer, so that hosts do not act at the same time.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.75 + 0.5 * f64::from(chance()) / f64::from(u32::MAX))
 }
 
-/// From anywhere on, so that hosts do not all reach for the same one.
+/// Rotated by a random offset, so that hosts do not all try the same shard.
 fn rotated(mut shards: Vec<usize>) -> Vec<usize> {
     if !shards.is_empty() {
         let start = chance() as usize % shards.len();

@@ -12,23 +12,23 @@ use crate::transport::options::bounded;
 use crate::worker::leadership::Leader;
 use crate::worker::{Worker, WorkerStatus};
 
-/// The [`Consumer`](crate::Consumer)s, [`Delayer`](crate::Delayer)s or [`Trimmer`](crate::Trimmer)s of all shards as one
-/// worker, made by [`Shards`](crate::Shards). Run it on every host.
+/// The [`Consumer`](crate::Consumer)s, [`Delayer`](crate::Delayer)s or [`Trimmer`](crate::Trimmer)s of all shards as
+/// one worker, made by [`Shards`](crate::Shards). Run it on every host.
 ///
-/// The hosts share the shards out evenly: soon after one comes or goes, none holds two more than another.
-/// They agree in *rounds*: in each, a host shows that it lives, looks who holds what, takes shards that are free up to its share,
-/// and beyond it while no other host holds fewer, and gives up at once what it has beyond its share where another holds two fewer. It
-/// finishes and commits its batches first, so nothing is handled twice for that. With the usual TTL of 5 seconds hosts are even within
-/// 10 seconds of a start or a join, unless batches take longer, and the shards of a host that died are with others a second after their
-/// locks' TTL.
+/// The hosts distribute the shards evenly: soon after one joins or leaves, none holds two more than another. They agree
+/// in *rounds*: in each, a host announces that it is alive, reads which host holds what, acquires free shards up to its
+/// share, and beyond it while no other host holds fewer, and releases at once what it has beyond its share if another
+/// holds two fewer. It finishes and commits its batches first, so no message is handled twice because of that. With the
+/// usual TTL of 5 seconds hosts are balanced within 10 seconds of a start or a join, unless batches take longer, and
+/// the shards of a dead host are taken over a second after their locks' TTL.
 ///
-/// Where one shard's worker fails for good (a poisonous message and [`OnPoison::Stop`](crate::OnPoison::Stop), a consumer
-/// that was forgotten), those of all shards stop on this host.
+/// If one shard's worker fails permanently (a poison message and [`OnPoison::Stop`](crate::OnPoison::Stop), a consumer
+/// that was forgotten), the workers of all shards stop on this host.
 pub struct Sharded<W> {
     title: String,
     hosts: String,
     shards: Vec<W>,
-    /// Nothing is taken before this gate is open.
+    /// No shard is acquired before this gate is open.
     gate: Option<String>,
     round: Option<Duration>,
     status: WorkerStatus,
@@ -56,11 +56,11 @@ impl<W> Sharded<W> {
         &self.shards
     }
 
-    /// The time between two rounds, of which each is up to a quarter shorter or longer by chance. A host counts as dead
-    /// after two rounds without one. Default: half the TTL of the locks, so 2.5 seconds.
+    /// The time between two rounds, each randomly up to a quarter shorter or longer. A host counts as dead after two
+    /// rounds without a heartbeat. Default: half the TTL of the locks, so 2.5 seconds.
     ///
-    /// Should not be longer than the default: a dead host would be counted when its shards are already free, and the
-    /// others would leave them to it for so long.
+    /// Should not be longer than the default: otherwise a dead host would still be counted after its shards are free,
+    /// and the others would leave them unowned for that time.
     #[must_use]
     pub fn round(mut self, round: Duration) -> Self {
         self.round = Some(round);
@@ -87,7 +87,7 @@ impl<W: Leader + Clone> Worker for Sharded<W> {
 
     async fn run(&self, shutdown: CancellationToken) -> Result<()> {
         self.check()?;
-        // Shards are never none.
+        // There is at least one shard.
         let Some(first) = self.shards.first() else { return Ok(()) };
         let redstream = first.redstream().clone();
         let round = self.round.unwrap_or(first.lock().ttl() / 2);

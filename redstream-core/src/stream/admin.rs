@@ -1,4 +1,4 @@
-//! What an operator does to a consumer from anywhere: pause it, resume it, rewind it.
+//! Operations on a consumer from any host: pause, resume, rewind.
 
 use std::time::Duration;
 
@@ -11,23 +11,22 @@ use crate::time::{deadline, millis};
 use crate::transport::scripts;
 use crate::worker::Start;
 
-/// How long a wake-up waits for a standby that is just about to wait.
+/// How long a wake-up waits for a standby that has not begun to wait yet.
 const NOTIFY_TTL: Duration = Duration::from_secs(5);
 
-/// How often a pause looks whether the lock is free.
+/// How often a pause checks whether the lock is free.
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Stream {
-    /// Pauses a consumer on all hosts, and waits for up to `within` until none of them is at work. Returns whether
-    /// it is paused and at rest; where it is not at rest yet it will be, after its next attempt to commit or to renew
-    /// its lock.
+    /// Pauses a consumer on all hosts, and waits for up to `within` until none of them is at work. Returns whether it
+    /// is paused and no host works; otherwise the owner stops after its next attempt to commit or to renew its lock.
     ///
-    /// A batch at hand when the pause comes is handled to its end, but not committed: it comes again. Paused
-    /// consumers stay so over restarts, until [`resume`](Self::resume).
+    /// A batch that is being handled is handled to its end, but not committed: it is repeated. Paused consumers stay
+    /// paused over restarts, until [`resume`](Self::resume).
     ///
     /// # Errors
     ///
-    /// With [`Error::NoSuchConsumer`] if none of that name is registered.
+    /// [`Error::NoSuchConsumer`] if none of that name is registered.
     pub async fn pause(&self, consumer: &str, within: Duration) -> Result<bool> {
         self.flag(consumer, "1").await?;
         let deadline = deadline(within);
@@ -44,17 +43,21 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// With [`Error::NoSuchConsumer`] if none of that name is registered.
+    /// [`Error::NoSuchConsumer`] if none of that name is registered.
     pub async fn resume(&self, consumer: &str) -> Result<()> {
         self.flag(consumer, "0").await
     }
 
     /// Whether the consumer is paused.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn is_paused(&self, consumer: &str) -> Result<bool> {
         Ok(self.state(consumer).await?.0)
     }
 
-    /// Moves a consumer's place: everything behind `to` is handled next, once more where it was handled before.
+    /// Moves a consumer's offset: everything after `to` is handled next, again if it was handled before.
     /// [`Start::Latest`] skips what is there.
     ///
     /// The one exception to offsets moving forward only: it takes the lock away from its owner, whose commit is
@@ -63,7 +66,8 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// With [`Error::NoSuchConsumer`] if none of that name is registered; [`register`](Self::register) it first if it has never run.
+    /// [`Error::NoSuchConsumer`] if none of that name is registered; [`register`](Self::register) it first if it has
+    /// never run.
     pub async fn rewind(&self, consumer: &str, to: Start) -> Result<MessageId> {
         const ATTEMPT: &str = "rewind a consumer";
         let member = self.member(consumer)?;
@@ -78,12 +82,12 @@ impl Stream {
         offset.parse().map_err(|_| Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: offset })
     }
 
-    /// Forgets what runs a consumer, so that it can be something else from now on: see
+    /// Removes the recorded identity of a consumer, so that it can get another one: see
     /// [`Consumer::identity`](crate::Consumer::identity).
     ///
     /// # Errors
     ///
-    /// With [`Error::NoSuchConsumer`] if none of that name is registered.
+    /// [`Error::NoSuchConsumer`] if none of that name is registered.
     pub async fn clear_identity(&self, consumer: &str) -> Result<()> {
         let member = self.member(consumer)?;
         let mut script = scripts::IDENTIFY.prepare_invoke();
@@ -92,8 +96,12 @@ impl Stream {
         if known.is_some() { Ok(()) } else { Err(registered::no_such(&self.redstream, &self.name, consumer).await?) }
     }
 
-    /// The delay of this stream's delayer, as it published it when it last started; `None` where none ever ran. A
-    /// writer's transactions must end well within it.
+    /// The delay of this stream's delayer, as published when it last started; `None` if none ever ran. A writer's
+    /// transactions must end well within it.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn published_delay(&self) -> Result<Option<Duration>> {
         let mut hget = redis::cmd("HGET");
         hget.arg(self.redstream.keys().registry(&self.name.delayed())).arg(DELAYER);
@@ -101,8 +109,12 @@ impl Stream {
         Ok(note.as_deref().and_then(delay_of_note))
     }
 
-    /// Whether some registered consumer [passes over repeats](crate::Consumer::skip_repeats), so that writers should
+    /// Whether some registered consumer [skips repeats](crate::Consumer::skip_repeats), so that writers should
     /// [mark](crate::Producer::settle_as_wanted) them.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn skips_repeats(&self) -> Result<bool> {
         let mut hvals = redis::cmd("HVALS");
         hvals.arg(self.redstream.keys().registry(&self.name));
@@ -123,7 +135,7 @@ impl Stream {
         if known { Ok(()) } else { Err(registered::no_such(&self.redstream, &self.name, consumer).await?) }
     }
 
-    /// Paused, and held.
+    /// Paused, and the lock is held.
     async fn state(&self, consumer: &str) -> Result<(bool, bool)> {
         let member = self.member(consumer)?;
         let mut script = scripts::PAUSED.prepare_invoke();

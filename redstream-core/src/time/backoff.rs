@@ -1,13 +1,13 @@
-//! Pauses between attempts: growing, bounded, and spread by chance so that hosts do not march in step.
+//! Pauses between attempts: growing, bounded, and randomized so that hosts do not retry at the same time.
 
 use std::time::Duration;
 
 use backon::BackoffBuilder;
 
-/// The longest pause before another knock at what is down, without its part by chance.
+/// The longest pause before the next attempt at a server that is down, without its random part.
 const KNOCK: Duration = Duration::from_secs(1);
 
-/// Gives the pauses of one run of failures.
+/// The pauses of one series of failures.
 #[derive(Debug)]
 pub(crate) struct Pauses {
     range: (Duration, Duration),
@@ -15,13 +15,13 @@ pub(crate) struct Pauses {
 }
 
 impl Pauses {
-    /// From `min`, doubling, to `max`; each with up to as much again by chance.
+    /// From `min`, doubling, to `max`; each with a random part of up to the same length.
     pub(crate) fn new(min: Duration, max: Duration) -> Self {
         Self { range: (min, max), next: build(min, max) }
     }
 
-    /// For a server that is down and may be back at any moment: to knock costs little, so the pauses stay below two
-    /// seconds, chance included, however long it lasts.
+    /// For a server that is down and may return at any moment: an attempt costs little, so the pauses stay below two
+    /// seconds, including the random part, however long it lasts.
     pub(crate) fn knocking(min: Duration, max: Duration) -> Self {
         Self::new(min.min(KNOCK), max.min(KNOCK))
     }
@@ -31,7 +31,7 @@ impl Pauses {
         self.next.next().unwrap_or(self.range.1)
     }
 
-    /// Something worked: the next failure starts small again.
+    /// An attempt succeeded: the next failure starts with a short pause again.
     pub(crate) fn reset(&mut self) {
         self.next = build(self.range.0, self.range.1);
     }

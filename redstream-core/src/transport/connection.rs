@@ -1,4 +1,4 @@
-//! A connection to one server or to a cluster; the rest of the crate does not care which.
+//! A connection to one server or to a cluster; the rest of the crate does not distinguish them.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::transport::resp::RespConnection;
 
-/// Cheap to clone; clones share what is underneath.
+/// Cheap to clone; clones share the underlying connection.
 #[derive(Clone)]
 pub(crate) enum Connection {
     Single(MultiplexedConnection),
@@ -20,8 +20,8 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    /// Asks every server behind it: the one, whose name is `None` here, or each master of a cluster by its address. A server's
-    /// refusal is an answer of its own.
+    /// Queries every server behind it: the one server, whose name is `None` here, or each master of a cluster by its
+    /// address. A server's refusal is returned as its own result.
     pub(crate) async fn ask_each(&mut self, cmd: &Cmd) -> RedisResult<Vec<(Option<String>, RedisResult<Value>)>> {
         match self {
             Self::Single(_) | Self::Own(_) => Ok(vec![(None, self.req_packed_command(cmd).await?.extract_error())]),
@@ -84,7 +84,7 @@ impl ConnectionLike for Connection {
         match self {
             Self::Single(connection) => connection.get_db(),
             Self::Cluster(connection) => connection.get_db(),
-            // It is never asked for, and the lock could not be had here.
+            // Unreachable: the connection is never queried for it, and the lock could not be acquired here.
             Self::Own(_) => 0,
         }
     }
@@ -94,8 +94,8 @@ fn is_ask(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::Ask)
 }
 
-/// Sends commands to the node that a slot is being moved to. The client would do so by itself if it might send commands again,
-/// which it may not, since it would do that after a lost reply, too.
+/// Sends commands to the node that a slot is being moved to. redis-rs would do so by itself if it could send commands
+/// again, which is disabled, since it would also do that after a lost reply.
 async fn asking(connection: &mut ClusterConnection, commands: &Pipeline, ask: &RedisError) -> RedisResult<Vec<Value>> {
     let node = ask.redirect_node().and_then(|(node, _)| node.rsplit_once(':'));
     let Some((host, port)) = node.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?))) else {

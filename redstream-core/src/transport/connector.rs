@@ -20,8 +20,8 @@ use crate::transport::server::Verdict;
 use crate::transport::server::durability::Risk;
 use crate::transport::server::nodes::Node;
 
-/// How many workers of one handle connect at once. Thousands that start together would come faster than a server accepts, and
-/// each that is turned away comes again.
+/// How many workers of one handle connect at once. Thousands that start together would exceed the rate at which a
+/// server accepts connections, and each refused one would retry.
 const AT_ONCE: usize = 32;
 
 pub(crate) struct Connector {
@@ -30,14 +30,14 @@ pub(crate) struct Connector {
     address: String,
     keeper: Keeper,
     outages: Outages,
-    /// What was found out about the servers; nothing before one of them has answered.
+    /// What is known of the servers; empty before one of them has answered.
     risks: OnceCell<Vec<Risk>>,
     connecting: Semaphore,
 }
 
 enum Target {
     Single(Client),
-    /// The Sentinels, asked anew for every connection: the master may have moved.
+    /// The Sentinels, queried again for every connection: the master may have moved.
     Sentinel {
         sentinels: tokio::sync::Mutex<Sentinel>,
         master: String,
@@ -46,7 +46,7 @@ enum Target {
     Cluster(ClusterClient),
 }
 
-/// Why nothing was found out about the servers.
+/// Why nothing is known of the servers.
 enum Unknown {
     /// An error.
     For(Error),
@@ -54,7 +54,7 @@ enum Unknown {
     Yet,
 }
 
-/// Where a connection goes.
+/// The target of a connection.
 enum Route<'a> {
     Server(Box<Client>),
     Cluster(&'a ClusterClient),
@@ -69,9 +69,9 @@ impl Connector {
         Ok(Self { options, target, address, keeper, outages, risks, connecting })
     }
 
-    /// Looks at the servers, unless that was done before: warns of settings with which they can lose messages.
+    /// Checks the servers, unless that was done before: warns of settings with which they can lose messages.
     ///
-    /// Errors if one of them cannot be of use.
+    /// Errors if one of them is not usable.
     pub(crate) async fn inspect(&self, connection: &mut Connection) -> Result<()> {
         let look = async {
             let (mut risks, mut known) = (Vec::new(), true);
@@ -97,7 +97,7 @@ impl Connector {
         }
     }
 
-    /// The settings with which the servers can lose messages, as far as they were found out.
+    /// The settings with which the servers can lose messages, as far as they are known.
     pub(crate) fn risks(&self) -> &[Risk] {
         self.risks.get().map_or(&[], Vec::as_slice)
     }
@@ -106,7 +106,7 @@ impl Connector {
         &self.options
     }
 
-    /// For people; without credentials.
+    /// For logs and errors; without credentials.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
@@ -120,7 +120,7 @@ impl Connector {
         &self.keeper
     }
 
-    /// What its workers fail with, told in few lines.
+    /// The failures of its workers, logged in few lines.
     pub(crate) fn outages(&self) -> &Outages {
         &self.outages
     }
@@ -129,7 +129,7 @@ impl Connector {
         Error::Connect { address: self.address.clone(), source }
     }
 
-    /// A connection for commands that answer at once.
+    /// A connection for commands that Redis answers without blocking.
     pub(crate) async fn open(&self) -> RedisResult<Connection> {
         let open = async {
             let patience = Some(self.options.response_timeout);
@@ -141,12 +141,13 @@ impl Connector {
         self.bounded(open).await
     }
 
-    /// One for commands that answer at once, driven by the [keeper](Keeper)'s thread, and one for commands that block in Redis for
-    /// up to `block`. Both to the same master. The second waits for its replies without end: who uses it bounds the wait.
+    /// One connection for commands that Redis answers without blocking, driven by the thread of the [keeper](Keeper),
+    /// and one for commands that block in Redis for up to `block`. Both to the same master. The second has no response
+    /// timeout: its user bounds the wait.
     ///
-    /// 32 at once at the most; others wait for their turn.
+    /// At most 32 at once; others wait for their turn.
     pub(crate) async fn open_pair(&self, block: Duration) -> RedisResult<(Connection, Connection)> {
-        // It is never closed.
+        // The semaphore is never closed.
         let _turn = self.connecting.acquire().await;
         let open = async {
             let patience = Some(self.options.response_timeout);
@@ -155,7 +156,7 @@ impl Connector {
                     let commands = self.keeper.open(self.multiplexed(&client, patience));
                     tokio::try_join!(commands, self.blocking(&client))
                 }
-                // A cluster's connection cannot wait without end.
+                // A cluster's connection cannot have no response timeout.
                 Route::Cluster(cluster) => {
                     let commands = self.keeper.open(self.cluster(cluster, patience));
                     tokio::try_join!(commands, self.cluster(cluster, Some(block)))
@@ -165,7 +166,7 @@ impl Connector {
         self.bounded(open).await
     }
 
-    /// A connection of our own, for one caller at a time; `None` where there can be none.
+    /// A connection with our own protocol code, for one caller at a time; `None` if that is not possible.
     pub(crate) async fn open_wire(&self) -> RedisResult<Option<RespConnection>> {
         let open = async {
             match self.route().await? {
@@ -178,7 +179,7 @@ impl Connector {
         self.bounded(open).await
     }
 
-    /// Where the master is now.
+    /// The current address of the master.
     async fn route(&self) -> RedisResult<Route<'_>> {
         match &self.target {
             Target::Single(client) => Ok(Route::Server(Box::new(client.clone()))),
@@ -216,9 +217,9 @@ impl Connector {
         cluster.get_async_connection_with_config(config).await.map(Connection::Cluster)
     }
 
-    /// Sentinels and cluster nodes are asked one after the other; together they get this long.
+    /// Sentinels and cluster nodes are queried one after the other; together they get this long.
     async fn bounded<T>(&self, open: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-        // Boxed: what Sentinels and clusters go through makes a large future.
+        // Boxed: with Sentinels and clusters it is a large future.
         within(self.options.connect_timeout * 3, Box::pin(open)).await
     }
 }
@@ -246,7 +247,7 @@ fn target(options: &ConnectOptions) -> RedisResult<(Target, String)> {
         Place::Cluster(urls) => {
             let nodes = infos(urls)?;
             let address = format!("the cluster at {}", addresses(&nodes));
-            // Its own retries would send a message again and again when a reply is lost; ours are bounded.
+            // redis-rs's own retries would send a message repeatedly when a reply is lost; ours are bounded.
             let builder = ClusterClient::builder(nodes)
                 .retries(0)
                 .tcp_settings(redis::io::tcp::TcpSettings::default().set_nodelay(true));
@@ -283,7 +284,7 @@ fn infos(urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {
     urls.iter().map(|url| Ok(prompt(url.as_str().into_connection_info()?))).collect()
 }
 
-/// A command is small and is waited for: it must not sit in a buffer.
+/// A command is small and is waited for: it must not be delayed in a buffer.
 fn prompt(info: ConnectionInfo) -> ConnectionInfo {
     let tcp = info.tcp_settings().clone().set_nodelay(true);
     info.set_tcp_settings(tcp)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::transport::connector::Connector;
 use crate::transport::resp::RespConnection;
 
-/// Opened by the first who needs it.
+/// Opened by its first caller.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ExclusiveConnection(Arc<Mutex<State>>);
 
@@ -15,11 +15,11 @@ enum State {
     Absent,
     Lent,
     Here(Box<RespConnection>),
-    /// With TLS and with a cluster.
+    /// Used with TLS and with a cluster.
     Impossible,
 }
 
-/// The connection is somebody's until this is dropped.
+/// A lease of the connection, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionLease {
     own: ExclusiveConnection,
@@ -41,22 +41,22 @@ impl ExclusiveConnection {
 }
 
 impl ConnectionLease {
-    /// `None` where it was not opened.
+    /// `None` if it was not opened.
     pub(crate) fn wire(&mut self) -> Option<&mut RespConnection> {
         if let State::Here(wire) = &mut self.after { Some(wire) } else { None }
     }
 
-    /// Opens it, where there can be one.
+    /// Opens it, if that is possible.
     pub(crate) async fn open(&mut self, connector: &Connector) {
         match connector.open_wire().await {
             Ok(Some(wire)) => self.after = State::Here(Box::new(wire)),
             Ok(None) => self.after = State::Impossible,
-            // The shared connection meets the same, and says so.
+            // The shared connection fails in the same way, and reports it.
             Err(_) => {}
         }
     }
 
-    /// The next caller opens another.
+    /// The next caller opens another connection.
     pub(crate) fn discard(&mut self) {
         self.after = State::Absent;
     }
@@ -64,7 +64,7 @@ impl ConnectionLease {
 
 impl Drop for ConnectionLease {
     fn drop(&mut self) {
-        // Also where the caller's future was dropped: the connection passes over what it is still owed.
+        // Also if the caller's future was dropped: the connection skips its pending replies.
         let after = match std::mem::take(&mut self.after) {
             State::Here(wire) if wire.is_torn() => State::Absent,
             after => after,

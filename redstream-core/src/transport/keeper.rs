@@ -1,8 +1,8 @@
-//! The thread that keeps locks: renewal must not depend on the threads on which handlers run.
+//! The thread that renews locks: renewal must not depend on the threads on which handlers run.
 //!
-//! A handler that blocks its thread also stops every task of that thread, and on a current-thread runtime all of them. So the
-//! connection for a worker's commands is driven here, and its lock is renewed here: one thread with a small runtime of its own
-//! for each [`Redstream`](crate::Redstream), however many workers it has, and no further connection.
+//! A handler that blocks its thread also stops every task of that thread, and on a current-thread runtime all of them.
+//! So the connection for a worker's commands is driven here, and its lock is renewed here: one thread with a small
+//! runtime for each [`Redstream`](crate::Redstream), whatever the number of workers, and no additional connection.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,7 +32,7 @@ impl Keeper {
         Ok(thread.insert(running).runtime.clone())
     }
 
-    /// What `open` gives, with its sockets and background tasks on the thread's runtime.
+    /// Runs `open`, with its sockets and background tasks on the thread's runtime.
     pub(crate) async fn open<T>(&self, open: impl Future<Output = redis::RedisResult<T>>) -> redis::RedisResult<T> {
         TokioContext::new(open, self.runtime()?).await
     }
@@ -43,7 +43,7 @@ fn start() -> std::io::Result<Thread> {
     let handle = runtime.handle().clone();
     let (alive, ended) = oneshot::channel();
     std::thread::Builder::new().name("redstream-locks".to_owned()).spawn(move || {
-        // An error: the sender was dropped, which is how it is told to end.
+        // An error: the sender was dropped, which is the signal to end.
         let _ended = runtime.block_on(ended);
     })?;
     Ok(Thread { runtime: handle, _alive: alive })

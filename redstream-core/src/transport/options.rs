@@ -31,7 +31,7 @@ pub struct ConnectOptions {
     has_stray_node: bool,
 }
 
-/// Where Redis is. What its URLs must not say is in [`url`].
+/// Where Redis is. [`url`] checks what its URLs must not contain.
 #[derive(Clone)]
 pub(crate) enum Place {
     Single(String),
@@ -40,28 +40,28 @@ pub(crate) enum Place {
 }
 
 impl ConnectOptions {
-    /// One server: `redis://[user:password@]host[:port][/db]`. Add `?protocol=resp3` for RESP3. Write a `#`, `/`, `?` or `@` of a
-    /// password as `%23`, `%2F`, `%3F` or `%40`.
+    /// One server: `redis://[user:password@]host[:port][/db]`. Add `?protocol=resp3` for RESP3. Write a `#`, `/`, `?`
+    /// or `@` of a password as `%23`, `%2F`, `%3F` or `%40`.
     pub fn new(url: impl Into<String>) -> Self {
         Self::at(Place::Single(url.into()))
     }
 
-    /// The master that Sentinels know under a name; looked up again whenever a connection breaks, so that writes follow a
+    /// The master that Sentinels know under a name; looked up again when a connection breaks, so that writes follow a
     /// failover. `urls` are the Sentinels', `redis://host:26379`, with *their* credentials if they have any; those of
-    /// Redis itself go to [`node`](Self::node).
+    /// Redis itself are set by [`node`](Self::node).
     pub fn sentinel(urls: impl IntoIterator<Item = impl Into<String>>, master: impl Into<String>) -> Self {
         let urls = urls.into_iter().map(Into::into).collect();
         Self::at(Place::Sentinel { urls, master: master.into(), node: "redis://any/".to_owned() })
     }
 
-    /// A Redis Cluster, by one or more of its nodes, whose URLs name no database: a Cluster has one. Each stream's name is then a hash tag, as in
-    /// `redstream:stream:{products}`, so that all keys of one stream are in one slot.
+    /// A Redis Cluster, by one or more of its nodes, whose URLs name no database: a Cluster has one. Each stream's name
+    /// is then a hash tag, as in `redstream:stream:{products}`, so that all keys of one stream are in one slot.
     pub fn cluster(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::at(Place::Cluster(urls.into_iter().map(Into::into).collect()))
     }
 
     /// With [`sentinel`](Self::sentinel): a URL whose user, password, database, protocol and TLS are those of Redis
-    /// itself. Its host does not matter. Default: no password, database 0, no TLS. Elsewhere
+    /// itself. Its host is ignored. Default: no password, database 0, no TLS. Without Sentinels,
     /// [`connect`](crate::Redstream::connect) refuses it with [`Error::InvalidOption`].
     #[must_use]
     pub fn node(mut self, url: impl Into<String>) -> Self {
@@ -86,18 +86,18 @@ impl ConnectOptions {
         }
     }
 
-    /// Put every key under `NAMESPACE:redstream`, so that several applications share one Redis.
-    /// Default: none, keys begin with `redstream`. Not usable: white space, braces, and what the pattern of an access rule
-    /// gives a meaning to (`*`, `?`, `[`, `]` and `\`).
+    /// Puts every key under `NAMESPACE:redstream`, so that several applications can share one Redis. Default: none,
+    /// keys begin with `redstream`. Not usable: white space, braces, and the special characters of patterns in access
+    /// rules (`*`, `?`, `[`, `]` and `\`).
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
         self
     }
 
-    /// The certificate authority, in PEM, that alone vouches for the server of a `rediss://` URL. Default: the authorities
-    /// that the system trusts. Certificates and host names are always verified. For one server or a cluster;
-    /// refused with Sentinels.
+    /// The certificate authority, in PEM, that alone is trusted for the server of a `rediss://` URL. Default: the
+    /// authorities that the system trusts. Certificates and host names are always verified. For one server or a
+    /// cluster; refused with Sentinels.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -120,23 +120,22 @@ impl ConnectOptions {
         self
     }
 
-    /// The bound on a whole call: connecting, retries and reply together. Default: 3 seconds. It is
-    /// how long a transaction stays open at the most while Redis hangs.
+    /// The bound of a whole call: connecting, retries and reply together. Default: 3 seconds. This is also how long a
+    /// transaction stays open at most while Redis hangs.
     #[must_use]
     pub fn give_up_after(mut self, bound: Duration) -> Self {
         self.give_up_after = bound;
         self
     }
 
-    /// Lets [`connect`](crate::Redstream::connect) return though Redis cannot be reached, so that an application that is
-    /// deployed during an outage comes up. Default: off, so that a host name that is misspelled fails the deployment and is
-    /// not waited for.
+    /// Lets [`connect`](crate::Redstream::connect) return even if Redis cannot be reached, so that an application that
+    /// is deployed during an outage starts. Default: off, so that a misspelled host name fails the deployment.
     ///
-    /// One attempt is made all the same. What only waiting can mend (nothing answers, Redis is loading) is logged as a
-    /// warning; a refusal (a wrong password, a server that is too old) is an error as ever. Until Redis answers, workers wait
-    /// and [`Health::is_ready`](crate::Health::is_ready) is false; each call of a producer fails after
-    /// [`give_up_after`](Self::give_up_after), and a connection with an outbox writes to that. What is otherwise found out when
-    /// connecting, the version and the [risks](crate::Redstream::risks), is found out with the first connection that succeeds.
+    /// One attempt is made anyway. A failure that may pass (no server answers, Redis is loading) is logged as a
+    /// warning; a refusal (a wrong password, a server that is too old) is still an error. Until Redis answers, workers
+    /// wait and [`Health::is_ready`](crate::Health::is_ready) is false; each call of a producer fails after
+    /// [`give_up_after`](Self::give_up_after), and a connection with an outbox writes to that. The version and the
+    /// [risks](crate::Redstream::risks) are then checked with the first connection that succeeds.
     #[must_use]
     pub fn lazy(mut self) -> Self {
         self.lazy = true;
@@ -177,7 +176,7 @@ pub(crate) fn bounded(option: &'static str, value: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a duration of zero, with which nothing could ever finish.
+/// Refuses a duration of zero, with which no call could finish.
 pub(crate) fn positive(option: &'static str, value: Duration) -> Result<()> {
     if value.is_zero() {
         return Err(Error::InvalidOption { option, reason: "it is zero".to_owned() });
@@ -187,7 +186,7 @@ pub(crate) fn positive(option: &'static str, value: Duration) -> Result<()> {
 
 /// Refuses a batch of no messages.
 pub(crate) fn check_batch_size(messages: usize) -> Result<()> {
-    // Redis reads COUNT 0 as "all", which would hold a whole stream in memory.
+    // Redis reads COUNT 0 as "all", which would load a whole stream into memory.
     if messages == 0 {
         return Err(Error::InvalidOption { option: "batch_size", reason: "it is zero".to_owned() });
     }
@@ -212,7 +211,7 @@ impl From<&String> for ConnectOptions {
     }
 }
 
-/// Without the URL: it may hold a password.
+/// Without the URL: it may contain a password.
 impl fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectOptions")

@@ -1,6 +1,8 @@
-//! Failures of many workers at once, told in few lines: one when they begin, one a minute while they last, one when they end.
+//! Failures of many workers at once, logged in few lines: one when they begin, one a minute while they last, one when
+//! they end.
 //!
-//! An outage of Redis fails every worker of a process again and again. What each of them met is logged at the level DEBUG.
+//! An outage of Redis fails every worker of a process again and again. Each single failure is logged at the level
+//! DEBUG.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::text::chain;
 
-/// From one line to the next, while it lasts.
+/// The time between two lines while it lasts.
 const PACE: Duration = Duration::from_secs(60);
 
 /// The workers of one [`Redstream`](crate::Redstream) that cannot work for now. Cheap to clone.
@@ -27,12 +29,12 @@ struct Outage {
     begun: Instant,
     told: Instant,
     attempts: u64,
-    /// Some worker has got hold of Redis again.
+    /// Some worker has reached Redis again.
     is_ending: bool,
 }
 
 impl Outages {
-    /// A worker's attempt failed with something that passes by itself; it tries again after `pause`.
+    /// Called when a worker's attempt failed transiently; the worker retries after `pause`.
     pub(crate) fn failed(&self, worker: &str, error: &Error, pause: Duration) {
         tracing::debug!(worker, error = chain(error), ?pause, "cannot work for now: tries again after the pause");
         let now = Instant::now();
@@ -62,7 +64,7 @@ impl Outages {
         tracing::warn!(workers, attempts, ?lasts, error = chain(error), "Redis still cannot be worked with");
     }
 
-    /// A worker has got hold of Redis again.
+    /// Called when a worker has reached Redis again.
     pub(crate) fn recovered(&self, worker: &str) {
         let mut state = self.state();
         if state.failing.contains(worker)
@@ -73,7 +75,7 @@ impl Outages {
         Self::left(state, worker);
     }
 
-    /// A worker ends, in the middle of an outage or not.
+    /// Called when a worker ends, during an outage or not.
     pub(crate) fn ended(&self, worker: &str) {
         Self::left(self.state(), worker);
     }
@@ -84,7 +86,7 @@ impl Outages {
         }
         let Some(Outage { begun, attempts, is_ending, .. }) = state.outage.take() else { return };
         drop(state);
-        // Else all of them were told to stop, and how Redis is was not seen.
+        // Otherwise all of them were shut down, and the state of Redis is not known.
         if is_ending {
             tracing::warn!(lasted = ?begun.elapsed(), attempts, "Redis answers again: all workers are connected");
         }

@@ -1,14 +1,15 @@
-//! The replies of `XREAD`, `XRANGE` and pipelines of `XADD`, read without a detour over maps of maps or a text for each id.
+//! The replies of `XREAD`, `XRANGE` and pipelines of `XADD`, parsed without nested maps and without a string for each
+//! id.
 
 use redis::{FromRedisValue, ParsingError, Value};
 
 use crate::message::{CONSUMER, Message, MessageId};
 
-/// The greatest `COUNT` that Redis takes.
+/// The greatest `COUNT` that Redis accepts.
 #[allow(clippy::cast_possible_truncation, reason = "where it is truncated, no number is greater")]
 pub(crate) const MOST: usize = i64::MAX as usize;
 
-/// The entries of the one stream that was asked for; none where the read timed out.
+/// The entries of the one stream that was asked for; empty if the read timed out.
 #[derive(Debug)]
 pub(crate) struct Entries(pub(crate) Vec<Message>);
 
@@ -48,7 +49,7 @@ impl FromRedisValue for Flat {
         let mut messages = Vec::with_capacity(values.len() / 2);
         while let (Some(id), Some(payload)) = (values.next(), values.next()) {
             messages.push(match payload {
-                // With the only consumer it is for.
+                // With the only consumer that it is for.
                 Value::Array(parts) => match <[Value; 2]>::try_from(parts) {
                     Ok([Value::BulkString(payload), Value::BulkString(consumer)]) => {
                         Message::new(message_id(id)?, Some(payload)).only_for(Some(&consumer))
@@ -64,12 +65,12 @@ impl FromRedisValue for Flat {
     }
 }
 
-/// What Redis acknowledged of a pipeline of `XADD`, and of the `WAIT` that may end it.
+/// The acknowledgements of a pipeline of `XADD`, and of the `WAIT` that may end it.
 #[derive(Debug)]
 pub(crate) struct Acknowledged {
     /// In the order of the messages.
     pub(crate) ids: Vec<MessageId>,
-    /// How many replicas have them, where `WAIT` asked.
+    /// How many replicas have them, if `WAIT` was sent.
     pub(crate) replicas: Option<u32>,
 }
 

@@ -1,8 +1,8 @@
-//! A connection of our own, to one server, without TLS: each caller writes and reads in its own task.
+//! Our own protocol code for a connection to one server, without TLS: each caller writes and reads in its own task.
 //!
-//! The client library has a task for each connection. That is what many callers at once want; one alone pays for it with two
-//! changes of tasks a command. It also makes a tree of values of every reply, which for large reads takes longer than Redis takes
-//! for the reply. TLS and clusters stay with the library.
+//! redis-rs drives each connection from its own task. That suits many concurrent callers, but a lone caller pays two
+//! task switches per command. It also builds a tree of values from every reply, which for large replies takes longer
+//! than Redis takes to send them. TLS and clusters use redis-rs.
 
 mod socket;
 mod token;
@@ -26,27 +26,27 @@ pub(crate) use self::socket::reaches;
 /// How much is read at once.
 const READ_SIZE: usize = 64 << 10;
 
-/// Messages a pipeline: where throughput levels off.
+/// Messages per pipeline: more do not increase the throughput.
 pub(crate) const CHUNK: usize = 250;
 
-/// One request at a time. A request whose future is dropped while it waits leaves the connection in order: its replies are passed
-/// over by the next.
+/// One request at a time. A request whose future is dropped while it waits leaves the connection usable: the next
+/// request skips its replies.
 #[derive(Debug)]
 pub(crate) struct RespConnection {
     socket: Socket,
-    /// What has come, and was not taken yet.
+    /// Bytes that were received and not consumed yet.
     buffer: BytesMut,
-    /// How far the first reply in the buffer has been looked at, and what of it is still to come.
+    /// How far the first reply in the buffer has been parsed, and what of it is still to come.
     seen: (usize, Open),
-    /// Replies to come that somebody asked for.
+    /// Pending replies of earlier requests.
     owed: usize,
-    /// A request or reply was cut off half way: what is on the wire makes no sense any more.
+    /// A request or reply was interrupted: the connection is broken.
     torn: bool,
     db: i64,
 }
 
 impl RespConnection {
-    /// Connects and signs in. The caller bounds the wait.
+    /// Connects and authenticates. The caller bounds the wait.
     pub(crate) async fn open(info: &ConnectionInfo) -> RedisResult<Self> {
         let socket = Socket::open(info.addr()).await?;
         let settings = info.redis_settings();
@@ -74,14 +74,14 @@ impl RespConnection {
         hello.query_async::<()>(self).await
     }
 
-    /// Sends an `XREAD` of one stream and returns what it brings: whatever messages there are, but none any more once they have come
-    /// to the budget, in bytes.
+    /// Sends an `XREAD` of one stream and returns its messages: of any size, but no more once they have reached the
+    /// budget, in bytes.
     pub(crate) async fn news(&mut self, xread: &Cmd, budget: usize) -> RedisResult<Vec<Message>> {
         self.send(&xread.get_packed_command(), 1).await?;
         let mut news = XreadReply::within(budget);
         loop {
             while let Some((part, length)) = token(&self.buffer)? {
-                // Until its end the reply is neither owed nor whole.
+                // Until its end the reply is neither counted as pending nor complete.
                 self.torn = true;
                 if let Token::Line(line @ [b'-', ..]) = part {
                     let refusal = refused(line);
@@ -99,7 +99,7 @@ impl RespConnection {
         }
     }
 
-    /// Sends commands, and passes over what earlier ones are still owed.
+    /// Sends commands, and skips the pending replies of earlier ones.
     async fn send(&mut self, commands: &[u8], replies: usize) -> RedisResult<()> {
         self.check()?;
         self.torn = true;
@@ -112,7 +112,7 @@ impl RespConnection {
         Ok(())
     }
 
-    /// Passes over what earlier requests are still owed.
+    /// Skips the pending replies of earlier requests.
     async fn settle(&mut self) -> RedisResult<()> {
         self.check()?;
         while self.owed > 0 {
@@ -121,7 +121,7 @@ impl RespConnection {
         Ok(())
     }
 
-    /// Sends commands without waiting for anything. Returns whether it could; where not, nothing more may be asked of this connection.
+    /// Sends commands without waiting. Returns whether it could; if not, the connection must not be used any more.
     fn send_now(&mut self, commands: &[u8], replies: usize) -> bool {
         let mut context = Context::from_waker(std::task::Waker::noop());
         while self.owed > 0 {
@@ -135,7 +135,7 @@ impl RespConnection {
         sent
     }
 
-    /// Whether nothing can be asked of it any more.
+    /// Whether the connection is broken.
     pub(crate) fn is_torn(&self) -> bool {
         self.torn
     }
@@ -149,12 +149,12 @@ impl RespConnection {
         Ok(())
     }
 
-    /// The next reply as a whole. Cancel-safe.
+    /// The next complete reply. Cancel-safe.
     async fn reply(&mut self) -> RedisResult<Value> {
         std::future::poll_fn(|context| self.poll_reply(context)).await
     }
 
-    /// [`reply`](Self::reply), for who polls.
+    /// [`reply`](Self::reply) as a poll function.
     fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<RedisResult<Value>> {
         loop {
             if let Some(value) = self.whole().inspect_err(|_| self.torn = true)? {
@@ -164,7 +164,7 @@ impl RespConnection {
         }
     }
 
-    /// The first reply in the buffer, where all of it has come.
+    /// The first reply in the buffer, if it is complete.
     fn whole(&mut self) -> RedisResult<Option<Value>> {
         loop {
             let (end, mut open) = self.seen;
@@ -180,7 +180,7 @@ impl RespConnection {
         }
     }
 
-    /// A reply has ended after so many bytes.
+    /// Consumes a reply that ends after this many bytes.
     fn took(&mut self, bytes: usize) {
         self.buffer.advance(bytes);
         self.seen = (0, Open::REPLY);
@@ -215,7 +215,7 @@ impl RespConnection {
     }
 }
 
-/// The messages in bytes that came, and nothing where they are not a whole reply to `XREAD`.
+/// The messages in the received bytes, or nothing if they are not a complete reply to `XREAD`.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read(mut bytes: &[u8], budget: usize) -> RedisResult<Vec<Message>> {
     let mut news = XreadReply::within(budget);
@@ -228,7 +228,7 @@ pub(crate) fn read(mut bytes: &[u8], budget: usize) -> RedisResult<Vec<Message>>
     Ok(Vec::new())
 }
 
-/// What the server said no with.
+/// The error reply of the server.
 fn refused(line: &[u8]) -> RedisError {
     let line = [line, b"\r\n"].concat();
     let refusal = redis::parse_redis_value(&line).and_then(Value::extract_error);

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use redis::Script;
 
-/// What one script takes up at the most, in bytes, and one message: that bounds what it holds in Redis, and in the process that
-/// gets its reply.
+/// The limit in bytes of what one script reads, and of one message: it bounds the memory that a script uses in Redis,
+/// and in the process that gets its reply.
 pub(crate) const BUDGET: usize = 16 << 20;
 
 macro_rules! script {

@@ -1,4 +1,4 @@
-//! What a server says of itself, and what it can do.
+//! The information that a server reports, and its capabilities.
 
 pub(crate) mod durability;
 pub(crate) mod nodes;
@@ -12,12 +12,12 @@ use crate::error::{Error, Result, code, is_transient};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Server {
     version: String,
-    /// New at each start of a server, so it tells two servers at one address apart.
+    /// New at each start of a server, so it distinguishes two servers at one address.
     pub(crate) run_id: String,
 }
 
 impl Server {
-    /// Asks. A user who may not gets an empty answer, not an error.
+    /// Queries it. A user without the right gets an empty answer, not an error.
     pub(crate) async fn of(connection: &mut (impl ConnectionLike + Send)) -> RedisResult<Self> {
         unless_forbidden(redis::cmd("INFO").arg("server").query_async::<String>(connection).await)
             .map(|info| Self::from_info(&info))
@@ -28,15 +28,15 @@ impl Server {
         Self { version: field("redis_version"), run_id: field("run_id") }
     }
 
-    /// What an error calls it.
+    /// Its name in errors.
     pub(crate) fn title(&self) -> String {
         if self.version.is_empty() { "of an unknown version".to_owned() } else { self.version.clone() }
     }
 }
 
-/// What the server is sent to find out whether it is a Redis, and whether it knows what came with 6.2: `XTRIM MINID`, without
-/// which nothing can be trimmed. What is tried is another command of 6.2, since it takes no key and changes nothing. The version
-/// is not looked at: Valkey 9.1 says that it is Redis 7.2.4.
+/// The probe that finds out whether a server is a Redis with the commands of 6.2. `XTRIM MINID`, without which nothing
+/// can be trimmed, came with 6.2. The probe tries another command of 6.2, since that takes no key and changes nothing.
+/// The version is not read: Valkey 9.1 says that it is Redis 7.2.4.
 pub(crate) fn probe() -> Cmd {
     const PROBE: &str = "return {ARGV[1], redis.pcall('XAUTOCLAIM').err}";
     let mut eval = redis::cmd("EVAL");
@@ -44,19 +44,19 @@ pub(crate) fn probe() -> Cmd {
     eval
 }
 
-/// Comes back only from a server that ran the script.
+/// Returned only by a server that ran the script.
 const SIGN: &str = "redstream";
 
-/// What is known of a server by its answer to the [`probe`].
+/// The result of the [`probe`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It can do what is needed, or the user may not ask.
+    /// It has the required commands, or the user may not ask.
     Fit,
     /// It refused for now: while it loads, for example.
     NotYetKnown,
 }
 
-/// Errors if it is no Redis, or one that is too old.
+/// Errors if it is no Redis, or is too old.
 pub(crate) fn verdict(answer: RedisResult<Value>, server: &Server, address: &str) -> Result<Verdict> {
     let answer = match answer.and_then(Value::extract_error) {
         Ok(answer) => answer,

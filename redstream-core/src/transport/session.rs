@@ -1,8 +1,8 @@
 //! A session: the two connections of a worker, to one and the same server.
 //!
-//! A worker that read from one server and committed on another would skip what the second one still
-//! holds. So both connections are opened together, must reach the same process, and are given up
-//! together: with the first failure the session is over, and with it all that was read through it.
+//! A worker that read from one server and committed on another would skip messages that only the second one has. So
+//! both connections are opened together, must reach the same process, and are closed together: with the first failure
+//! the session is over, and with it all that was read through it.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use crate::transport::connector::Connector;
 use crate::transport::replies::Entries;
 use crate::transport::server::Server;
 
-/// How much longer than Redis was told to block a blocking command may take.
+/// How much longer a blocking command may take than its block time.
 const WATCHDOG: Duration = Duration::from_secs(3);
 
-/// How long a large reply may be on its way, besides.
+/// The additional time for the transfer of a large reply.
 const BULK: Duration = Duration::from_secs(2);
 
-/// The longest that a worker has Redis block.
+/// The longest block time of a worker.
 pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(6);
 
 /// How long a script waits for the keys of a slot of a Cluster to arrive at one node. Well below the TTL of a lock.
@@ -42,7 +42,7 @@ impl Session {
         let keeper = connector.keeper().runtime().map_err(|error| refused(error.into()))?;
         let (mut commands, mut blocking) = connector.open_pair(LONGEST_BLOCK + WATCHDOG).await.map_err(refused)?;
         connector.inspect(&mut commands).await?;
-        // A cluster's connection goes to whichever node has the key, so there is no one server to ask.
+        // A cluster's connection goes to the node that has the key, so there is no single server to query.
         if !connector.is_cluster() {
             let bound = connector.options().response_timeout;
             let both = tokio::try_join!(Server::of(&mut commands), within(bound, Server::of(&mut blocking)));
@@ -57,7 +57,7 @@ impl Session {
         Ok(Self { commands, blocking, keeper })
     }
 
-    /// The runtime of the thread that drives the connection for commands, whatever the worker's own thread is at.
+    /// The runtime of the thread that drives the connection for commands, independent of the worker's own thread.
     pub(crate) fn keeper(&self) -> &Handle {
         &self.keeper
     }
@@ -67,7 +67,7 @@ impl Session {
         let begun = tokio::time::Instant::now();
         loop {
             match script.invoke_async(&mut self.commands.clone()).await {
-                // Of the keys some are here and some at another node: for a moment, unless the move was abandoned.
+                // Some of the keys are on this node and some on another: for a moment, unless the move was abandoned.
                 Err(source) if code(&source) == Some("TRYAGAIN") && begun.elapsed() < HALF_MOVED => {
                     tokio::time::sleep(HALF_MOVED / 20).await;
                 }
@@ -76,25 +76,25 @@ impl Session {
         }
     }
 
-    /// Runs a command that answers at once.
+    /// Runs a command that Redis answers without blocking.
     pub(crate) async fn command<T: FromRedisValue>(&self, attempt: &str, command: &Cmd) -> Result<T> {
         command.query_async(&mut self.commands.clone()).await.map_err(|source| failed(attempt, source))
     }
 
-    /// Runs a command that Redis blocks for up to `block`. One at a time: a second would wait for the
-    /// first. Bounded, even where Redis hangs.
+    /// Runs a command that Redis blocks for up to `block`. One at a time: a second would wait for the first. Bounded,
+    /// even if Redis hangs.
     pub(crate) async fn blocking<T: FromRedisValue>(&self, attempt: &str, command: &Cmd, block: Duration) -> Result<T> {
         let mut connection = self.blocking.clone();
         within(block + WATCHDOG, command.query_async(&mut connection)).await.map_err(|source| failed(attempt, source))
     }
 
-    /// Whether [`news`](Self::news) can be had.
+    /// Whether [`news`](Self::news) is available.
     pub(crate) fn has_wire(&self) -> bool {
         matches!(self.blocking, Connection::Own(_))
     }
 
-    /// What an `XREAD` of one stream brings, which Redis may block for up to `block`: no more messages once they have come to
-    /// the budget, unless [`has_wire`](Self::has_wire) is false. Bounded, as [`blocking`](Self::blocking).
+    /// Runs an `XREAD` of one stream, which Redis may block for up to `block`: returns no more messages once they have
+    /// reached the budget, unless [`has_wire`](Self::has_wire) is false. Bounded, as [`blocking`](Self::blocking).
     pub(crate) async fn news(
         &self,
         attempt: &str,
@@ -111,7 +111,8 @@ impl Session {
         within(block + BULK + WATCHDOG, news).await.map_err(|source| failed(attempt, source))
     }
 
-    /// Runs a command whose reply may be large where blocking commands run, so that it holds up no renewal of the lock.
+    /// Runs a command whose reply may be large on the connection for blocking commands, so that it does not delay a
+    /// renewal of the lock.
     pub(crate) async fn bulk<T: FromRedisValue>(&self, attempt: &str, command: &Cmd) -> Result<T> {
         self.blocking(attempt, command, BULK).await
     }

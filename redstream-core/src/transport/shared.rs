@@ -1,4 +1,4 @@
-//! The shared connection: reconnects by itself, tries again, and gives up within a bound.
+//! The shared connection: reconnects by itself, retries, and gives up within a bound.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub(crate) struct SharedConnection {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// The connection in use, with a number that tells a broken one from its successor.
+    /// The connection in use, with a number that distinguishes a broken connection from its successor.
     current: Mutex<(u64, Option<Connection>)>,
     /// Held while connecting, so that a hundred callers open one connection.
     connecting: tokio::sync::Mutex<()>,
@@ -43,9 +43,9 @@ impl SharedConnection {
         Arc::ptr_eq(&self.slot, &other.slot)
     }
 
-    /// Runs `command` until it succeeds, fails for good, or
-    /// [`give_up_after`](crate::ConnectOptions::give_up_after) has passed. A command whose reply was
-    /// lost runs again, so each of ours must be harmless twice; a message added twice is.
+    /// Runs `command` until it succeeds, fails permanently, or [`give_up_after`](crate::ConnectOptions::give_up_after)
+    /// has passed. A command whose reply was lost runs again, so each command must be harmless if run twice; a message
+    /// added twice is.
     pub(crate) async fn run<T, F, Fut>(&self, attempt: &str, command: F) -> Result<T>
     where
         F: Fn(Connection) -> Fut,
@@ -54,7 +54,7 @@ impl SharedConnection {
         self.run_since(Instant::now(), attempt, command).await
     }
 
-    /// [`run`](Self::run), for who began then.
+    /// [`run`](Self::run), for a call that began at the given time.
     pub(crate) async fn run_since<T, F, Fut>(&self, begun: Instant, attempt: &str, command: F) -> Result<T>
     where
         F: Fn(Connection) -> Fut,
@@ -75,11 +75,11 @@ impl SharedConnection {
         }
     }
 
-    /// The connection that serves one caller at a time: a caller that comes alone is answered sooner by it. Opened where it was not;
-    /// `None` where another uses it, and where it cannot be had.
+    /// The connection that serves one caller at a time, which has a lower latency for a lone caller. Opened if it was
+    /// not; `None` if another caller uses it, or if it is not possible.
     pub(crate) async fn alone(&self) -> Option<ConnectionLease> {
         let mut loan = self.own.borrow()?;
-        // While Redis is away, one caller connects for all.
+        // While Redis is unavailable, one caller connects for all.
         if loan.wire().is_none() && self.current().is_some() {
             loan.open(&self.connector).await;
         }
@@ -126,7 +126,7 @@ impl SharedConnection {
                 return Err(Refusal::Command(error));
             }
             *last = Some(error);
-            // The iterator has no end; a fixed pause would do as well.
+            // The iterator has no end; a fixed pause would also work.
             tokio::time::sleep(pauses.next().unwrap_or(Duration::from_millis(500))).await;
         }
     }
@@ -167,12 +167,12 @@ impl SharedConnection {
 enum Refusal {
     /// The command, or the attempt to connect, failed.
     Command(RedisError),
-    /// The server can be of no use.
+    /// The server is not usable.
     Server(Error),
 }
 
-/// A reply that timed out leaves the connection's fate open, and a server that turned read-only has
-/// failed over: both want a new connection.
+/// A reply that timed out leaves the state of the connection unknown, and a server that turned read-only has failed
+/// over: both require a new connection.
 fn needs_new_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()

@@ -1,4 +1,4 @@
-//! One sweep: asks who is registered, and trims in a script that checks the answer still holds.
+//! One sweep: reads which consumers are registered, and trims in a script that checks that this has not changed.
 
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use crate::time::millis;
 use crate::transport::scripts;
 use crate::transport::session::Session;
 
-/// How often the registry may change under one sweep before the next sweep is left to find it still.
+/// How often the registry may change during one sweep before the sweep is left to the next interval.
 const TRIES: usize = 5;
 
 impl Trimmer {
@@ -82,7 +82,7 @@ impl Trimmer {
         Ok(self.removed(removed))
     }
 
-    /// Others read the stream, too, in groups of their own (`XREADGROUP`), which no registry names. Told once.
+    /// Warns, once, of consumer groups of Redis on the stream (`XREADGROUP`), which the registry does not contain.
     fn tell_of_groups(&self, what: &str) {
         if !matches!(what, "kept" | "removed") || self.groups_told.swap(true, Ordering::Relaxed) {
             return;

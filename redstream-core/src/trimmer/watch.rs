@@ -1,4 +1,4 @@
-//! The watch on consumers that fall behind: told before Redis fills up with what they keep.
+//! Detects consumers that lag behind, before the messages that they keep fill up Redis.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::transport::scripts;
 use crate::transport::session::Session;
 
 impl Trimmer {
-    /// Measures how far behind each registered or listed consumer is, and warns of those that are too far. `warned`: those that were
-    /// warned of already.
+    /// Measures how far behind each registered or listed consumer is, and warns of those that are too far behind.
+    /// `warned`: those for which a warning was already given.
     pub(super) async fn watch(&self, session: &Session, warned: &mut Vec<String>) -> Result<()> {
         let keys = self.redstream.keys();
         let mut hkeys = redis::cmd("HKEYS");
         hkeys.arg(keys.registry(&self.stream));
         let mut consumers: Vec<String> = session.command("read the registry", &hkeys).await?;
-        // Of those that are only listed a mistyped one would keep everything for ever.
+        // A misspelled consumer that is only listed would keep everything without end.
         consumers.extend(self.listed.iter().filter(|name| !consumers.contains(name)).cloned().collect::<Vec<_>>());
         warned.retain(|consumer| consumers.contains(consumer));
         for consumer in consumers {

@@ -1,4 +1,4 @@
-//! The health of a supervisor's workers: for probes, and for a graceful way out.
+//! The health of a supervisor's workers: for probes, and for a graceful shutdown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::worker::status::{Neglected, WorkerState, WorkerStatus};
 
-/// A view of a running [`Supervisor`](crate::Supervisor), from [`Supervisor::health`](crate::Supervisor::health). Cheap to
-/// clone; hand it to the handlers of your probes.
+/// A view of a running [`Supervisor`](crate::Supervisor), from [`Supervisor::health`](crate::Supervisor::health). Cheap
+/// to clone; pass it to the handlers of your probes.
 #[derive(Clone, Debug)]
 pub struct Health {
     pub(crate) workers: Arc<[Watched]>,
@@ -30,26 +30,26 @@ pub(crate) struct Watched {
 pub struct WorkerHealth {
     /// Such as `consumer search of cities`.
     pub name: String,
-    /// What it is at.
+    /// Its state.
     pub state: WorkerState,
-    /// How long ago it last got anything done, or found nothing to do.
+    /// How long ago it last made progress, or found no work.
     pub since_progress: Duration,
     /// How often it was restarted after a panic or an error.
     pub restarts: u32,
-    /// Workers that its stream needs, and that no host runs, as this consumer saw lately. Empty on a standby.
+    /// Workers that its stream needs and that no host runs, as detected by this consumer. Empty on a standby.
     pub neglected: Vec<Neglected>,
-    /// How much of its work it cannot do, and passes over: see [`WorkerStatus::set_aside`](crate::WorkerStatus::set_aside). It takes part in neither
-    /// probe: a restart would mend nothing.
+    /// How much of its work it cannot do and skips: see [`WorkerStatus::set_aside`](crate::WorkerStatus::set_aside). It
+    /// affects neither probe: a restart would not help.
     pub set_aside: u64,
 }
 
 impl Health {
-    /// Whether each worker gets on, or has nothing to do: for a liveness probe.
+    /// Whether each worker makes progress or has no work: for a liveness probe.
     ///
-    /// One that is at work, or fails, without any progress for longer than
-    /// [`patience`](crate::Supervisor::patience) is not alive; nor is one that takes its lock and loses it again and again for as
-    /// long, and gets nothing done; nor is one that ended for good. One that Redis [refuses](WorkerState::Refused) is alive: a
-    /// restart would not make room in a Redis that is full.
+    /// A worker that works or fails without any progress for longer than [`patience`](crate::Supervisor::patience) is
+    /// not alive; nor is a worker that acquires and loses its lock repeatedly for as long without progress; nor is a
+    /// worker that ended permanently. A worker that Redis [refuses](WorkerState::Refused) is alive: a restart would not
+    /// free memory in a full Redis.
     pub fn is_live(&self) -> bool {
         self.workers.iter().all(|worker| match worker.status.state() {
             WorkerState::Refused => true,
@@ -62,8 +62,8 @@ impl Health {
         })
     }
 
-    /// Whether each worker is connected, and at work or standing by: for a readiness probe. Not ready any more once told to be
-    /// [drain](Self::drain).
+    /// Whether each worker is connected, and at work or standing by: for a readiness probe. False once
+    /// [`drain`](Self::drain) was called.
     pub fn is_ready(&self) -> bool {
         let connected =
             |condition| matches!(condition, WorkerState::Idle | WorkerState::Standby | WorkerState::Working);
@@ -83,8 +83,9 @@ impl Health {
         self.workers.iter().map(look).collect()
     }
 
-    /// Delayers and trimmers that no host runs, though a stream of these consumers needs them; each once. Neither
-    /// [`is_live`](Self::is_live) nor [`is_ready`](Self::is_ready) goes by it, since to restart this process is no remedy: alert on it.
+    /// Delayers and trimmers that no host runs, though a stream of these consumers needs them; each once. They affect
+    /// neither [`is_live`](Self::is_live) nor [`is_ready`](Self::is_ready), since restarting this process does not
+    /// help: alert on it.
     pub fn neglected(&self) -> Vec<Neglected> {
         let mut all: Vec<Neglected> = Vec::new();
         for one in self.workers.iter().flat_map(|worker| worker.status.neglected()) {
@@ -95,13 +96,13 @@ impl Health {
         all
     }
 
-    /// Has all workers finish what they have at hand, commit it, hand over, and take on nothing more. The supervisor runs
-    /// on until it is told to stop, and then stops at once: drain first, then stop, is the smoothest way out.
+    /// Drains the workers: each commits its current batch, releases its lock and takes no new work. The supervisor
+    /// keeps running until it is told to stop, and then stops at once: drain first, then stop.
     pub fn drain(&self) {
         self.drain.cancel();
     }
 
-    /// Whether every worker has come to rest after [`drain`](Self::drain).
+    /// Whether every worker is idle after [`drain`](Self::drain).
     pub fn is_drained(&self) -> bool {
         self.workers.iter().all(|worker| worker.status.state() == WorkerState::Stopped)
     }

@@ -1,4 +1,4 @@
-//! A tenure: connect, take the lock, work while it is held, give it back; and again when it is lost.
+//! The leadership loop: connect, acquire the lock, work while holding it, release it; start over if it is lost.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,22 +19,22 @@ use crate::worker::status::{WorkerState, WorkerStatus};
 /// A worker that works only while it holds a lock.
 #[async_trait]
 pub(crate) trait Leader: Worker {
-    /// What one [`turn`](Self::turn) did.
+    /// The result of one [`turn`](Self::turn).
     type Turn: Send;
 
     fn redstream(&self) -> &Redstream;
 
     fn lock(&self) -> Lock;
 
-    /// Where it shows what it is at.
+    /// The state that it publishes.
     fn own_status(&self) -> &WorkerStatus;
 
-    /// The first and the longest pause between tenures that failed, as far as [knocking](Pauses::knocking) allows.
+    /// The first and the longest pause after a failed run of the loop, as far as [`Pauses::knocking`] allows.
     fn backoff(&self) -> (Duration, Duration) {
         (Duration::from_millis(100), Duration::from_secs(30))
     }
 
-    /// Says what it is, before it works or stands by. Errors if it must not.
+    /// Records its identity, before it works or stands by. Errors if it must not run.
     async fn introduce(&self, _: &Session) -> Result<()> {
         Ok(())
     }
@@ -42,11 +42,11 @@ pub(crate) trait Leader: Worker {
     /// One unit of work on what is there now; waits for nothing.
     async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Self::Turn>;
 
-    /// Works until `shutdown`. Errors where lock or connection are lost.
+    /// Works until `shutdown`. Errors if the lock or the connection is lost.
     async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()>;
 }
 
-/// One turn, where the lock is free; `None` where another holds it.
+/// One turn, if the lock is free; `None` if another host holds it.
 pub(crate) async fn once<W: Leader>(worker: &W) -> Result<Option<W::Turn>> {
     worker.check()?;
     let session = Session::open(worker.redstream().link().connector()).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn once<W: Leader>(worker: &W) -> Result<Option<W::Turn>> {
     released.map(|()| Some(turn))
 }
 
-/// Tenure after tenure until `shutdown`. Lives through what a wait can mend; errors on the rest.
+/// Repeats the loop until `shutdown`. Retries after transient failures; returns other errors.
 pub(crate) async fn serve<W: Leader>(worker: &W, shutdown: &CancellationToken) -> Result<()> {
     worker.check()?;
     let outages = worker.redstream().link().connector().outages();
@@ -84,7 +84,7 @@ async fn tenures<W: Leader>(worker: &W, outages: &Outages, shutdown: &Cancellati
         let pause = pauses.pause();
         worker.own_status().failed(&error);
         if let Error::LockLost { .. } | Error::Paused { .. } = error {
-            // Of this worker alone.
+            // Concerns this worker only.
             tracing::warn!(
                 worker = worker.name(),
                 error = &error as &dyn std::error::Error,
@@ -99,7 +99,7 @@ async fn tenures<W: Leader>(worker: &W, outages: &Outages, shutdown: &Cancellati
     Ok(())
 }
 
-/// What a worker waits for was told, and is not told again until it was at work.
+/// Which wait was logged: it is not logged again until the worker was at work.
 #[derive(Default)]
 struct StandsBy(Mutex<Option<Waiting>>);
 
@@ -122,7 +122,7 @@ impl StandsBy {
     }
 }
 
-/// Ends `Ok` with the shutdown only.
+/// Returns `Ok` only after the shutdown.
 async fn tenure<W: Leader>(
     worker: &W,
     shutdown: &CancellationToken,
@@ -152,19 +152,19 @@ async fn tenure<W: Leader>(
     if outcome.is_err() {
         worker.own_status().lost();
     }
-    // Whatever ended it: a standby, or this process itself, need not wait for the TTL.
+    // Released in any case, so that a standby, or this process itself, need not wait for the TTL.
     let released = guard.release().await;
     outcome?;
     released
 }
 
-/// Sleeps for `pause`; an error where the lock is lost meanwhile, `false` where told to stop.
+/// Sleeps for `pause`; an error if the lock is lost meanwhile, `false` on shutdown.
 pub(crate) async fn rest(pause: Duration, guard: &LockGuard, shutdown: &CancellationToken) -> Result<bool, Error> {
     tokio::select! {
         biased;
         () = shutdown.cancelled() => Ok(false),
         () = guard.lost() => Err(guard.ownership().loss()),
-        // The timer counts in milliseconds, and would make one of none.
+        // The timer counts in milliseconds, and would round zero up to one.
         () = std::future::ready(()), if pause.is_zero() => Ok(true),
         () = tokio::time::sleep(pause) => Ok(true),
     }

@@ -1,9 +1,9 @@
 //! The lock: at most one worker of a kind is at work; the others stand by and take over.
 //!
-//! A lock is a key with the holder's random token and a TTL. The holder renews it at a third of that;
-//! releasing it wakes a standby at once, and the lock of a process that died falls free within the TTL.
-//! No such lock can keep a *paused* process from believing that it still holds it: if another one took the lock meanwhile, what it
-//! commits is refused, by the token. If no other did, the lock is still its own, and it goes on.
+//! A lock is a key with the holder's random token and a TTL. The holder renews it at a third of that; releasing it
+//! wakes a standby at once, and the lock of a process that died expires within the TTL. No such lock can prevent a
+//! *paused* process from believing that it still holds it: if another process acquired the lock meanwhile, its commits
+//! are refused because of the token. If no other did, it still owns the lock and continues.
 
 mod guard;
 mod work;
@@ -26,13 +26,13 @@ use crate::transport::scripts;
 use crate::transport::session::Session;
 use crate::worker::member::ConsumerKeys;
 
-/// A standby looks again after this long at the latest, whatever it was told.
+/// A standby checks again after this time at the latest.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// The lock of one consumer, of the delayer or of the trimmer of a stream.
 ///
-/// Workers take it themselves. Take it by hand to keep a consumer away for a while, say for a
-/// migration of its datastore.
+/// Workers acquire it themselves. Acquire it by hand to stop a consumer for a while, for example during a migration of
+/// its datastore.
 #[derive(Clone, Debug)]
 pub struct Lock {
     redstream: Redstream,
@@ -44,23 +44,23 @@ pub struct Lock {
 pub(crate) struct LockKeys {
     pub(crate) lock: String,
     pub(crate) notify: String,
-    /// None: the trimmer's, who is no consumer.
+    /// `None` for the trimmer, which is not a consumer.
     pub(crate) member: Option<ConsumerKeys>,
 }
 
-/// What became of an attempt to take the lock.
+/// The result of an attempt to acquire the lock.
 pub(crate) enum Attempt {
     Acquired(LockGuard),
     Held {
-        /// For so long, unless it is renewed or released.
+        /// For this long, unless it is renewed or released.
         remaining: Duration,
-        /// Whether a release can be waited for. Not in a Cluster's slot that is open.
+        /// Whether a release can be waited for; not possible in an open slot of a Cluster
         can_wait: bool,
     },
     Paused,
 }
 
-/// The place of a consumer as it was found when its lock was taken.
+/// The position of a consumer when its lock was acquired.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Found {
     pub(crate) offset: Option<MessageId>,
@@ -69,16 +69,16 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Where to read on: never beyond the stream's end, above which nothing would be found for a while.
+    /// Where to continue reading: never beyond the stream's end, after which nothing would be found for a while.
     pub(crate) fn cursor(&self) -> MessageId {
         self.offset.unwrap_or(MessageId::MIN).min(self.last)
     }
 }
 
-/// Why a lock cannot be had for now.
+/// Why a lock cannot be acquired for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
-    /// Another one holds it.
+    /// Another process holds it.
     Held,
     Paused,
 }
@@ -115,9 +115,11 @@ impl Lock {
         &self.keys.lock
     }
 
-    /// Takes the lock where it is free; `None` where another holds it.
+    /// Acquires the lock if it is free; `None` if another process holds it.
     ///
-    /// Errors where Redis does not answer, and with [`Error::Paused`] where the consumer is paused.
+    /// # Errors
+    ///
+    /// If Redis does not answer; [`Error::Paused`] if the consumer is paused.
     pub async fn try_acquire(&self) -> Result<Option<LockGuard>> {
         Lock::check_ttl(self.ttl)?;
         let session = Session::open(self.redstream.link().connector()).await?;
@@ -130,19 +132,22 @@ impl Lock {
         }
     }
 
-    /// Waits for the lock for up to `bound`; `None` where another still holds it then. Asks once, however short the bound.
+    /// Waits for the lock for up to `bound`; `None` if another process still holds it then. Tries at least once,
+    /// however short the bound.
     ///
-    /// An answer of Redis that is under way when the bound has passed is waited for, up to
-    /// [`response_timeout`](crate::ConnectOptions::response_timeout). Dropping the future meanwhile can leave the lock taken
-    /// until its TTL has passed, as a crash does.
+    /// A reply of Redis that is pending when the bound has passed is waited for, up to
+    /// [`response_timeout`](crate::ConnectOptions::response_timeout). Dropping the future meanwhile can leave the lock
+    /// held until its TTL has passed, as a crash does.
     ///
-    /// Errors where Redis does not answer.
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn acquire_within(&self, bound: Duration) -> Result<Option<LockGuard>> {
         Lock::check_ttl(self.ttl)?;
         let session = Session::open(self.redstream.link().connector()).await?;
         self.tell_if_new(&session).await?;
-        // Cancelling the wait can swallow a wake-up meant for another standby, which then looks
-        // again by itself when the TTL it was told has passed.
+        // Cancelling the wait can consume a wake-up meant for another standby, which then checks again by itself after
+        // the TTL that it was told.
         let over = CancellationToken::new();
         let mut waiting = std::pin::pin!(self.stand_by(&session, &over, |_| ()));
         tokio::select! {
@@ -155,7 +160,8 @@ impl Lock {
         }
     }
 
-    /// A lock that is taken by hand is that of a consumer that is there, usually: a mistyped name would keep the wrong one away.
+    /// A lock that is acquired by hand usually belongs to an existing consumer: with a misspelled name it would not
+    /// stop the intended one.
     async fn tell_if_new(&self, session: &Session) -> Result<()> {
         let Some(member) = &self.keys.member else { return Ok(()) };
         if session.script("register a consumer", &member.registration()).await? {
@@ -167,7 +173,7 @@ impl Lock {
         Ok(())
     }
 
-    /// Waits for the lock until `shutdown`; `None` then. Tells each time that it has to wait.
+    /// Waits for the lock until `shutdown`; `None` then. Calls back each time that it has to wait.
     pub(crate) async fn stand_by(
         &self,
         session: &Session,
@@ -175,7 +181,7 @@ impl Lock {
         standing_by: impl Fn(Waiting),
     ) -> Result<Option<LockGuard>> {
         while !shutdown.is_cancelled() {
-            // Never cut off: a lock whose owner is gone would stand until its TTL.
+            // Never interrupted: a lock without an owner would remain until its TTL.
             let (waiting, pause, can_wait) = match self.attempt(session).await? {
                 Attempt::Acquired(guard) => return Ok(Some(guard)),
                 Attempt::Held { remaining, can_wait } => {
@@ -196,7 +202,7 @@ impl Lock {
         Ok(None)
     }
 
-    /// Makes a consumer known while it stands by, so that trimming waits for it from now on.
+    /// Registers a consumer while it stands by, so that trimming waits for it from now on.
     pub(crate) async fn register(&self, session: &Session) -> Result<()> {
         let Some(member) = &self.keys.member else { return Ok(()) };
         match session.script::<u8>("register a consumer", &member.registration()).await {
@@ -226,8 +232,8 @@ impl Lock {
         self.attempt_with(session, uuid::Uuid::new_v4().simple().to_string()).await
     }
 
-    /// `token`: 32 hex digits that no other holder has. What is stored ends with the TTL, so that a standby can tell a lock that
-    /// outlives it.
+    /// `token`: 32 hex digits that no other holder has. The stored value ends with the TTL, so that a standby can
+    /// detect a lock that outlives it.
     pub(crate) async fn attempt_with(&self, session: &Session, token: String) -> Result<Attempt> {
         let token = format!("{token}/{}", millis(self.ttl));
         match self.script(session, token).await {
@@ -236,8 +242,8 @@ impl Lock {
         }
     }
 
-    /// In a slot that is open the script cannot run, since it names keys that need not exist. A lock that is held can be looked
-    /// at; one that is free cannot be taken.
+    /// In an open slot the script cannot run, since it names keys that need not exist. A lock that is held can be read;
+    /// a lock that is free cannot be acquired.
     async fn held_in_an_open_slot(&self, session: &Session) -> Option<Attempt> {
         let mut pttl = redis::cmd("PTTL");
         pttl.arg(&self.keys.lock);
@@ -266,7 +272,7 @@ impl Lock {
                 Ok(Attempt::Acquired(LockGuard::new(self, session.clone(), token, found)))
             }
             ["held", remaining, cut] => {
-                // A lock without TTL (-1) is not one of ours; look again later.
+                // A lock without TTL (-1) is not one of ours; check again later.
                 let remaining = remaining.parse().map_or(LONGEST_WAIT, Duration::from_millis);
                 self.tell_of_a_step(cut.parse().map_or(Duration::ZERO, Duration::from_millis));
                 Ok(Attempt::Held { remaining, can_wait: true })
@@ -276,7 +282,7 @@ impl Lock {
         }
     }
 
-    /// The lock would have stood for so much longer than its holder asked for.
+    /// The lock would have remained for this much longer than its holder requested.
     pub(crate) fn tell_of_a_step(&self, cut: Duration) {
         // Clocks are corrected by a little all the time.
         if cut > Duration::from_secs(1) {
@@ -298,7 +304,7 @@ impl Lock {
         })
     }
 
-    /// What an attempt that finds the consumer paused amounts to.
+    /// The error of an attempt that finds the consumer paused.
     pub(crate) fn paused(&self) -> Error {
         match &self.keys.member {
             Some(member) => Error::Paused { stream: member.stream_name.clone(), consumer: member.name.clone() },

@@ -7,16 +7,16 @@ use crate::message::{MessageId, StreamName};
 use crate::time::millis;
 use crate::transport::scripts;
 
-/// Where a consumer that is new to the stream begins. One that has committed goes on from there.
+/// Where a consumer that is new to the stream begins. A consumer that has committed continues from its offset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
     /// With the oldest message that is still in the stream: the default.
     #[default]
     Earliest,
-    /// After the last message at the moment of registration: only what comes from then on.
+    /// After the last message at the moment of registration: only later messages.
     Latest,
-    /// After the message with this id; after the last message if that one has a lesser id.
+    /// After the message with this id; after the last message if that has a smaller id.
     After(MessageId),
     /// With the first message that was added at this time or later, by the clock of Redis. If there is none yet, as
     /// [`Latest`](Self::Latest): a time in the future is not waited for.
@@ -24,7 +24,7 @@ pub enum Start {
 }
 
 impl Start {
-    /// As the scripts take it.
+    /// In the form that the scripts take.
     pub(crate) fn word(self) -> String {
         match self {
             Self::Earliest => "-".to_owned(),
@@ -35,7 +35,7 @@ impl Start {
     }
 }
 
-/// The last id that no message of that time or later can have.
+/// The greatest id that no message of that time or later can have.
 fn before(time: SystemTime) -> MessageId {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     match millis(since).checked_sub(1) {
@@ -44,12 +44,12 @@ fn before(time: SystemTime) -> MessageId {
     }
 }
 
-/// A consumer as the scripts know it: its name and its keys.
+/// A consumer for the scripts: its name and its keys.
 #[derive(Clone, Debug)]
 pub(crate) struct ConsumerKeys {
     pub(crate) stream_name: StreamName,
     pub(crate) name: String,
-    /// A JSON object, merged into what the registry holds under the name.
+    /// A JSON object, merged into the registry's value for the name.
     pub(crate) note: String,
     pub(crate) start: Start,
     pub(crate) registry: String,
@@ -74,7 +74,7 @@ impl ConsumerKeys {
         }
     }
 
-    /// The note of one who takes the lock with this token: 32 hex digits, which stand in JSON as they are.
+    /// The note of a process that acquires the lock with this token: 32 hex digits, which need no escaping in JSON.
     pub(crate) fn note_of_owner(&self, token: &str) -> String {
         let owner = format!(r#""owner":"{token}""#);
         match self.note.strip_suffix('}') {

@@ -1,4 +1,4 @@
-//! How a worker shows that it is alive, to those who ask.
+//! The state that a worker publishes, for probes and operators.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::message::StreamName;
 
-/// What a worker is at.
+/// The state of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkerState {
@@ -17,20 +17,20 @@ pub enum WorkerState {
     Standby,
     /// It holds its lock, and has nothing to do.
     Idle,
-    /// It has work at hand.
+    /// It is working.
     Working,
     /// Its last attempt failed, and it will try again.
     Failing,
-    /// Redis answers and takes no writes for now: it is full, or misses its replicas. The worker goes on once that is over, and
-    /// not sooner for being restarted; so it is alive, and not ready.
+    /// Redis answers and takes no writes for now: it is full, or lacks replicas. The worker continues once that is
+    /// over, and not sooner if restarted; so it is alive, and not ready.
     Refused,
     /// It ended, and is not started again.
     Stopped,
 }
 
-/// A worker's state, shared between the worker, which sets it, and those who watch. Cheap to clone.
+/// A worker's state, shared between the worker, which sets it, and its observers. Cheap to clone.
 ///
-/// A [`Worker`](crate::Worker) of your own may keep one and hand it out by [`Worker::status`](crate::Worker::status).
+/// A [`Worker`](crate::Worker) of your own may keep one and return it by [`Worker::status`](crate::Worker::status).
 #[derive(Clone, Debug)]
 pub struct WorkerStatus(Arc<Mutex<Inner>>, Arc<AtomicU64>);
 
@@ -38,14 +38,14 @@ pub struct WorkerStatus(Arc<Mutex<Inner>>, Arc<AtomicU64>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Neglected {
-    /// The delayer: delay messages are overdue. A change whose main message was lost never comes.
+    /// The delayer: delay messages are overdue. A change whose main message was lost is never announced.
     Delayer {
         /// The stream.
         stream: StreamName,
-        /// For how long the oldest of them is.
+        /// For how long the oldest of them has been overdue.
         overdue: Duration,
     },
-    /// The trimmer: messages that were committed stay, and fill up Redis.
+    /// The trimmer: committed messages are not removed, and fill up Redis.
     Trimmer {
         /// The stream.
         stream: StreamName,
@@ -55,7 +55,7 @@ pub enum Neglected {
 }
 
 impl Neglected {
-    /// Whether it is this one: `delayer` or `trimmer`.
+    /// Its name: `delayer` or `trimmer`.
     pub(crate) fn is_of(&self, worker: &str) -> bool {
         worker == if matches!(self, Self::Delayer { .. }) { "delayer" } else { "trimmer" }
     }
@@ -74,20 +74,20 @@ impl Neglected {
 struct Inner {
     state: WorkerState,
     progress: Instant,
-    /// How long the supervisor lets it be without progress.
+    /// How long the supervisor tolerates no progress.
     patience: Duration,
     losses: Option<Losses>,
     neglected: Vec<Neglected>,
 }
 
-/// Times at which the worker lost what it held, with no work done in between.
+/// Times at which the worker lost its lock or connection, with no work done in between.
 #[derive(Clone, Copy, Debug)]
 struct Losses {
     first: Instant,
     last: Instant,
 }
 
-/// Until a supervisor says otherwise.
+/// The default until a supervisor sets it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Default for WorkerStatus {
@@ -100,19 +100,19 @@ impl Default for WorkerStatus {
 }
 
 impl WorkerStatus {
-    /// Something went forward, and this is what the worker is at now.
+    /// Records progress, and the worker's new state.
     pub fn progress(&self, state: WorkerState) {
         let mut inner = self.inner();
         (inner.state, inner.progress) = (state, Instant::now());
     }
 
-    /// Work was done and recorded, which no later owner of the lock has to repeat.
+    /// Records completed work, which no later owner of the lock has to repeat.
     pub(crate) fn achieved(&self) {
         let mut inner = self.inner();
         (inner.progress, inner.losses) = (Instant::now(), None);
     }
 
-    /// The worker had its lock and lost it, or the connection to work with.
+    /// Records that the worker lost its lock, or its connection.
     pub(crate) fn lost(&self) {
         let mut inner = self.inner();
         let last = Instant::now();
@@ -120,15 +120,15 @@ impl WorkerStatus {
         inner.losses = Some(Losses { first: recent.map_or(last, |losses| losses.first), last });
     }
 
-    /// Whether it has taken and lost its lock again and again for longer than its patience, and got nothing done. Taking a lock is no
-    /// progress by itself: a worker that does nothing else is not alive.
+    /// Whether it has acquired and lost its lock repeatedly for longer than its patience without progress. Acquiring a
+    /// lock is no progress by itself: a worker that does nothing else is not alive.
     pub(crate) fn loses_for_too_long(&self) -> bool {
         let inner = self.inner();
         let patience = inner.patience;
         inner.losses.is_some_and(|Losses { first, last }| last - first > patience && last.elapsed() <= patience)
     }
 
-    /// These workers of its stream are missing.
+    /// Records that these workers of its stream are missing.
     pub(crate) fn neglects(&self, neglected: Vec<Neglected>) {
         self.inner().neglected = neglected;
     }
@@ -145,38 +145,38 @@ impl WorkerStatus {
         self.inner().patience = patience;
     }
 
-    /// This is what the worker is at now; nothing went forward by it.
+    /// Sets the worker's state, without progress.
     pub fn set_state(&self, state: WorkerState) {
         self.inner().state = state;
     }
 
-    /// The worker's attempt failed so, and it will try again.
+    /// Records that the worker's attempt failed with this error, and that it will retry.
     pub(crate) fn failed(&self, error: &Error) {
         self.set_state(if error.is_refused_for_now() { WorkerState::Refused } else { WorkerState::Failing });
     }
 
-    /// What the worker is at.
+    /// The worker's state.
     pub fn state(&self) -> WorkerState {
         self.inner().state
     }
 
-    /// How much of its work the worker cannot do, and passes over: for a relay, rows of the outbox that are no messages or whose stream
-    /// Redis refuses.
+    /// How much of its work the worker cannot do and skips: for a relay, rows of the outbox that are no messages or
+    /// whose stream Redis refuses.
     pub fn set_aside(&self) -> u64 {
         self.1.load(Relaxed)
     }
 
-    /// So much of its work the worker cannot do now.
+    /// Sets how much of its work the worker cannot do now.
     pub fn set_set_aside(&self, pieces: u64) {
         self.1.store(pieces, Relaxed);
     }
 
-    /// How long ago something last went forward.
+    /// How long ago there was progress.
     pub fn since_progress(&self) -> Duration {
         self.inner().progress.elapsed()
     }
 
-    /// Takes over the longest row of losses of its parts, and all that is missing of their streams.
+    /// Merges the longest series of losses of its parts, and all missing workers of their streams.
     pub(crate) fn troubles_of<'a>(&self, parts: impl Iterator<Item = &'a Self>) {
         let parts: Vec<Inner> = parts.map(|part| part.inner().clone()).collect();
         let mut inner = self.inner();
@@ -184,8 +184,8 @@ impl WorkerStatus {
         inner.neglected = parts.into_iter().flat_map(|part| part.neglected).collect();
     }
 
-    /// Shows what the parts of a worker are at: those at work, without progress for as long as the slowest of them; failing
-    /// where one of them fails.
+    /// Merges the states of the parts of a worker: working, without progress for as long as the slowest working part;
+    /// failing if one of them fails.
     pub(crate) fn sum_up<'a>(&self, parts: impl Iterator<Item = &'a Self>) {
         let parts: Vec<Inner> = parts.map(|part| part.inner().clone()).collect();
         let busy = |part: &&Inner| !matches!(part.state, WorkerState::Idle | WorkerState::Standby);

@@ -20,13 +20,13 @@ use crate::worker::{Worker, panic_message};
 pub use handle::SupervisorHandle;
 pub use signal::stop_signal;
 
-/// A worker that ran this long before it failed starts with a short pause again.
+/// After a run of this length a failed worker is restarted with a short pause again.
 const STEADY: Duration = Duration::from_secs(60);
 
 /// Runs workers until it is told to stop; restarts those that panic or fail.
 ///
-/// A restart comes after a pause, which grows from a tenth of a second to between half a minute and a minute where the same
-/// worker fails again and again, and is short again once it has run for a minute.
+/// A restart follows a pause, which grows from a tenth of a second to between half a minute and a minute if the same
+/// worker fails repeatedly, and is short again once it has run for a minute.
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -62,12 +62,12 @@ impl Default for Supervisor {
 }
 
 impl Supervisor {
-    /// Without a worker yet.
+    /// A supervisor without workers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One more worker.
+    /// Adds a worker.
     #[must_use]
     pub fn with(mut self, worker: impl Worker) -> Self {
         self.health = OnceLock::new();
@@ -75,17 +75,18 @@ impl Supervisor {
         self
     }
 
-    /// How long workers may take to finish what they have begun, once told to stop. Default: 30 seconds.
-    /// A handler that takes longer is cut off, and its batch comes again.
+    /// How long workers may take to finish what they have begun, once told to stop. Default: 30 seconds. A handler that
+    /// takes longer is stopped, and its batch is repeated.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// How long a worker may be at work, or fail, without progress before [`Health::is_live`] says that it is not alive.
-    /// Default: 5 minutes. Longer than your slowest batch. A handler that has not returned by then is warned of, with its stream, its
-    /// consumer and the first message of its batch, and again each time as much has passed.
+    /// How long a worker may be at work, or fail, without progress before [`Health::is_live`] says that it is not
+    /// alive. Default: 5 minutes. Set it longer than your slowest batch. A handler that has not returned by then is
+    /// reported in a warning, with its stream, its consumer and the first message of its batch, and again after each
+    /// further such time.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.health = OnceLock::new();
@@ -93,8 +94,8 @@ impl Supervisor {
         self
     }
 
-    /// A view of the workers' health, and the way to quieten them. Ask when all workers have been given: those that come
-    /// later are not in it.
+    /// A view of the workers' health, and the way to drain them. Call it after all workers have been added: later ones
+    /// are not included.
     pub fn health(&self) -> Health {
         let watch = |worker: &Arc<dyn Worker>| {
             let status = worker.status().unwrap_or_default();
@@ -109,15 +110,15 @@ impl Supervisor {
         self.health.get_or_init(health).clone()
     }
 
-    /// Runs the workers until the process is told to stop by SIGTERM, which Kubernetes, systemd and Docker send, or by SIGINT, which is
-    /// ctrl-C (on Windows by ctrl-C); then stops as [`run_until`](Self::run_until) does. So standbys take over at once: after a
-    /// SIGTERM that is not caught they wait until the locks' TTL has passed.
+    /// Runs the workers until the process is told to stop by SIGTERM, which Kubernetes, systemd and Docker send, or by
+    /// SIGINT, which is ctrl-C (on Windows by ctrl-C); then stops as [`run_until`](Self::run_until) does. Standbys then
+    /// take over at once: after a SIGTERM that is not caught they wait until the locks' TTL has passed.
     ///
-    /// Let the orchestrator wait for longer than the [`grace`](Self::grace) before it kills: Kubernetes'
+    /// Let the orchestrator wait for longer than the [`grace`](Self::grace) before it kills the process: Kubernetes'
     /// `terminationGracePeriodSeconds` is 30 seconds by default, as the grace is.
     ///
-    /// A handler that blocks the last thread of its runtime keeps this from acting on the signal, and the grace from running out: use
-    /// `tokio::task::spawn_blocking`.
+    /// A handler that blocks the last thread of its runtime prevents this from acting on the signal, and the grace from
+    /// ending: use `tokio::task::spawn_blocking`.
     ///
     /// # Errors
     ///
@@ -131,8 +132,9 @@ impl Supervisor {
         .await
     }
 
-    /// Starts all workers and returns at once; [`SupervisorHandle::shutdown`] stops them. For programs whose `main` has its own
-    /// order of starting and stopping; others use [`run_until_signal`](Self::run_until_signal) or [`run_until`](Self::run_until).
+    /// Starts all workers and returns at once; [`SupervisorHandle::shutdown`] stops them. For programs whose `main` has
+    /// its own order of starting and stopping; otherwise use [`run_until_signal`](Self::run_until_signal) or
+    /// [`run_until`](Self::run_until).
     ///
     /// # Errors
     ///
@@ -152,15 +154,15 @@ impl Supervisor {
         Ok(SupervisorHandle { kept, health, grace: self.grace, shutdown: self.drain.drop_guard() })
     }
 
-    /// Starts all workers, waits until `stop` completes, whatever it returns, and shuts them down: they stop reading, handlers finish
+    /// Starts all workers, waits until `stop` completes, and shuts them down: they stop reading, handlers finish
     /// and commit within the grace period, and the locks are released.
     ///
     /// Dropping the future stops all workers at once, without grace.
     ///
     /// # Errors
     ///
-    /// Before any worker starts, if the options of one cannot work; with [`Error::GraceExceeded`] if some did not finish in time and
-    /// were cut off.
+    /// Before any worker starts, if the options of one cannot work; [`Error::GraceExceeded`] if some did not finish in
+    /// time and were stopped.
     pub async fn run_until<S: Future>(self, stop: S) -> Result<()> {
         let workers = self.start()?;
         stop.await;
@@ -168,7 +170,7 @@ impl Supervisor {
     }
 }
 
-/// Runs a worker in a task of its own, again and again until `shutdown`.
+/// Runs a worker in a task of its own, and restarts it until `shutdown`.
 async fn keep(worker: Arc<dyn Worker>, at: usize, health: Health, shutdown: CancellationToken) {
     let watched = &health.workers[at];
     restart(worker, watched, shutdown).await;
@@ -182,7 +184,7 @@ async fn restart(worker: Arc<dyn Worker>, watched: &Watched, shutdown: Cancellat
         let begun = Instant::now();
         let (runs, token) = (worker.clone(), shutdown.clone());
         if worker.status().is_none() {
-            // It does not say what it is at: that it runs is all there is to know.
+            // It publishes no state: only that it runs is known.
             watched.status.progress(WorkerState::Idle);
         }
         let task = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move { runs.run(token).await }));

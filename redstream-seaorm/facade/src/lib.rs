@@ -1,4 +1,4 @@
-//! SeaORM with streamed connections in the place of its own, to be depended on under SeaORM's name:
+//! SeaORM with streamed connections in place of its own, a dependency under SeaORM's name:
 //!
 //! ```toml
 //! [dependencies]
@@ -6,16 +6,16 @@
 //! sea-orm = { package = "redstream-sea-orm", version = "0.1", features = ["sqlx-postgres", "runtime-tokio-rustls"] }
 //! ```
 //!
-//! It is [`redstream_seaorm::drop_in`], whose page says what is exchanged, what is left to do where the application connects,
-//! and what becomes of migrations and others that want SeaORM's own types. Unlike a `use … as sea_orm;` in each file it also
-//! reaches modules within a file, and no path leads to SeaORM's own connection any more but
-//! [`db.inner()`](redstream_seaorm::StreamedConnection::inner).
+//! It is [`redstream_seaorm::drop_in`], whose page says which types are replaced, what the code that connects must do,
+//! and how migrations and others use SeaORM's own types. Unlike a `use … as sea_orm;` in each file it also applies in
+//! modules within a file, and only [`db.inner()`](redstream_seaorm::StreamedConnection::inner) still leads to SeaORM's
+//! own connection.
 //!
-//! Crates that depend on SeaORM themselves, such as `sea-orm-migration`, go on with SeaORM's own types.
+//! Crates that depend on SeaORM themselves, such as `sea-orm-migration`, keep using SeaORM's own types.
 //!
 //! # Features
 //!
-//! Each of SeaORM's features, but for those that need another executor than tokio (`runtime-async-std…`), another driver
-//! (`rusqlite`, `sync`, `proxy`) or are SeaORM's own business. The default ones are SeaORM's.
+//! Each of SeaORM's features, except those that need another executor than tokio (`runtime-async-std…`), need another
+//! driver (`rusqlite`, `sync`, `proxy`) or are internal to SeaORM. The default features are SeaORM's.
 
 pub use redstream_seaorm::drop_in::*;

@@ -1,4 +1,4 @@
-//! What `#[streamed(…)]` says.
+//! Parses `#[streamed(…)]`.
 
 use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
@@ -116,7 +116,7 @@ fn stream_name(literal: LitStr) -> syn::Result<LitStr> {
     Err(syn::Error::new(literal.span(), reason))
 }
 
-/// A word that tells an entity's payloads from those of others.
+/// A word that distinguishes an entity's payloads from those of others.
 fn kind(literal: LitStr) -> syn::Result<LitStr> {
     if literal.value().is_empty() {
         Err(syn::Error::new(literal.span(), "a kind cannot be empty"))
@@ -125,7 +125,7 @@ fn kind(literal: LitStr) -> syn::Result<LitStr> {
     }
 }
 
-/// A number from 1 on.
+/// A number of at least 1.
 fn number(meta: &ParseNestedMeta<'_>, least: &str) -> syn::Result<LitInt> {
     let value: Expr = meta.value()?.parse()?;
     let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = value else {

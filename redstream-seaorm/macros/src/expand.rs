@@ -1,4 +1,4 @@
-//! The code that the derive writes: what one would write by hand.
+//! The code that the derive generates: the same as handwritten code.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
@@ -9,7 +9,7 @@ use super::attribute::Attribute;
 use super::watch;
 
 pub(crate) fn streamed(input: &DeriveInput) -> syn::Result<TokenStream> {
-    // `#[sea_orm::model]` copies the derives of `Model` to the `ModelEx` it makes beside it.
+    // `#[sea_orm::model]` copies the derives of `Model` to the `ModelEx` that it generates.
     if input.ident == "ModelEx" {
         return Ok(TokenStream::new());
     }
@@ -21,7 +21,7 @@ pub(crate) fn streamed(input: &DeriveInput) -> syn::Result<TokenStream> {
     Ok(implementations(&attribute, watched.as_deref()))
 }
 
-/// The mistake, and nothing but the mistake: with no implementations at all, SeaORM's complaints of it would bury it.
+/// Emits the mistake and nothing else: without implementations SeaORM would report further errors that hide it.
 pub(crate) fn mistaken(mistake: &syn::Error, input: &DeriveInput) -> TokenStream {
     let mistake = mistake.to_compile_error();
     let rest = is_model(input).then(|| implementations(&Attribute::default(), None));
@@ -39,7 +39,7 @@ fn implementations(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStr
     quote!(#entity #behavior #registration)
 }
 
-/// Nothing is imported here: a path of the user's means what it says.
+/// Nothing is imported here, so a path of the user's keeps its meaning.
 fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
     let stream = attribute.stream.as_ref().map(|name| {
         quote! {
@@ -68,7 +68,7 @@ fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
         )
     });
     let payload = attribute.payload.as_ref().map(|function| {
-        // A function of another type is then an error at its name.
+        // A function of another type is then reported at its name.
         let told = quote_spanned!(function.span()=> #function(key));
         quote! {
             fn payload(key: &::redstream_seaorm::Key<Self>) -> ::redstream_seaorm::__private::Json {
@@ -104,7 +104,7 @@ fn entity(attribute: &Attribute, watched: Option<&[Ident]>) -> TokenStream {
     });
     let parents = attribute.parents.as_ref().map(|parents| {
         let each = parents.iter().map(|parent| {
-            // An entity that is not related is then an error at its name.
+            // An entity that is not related is then reported at its name.
             quote_spanned!(parent.span()=> ::redstream_seaorm::Parent::of::<#parent>())
         });
         quote! {
@@ -163,7 +163,7 @@ fn behavior() -> TokenStream {
     }
 }
 
-/// Tells the guard of the table, and consumers of the streams.
+/// Registers the table with the guard, and the streams with consumers.
 fn registration() -> TokenStream {
     quote! {
         const _: () = {

@@ -1,4 +1,4 @@
-//! From the fields that `watch(…)` names to the columns that SeaORM makes of them.
+//! Maps the fields in `watch(…)` to the columns that SeaORM generates for them.
 
 use heck::ToUpperCamelCase;
 use proc_macro2::Ident;
@@ -36,7 +36,7 @@ fn column(field: &Field, name: &Ident) -> Ident {
         _ => None,
     });
     let column = renamed.unwrap_or_else(|| name.to_string().trim_start_matches("r#").to_upper_camel_case());
-    // `Self` is the one keyword that a variant's name could be; SeaORM makes it `Self_`.
+    // `Self` is the only keyword that a variant's name could be; SeaORM makes it `Self_`.
     Ident::new(if column == "Self" { "Self_" } else { &column }, name.span())
 }
 
@@ -51,7 +51,7 @@ fn fields(input: &DeriveInput) -> impl Iterator<Item = &Field> {
     fields.into_iter().flatten()
 }
 
-/// What `#[sea_orm(…)]` says of a field. What cannot be read is for SeaORM to complain of.
+/// Parses the `#[sea_orm(…)]` of a field. SeaORM reports what cannot be parsed.
 fn settings(field: &Field) -> impl Iterator<Item = Meta> {
     let of_sea_orm = |attr: &&Attribute| attr.path().is_ident("sea_orm");
     field

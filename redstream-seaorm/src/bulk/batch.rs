@@ -1,4 +1,4 @@
-//! The transaction of one batch: begun, followed key by key, and finished.
+//! The transaction of one batch: begin, track each key, finish.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::failpoint::failpoint;
 use crate::hooks::lookup::{Tracked, tracked};
 use crate::unit_of_work::UnitOfWork;
 
-/// A transaction that is going to write, and its scope.
+/// A transaction that is going to write, and its unit of work.
 pub(super) async fn begin<E, D>(db: &D) -> Result<(D::Transaction, Arc<UnitOfWork>), DbErr>
 where
     E: EntityTrait,
@@ -25,8 +25,8 @@ where
 {
     // On a plain connection nothing is begun.
     tracked::<E, D>(db)?;
-    // A transaction of SQLite that reads first and then writes fails at once where another wrote in between; this
-    // one waits for its turn.
+    // On SQLite a transaction that reads first and then writes fails at once if another transaction wrote in between.
+    // This one takes the write lock at its beginning and waits for it.
     let options =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let transaction = db.begin_with_options(options).await?;
@@ -53,8 +53,8 @@ pub(super) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, 
     if E::HAS_STREAM { streamed::messages(keys) } else { Ok(Vec::new()) }
 }
 
-/// Insures the parents of the rows of these keys, and has the commit announce them. To be called before a statement, which may
-/// remove or move the rows, and after it.
+/// Insures the parents of the rows of these keys, and has the commit announce them. Call it before a statement, which
+/// may remove or move the rows, and after it.
 pub(super) async fn follow_parents<E: Streamed>(
     db: &impl ConnectionTrait,
     scope: &UnitOfWork,
@@ -80,8 +80,8 @@ where
             Ok(value)
         }
         Err(error) => {
-            // Why it failed is what the caller wants to know; and where even the rollback fails, the connection is gone, and
-            // the server rolls back.
+            // The caller wants the first error. If the rollback fails too, the connection is gone, and the server rolls
+            // back.
             let _ = transaction.rollback().await;
             Err(error)
         }

@@ -1,4 +1,4 @@
-//! What an upsert does on a conflict, and whether the keys of the rows it writes can be told.
+//! What an upsert does on a conflict, and whether the keys of the rows it writes are known.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::entity::streamed::table;
 
 pub(super) struct Conflict {
     pub(super) clause: OnConflict,
-    /// Only rows of the models' own keys are updated, as far as the clause says.
+    /// Only rows with the models' own keys are updated, as far as the clause says.
     pub(super) is_in_key: bool,
     /// The row that is there is left alone.
     pub(super) does_nothing: bool,
@@ -21,7 +21,7 @@ pub(super) struct Conflict {
 }
 
 impl Conflict {
-    /// Errors where a row could be written whose key nobody can tell.
+    /// Errors if a row could be written whose key cannot be known.
     pub(super) fn new<E: EntityTrait>(clause: OnConflict, db: &impl ConnectionTrait) -> Result<Self, DbErr> {
         let said = Said::of(&clause);
         let (is_in_key, does_nothing) = (said.names_key::<E>(), said.does_nothing());
@@ -38,23 +38,23 @@ impl Conflict {
         Ok(Self { clause, is_in_key, does_nothing, target })
     }
 
-    /// The columns of the target; none if it has others besides.
+    /// The columns of the target; `None` if it has anything else.
     pub(super) fn target<E: EntityTrait>(&self) -> Vec<E::Column> {
         let columns: Vec<_> = E::Column::iter().filter(|column| self.target.contains(column.as_str())).collect();
         if columns.len() == self.target.len() { columns } else { Vec::new() }
     }
 }
 
-/// `MySQL` has no word for it, but can set the key to itself.
+/// `MySQL` has no clause for it, but can set the key to itself.
 fn do_nothing_on_key<E: EntityTrait>() -> OnConflict {
     let mut clause = OnConflict::new();
     clause.do_nothing_on(key_columns::<E>());
     clause
 }
 
-/// What the clause says, in PostgreSQL's words: it does not show what is in it otherwise.
+/// What the clause says, in PostgreSQL's words: it does not show its content otherwise.
 struct Said {
-    /// The target's columns, quoted, where it consists of nothing else.
+    /// The target's columns, quoted, if it consists of nothing else.
     target: Option<HashSet<String>>,
     action: String,
 }
@@ -80,7 +80,7 @@ impl Said {
         self.action.starts_with(" DO NOTHING")
     }
 
-    /// `to_itself`: a key that is set to that of the model that met it stays what it is.
+    /// `to_itself`: a key is set to that of the model that met the conflict, so it does not change.
     fn sets_key<E: EntityTrait>(&self, to_itself: bool) -> bool {
         let set = self.action.strip_prefix(" DO UPDATE SET ").unwrap_or_default();
         set.split(", ").any(|set| {

@@ -1,11 +1,11 @@
-//! Why a bulk operation was refused before, or instead of, writing what nobody could announce.
+//! Errors of bulk operations that were refused because their rows could not be announced.
 
 use sea_orm::DbErr;
 
 use crate::error::{ErrorKind, carry, find};
 
-/// A bulk operation that was refused. Nothing of the batch is written. It comes in a [`DbErr`], as all errors of the adapter do:
-/// [`BulkError::of`] finds it there.
+/// A bulk operation that was refused. Nothing of the batch is written. It comes in a [`DbErr`], as all errors of the
+/// adapter do: [`BulkError::of`] finds it there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BulkError {
@@ -23,7 +23,7 @@ pub enum BulkError {
         table: String,
     },
 
-    /// The rows are wanted back, and the database has no RETURNING for this.
+    /// The rows are to be returned, and the database has no RETURNING for this.
     #[error(
         "this database does not give back the rows of `{table}` that {verb} wrote (it has no RETURNING for that, or SeaORM's \
          feature for it is off): use `{instead}`, and read them"
@@ -37,7 +37,7 @@ pub enum BulkError {
         instead: &'static str,
     },
 
-    /// The update gives rows new keys, and nobody could tell which.
+    /// The update gives rows new keys, which cannot be known.
     #[error(
         "this update sets a column of the primary key of `{table}`, and this database does not tell the new keys (it has no \
          RETURNING for updates): name the old and the new keys with `producer.bulk_keys(&db, [old, new], …)`"
@@ -58,7 +58,8 @@ pub enum BulkError {
         table: String,
     },
 
-    /// A trigger gives rows new keys while they are updated batch by batch, so that a later batch would meet them again.
+    /// A trigger gives rows new keys while they are updated batch by batch, so that a later batch would meet them
+    /// again.
     #[error(
         "a trigger of `{table}` gives rows that are updated batch by batch new keys behind those of the batch, so that later batches \
          would update them again: use `update_returning`, or a batch size above the number of rows"
@@ -68,7 +69,8 @@ pub enum BulkError {
         table: String,
     },
 
-    /// A key of PostgreSQL's type `time` is `24:00:00`, which no type of Rust has: it is read as midnight, the key of another row.
+    /// A key of PostgreSQL's type `time` is `24:00:00`, which no type of Rust has: it is read as midnight, the key of
+    /// another row.
     #[error(
         "a row of `{table}` has a key with the time 24:00:00, which is read as 00:00:00, the key of another row: give it another key \
          by SQL"
@@ -78,7 +80,8 @@ pub enum BulkError {
         table: String,
     },
 
-    /// Models of one upsert have one key, and the database does not tell whether each of them wrote the row of that key.
+    /// Models of one upsert have one key, and the database does not tell whether each of them wrote the row of that
+    /// key.
     #[error(
         "several models of this upsert into `{table}` have the same key, and this database does not tell the rows that it wrote (it has \
          no RETURNING): one of them may have updated a row of another key. Give each key once a batch"
@@ -101,7 +104,7 @@ pub enum BulkError {
         key: String,
     },
 
-    /// The key is made by the database, and nobody could tell which it is.
+    /// The key is made by the database, and cannot be known.
     #[error(
         "a row for `{table}` has no key, and this database does not tell the one it makes (it has no RETURNING, and the key \
          is not one that counts up): set the keys beforehand"
@@ -142,7 +145,7 @@ pub enum BulkError {
         table: String,
     },
 
-    /// The row that is updated on a conflict gets a new key, and nobody could tell its old one.
+    /// The row that is updated on a conflict gets a new key, and its old one cannot be known.
     #[error(
         "this upsert sets a column of the primary key of `{table}` on a conflict, which could give another row a new key: \
          leave the key's columns out of what it updates"

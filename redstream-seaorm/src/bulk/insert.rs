@@ -16,13 +16,18 @@ use crate::hooks::lookup::tracked;
 impl<E: Streamed> Bulk<E> {
     /// Inserts these rows. Returns how many.
     ///
-    /// The models are taken from the iterator a batch at a time, and each batch is a transaction of its own. Keys that are
-    /// set are insured while the statement runs. Keys that the database makes come back by RETURNING, where there is none
-    /// each of these rows takes a statement; either way they are insured before the commit. As in SeaORM's own
-    /// `insert_many`, a field that is set in one model and not in another is NULL there, and no hook of the models runs.
+    /// The models are taken from the iterator a batch at a time, and each batch is a transaction of its own. Keys that
+    /// are set are insured while the statement runs. Keys that the database generates are read with RETURNING; without
+    /// it each of these rows takes a statement of its own. Either way they are insured before the commit. As in
+    /// SeaORM's own `insert_many`, a field that is set in one model and not in another is NULL there, and no hook of
+    /// the models runs.
     ///
-    /// Errors where the database does, where a batch cannot be insured, with a connection that is not streamed, and as
+    /// # Errors
+    ///
+    /// If the database returns one, if a batch cannot be insured, if the connection is not streamed, and as
     /// [`BulkError`] says. The failed batch is rolled back; those before it stay, and are announced.
+    ///
+    /// # Example
     ///
     /// ```no_run
     /// # mod city {
@@ -51,14 +56,20 @@ impl<E: Streamed> Bulk<E> {
         self.insert(db, models, None).await
     }
 
-    /// Inserts these rows, or updates those that are there, as `on_conflict` says. Returns how many rows were written, as far
-    /// as the database tells: without RETURNING every model counts.
+    /// Inserts these rows, or updates those that are there, as `on_conflict` says. Returns how many rows were written,
+    /// as far as the database reports: without RETURNING every model counts.
     ///
-    /// As [`insert_many`](Self::insert_many) otherwise. A conflict in a unique index other than the primary key updates a row of
-    /// another key than the model's: RETURNING tells which, and that row is announced. Without RETURNING (`MySQL`, and
-    /// `MariaDB` without SeaORM's feature for it), an upsert that updates is refused unless its target is the primary key and
-    /// every key is set; there, a conflict elsewhere fails the batch. On a conflict no column of the primary
-    /// key may be set.
+    /// Otherwise like [`insert_many`](Self::insert_many). A conflict in a unique index other than the primary key
+    /// updates a row with another key than the model's: RETURNING returns its key, and that row is announced. Without
+    /// RETURNING (`MySQL`, and `MariaDB` without SeaORM's feature for it), an upsert that updates is refused unless its
+    /// target is the primary key and every key is set; there, a conflict in another index fails the batch. On a
+    /// conflict no column of the primary key may be set.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert_many`](Self::insert_many), and if the upsert is refused for one of the reasons above.
+    ///
+    /// # Example
     ///
     /// ```no_run
     /// # mod city {
@@ -91,11 +102,13 @@ impl<E: Streamed> Bulk<E> {
         self.insert(db, models, Some(&conflict)).await
     }
 
-    /// Inserts these rows in one transaction, and gives them back as the database has them, those of models without a key
-    /// last. All are held at once.
+    /// Inserts these rows in one transaction, and returns them as the database has them; rows of models without a key
+    /// come last. All are held in memory at once.
     ///
-    /// Errors as [`insert_many`](Self::insert_many), and with [`BulkError::NoReturning`] where the database has no
-    /// `INSERT … RETURNING`.
+    /// # Errors
+    ///
+    /// As [`insert_many`](Self::insert_many), and with [`BulkError::NoReturning`] if the database has no `INSERT …
+    /// RETURNING`.
     pub async fn insert_returning<D, M, I>(self, db: &D, models: I) -> Result<Vec<E::Model>, DbErr>
     where
         D: ConnectionTrait + TransactionTrait,
@@ -137,7 +150,7 @@ impl<E: Streamed> Bulk<E> {
     }
 
     fn may_insert<D: ConnectionTrait>(&self, db: &D) -> Result<(), DbErr> {
-        // Where there are no models, nothing is begun that would tell.
+        // Without models no transaction is begun that would return these errors.
         tracked::<E, D>(db)?;
         if !self.condition.is_empty() {
             return Err(BulkError::FilteredInsert { table: table::<E>() }.into());

@@ -16,7 +16,7 @@ use crate::unit_of_work::UnitOfWork;
 
 pub(super) struct BatchKeys<E> {
     keys: Vec<Key<E>>,
-    /// The keys that the database had for them, by their places; nothing is read if the keys are exact.
+    /// The keys that the database had for them, by position; nothing is read if the keys are exact.
     before: Option<Vec<(usize, Key<E>)>>,
 }
 
@@ -33,7 +33,7 @@ impl<E: Streamed> BatchKeys<E> {
             return Ok(Self { keys, before: None });
         }
         scope.insure(messages(&keys)?)?;
-        // Locked, where the database can, so that no other transaction renames them before the closure writes them.
+        // Locked, if the database can, so that no other transaction renames them before the closure writes them.
         let locked = match db.get_database_backend() {
             DbBackend::Sqlite => Vec::new(),
             _ => present(db, &keys).await?,
@@ -44,8 +44,8 @@ impl<E: Streamed> BatchKeys<E> {
         Ok(Self { keys, before: Some(before) })
     }
 
-    /// Has the commit announce the keys that the database has now. Errors if it may have stored a record under a key that
-    /// is not known.
+    /// Has the commit announce the keys that the database has now. Errors if it may have stored a record under a key
+    /// that is not known.
     pub(super) async fn announce(self, db: &impl ConnectionTrait, scope: &UnitOfWork) -> Result<(), DbErr> {
         let Self { keys, before: Some(before) } = self else { return Ok(()) };
         let after = stored_keys(db, &keys).await?;
@@ -82,7 +82,7 @@ impl Written {
         }
     }
 
-    /// Whether a record without a row may have one under a key that nothing tells. `had`: it had one before.
+    /// Whether a record without a row may have one under a key that cannot be known. `had`: it had one before.
     fn may_have_moved(&self, had: bool) -> bool {
         if had { self.updates && !self.deletes } else { self.inserts }
     }

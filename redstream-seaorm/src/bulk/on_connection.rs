@@ -26,12 +26,13 @@ macro_rules! bulk {
                 F: AsyncFnOnce(&<Self as TransactionTrait>::Transaction) -> Result<R, X>,
                 X: From<DbErr>,
             {
-                // Made here and not in the future, which then is `Send` whatever the records are.
+                // Built outside the future, so that the future is `Send` whatever the records are.
                 let keys = records.iter().map(Key::of).collect();
                 write_in_transaction::<M::Entity, _, _, _, _>(self, keys, write)
             }
 
-            /// [`producer.bulk_keys(&db, keys, write)`](crate::BulkExt::bulk_keys), with the producer of this connection.
+            /// [`producer.bulk_keys(&db, keys, write)`](crate::BulkExt::bulk_keys), with the producer of this
+            /// connection.
             ///
             /// # Errors
             ///

@@ -15,11 +15,12 @@ use crate::entity::stored_key::{check_zone, is_exact, stored_keys};
 use crate::entity::streamed::{Streamed, table};
 use crate::error::Error;
 
-/// The next `limit` keys behind `after` that meet `condition`, or all of them, their rows locked where the database can.
+/// The next `limit` keys after `after` that meet `condition`, or all of them; their rows are locked if the database can
+/// do so.
 ///
-/// By keyset, not by offset: what was written and no longer meets the condition then shifts nothing. The keyset comes first:
-/// where the condition has a lower bound of the key, too, SQLite enters the table by the first that it reads, and would
-/// pass by all earlier pages again.
+/// By keyset, not by offset: rows that were written and no longer meet the condition then shift nothing. The keyset
+/// comes first: if the condition also has a lower bound of the key, SQLite enters the table by the bound that comes
+/// first, and would scan all earlier pages again.
 pub(super) async fn page<E, C>(
     db: &C,
     condition: Condition,
@@ -47,7 +48,7 @@ where
     Ok(keys_of(select, db).await?.pop())
 }
 
-/// Errors if a midnight among these keys may be `24:00:00`, which PostgreSQL has besides.
+/// Errors if a midnight among these keys may be `24:00:00`, which PostgreSQL also has.
 pub(super) async fn check_times<E, C>(db: &C, keys: &[Key<E>]) -> Result<(), DbErr>
 where
     E: Streamed,
@@ -74,13 +75,13 @@ where
     if found.is_empty() { Ok(()) } else { Err(BulkError::TimeBeyondMidnight { table: table::<E>() }.into()) }
 }
 
-/// Errors if one of these keys is not in UTC and the database compares it as a text.
+/// Errors if one of these keys is not in UTC and the database compares it as text.
 pub(super) fn check_zones<E: Streamed>(keys: &[Key<E>], backend: DbBackend) -> Result<(), Error> {
     keys.iter().try_for_each(|key| check_zone::<E>(key.values(), backend))
 }
 
-/// The keys of the rows that have one of these keys. They are locked, so it is as they are now, whatever the transaction saw
-/// before.
+/// The keys of the rows that have one of these keys. The rows are locked, so they are read as they are now, whatever
+/// the transaction saw before.
 pub(super) async fn present<E, C>(db: &C, wanted: &[Key<E>]) -> Result<Vec<Key<E>>, DbErr>
 where
     E: EntityTrait,
@@ -104,13 +105,13 @@ where
     if found.len() >= wanted.len() {
         return Ok(Some(found));
     }
-    // Several of them may be one key to the database.
+    // Several of them may be the same key to the database.
     let matched: HashSet<usize> = stored_keys(db, keys).await?.into_iter().map(|(nth, _)| nth).collect();
     Ok((matched.len() == keys.len()).then_some(found))
 }
 
-/// The keys of rows that a statement gave back, as the rows have them now: SQLite gives them back as they are before its AFTER
-/// triggers. Errors if one of the rows is not found by its key.
+/// The keys of rows that a statement returned, as the rows have them now: SQLite returns rows as they are before its
+/// AFTER triggers. Errors if one of the rows is not found by its key.
 pub(super) async fn kept<E, C>(db: &C, keys: Vec<Key<E>>) -> Result<Vec<Key<E>>, DbErr>
 where
     E: Streamed,
@@ -124,19 +125,19 @@ where
     stored_as(db, &keys).await?.ok_or_else(|| BulkError::RewrittenKeys { table: table::<E>() }.into())
 }
 
-/// Whether the database has each of these keys exactly as it was given it.
+/// Whether the database has each of these keys exactly as it was given.
 pub(super) fn are_exact<E: Streamed>(keys: &[Key<E>], backend: DbBackend) -> bool {
     keys.first().is_none_or(|key| is_exact::<E>(key.values(), backend))
 }
 
-/// As many keys at a time as a statement can name.
+/// As many keys as one statement can name.
 pub(super) fn key_chunks<E: EntityTrait>(keys: &[Key<E>]) -> impl Iterator<Item = &[Key<E>]> {
     keys.chunks(keys_a_statement::<E>())
 }
 
 fn locked<E: EntityTrait>(mut select: Select<E>) -> Select<E> {
     let statement: &mut SelectStatement = QueryTrait::query(&mut select);
-    // SQLite has no such thing, and SeaQuery leaves it out: its transaction locks the whole database.
+    // SQLite has no row locks, and SeaQuery leaves the clause out: its transaction locks the whole database.
     statement.lock_exclusive();
     select
 }

@@ -26,31 +26,32 @@ const BATCH_SIZE: u64 = 1000;
 /// An update or delete of many rows, by a filter: the query form of a bulk operation. It also inserts many rows:
 /// [`insert_many`](Self::insert_many), [`upsert_many`](Self::upsert_many).
 ///
-/// It goes through the rows in the order of their keys, batch by batch. A batch is a transaction of its own (a savepoint
-/// where it runs within a transaction): it reads and locks the next keys that meet the filter, insures them, writes
-/// their rows, commits, and announces them, while the next is at work already. So locks are short, any number of rows takes
-/// the memory of two batches, and what one batch did stays when a later one fails; run it again to go on.
+/// It goes through the rows in the order of their keys, batch by batch. A batch is a transaction of its own (a
+/// savepoint if it runs within a transaction): it reads and locks the next keys that meet the filter, insures them,
+/// writes their rows, commits, and announces them while the next batch is already running. So locks are short, any
+/// number of rows takes the memory of two batches, and what one batch did stays if a later one fails; run it again to
+/// continue.
 ///
-/// Within an open transaction all of it commits, and is announced, with that transaction or not at all; its keys are held
-/// until then.
+/// Within an open transaction all batches commit, and are announced, with that transaction or not at all; their keys
+/// are held until then.
 ///
-/// The last key that meets the filter at the beginning is where it ends, if there is more than a batch.
+/// If there is more than one batch, it ends at the last key that meets the filter at the beginning.
 ///
-/// Each row that meets the filter is written once, also where the update makes the filter false. A row that
-/// another transaction adds, or brings into the filter, meanwhile may be visited or not; whichever is written is announced.
+/// Each row that meets the filter is written once, even if the update makes the filter false. A row that another
+/// transaction adds, or brings into the filter, meanwhile may be written or not; if it is written, it is announced.
 ///
-/// Rows of an entity with [parents](Streamed::parents) announce these as saves do: the ones that they had, and the ones that they
-/// have. The rows of a batch are read for that, before it and (updates) after it.
+/// Rows of an entity with [parents](Streamed::parents) announce these as saves do: the old parents and the new ones.
+/// For that the rows of a batch are read before it and (updates) after it.
 ///
-/// An update that sets no [watched](Streamed::is_watched) column is made, and neither insured nor announced.
+/// An update that sets no [watched](Streamed::is_watched) column runs, and is neither insured nor announced.
 ///
 /// # New keys
 ///
-/// An update that sets a column of the primary key announces the old and the new keys of its rows. It is one transaction
-/// of all rows, whatever the batch size, and holds their keys: batches would meet rows again under their new keys. The
-/// database must tell the new keys by `UPDATE … RETURNING`, as PostgreSQL and SQLite do; elsewhere it is refused with
-/// [`BulkError::RenamedKeys`]. The classic form can do it everywhere: name both keys of each row,
-/// `producer.bulk_keys(&db, [old, new], …)`.
+/// An update that sets a column of the primary key announces the old and the new keys of its rows. It is one
+/// transaction of all rows, whatever the batch size, and holds their keys: separate batches would meet rows again under
+/// their new keys. The database must return the new keys by `UPDATE … RETURNING`, as PostgreSQL and SQLite do;
+/// otherwise the update is refused with [`BulkError::RenamedKeys`]. The classic form works on every database: name both
+/// keys of each row, `producer.bulk_keys(&db, [old, new], …)`.
 ///
 /// ```no_run
 /// # mod city {
@@ -95,22 +96,25 @@ impl<E: Streamed> Bulk<E> {
         self
     }
 
-    /// How many rows a transaction writes. Default: 1000. Zero is [`Error::InvalidOption`]. If one statement cannot name so many keys, a batch takes several.
+    /// How many rows a transaction writes. Default: 1000. Zero is [`Error::InvalidOption`]. If one statement cannot
+    /// name so many keys, a batch takes several.
     pub fn batch_size(mut self, rows: u64) -> Self {
         self.batch_size = rows;
         self
     }
 
-    /// Called after each batch with the number of rows written so far. Within an open transaction they are not committed yet.
+    /// Called after each batch with the number of rows written so far. Within an open transaction they are not
+    /// committed yet.
     pub fn on_progress(mut self, report: impl Fn(u64) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Box::new(report));
         self
     }
 
-    /// Updates the rows: `set` is given an `UPDATE` and adds what to set. Returns how many rows were updated; those that
-    /// already had the new values count.
+    /// Updates the rows: `set` is given an `UPDATE` and adds what to set. Returns how many rows were updated; those
+    /// that already had the new values count.
+    /// # Errors
     ///
-    /// Errors where the database does, where a batch cannot be insured, with a connection that is not streamed, and as
+    /// If the database returns one, if a batch cannot be insured, if the connection is not streamed, and as
     /// [`BulkError`] says. The failed batch is rolled back; those before it stay, and are announced.
     pub async fn update_many<D, S>(self, db: &D, set: S) -> Result<u64, DbErr>
     where
@@ -124,7 +128,11 @@ impl<E: Streamed> Bulk<E> {
         Ok(self.update_at_once::<Key<E>, D>(db, &update).await?.len() as u64)
     }
 
-    /// Deletes the rows. Returns how many. Errors as [`update_many`](Self::update_many).
+    /// Deletes the rows. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`update_many`](Self::update_many).
     pub async fn delete_many<D>(self, db: &D) -> Result<u64, DbErr>
     where
         D: ConnectionTrait + TransactionTrait,
@@ -148,13 +156,13 @@ impl<E: Streamed> Bulk<E> {
         let (mut rows, mut earlier) = (0, None::<Arc<UnitOfWork>>);
         loop {
             let batch = self.next_batch(db, &mut walk, is_announced, &statement).await;
-            // The announcements of one batch are written while the next is at work.
+            // The announcements of one batch are written while the next batch runs.
             if let Some(earlier) = earlier.take() {
                 earlier.aside.written().await;
             }
             let (scope, keys, written) = batch?;
             rows += written;
-            // A row that no longer met the filter once it was locked has been made up for by the next, so a short
+            // Rows that no longer met the filter once they were locked have been replaced by the next rows, so a short
             // page is the last.
             let is_last = (keys.len() as u64) < self.batch_size || keys.last() == walk.up_to.as_ref();
             if is_last {
@@ -168,7 +176,8 @@ impl<E: Streamed> Bulk<E> {
         }
     }
 
-    /// Its scope, whose announcements are still to be waited for, its keys, and how many of their rows were written.
+    /// The batch's unit of work, whose announcements are still to be waited for, its keys, and how many of their rows
+    /// were written.
     async fn next_batch<D, S>(
         &self,
         db: &D,
@@ -210,14 +219,14 @@ impl<E: Streamed> Bulk<E> {
         if S::KEEPS_ROWS && is_announced {
             check_zones(&keys, transaction.get_database_backend())?;
         }
-        // Named by their range, which a database finds far faster than key after key.
+        // Named by their range: a database finds a range far faster than a list of keys.
         let range = || statement(from_to(walk.after.as_ref(), last).add(self.condition.clone()));
         if !is_announced {
             let rows = transaction.execute(&range()).await?.rows_affected();
             return Ok((keys, rows));
         }
         if gives_back::<S>(transaction) && !parents::are_known::<E>() {
-            // The statement goes out first: what the database takes for it is time enough for the messages.
+            // The statement is sent first: the messages are sent while the database works on it.
             let following = async { follow(scope, messages(&keys)?) };
             let (written, followed) = tokio::join!(returning::<Key<E>, _>(transaction, range()), following);
             let mut written = written?;
@@ -274,12 +283,12 @@ impl<E: Streamed> Bulk<E> {
     }
 }
 
-/// A walk through the rows, page by page.
+/// A paged scan of the rows.
 struct Walk<E> {
     order: KeyOrder,
     after: Option<Key<E>>,
-    /// The last key at its beginning, if there is more than a page: rows that are given keys behind it, or are added there, do not keep
-    /// it from coming to an end.
+    /// The last key at the beginning, if there is more than a page: rows that get keys after it, or are added after it,
+    /// do not keep the scan from ending.
     up_to: Option<Key<E>>,
 }
 
@@ -292,7 +301,7 @@ impl<E: Streamed> Walk<E> {
         }
     }
 
-    /// Errors if one of these keys, which rows of the page up to `last` have now, is one of a later page.
+    /// Errors if one of these keys, which rows of the page up to `last` have now, belongs to a later page.
     async fn passes_once(&self, db: &impl ConnectionTrait, last: &Key<E>, keys: &[Key<E>]) -> Result<(), DbErr> {
         for keys in key_chunks(keys) {
             let later = self.rows(Condition::all().add(is_one_of(keys)));
@@ -304,7 +313,8 @@ impl<E: Streamed> Walk<E> {
     }
 }
 
-/// Rows that were written and are not of the page: they came to meet the filter after it was read, or have new keys.
+/// Rows that were written and do not belong to the page: they came to meet the filter after it was read, or have new
+/// keys.
 fn others<E: EntityTrait>(written: &[Key<E>], page: &[Key<E>]) -> Vec<Key<E>> {
     if written == page {
         return Vec::new();

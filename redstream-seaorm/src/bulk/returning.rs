@@ -1,4 +1,4 @@
-//! Rows and keys that a statement gives back, where the database can.
+//! Rows and keys that a statement returns, if the database can return them.
 
 use sea_orm::sea_query::{
     DeleteStatement, Expr, InsertStatement, IntoValueTuple, Query, ReturningClause, UpdateStatement, Values,
@@ -11,9 +11,9 @@ use sea_orm::{
 use crate::entity::key::{Key, KeyOf};
 use crate::entity::key_query::columns;
 
-/// A statement that can give back what it wrote.
+/// A statement that can return what it wrote.
 pub(super) trait Returning: StatementBuilder {
-    /// `MariaDB` has it for inserts and deletes alone.
+    /// `MariaDB` supports it for inserts and deletes alone.
     const ON_MARIADB: bool = true;
 
     /// Its rows are still there after it.
@@ -44,7 +44,7 @@ impl Returning for DeleteStatement {
     }
 }
 
-/// A row that came back, or what is wanted of it.
+/// A row that was returned, or the columns that are to be returned.
 pub(super) trait Returned: Sized {
     type Entity: EntityTrait;
 
@@ -90,12 +90,12 @@ impl<E: EntityTrait> Returned for Row<E> {
     }
 }
 
-/// Whether this database gives back what such a statement wrote.
+/// Whether this database returns what such a statement wrote.
 pub(super) fn gives_back<S: Returning>(db: &impl ConnectionTrait) -> bool {
     db.support_returning() && (S::ON_MARIADB || db.get_database_backend() != DbBackend::MySql)
 }
 
-/// Runs a statement, and reads what it gives back.
+/// Runs a statement, and reads what it returns.
 pub(super) async fn returning<R, S>(db: &impl ConnectionTrait, mut statement: S) -> Result<Vec<R>, DbErr>
 where
     R: Returned,

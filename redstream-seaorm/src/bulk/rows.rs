@@ -1,4 +1,4 @@
-//! The rows of one batch of inserts: which keys are known beforehand, which come back, and how.
+//! The rows of one batch of inserts: which keys are known beforehand, which are returned, and how.
 
 use std::collections::HashSet;
 
@@ -58,7 +58,7 @@ where
             follow_parents(transaction, scope, &keys).await?;
         }
         let written = models.len() as u64;
-        // The rows that are updated have the keys of the models, as far as the database compares them as we do.
+        // The rows that are updated have the keys of the models, if the database compares them as Rust does.
         let is_known = updates && conflict.is_some_and(|conflict| conflict.is_in_key) && are_exact(&keys, backend);
         let met = if is_known { Vec::new() } else { met_keys::<E, _>(transaction, &models, conflict).await? };
         let insertion = insertion::<E>(models, conflict);
@@ -114,7 +114,7 @@ where
     Ok(rows)
 }
 
-/// Inserts these rows, and gives them back.
+/// Inserts these rows, and returns them.
 pub(super) async fn insert_all<E, T>(
     transaction: &T,
     scope: &UnitOfWork,
@@ -133,7 +133,7 @@ where
     Ok(rows)
 }
 
-/// Runs it, and follows what it gives back.
+/// Runs it, and tracks the rows that it returns.
 async fn insert_and_follow<R, T>(
     transaction: &T,
     scope: &UnitOfWork,
@@ -150,7 +150,7 @@ where
     Ok(rows)
 }
 
-/// The key that the database made, where it inserted a row.
+/// The key that the database made, if it inserted a row.
 async fn insert_one<E, T>(
     transaction: &T,
     model: E::ActiveModel,
@@ -173,8 +173,8 @@ where
     Ok(Some(Key::from_values(key.into_value_tuple())))
 }
 
-/// The keys of the rows that these models meet in the conflict's target: a trigger of PostgreSQL may give them
-/// new ones, and RETURNING tells these alone.
+/// The keys of the rows that these models meet in the conflict's target: a trigger of PostgreSQL may give them new
+/// ones, and RETURNING only returns the new ones.
 async fn met_keys<E, T>(
     transaction: &T,
     models: &[E::ActiveModel],
@@ -207,7 +207,7 @@ where
     Ok(met)
 }
 
-/// Those of the keys that rows had which none of them has now, if another has come for them.
+/// Those of the former keys that none of the rows has now, if a new key has replaced them.
 fn renamed<E: EntityTrait>(had: &[Key<E>], has: &[Key<E>]) -> Vec<Key<E>> {
     let known: HashSet<_> = had.iter().map(Key::values).collect();
     if has.iter().all(|key| known.contains(key.values())) {
@@ -217,22 +217,23 @@ fn renamed<E: EntityTrait>(had: &[Key<E>], has: &[Key<E>]) -> Vec<Key<E>> {
     had.iter().filter(|key| !has.contains(key.values())).cloned().collect()
 }
 
-/// Whether rows that are inserted under such keys may come to have others, which the statement can give back.
+/// Whether rows that are inserted under such keys may come to have others, which the statement can return.
 fn is_changeable<E: Streamed>(keys: &[Key<E>], backend: DbBackend) -> bool {
-    // SQLite gives rows back as they are before its triggers change them.
+    // SQLite returns rows as they are before its triggers change them.
     if backend == DbBackend::Sqlite {
         return false;
     }
-    // A trigger of PostgreSQL may change whatever is inserted.
+    // A trigger of PostgreSQL may change any row that is inserted.
     (backend == DbBackend::Postgres && !E::has_exact_key()) || !are_kept(keys, backend)
 }
 
-/// Whether rows that are inserted under such keys have them: `MySQL` and `MariaDB` replace a zero in a column that is `AUTO_INCREMENT`.
+/// Whether rows that are inserted under such keys have them: `MySQL` and `MariaDB` replace a zero in a column that is
+/// `AUTO_INCREMENT`.
 fn are_kept<E: Streamed>(keys: &[Key<E>], backend: DbBackend) -> bool {
     are_exact(keys, backend) && !(backend == DbBackend::MySql && keys.iter().any(|key| has_zero(key.values())))
 }
 
-/// The keys that rows have which were inserted under these keys. Errors if one of the rows is not found again.
+/// The keys that rows have now that were inserted under these keys. Errors if one of the rows is not found again.
 async fn written_keys<E, T>(transaction: &T, keys: Vec<Key<E>>) -> Result<Vec<Key<E>>, DbErr>
 where
     E: Streamed,
@@ -244,8 +245,8 @@ where
     stored_as(transaction, &keys).await?.ok_or_else(|| BulkError::RewrittenKeys { table: table::<E>() }.into())
 }
 
-/// The same of an upsert: `MySQL` takes any unique index for the target, and a model whose key is not there afterwards updated
-/// a row of another.
+/// The same for an upsert: `MySQL` takes any unique index for the target, and a model whose key does not exist
+/// afterwards updated a row with another key.
 async fn upserted_keys<E, T>(transaction: &T, keys: Vec<Key<E>>) -> Result<Vec<Key<E>>, DbErr>
 where
     E: Streamed,
@@ -261,7 +262,7 @@ where
         stored_as(transaction, &keys).await?
     };
     let found = found.ok_or_else(elsewhere)?;
-    // Each of the models may have written the row of the key, or one of them another.
+    // Each of the models may have written the row of the key, or one of them another row.
     if found.len() < keys.len() {
         return Err(BulkError::RepeatedKeys { table: table::<E>() }.into());
     }
@@ -276,14 +277,15 @@ fn insertion<E: EntityTrait>(models: Vec<E::ActiveModel>, conflict: Option<&Conf
     insertion
 }
 
-/// Those whose key is set, and those whose key the database makes: in one statement these would set it to NULL.
+/// Models whose key is set, and models whose key the database generates: in one statement the latter would set it to
+/// NULL.
 fn by_key<E: Streamed>(models: Vec<E::ActiveModel>, backend: DbBackend) -> (Vec<E::ActiveModel>, Vec<E::ActiveModel>) {
     models.into_iter().partition(|model| {
         model.get_primary_key_value().is_some_and(|key| !is_wish::<E>(&Key::from_values(key), backend))
     })
 }
 
-/// Whether the database takes this key as a wish for one of its own, as `MySQL` and `MariaDB` take an `AUTO_INCREMENT` of 0.
+/// Whether the database generates a key in place of this one, as `MySQL` and `MariaDB` do for an `AUTO_INCREMENT` of 0.
 fn is_wish<E: Streamed>(key: &Key<E>, backend: DbBackend) -> bool {
     backend == DbBackend::MySql && E::PrimaryKey::auto_increment() && key.is_zero()
 }
@@ -292,7 +294,7 @@ fn keys<E: EntityTrait>(models: &[E::ActiveModel]) -> Vec<Key<E>> {
     models.iter().filter_map(ActiveModelTrait::get_primary_key_value).map(Key::from_values).collect()
 }
 
-/// As many models at a time as a statement can hold.
+/// As many models as one statement can hold.
 fn statements<E: EntityTrait>(models: Vec<E::ActiveModel>) -> impl Iterator<Item = Vec<E::ActiveModel>> {
     let rows = (VALUES_A_STATEMENT / E::Column::iter().count().max(1)).max(1);
     let mut models = models.into_iter();

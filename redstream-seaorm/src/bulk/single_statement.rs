@@ -1,4 +1,4 @@
-//! Updates and deletes of one statement, which gives back what it wrote.
+//! Updates and deletes by one statement, which returns what it wrote.
 
 use sea_orm::sea_query::{DeleteStatement, UpdateStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
@@ -17,10 +17,16 @@ use crate::entity::streamed::{Streamed, table};
 use crate::unit_of_work::UnitOfWork;
 
 impl<E: Streamed> Bulk<E> {
-    /// Updates the rows in one transaction, and gives them back as they are now. All are held at once. It is one statement; on
-    /// PostgreSQL the keys are read and locked first, unless the key is `exact_key`, since a trigger may give the rows new ones.
+    /// Updates the rows in one transaction, and returns them as they are now. All are held in memory at once. It is one
+    /// statement; on PostgreSQL the keys are read and locked first, unless the key is `exact_key`, since a trigger may
+    /// give the rows new ones.
     ///
-    /// Errors as [`update_many`](Self::update_many), and with [`BulkError::NoReturning`] where the database has no
+    /// # Errors
+    ///
+    /// As [`update_many`](Self::update_many), and with [`BulkError::NoReturning`] if the database has no `UPDATE …
+    /// RETURNING`.
+    ///
+    /// # Example
     /// `UPDATE … RETURNING`.
     ///
     /// ```no_run
@@ -58,10 +64,13 @@ impl<E: Streamed> Bulk<E> {
         Ok(rows.into_iter().map(|Row(model)| model).collect())
     }
 
-    /// Deletes the rows by one statement in one transaction, and gives them back as they were. All are held at once.
+    /// Deletes the rows by one statement in one transaction, and returns them as they were. All are held in memory at
+    /// once.
     ///
-    /// Errors as [`delete_many`](Self::delete_many), and with [`BulkError::NoReturning`] where the database has no
-    /// `DELETE … RETURNING`.
+    /// # Errors
+    ///
+    /// As [`delete_many`](Self::delete_many), and with [`BulkError::NoReturning`] if the database has no `DELETE …
+    /// RETURNING`.
     pub async fn delete_returning<D>(self, db: &D) -> Result<Vec<E::Model>, DbErr>
     where
         D: ConnectionTrait + TransactionTrait,
@@ -79,14 +88,14 @@ impl<E: Streamed> Bulk<E> {
 
     async fn delete<T: ConnectionTrait>(&self, transaction: &T, scope: &UnitOfWork) -> Result<Vec<Row<E>>, DbErr> {
         if !parents::are_known::<E>() {
-            // Rows that are gone do not tell their times.
+            // The times in the keys of deleted rows cannot be looked up afterwards.
             check_table_of_times::<E, _>(transaction).await?;
             let delete = E::delete_many().filter(self.condition.clone()).into_query();
             let rows: Vec<Row<E>> = returning(transaction, delete).await?;
             follow_rows(scope, &rows)?;
             return Ok(rows);
         }
-        // Found and locked first: a row that is gone does not tell its parents.
+        // Found and locked first: the parents of deleted rows cannot be looked up afterwards.
         let keys: Vec<Key<E>> = page(transaction, self.condition.clone(), &KeyOrder::default(), None, None).await?;
         follow_parents(transaction, scope, &keys).await?;
         let mut rows = Vec::with_capacity(keys.len());
@@ -108,7 +117,7 @@ impl<E: Streamed> Bulk<E> {
             return Err(BulkError::RenamedKeys { table: table::<E>() }.into());
         }
         let (transaction, scope) = begin::<E, D>(db).await?;
-        // A trigger of PostgreSQL may give the rows new keys, and RETURNING tells these alone.
+        // A trigger of PostgreSQL may give the rows new keys, and RETURNING only returns the new ones.
         let may_rename = db.get_database_backend() == DbBackend::Postgres && !E::has_exact_key();
         let reads_first = update.renames || (update.is_announced && (may_rename || parents::are_known::<E>()));
         let outcome = if reads_first {
@@ -133,7 +142,7 @@ impl<E: Streamed> Bulk<E> {
         Ok(rows)
     }
 
-    /// The old keys, and the old parents, are found first, the new ones come back.
+    /// The old keys and the old parents are read first; the new ones are returned.
     async fn rename<R, T>(&self, transaction: &T, scope: &UnitOfWork, update: &Update<E>) -> Result<Vec<R>, DbErr>
     where
         R: Returned<Entity = E>,

@@ -1,4 +1,4 @@
-//! What an update sets, seen before it runs.
+//! What an update sets, determined before it runs.
 
 use sea_orm::sea_query::{Condition, UpdateStatement};
 use sea_orm::{DbErr, EntityTrait, IdenStatic, Iterable, QueryFilter, QueryTrait, UpdateMany};
@@ -17,7 +17,7 @@ pub(super) struct Update<E: EntityTrait> {
 }
 
 impl<E: Streamed> Update<E> {
-    /// Errors where it sets nothing.
+    /// Errors if it sets nothing.
     pub(super) fn new(set: impl FnOnce(UpdateMany<E>) -> UpdateMany<E>) -> Result<Self, DbErr> {
         let query = set(E::update_many());
         let names: Vec<String> = query.as_query().get_values().iter().map(|(name, _)| name.to_string()).collect();
@@ -25,7 +25,7 @@ impl<E: Streamed> Update<E> {
             return Err(BulkError::SetsNothing { table: table::<E>() }.into());
         }
         let column = |name: &String| E::Column::iter().find(|column| column.as_str() == name);
-        // A column that the entity does not know may be anybody's.
+        // A column that the entity does not know may be watched or part of the key.
         let is_watched =
             |name: &String| column(name).is_none_or(|column| E::is_watched(&column) || leads_to_parent::<E>(&column));
         // MySQL, MariaDB and SQLite find a column by its name in any case.

@@ -24,7 +24,7 @@ pub(crate) struct AutocommitStatement<T> {
 }
 
 impl<T: TransactionSession + ConnectionTrait + Send + 'static> AutocommitStatement<T> {
-    /// Sends the delay messages of the keys that are known, and begins.
+    /// Sends the delay messages of the known keys, and begins the transaction.
     pub(crate) async fn begin(
         context: &Arc<Shared>,
         admission: Admission,
@@ -55,7 +55,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> AutocommitStateme
         let Self { transaction, admission: Admission { promises, .. }, before } = self;
         let (inner, scope) = (&transaction.inner, &transaction.scope);
         if answer.is_err() {
-            // It may have ended the transaction, which the rollback has to know.
+            // It may have ended the transaction, which the rollback must know.
             scope.life().doubt();
         }
         let followed = match answer
@@ -67,7 +67,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> AutocommitStateme
         match followed {
             Ok(answer) => transaction.commit().await.map(|()| answer),
             Err(error) => {
-                // Should even that fail, the server rolls back when it misses the connection.
+                // If the rollback fails too, the server rolls back when the connection is closed.
                 let _ = transaction.rollback().await;
                 Err(error)
             }

@@ -12,7 +12,7 @@ use crate::hooks::lookup;
 use crate::unit_of_work::insurance::Insurance;
 use crate::unit_of_work::shared::{Settings, Shared};
 
-/// Many times what a Redis that is well takes, and hardly noticeable to the caller of a commit.
+/// Many times what a healthy Redis takes, and hardly noticeable to the caller of a commit.
 const OUTBOX_AFTER: Duration = Duration::from_millis(500);
 
 /// Longer than workers take to start.
@@ -28,7 +28,7 @@ pub struct StreamedConnectionBuilder<C = DatabaseConnection> {
     base: Base,
 }
 
-/// What the connection is built on.
+/// What the connection wraps.
 #[derive(Clone, Debug)]
 enum Base {
     New(Producer),
@@ -62,8 +62,9 @@ impl<C> StreamedConnectionBuilder<C> {
     /// How old a transaction may be before its commit sends its delay messages again, and waits for them.
     ///
     /// Default: one minute, or a fifth of the delay if that is shorter. The delay is the one that the
-    /// [delayer](redstream_core::Stream::delayer) of the stream was given; it publishes it in Redis, and connections read it there within
-    /// a minute. An age that is set here must be at most a fifth of the delay; if it is not, a warning says so.
+    /// [delayer](redstream_core::Stream::delayer) of the stream was given; the delayer publishes it in Redis, and
+    /// connections read it there within a minute. An age that is set here must be at most a fifth of the delay;
+    /// otherwise a warning says so.
     pub fn resend_after(mut self, age: Duration) -> Self {
         self.settings.resend_after = Some(age);
         self
@@ -75,53 +76,57 @@ impl<C> StreamedConnectionBuilder<C> {
         self
     }
 
-    /// How long a commit gives Redis to acknowledge its delay messages before it turns to the outbox, with
+    /// How long a commit gives Redis to acknowledge its delay messages before it uses the outbox, with
     /// [`Insurance::RedisElseOutbox`]. Default: half a second.
     pub fn outbox_after(mut self, patience: Duration) -> Self {
         self.settings.outbox_after = patience;
         self
     }
 
-    /// What happens to statements that write a streamed table and go round the hooks. Default: [`BypassGuard::Warn`].
+    /// What happens to statements that write a streamed table and bypass the hooks. Default: [`BypassGuard::Warn`].
     pub fn guard(mut self, guard: BypassGuard) -> Self {
         self.settings.guard = guard;
         self
     }
 
-    /// If on, a commit's main messages remove the delay messages of the same transaction, in one step of Redis, so that consumers
-    /// handle each change once and not a second time when its delay has passed: **all** consumers, whatever each of them says.
-    /// Default: off, and each consumer says for itself, by [`skip_repeats`](redstream_core::Consumer::skip_repeats), whether it wants
-    /// the second one.
+    /// If on, a commit's main messages remove the delay messages of the same transaction, in one atomic step, so that
+    /// consumers handle each change once and not a second time after its delay: this applies to **all** consumers,
+    /// whatever their own setting. Default: off, and each consumer decides by
+    /// [`skip_repeats`](redstream_core::Consumer::skip_repeats) whether it wants the second message.
     ///
-    /// **Leave it off** if the datastore of any consumer takes writes without comparing [versions](crate::Changes::version), or if any
-    /// consumer reads rows from a replica: there the second handling is what repairs a late write or a stale read. What is
-    /// written within [`scope`](StreamedConnection::scope) keeps its delay messages.
+    /// **Leave it off** if the datastore of any consumer takes writes without comparing
+    /// [versions](crate::Changes::version), or if any consumer reads rows from a replica: there the second handling
+    /// repairs a late write or a stale read. What is written within [`scope`](StreamedConnection::scope) keeps its
+    /// delay messages.
     pub fn remove_delay_messages(mut self, on: bool) -> Self {
         self.settings.removes_delay_messages = on;
         self
     }
 
-    /// If on, a commit returns when the database has committed, and its main messages follow without being waited for: a commit then
-    /// takes one round trip to Redis less. Default: off, and a commit returns when its main messages are there.
+    /// If on, a commit returns when the database has committed, and its main messages are written in the background: a
+    /// commit then takes one round trip to Redis less. Default: off, and a commit returns when its main messages are
+    /// written.
     ///
-    /// Nothing can be lost by it: the delay messages are still acknowledged before COMMIT, and bring what a crash keeps from being
-    /// announced. **Leave it off** in programs that end right after a commit, whose changes would come only when the delay
-    /// has passed; and if what follows the commit expects the message in the stream, as tests do. A main message that could
-    /// not be written is logged and counted in any case. [`commit_with_token`](crate::StreamedTransaction::commit_with_token) always waits.
+    /// It loses nothing: the delay messages are still acknowledged before COMMIT, and announce the change if a crash
+    /// prevents the main message. **Leave it off** in programs that end right after a commit, whose changes would only
+    /// arrive after the delay, and if the code after the commit expects the message in the stream, as tests do. A main
+    /// message that could not be written is logged and counted in any case.
+    /// [`commit_with_token`](crate::StreamedTransaction::commit_with_token) always waits.
     pub fn announce_in_background(mut self, on: bool) -> Self {
         self.settings.in_background = on;
         self
     }
 
-    /// How long changes may be written before a warning says that nothing carries them on: that no consumer is registered with a stream
-    /// whose oldest message stays where it is (looked at twice in that distance), or that changes are in the outbox and this program has
-    /// made no [`relay`](StreamedConnection::relay). Once each. Default: one minute.
+    /// How long changes may be written before a warning says that they are not processed: that no consumer is
+    /// registered with a stream whose oldest message does not change (checked twice in this interval), or that changes
+    /// are in the outbox and this program has made no [`relay`](StreamedConnection::relay). Each warning comes once.
+    /// Default: one minute.
     pub fn warn_forgotten(mut self, after: Duration) -> Self {
         self.settings.warn_forgotten = after;
         self
     }
 
-    /// The connection.
+    /// Builds the connection.
     pub fn build(self) -> StreamedConnection<C> {
         let context = match self.base {
             Base::New(producer) => Shared::new(producer, self.settings),

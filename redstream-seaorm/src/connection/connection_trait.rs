@@ -1,5 +1,5 @@
-//! SeaORM's connection traits for our two wrappers: every method forwarded, those with a default too, since the wrapped type may have
-//! its own.
+//! SeaORM's connection traits for both wrappers: every method is forwarded, also those with a default, since the
+//! wrapped type may override it.
 
 use std::any::type_name;
 use std::fmt::{Debug, Display};
@@ -24,7 +24,7 @@ use crate::hooks::lookup;
 /// What a closure for `transaction` returns.
 type Callback<'c, R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'c>>;
 
-/// Runs a statement on `$executor`; one that a hook has announced in a way that lets its answer be followed.
+/// Runs a statement on `$executor`; a statement that a hook has announced runs in a way that lets its answer be read.
 macro_rules! follow {
     ($self:ident, $admission:expr, $executor:ident => $run:expr) => {{
         let admission: Admission = $admission;
@@ -58,7 +58,7 @@ macro_rules! forward {
                 }
             }
 
-            /// Admits a statement. Also returns it, if it was built for this and may run as it was built.
+            /// Admits a statement. Also returns it if it was built for this and may run as built.
             async fn admit_statement<S: StatementBuilder>(
                 &self,
                 statement: &S,
@@ -137,7 +137,7 @@ macro_rules! forward {
 
         #[cfg(feature = "stream")]
         impl<C: StreamTrait + ConnectionTrait> $wrapper<C> {
-            /// No hook is followed by a stream, so its answer is not read for keys.
+            /// No hook is followed by a stream, so keys are not read from its answer.
             async fn admit_streamed(&self, sql: &str) -> Result<(), DbErr> {
                 if !self.looks_at_statements() {
                     return Ok(());
@@ -248,7 +248,7 @@ macro_rules! forward {
 forward!(StreamedConnection, C: TransactionTrait, C::Transaction: Send + 'static);
 forward!(StreamedTransaction,);
 
-/// A statement whose text is to be read before it runs.
+/// A statement whose text is read before it runs.
 struct Read {
     built: Statement,
     may_end: bool,
@@ -256,11 +256,12 @@ struct Read {
 }
 
 impl Read {
-    /// `None` if nothing of it is to be read.
+    /// `None` if its text need not be read.
     fn of<S: StatementBuilder>(statement: &S, backend: DbBackend, in_transaction: bool, looks: bool) -> Option<Self> {
         let may_end = in_transaction && !is_query::<S>();
         let may_write = looks && may_write::<S>(backend);
-        // SQLite runs all statements of one text: an expression may hold the end of one and the beginning of another.
+        // SQLite runs all statements of one text: an expression may contain the end of one and the beginning of
+        // another.
         let may_be_several = backend == DbBackend::Sqlite && (in_transaction || looks);
         if !(may_end || may_write || may_be_several) {
             return None;
@@ -287,14 +288,14 @@ fn is_query<S>() -> bool {
     QUERIES.iter().any(|query| type_name::<S>().ends_with(query))
 }
 
-/// By far the most statements are selects. Only PostgreSQL has those that write, by a common table expression; elsewhere
-/// they need not be built to see that they do not.
+/// Most statements are selects. Only PostgreSQL has selects that write, by a common table expression; on other
+/// databases they need not be built to know that they do not write.
 fn may_write<S>(backend: DbBackend) -> bool {
     backend == DbBackend::Postgres || !type_name::<S>().ends_with("::SelectStatement")
 }
 
-/// SeaORM's own types build a statement and run it as raw SQL: once is enough. Others may treat the two differently, as SeaORM's
-/// restricted connection does.
+/// SeaORM's own types build a statement and run it as raw SQL, so building it once is enough. Other types may treat the
+/// two differently, as SeaORM's restricted connection does.
 fn takes_built<C>() -> bool {
     [type_name::<DatabaseConnection>(), type_name::<DatabaseTransaction>()].contains(&type_name::<C>())
 }
@@ -310,7 +311,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> TransactionSessio
     }
 }
 
-/// Commits where the callback succeeds, rolls back where it fails.
+/// Commits if the callback succeeds, rolls back if it fails.
 async fn run<T, F, R, E>(begun: Result<StreamedTransaction<T>, DbErr>, callback: F) -> Result<R, TransactionError<E>>
 where
     T: TransactionSession + ConnectionTrait + Send + 'static,

@@ -1,4 +1,4 @@
-//! SeaORM's `DatabaseExecutor` is a closed enum over its own types, so it would drop the tracking. This one keeps it.
+//! SeaORM's `DatabaseExecutor` is a closed enum over its own types, so it would lose the tracking. This one keeps it.
 
 use std::fmt::{Debug, Display};
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::connection::transaction::StreamedTransaction;
 /// What a closure for `transaction` returns.
 type Callback<'c, R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send + 'c>>;
 
-/// A connection or a transaction, for functions that take either: SeaORM's type of that name, with every write noticed.
+/// A connection or a transaction, for functions that take either: SeaORM's type of that name, with every write tracked.
 ///
 /// ```
 /// # use redstream_seaorm::Streamed;
@@ -43,17 +43,17 @@ pub enum DatabaseExecutor<'c> {
     Connection(&'c StreamedConnection),
     /// A borrowed transaction.
     Transaction(&'c StreamedTransaction),
-    /// A transaction that ends with this value, unless it is committed before.
+    /// A transaction that is owned and rolls back when dropped, unless it is committed before.
     OwnedTransaction(StreamedTransaction),
 }
 
-/// What becomes a [`DatabaseExecutor`]: `&StreamedConnection`, `&StreamedTransaction`, `StreamedTransaction`.
+/// What converts into a [`DatabaseExecutor`]: `&StreamedConnection`, `&StreamedTransaction`, `StreamedTransaction`.
 pub trait IntoDatabaseExecutor<'c>: Send + 'c {
     /// Makes the executor.
     fn into_database_executor(self) -> DatabaseExecutor<'c>;
 }
 
-/// The same expression on whichever it is.
+/// The same expression on either variant.
 macro_rules! each {
     ($executor:expr, $db:ident => $call:expr) => {
         match $executor {
@@ -81,7 +81,11 @@ impl DatabaseExecutor<'_> {
         EntityRegistry::build_schema(Schema::new(self.get_database_backend()), prefix)
     }
 
-    /// Runs the function in a transaction: commits where it succeeds, rolls back where it fails.
+    /// Runs the function in a transaction: commits if it succeeds, rolls back if it fails.
+    ///
+    /// # Errors
+    ///
+    /// What the function returns, and errors of the begin, the commit or the insurance.
     pub async fn transaction_async<F, R, E>(&self, callback: F) -> Result<R, TransactionError<E>>
     where
         F: for<'c> AsyncFnOnce(&'c StreamedTransaction) -> Result<R, E> + Send,
@@ -91,7 +95,11 @@ impl DatabaseExecutor<'_> {
         each!(self, db => db.transaction_async(callback).await)
     }
 
-    /// The same, with an isolation level, an access mode, or both.
+    /// [`transaction_async`](Self::transaction_async) with an isolation level, an access mode, or both.
+    ///
+    /// # Errors
+    ///
+    /// As that method.
     pub async fn transaction_with_config_async<F, R, E>(
         &self,
         callback: F,

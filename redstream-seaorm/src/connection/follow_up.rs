@@ -1,4 +1,5 @@
-//! What is insured and announced of a statement's rows: before it, by its answer, and by a look at the rows after it.
+//! What is insured and announced of a statement's rows: before it, from its answer, and from a look at the rows after
+//! it.
 
 use redstream_core::NewMessage;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
@@ -11,7 +12,7 @@ use crate::unit_of_work::UnitOfWork;
 /// The messages of the keys that rows have before the statement, for each promise that needs them; empty if none does.
 pub(crate) type Before = Vec<Vec<NewMessage>>;
 
-/// What the answer tells, for each promise.
+/// What the answer contains, for each promise.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     messages: Vec<NewMessage>,
@@ -19,7 +20,8 @@ pub(crate) struct Told {
     wrote: bool,
 }
 
-/// Reads and insures the keys that rows have before they are updated or deleted, if the given keys may be other spellings.
+/// Reads and insures the keys that rows have before they are updated or deleted, if the given keys may be other
+/// spellings.
 pub(crate) async fn before(
     db: &impl ConnectionTrait,
     scope: &UnitOfWork,
@@ -43,8 +45,8 @@ pub(crate) async fn before(
 
 /// Reads the answer. Errors if a generated key is not in it.
 pub(crate) fn told(promises: &[FollowUp], answer: &impl Answer, backend: DbBackend) -> Result<Vec<Told>, DbErr> {
-    // With SeaORM's feature `mariadb-use-returning` a save is a query, and SeaQuery leaves RETURNING out for MySQL and MariaDB: the
-    // row is written, and does not come back.
+    // With SeaORM's feature `mariadb-use-returning` a save is a query, and SeaQuery leaves RETURNING out for MySQL and
+    // MariaDB: the row is written but not returned.
     let may_hide_row = backend == DbBackend::MySql && answer.is_empty_query();
     let of = |promise: &FollowUp| {
         Ok(match promise {
@@ -54,7 +56,7 @@ pub(crate) fn told(promises: &[FollowUp], answer: &impl Answer, backend: DbBacke
                 Told { messages: Vec::new(), wrote: true }
             }
             FollowUp::Follow(Followed { stored: None, .. }) if backend == DbBackend::Sqlite => {
-                // It gives back the key that it was given.
+                // It returns the key that it was given.
                 Told { messages: Vec::new(), wrote: true }
             }
             FollowUp::Follow(Followed { stored: None, keys, key, .. }) => {
@@ -67,7 +69,8 @@ pub(crate) fn told(promises: &[FollowUp], answer: &impl Answer, backend: DbBacke
     promises.iter().map(of).collect()
 }
 
-/// Insures and announces the rows that were written. Errors with [`Error::KeyRewritten`] if a row has a key that cannot be known.
+/// Insures and announces the rows that were written. Errors with [`Error::KeyRewritten`] if a row has a key that cannot
+/// be known.
 pub(crate) async fn after(
     db: &impl ConnectionTrait,
     scope: &UnitOfWork,
@@ -127,7 +130,7 @@ impl Followed {
         let Some(stored) = self.stored.as_ref().filter(|_| wrote && self.kind != WriteKind::Delete) else {
             return Ok(messages);
         };
-        // SQLite gives back a row as it is before its AFTER triggers, and has no others that change it.
+        // SQLite returns a row as it is before its AFTER triggers, and has no other triggers that change it.
         if !messages.is_empty() && db.get_database_backend() != DbBackend::Sqlite {
             return Ok(messages);
         }

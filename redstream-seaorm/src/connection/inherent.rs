@@ -1,4 +1,4 @@
-//! What applications call on SeaORM's types and no trait has: the same methods on ours.
+//! The inherent methods that applications call on SeaORM's types, for ours.
 
 use std::fmt::{Debug, Display};
 
@@ -13,7 +13,7 @@ use crate::connection::StreamedConnection;
 use crate::connection::connection_trait::end;
 use crate::connection::transaction::StreamedTransaction;
 
-/// Of connections and transactions alike.
+/// Methods of both connections and transactions.
 macro_rules! common {
     ($wrapper:ident) => {
         impl<C> $wrapper<C>
@@ -21,7 +21,11 @@ macro_rules! common {
             C: ConnectionTrait + TransactionTrait + Send,
             C::Transaction: 'static,
         {
-            /// Runs the function in a transaction: commits where it succeeds, rolls back where it fails.
+            /// Runs the function in a transaction: commits if it succeeds, rolls back if it fails.
+            ///
+            /// # Errors
+            ///
+            /// What the function returns, and errors of the begin, the commit or the insurance.
             pub async fn transaction_async<F, R, E>(&self, callback: F) -> Result<R, TransactionError<E>>
             where
                 F: for<'c> AsyncFnOnce(&'c StreamedTransaction<C::Transaction>) -> Result<R, E> + Send,
@@ -31,7 +35,11 @@ macro_rules! common {
                 run(self.begin().await, callback).await
             }
 
-            /// The same, with an isolation level, an access mode, or both.
+            /// [`transaction_async`](Self::transaction_async) with an isolation level, an access mode, or both.
+            ///
+            /// # Errors
+            ///
+            /// As that method.
             pub async fn transaction_with_config_async<F, R, E>(
                 &self,
                 callback: F,
@@ -47,7 +55,7 @@ macro_rules! common {
             }
         }
 
-        /// SeaORM's schema builder looks at what is there through it.
+        /// SeaORM's schema builder reads the existing schema through it.
         #[cfg(feature = "schema-sync")]
         #[async_trait::async_trait]
         impl<C: sea_schema::Connection + Send> sea_schema::Connection for $wrapper<C> {
@@ -71,7 +79,7 @@ macro_rules! common {
 common!(StreamedConnection);
 common!(StreamedTransaction);
 
-/// Commits where the callback succeeds, rolls back where it fails.
+/// Commits if the callback succeeds, rolls back if it fails.
 async fn run<T, F, R, E>(begun: Result<StreamedTransaction<T>, DbErr>, callback: F) -> Result<R, TransactionError<E>>
 where
     T: TransactionSession + ConnectionTrait + Send + 'static,
@@ -95,7 +103,7 @@ impl StreamedConnection {
         EntityRegistry::build_schema(Schema::new(self.inner.get_database_backend()), prefix)
     }
 
-    /// Calls this with the figures of every statement. Clones made before do not.
+    /// Calls this with the metrics of every statement. Clones made before do not call it.
     pub fn set_metric_callback<F>(&mut self, callback: F)
     where
         F: Fn(&metric::Info<'_>) + Send + Sync + 'static,
@@ -103,66 +111,78 @@ impl StreamedConnection {
         self.inner.set_metric_callback(callback);
     }
 
-    /// Errors where the database does not answer. Redis is not asked.
+    /// Asks the database to answer. Redis is not asked.
+    ///
+    /// # Errors
+    ///
+    /// If the database does not answer.
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.inner.ping().await
     }
 
     /// Closes the pool, for all clones too. The connections to Redis belong to its `Redstream` handle and stay.
+    ///
+    /// # Errors
+    ///
+    /// As SeaORM's own `close`.
     pub async fn close(self) -> Result<(), DbErr> {
         self.inner.close().await
     }
 
-    /// The same, by reference.
+    /// [`close`](Self::close) by reference.
+    ///
+    /// # Errors
+    ///
+    /// As that method.
     pub async fn close_by_ref(&self) -> Result<(), DbErr> {
         self.inner.close_by_ref().await
     }
 
-    /// The pool below. What is written through it is not noticed by anybody.
+    /// The underlying pool. Writes through it are not tracked.
     ///
     /// # Panics
     ///
-    /// Where this is no connection to `MySQL` or `MariaDB`.
+    /// If this is no connection to `MySQL` or `MariaDB`.
     #[cfg(feature = "sqlx-mysql")]
     pub fn get_mysql_connection_pool(&self) -> &sea_orm::sqlx::MySqlPool {
         self.inner.get_mysql_connection_pool()
     }
 
-    /// The pool below. What is written through it is not noticed by anybody.
+    /// The underlying pool. Writes through it are not tracked.
     ///
     /// # Panics
     ///
-    /// Where this is no connection to `PostgreSQL`.
+    /// If this is no connection to `PostgreSQL`.
     #[cfg(feature = "sqlx-postgres")]
     pub fn get_postgres_connection_pool(&self) -> &sea_orm::sqlx::PgPool {
         self.inner.get_postgres_connection_pool()
     }
 
-    /// The pool below. What is written through it is not noticed by anybody.
+    /// The underlying pool. Writes through it are not tracked.
     ///
     /// # Panics
     ///
-    /// Where this is no connection to `SQLite`.
+    /// If this is no connection to `SQLite`.
     #[cfg(feature = "sqlx-sqlite")]
     pub fn get_sqlite_connection_pool(&self) -> &sea_orm::sqlx::SqlitePool {
         self.inner.get_sqlite_connection_pool()
     }
 
-    /// The mock below.
+    /// The underlying mock.
     ///
     /// # Panics
     ///
-    /// Where this is no connection to a mock.
+    /// If this is no connection to a mock.
     #[cfg(feature = "mock")]
     pub fn as_mock_connection(&self) -> &sea_orm::MockDatabaseConnection {
         self.inner.as_mock_connection()
     }
 
-    /// What the mock below was asked.
+    /// The log of the underlying mock.
     ///
     /// # Panics
     ///
-    /// Where this is no connection to a mock.
+    /// If this is no connection to a mock.
     #[cfg(feature = "mock")]
     pub fn into_transaction_log(self) -> Vec<sea_orm::Transaction> {
         self.inner.into_transaction_log()

@@ -9,8 +9,8 @@ use crate::entity::streamed::Streamed;
 
 /// `insert_tx`, `update_tx`, `save_tx` and `delete_tx` on every streamed `ActiveModel`: begin, save, commit.
 ///
-/// Outside a transaction `insert`, `update` and `delete` do the same with their statement; these also put into the transaction
-/// what the model's hooks write besides. Within a transaction they use a savepoint.
+/// Outside a transaction `insert`, `update` and `delete` already run their statement in one; these methods also include
+/// what the model's hooks write. Within a transaction they use a savepoint.
 #[async_trait::async_trait]
 pub trait SaveInTransaction: ActiveModelTrait + ActiveModelBehavior + Send
 where

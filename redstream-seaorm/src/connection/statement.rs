@@ -1,4 +1,4 @@
-//! A statement that a hook has announced, in a transaction that was there before it.
+//! A statement that a hook has announced, in an open transaction.
 
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -10,7 +10,7 @@ use crate::hooks::lookup;
 use crate::unit_of_work::UnitOfWork;
 use crate::unit_of_work::unkeyed_insert::Running;
 
-/// A statement in a transaction that was there before it.
+/// A statement in an open transaction.
 #[derive(Debug)]
 pub(crate) struct TransactionStatement<'a, T> {
     inner: &'a T,
@@ -41,7 +41,7 @@ impl<'a, T: ConnectionTrait> TransactionStatement<'a, T> {
                 return Err(error);
             }
         };
-        // With an error of these, a row is there whose key cannot be insured: as good as cut off.
+        // After one of these errors a row exists whose key cannot be insured, as after a statement that was cut off.
         let told = follow_up::told(&promises, &answer, inner.get_database_backend())?;
         let followed = follow_up::after(inner, scope, &promises, before, told).await;
         followed.inspect_err(|_| scope.life().doubt())?;
@@ -50,7 +50,7 @@ impl<'a, T: ConnectionTrait> TransactionStatement<'a, T> {
     }
 }
 
-/// Answers for a statement before a streamed connection below.
+/// Checks a statement before a streamed connection below does.
 pub(super) fn lend(admission: &Admission, below: &impl ConnectionTrait) {
     let Some((tables, is_unread)) = admission.lent() else { return };
     let Some(below) = lookup::find(below) else { return };

@@ -33,8 +33,7 @@ impl<T> StreamedTransaction<T> {
         Self { inner, scope: Open::new(scope) }
     }
 
-    /// The wrapped transaction. Writes through it are not noticed by anybody; a streamed entity refuses them where it
-    /// can.
+    /// The wrapped transaction. Writes through it are not tracked; a streamed entity refuses them if it can.
     pub fn inner(&self) -> &T {
         &self.inner
     }
@@ -75,7 +74,8 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
 
     pub(crate) const IN_TRANSACTION: bool = true;
 
-    /// Rows are streamed past this, and so is the error that may end their stream: to be asked about before anything follows.
+    /// Rows of a stream are not observed, nor is an error that may end it, so the transaction's state is checked before
+    /// the next statement.
     #[cfg(feature = "stream")]
     pub(crate) fn streams(&self) {
         self.scope.life().doubt();
@@ -91,11 +91,11 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         begun
     }
 
-    /// Called before each statement, and before a savepoint. Errors if the database has ended the transaction, and if this text
-    /// would end it; what may end it is insured first.
+    /// Called before each statement and before a savepoint. Errors if the database has ended the transaction, or if
+    /// this text would end it. Changes are insured first if the text may end it.
     pub(crate) async fn ready(&self, text: Option<&str>) -> Result<(), DbErr> {
         if self.scope.context.settings.nested {
-            // The transaction below does all this.
+            // The transaction below checks all this.
             return Ok(());
         }
         if !self.scope.life().is_sure() {
@@ -113,7 +113,7 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         }
     }
 
-    /// Runs a statement, and does what the hook before it has noted once that has been sent.
+    /// Runs a statement. Once it is sent, does what the hook before it has noted.
     pub(crate) async fn beside<R>(&self, statement: impl Future<Output = Result<R, DbErr>>) -> Result<R, DbErr> {
         let sent = self.scope.life().begin();
         let (answer, ()) = beside(statement, || self.scope.work_off()).await;
@@ -124,7 +124,7 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         answer
     }
 
-    /// Asks the database whether it still has the transaction, if there is a doubt.
+    /// Asks the database whether it still has the transaction, if that is uncertain.
     async fn ask(&self) {
         if !self.scope.context.settings.nested {
             self.scope.life().ask(&self.inner, self.scope.open_savepoints()).await;
@@ -136,7 +136,7 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         if self.scope.life().has_ended() { Err(Error::TransactionEnded) } else { Ok(()) }
     }
 
-    /// Whether a commit would do what it says.
+    /// Whether a commit would commit this level.
     async fn may_commit(&self) -> Result<(), Error> {
         self.scope.may_commit()?;
         let life = self.scope.life();
@@ -144,7 +144,7 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
             return Ok(());
         }
         Box::pin(self.still_lives()).await?;
-        // A savepoint of an aborted transaction is not released: that is an error by itself.
+        // Releasing a savepoint of an aborted transaction is an error of the database itself.
         let may_be_aborted = self.inner.get_database_backend() == DbBackend::Postgres && !self.scope.is_savepoint();
         if may_be_aborted && life.is_doubted() && Box::pin(is_aborted(&self.inner)).await {
             return Err(Error::TransactionAborted);
@@ -152,7 +152,7 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
         Ok(())
     }
 
-    /// All that this transaction has written, before a statement that may commit it.
+    /// All that this transaction has written, collected before a statement that may commit it.
     async fn insure_what_is_written(&self) -> Result<(), Error> {
         let messages = self.scope.changed_so_far();
         if messages.is_empty() && self.scope.delays.is_empty() {
@@ -168,42 +168,43 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
 impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransaction<T> {
     /// Waits for Redis to acknowledge the delay messages, commits, and writes the main messages.
     ///
-    /// Errors, after a rollback, where a delay message was not written; within the bounds that
-    /// [`response_timeout`](redstream_core::ConnectOptions::response_timeout) and
-    /// [`give_up_after`](redstream_core::ConnectOptions::give_up_after) set together. A main message that fails is no error: it is logged,
-    /// counted, and the delayer brings the change.
+    /// Dropping the future of a commit that has begun does not stop it: it continues in a task of its own. Poll it or
+    /// drop it: the transaction stays open as long as the future is held without being polled.
     ///
-    /// Errors, after a rollback, where the future of an insert was dropped before its generated key was known: its row could
-    /// not be insured. Roll back to a savepoint where you mean to drop such futures.
+    /// A savepoint is released, and its announcements wait for the outer commit. If the future of that is dropped, it
+    /// is not known whether the savepoint was released, and the whole transaction is refused from then on, with
+    /// [`Error::TransactionEnded`].
     ///
-    /// Errors, after a rollback, where a savepoint inside is still open, and where this is a savepoint whose transaction is over:
-    /// to the database it would be a commit of that other level.
+    /// With [`announce_in_background`](crate::StreamedConnectionBuilder::announce_in_background) it returns when the
+    /// database has committed, and the main messages follow. A main message that fails is no error: it is logged,
+    /// counted, and the delayer announces the change.
     ///
-    /// Dropping the future of the commit does not stop half way: a commit that has begun goes on to its end, in a task of its own.
-    /// So poll it or drop it: the transaction stays open for as long as the future is held and not polled.
+    /// # Errors
     ///
-    /// A savepoint is released, and its announcements wait for the outer commit. If the future of that is dropped, it is not known
-    /// whether the savepoint was released, and the whole transaction is refused from there on, with [`Error::TransactionEnded`].
-    ///
-    /// Errors with [`Error::TransactionEnded`], after a rollback, if the database has ended the transaction by itself: after a
-    /// deadlock of MariaDB, an `ON CONFLICT ROLLBACK` of SQLite, a procedure that commits; or if its driver has, after a nested `begin`
-    /// that failed or was dropped, or a rollback of one of two savepoints side by side. Every statement after that errors in the
-    /// same way, at each level; [`rollback`](Self::rollback) succeeds. Retry the whole transaction, never its last statement.
-    ///
-    /// Errors with [`Error::TransactionAborted`], after a rollback, if a statement failed on PostgreSQL and no savepoint was rolled
-    /// back to since: to the driver alone that commit would succeed, and commit nothing.
-    ///
-    /// With [`announce_in_background`](crate::StreamedConnectionBuilder::announce_in_background) it returns when the database has
-    /// committed, and the main messages follow.
+    /// Each error comes after a rollback:
+    /// - if a delay message was not written, within the bounds that
+    ///   [`response_timeout`](redstream_core::ConnectOptions::response_timeout) and
+    ///   [`give_up_after`](redstream_core::ConnectOptions::give_up_after) set together;
+    /// - if the future of an insert was dropped before its generated key was known: its row could not be insured. Roll
+    ///   back to a savepoint if you mean to drop such futures;
+    /// - if a savepoint inside is still open, or this is a savepoint whose transaction is over: to the database it
+    ///   would be a commit of that other level;
+    /// - [`Error::TransactionEnded`] if the database has ended the transaction by itself: after a deadlock of MariaDB,
+    ///   an `ON CONFLICT ROLLBACK` of SQLite, a procedure that commits; or if its driver has, after a nested `begin`
+    ///   that failed or was dropped, or a rollback of one of two sibling savepoints. Every later statement returns the
+    ///   same error, at each level; [`rollback`](Self::rollback) succeeds. Retry the whole transaction, never its last
+    ///   statement;
+    /// - [`Error::TransactionAborted`] if a statement failed on PostgreSQL and no savepoint was rolled back to since:
+    ///   to the driver alone that commit would succeed, and commit nothing.
     pub async fn commit(self) -> Result<(), DbErr> {
         let announcement =
             if self.scope.context.settings.in_background { Announcement::Follows } else { Announcement::Awaited };
         self.conclude(announcement).await.map(drop)
     }
 
-    /// [`commit`](Self::commit), and a token of what was announced: pass it to
-    /// [`Redstream::wait_until_synced`](redstream_core::Redstream::wait_until_synced) to read your own writes in a secondary
-    /// datastore.
+    /// [`commit`](Self::commit) that also returns a token of what was announced: pass it to
+    /// [`Redstream::wait_until_synced`](redstream_core::Redstream::wait_until_synced) to read your own writes in a
+    /// secondary datastore.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -217,20 +218,25 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     /// # Ok(()) }
     /// ```
     ///
-    /// A transaction that wrote several entities names all their streams; a consumer that reads one of them is waited for by
-    /// [`written.of::<book::Entity>()`](crate::TokenExt::of).
+    /// The token of a transaction that wrote several entities names all their streams; to wait for a consumer of one of
+    /// them, use [`written.of::<book::Entity>()`](crate::TokenExt::of).
     ///
-    /// A savepoint has nothing to wait for: its token is empty, and the outer commit's holds its writes.
+    /// A savepoint returns an empty token; the token of the outer commit contains its writes.
     ///
-    /// Waits for the main messages, whatever [`announce_in_background`](crate::StreamedConnectionBuilder::announce_in_background) says:
-    /// the token holds their ids.
+    /// Waits for the main messages, whatever
+    /// [`announce_in_background`](crate::StreamedConnectionBuilder::announce_in_background) says: the token holds their
+    /// ids.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
     pub async fn commit_with_token(self) -> Result<SyncToken, DbErr> {
         self.conclude(Announcement::Awaited).await
     }
 
     async fn conclude(self, announcement: Announcement) -> Result<SyncToken, DbErr> {
         if let Err(error) = self.may_commit().await {
-            // Should even that fail, the server rolls back when it misses the connection.
+            // If the rollback fails too, the server rolls back when the connection is closed.
             let _ = self.inner.rollback().await;
             return Err(error.into());
         }
@@ -238,7 +244,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
             return self.release().await.map(|()| SyncToken::new());
         }
         if self.scope.unkeyed.is_cut_off() {
-            // Should even that fail, the server rolls back when it misses the connection.
+            // If the rollback fails too, the server rolls back when the connection is closed.
             let _ = self.inner.rollback().await;
             return Err(Error::InsertCutOff.into());
         }
@@ -249,7 +255,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
         FinishOnDrop::new(commit::run(inner, scope, announcement)).await
     }
 
-    /// Releases a savepoint, whose changes are then those of the level around it.
+    /// Releases a savepoint, whose changes then belong to the enclosing level.
     async fn release(self) -> Result<(), DbErr> {
         let Self { inner, scope } = self;
         let moving = scope.life().moves();
@@ -262,7 +268,11 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
         released
     }
 
-    /// Rolls back. Nothing is announced; a delay message that was sent makes consumers read an unchanged row, later.
+    /// Rolls back. Nothing is announced; a delay message that was sent makes consumers read an unchanged row later.
+    ///
+    /// # Errors
+    ///
+    /// If the database or its driver fails to roll back.
     pub async fn rollback(self) -> Result<(), DbErr> {
         let life = self.scope.life();
         if life.is_doubted() {

@@ -1,4 +1,4 @@
-//! `db.watched()`: SeaORM's own connection for code that insists on its type, which says what it misses.
+//! `db.watched()`: SeaORM's own connection for code that requires its type, which warns of writes it cannot track.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::hooks::task_scope;
 use crate::unit_of_work::shared::Shared;
 
 impl StreamedConnection<DatabaseConnection> {
-    /// A clone of the wrapped connection, of the same pool, that warns of statements that write a streamed table and of which no hook
-    /// told before: `update_many`, `delete_many`, `insert_many`, seeds, raw SQL, and saves of entities whose own behaviour calls no
-    /// hook. For frameworks and crates that take a [`DatabaseConnection`]:
+    /// A clone of the wrapped connection, of the same pool. It warns of statements that write a streamed table without
+    /// an announcement by a hook: `update_many`, `delete_many`, `insert_many`, seeds, raw SQL, and saves of entities
+    /// whose own behaviour calls no hook. For frameworks and crates that take a [`DatabaseConnection`]:
     ///
     /// ```no_run
     /// # use redstream_seaorm::StreamedConnection;
@@ -24,10 +24,10 @@ impl StreamedConnection<DatabaseConnection> {
     /// # }
     /// ```
     ///
-    /// SeaORM tells of a statement when it has run, so none can be refused here: with [`BypassGuard::Warn`] the line is a warning, once for
-    /// each text; with [`BypassGuard::Deny`] it is an error, each time; with [`BypassGuard::Off`] there is none. Each is counted as a
-    /// bypass. Not seen: `execute_unprepared`, `stream`, and writes through views. It takes the place of a metric callback that the
-    /// wrapped connection has (of the clone's; the wrapped one keeps its own).
+    /// SeaORM reports a statement after it has run, so none can be refused here: with [`BypassGuard::Warn`] each text
+    /// is logged once as a warning; with [`BypassGuard::Deny`] each time as an error; with [`BypassGuard::Off`] not at
+    /// all. Each is counted as a bypass. Not seen: `execute_unprepared`, `stream`, and writes through views. It
+    /// replaces a metric callback that the wrapped connection has (on the clone; the wrapped connection keeps its own).
     pub fn watched(&self) -> DatabaseConnection {
         let mut plain = self.inner.clone();
         let context = self.context.clone();

@@ -10,9 +10,9 @@ use crate::entity::streamed::Streamed;
 ///
 /// Implemented for [`Batch`] alone.
 pub trait BatchExt: sealed::Sealed {
-    /// The key of each message, in the order of the stream; a key that several messages name comes several times.
+    /// The key of each message, in the order of the stream; a key that several messages name is repeated.
     ///
-    /// Messages of another [kind](Streamed::kind) are passed over, if `E` has one.
+    /// Messages of another [kind](Streamed::kind) are skipped, if `E` has one.
     ///
     /// Each error names its message, which becomes a dead letter if the handler returns it.
     ///

@@ -1,4 +1,4 @@
-//! Which records the messages of a batch name.
+//! Decodes which records the messages of a batch name.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::entity::key::{Key, KeyOf, KeyReader};
 use crate::entity::streamed::{KIND, Streamed};
 
-/// Reads the key back that a payload was made of; none if the payload is another entity's.
+/// Reads the key back that a payload was made of; `None` if the payload belongs to another entity.
 pub(crate) struct Decoder<E>(Arc<Decode<E>>);
 
 type Decode<E> = dyn Fn(Json) -> Result<Option<Key<E>>, serde_json::Error> + Send + Sync;
@@ -28,13 +28,13 @@ impl<E: Streamed> Decoder<E> {
         }))
     }
 
-    /// The same, and what is no object of the key's columns is another entity's.
+    /// The same; a payload that is no object of the key's columns belongs to another entity.
     pub(crate) fn own_columns() -> Self {
         let reader = KeyReader::new();
         Self(Arc::new(move |payload| Ok(is_own_kind::<E>(&payload).then(|| reader.read(&payload).ok()).flatten())))
     }
 
-    /// As the user says.
+    /// By the decoder that the user gave.
     pub(crate) fn by<F>(decode: F) -> Self
     where
         F: Fn(Json) -> Result<Option<KeyOf<E>>, BoxError> + Send + Sync + 'static,
@@ -50,7 +50,8 @@ impl<E: Streamed> Decoder<E> {
     }
 }
 
-/// Whether a payload is of the entity's kind, if it has one. A payload without a kind was written before the entity had one.
+/// Whether a payload is of the entity's kind, if it has one. A payload without a kind was written before the entity had
+/// one.
 pub(crate) fn is_own_kind<E: Streamed>(payload: &Json) -> bool {
     match (E::kind(), payload.get(KIND)) {
         (Some(own), Some(kind)) => kind == own,
@@ -65,7 +66,7 @@ pub(crate) struct BatchKeys<E> {
 }
 
 impl<E: Streamed> BatchKeys<E> {
-    /// Errors with the first message that names no record. Those of other entities are passed over.
+    /// Errors with the first message that names no record. Messages of other entities are skipped.
     pub(crate) fn in_batch(batch: &Batch, decoder: &Decoder<E>) -> Result<Self, DecodeError> {
         let (mut keys, mut messages) = (Vec::with_capacity(batch.len()), HashMap::<_, Vec<_>>::new());
         let mut passed_over = 0_u64;
@@ -96,14 +97,16 @@ impl<E: Streamed> BatchKeys<E> {
         &self.keys
     }
 
-    /// The record that one key names has another key: what fails for that one fails for the messages that name this.
+    /// The row of the first key turned out to have the second key: a failure of the second then fails the messages that
+    /// name the first.
     pub(crate) fn add_alias(&mut self, named: &Key<E>, stored: Key<E>) {
         if let Some(messages) = self.messages.get(named).cloned() {
             self.messages.entry(stored).or_default().extend(messages);
         }
     }
 
-    /// A failure of all the messages that name these records; of the whole batch if a record is not named by any.
+    /// A failure of all the messages that name these records; of the whole batch if no message names one of the
+    /// records.
     pub(crate) fn failure(&self, keys: &[Key<E>], error: impl Into<BoxError>) -> HandlerError {
         let Some(naming) = keys.iter().map(|key| self.messages.get(key)).collect::<Option<Vec<_>>>() else {
             return HandlerError::new(error);

@@ -1,4 +1,4 @@
-//! The keys that a database generated, as its answer to an INSERT tells them.
+//! The keys that a database generated, read from its answer to an INSERT.
 
 use redstream_core::NewMessage;
 use sea_orm::sea_query::{IntoValueTuple, ValueTuple};
@@ -9,7 +9,7 @@ use crate::entity::key_query::key_columns;
 use crate::entity::streamed::{Streamed, message, table};
 use crate::error::Error;
 
-/// Makes messages of the answer to an INSERT, for one entity.
+/// Makes messages from the answer to an INSERT, for one entity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadKeys {
     key: fn(&QueryResult) -> Result<ValueTuple, DbErr>,
@@ -28,18 +28,18 @@ impl ReadKeys {
         (self.of_row)(row)
     }
 
-    /// The error of a generated key that the answer does not tell.
+    /// The error of a generated key that the answer does not contain.
     pub(crate) fn untold(self) -> DbErr {
         (self.untold)()
     }
 }
 
-/// What a statement is answered with.
+/// The answer to a statement.
 pub(crate) trait Answer {
-    /// The messages of the rows that it tells the keys of, generated ones included.
+    /// The messages of the rows whose keys it contains, generated ones included.
     fn messages(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr>;
 
-    /// The messages of the rows that it holds.
+    /// The messages of the rows that it contains.
     fn returned(&self, keys: ReadKeys) -> Result<Vec<NewMessage>, DbErr> {
         self.rows().iter().map(keys.of_row).collect()
     }
@@ -55,10 +55,10 @@ pub(crate) trait Answer {
         Ok(others)
     }
 
-    /// The rows that it holds.
+    /// The rows that it contains.
     fn rows(&self) -> &[QueryResult];
 
-    /// Whether it is that of a query, and holds no row.
+    /// Whether it is the answer to a query and contains no row.
     fn is_empty_query(&self) -> bool {
         self.rows().is_empty()
     }
@@ -128,7 +128,7 @@ fn of_row<E: Streamed>(row: &QueryResult) -> Result<NewMessage, DbErr> {
 }
 
 fn of_last_id<E: Streamed>(id: u64) -> Result<NewMessage, DbErr> {
-    // Of another kind of key it tells nothing, and types such as text would take it all the same.
+    // For another kind of key the id means nothing, but types such as text would accept it.
     if id == 0 || !<E::PrimaryKey as PrimaryKeyTrait>::auto_increment() {
         return Err(untold::<E>());
     }

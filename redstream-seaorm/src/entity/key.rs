@@ -1,7 +1,8 @@
 //! Primary keys, and their form in messages.
 //!
 //! # Layout
-//! `write` makes JSON of a database value, `read` a key of JSON: it asks the entity which `kind` of value a column takes.
+//! `write` makes JSON of a database value, `read` a key of JSON; `read` asks the entity which `kind` of value a column
+//! takes.
 
 #[cfg(any(feature = "with-chrono", feature = "with-time"))]
 mod calendar;
@@ -77,7 +78,7 @@ impl<E: EntityTrait> Key<E> {
 
     /// The condition that a row has one of these keys, for a query of your own: `E::find().filter(Key::any_of(&keys))`.
     ///
-    /// One statement takes 5000 keys at the most, or 400 where a key has several columns;
+    /// One statement takes at most 5000 keys, or 400 if a key has several columns;
     /// [`find_by_keys`](crate::find_by_keys) takes any number.
     pub fn any_of(keys: &[Self]) -> Condition {
         is_one_of(keys)
@@ -100,8 +101,8 @@ impl<E: EntityTrait> Key<E> {
 impl<E: EntityTrait> Key<E> {
     /// An object of the key's columns, as payloads have it: `{"id":1}`, `{"line":2,"order_id":1}`.
     ///
-    /// The form depends on the database's values alone, reads back as the same key, and is the same whatever features are
-    /// switched on. A key that has none, such as NaN, is `null` here; a save of it is refused by a [`KeyError`].
+    /// The form depends only on the database's values, reads back as the same key, and does not depend on enabled
+    /// features. A key that has no form, such as NaN, is `null` here; a save of it is refused by a [`KeyError`].
     ///
     /// | value | JSON |
     /// |---|---|
@@ -133,7 +134,7 @@ impl<E: EntityTrait> Key<E> {
         Ok(object.finish())
     }
 
-    /// Whether it is the number zero, which `MySQL` and `MariaDB` take as a wish for a generated key.
+    /// Whether it is the number zero, which `MySQL` and `MariaDB` replace by a generated key.
     pub(crate) fn is_zero(&self) -> bool {
         is_zero(&self.values)
     }
@@ -142,7 +143,9 @@ impl<E: EntityTrait> Key<E> {
 impl<E: Streamed> Key<E> {
     /// The message that announces a change of this row: its stream, or its shard, and its payload.
     ///
-    /// Errors as a save of the row would, with a key that has no form in messages; and if the entity has no stream.
+    /// # Errors
+    ///
+    /// As a save of the row: if the key has no form in messages, or the entity has no stream.
     pub fn message(&self) -> Result<NewMessage, Error> {
         if !E::HAS_STREAM {
             return Err(Error::NoStream { table: table::<E>() });

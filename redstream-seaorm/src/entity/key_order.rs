@@ -1,4 +1,4 @@
-//! The order of keys in a walk from page to page, which must be the one by which the database compares them.
+//! The order of keys in a paged scan, which must be the order in which the database compares them.
 
 use std::collections::HashSet;
 
@@ -9,8 +9,8 @@ use sea_orm::{
 
 use crate::entity::key_query::columns;
 
-/// Which columns of the key are ordered as texts: an ENUM of `MySQL` and `MariaDB` is ordered by its index and compared with a text as
-/// a text, a `citext` of PostgreSQL is ordered in any case and compared with a text by case.
+/// Which columns of the key are ordered as text: an ENUM of `MySQL` and `MariaDB` is ordered by its index but compared
+/// with a text as text; a `citext` of PostgreSQL is ordered without regard to case but compared with a text by case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyOrder {
     as_text: HashSet<String>,
@@ -44,21 +44,21 @@ impl KeyOrder {
         Ok(Self { as_text })
     }
 
-    /// Has a selection sorted by the key, and by nothing else.
+    /// Sorts a selection by the key alone.
     pub(crate) fn sorted<E: EntityTrait>(&self, mut select: Select<E>, order: &Order) -> Select<E> {
         QueryTrait::query(&mut select).clear_order_by();
         columns::<E>().into_iter().fold(select, |select, column| {
             if !self.as_text.contains(column.as_str()) {
                 return select.order_by(column, order.clone());
             }
-            // Of a text it is the text itself, with the collation of the column.
+            // CONCAT of a text is the text itself, with the collation of the column.
             let text = Func::cust("CONCAT").arg(Expr::col(column.as_column_ref()));
             select.order_by(Expr::expr(text), order.clone())
         })
     }
 }
 
-/// Whether every database orders such a column as it compares it.
+/// Whether every database orders such a column in the order in which it compares it.
 fn is_plain(column: &impl ColumnTrait) -> bool {
     matches!(
         column.def().get_column_type(),

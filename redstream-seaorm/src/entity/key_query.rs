@@ -10,7 +10,7 @@ use sea_orm::{
 
 use crate::entity::key::{Key, KeyOf};
 
-/// How many keys one statement names: below every database's limit of parameters, and, where a key has several columns,
+/// How many keys one statement names: below every database's limit of parameters, and, if a key has several columns,
 /// below SQLite's limit of nested expressions.
 const KEYS_A_STATEMENT: usize = 5000;
 const COMPOSITE_KEYS_A_STATEMENT: usize = 400;
@@ -58,7 +58,7 @@ fn is_value<C: ColumnTrait>(column: &C, value: Value) -> Condition {
     padded.into_iter().fold(any, |any, (bytes, values)| any.add(is_padded_to(column, bytes, values)))
 }
 
-/// The texts that end with blanks, without these, by the number of bytes that they have with them.
+/// The texts that end with blanks: the trimmed text, by the length in bytes of the full text.
 fn padded(values: &[Value]) -> BTreeMap<usize, Vec<Value>> {
     let mut padded = BTreeMap::<_, Vec<_>>::new();
     for value in values {
@@ -70,17 +70,18 @@ fn padded(values: &[Value]) -> BTreeMap<usize, Vec<Value>> {
     padded
 }
 
-/// A key of PostgreSQL's type `char(n)` comes back with blanks at its end, and bound as text finds its own row only without
-/// them. Where the column is a text, a value without blanks at its end is shorter, so this finds no other row.
+/// A key of PostgreSQL's type `char(n)` is returned padded with blanks, and when bound as text it finds its own row
+/// only without them. If the column is of type `text`, a value without blanks at its end is shorter, so this finds no
+/// other row.
 fn is_padded_to<C: ColumnTrait>(column: &C, bytes: usize, trimmed: Vec<Value>) -> Condition {
     let length = Func::cust("octet_length").arg(Expr::col(column.as_column_ref()));
     let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
     Condition::all().add(column.is_in(trimmed)).add(Expr::expr(length).eq(bytes))
 }
 
-/// The keys of the next `limit` rows behind `after`, or of all, in the order of the key.
+/// The keys of the next `limit` rows after `after`, or of all, in the order of the key.
 ///
-/// By keyset, not by offset: what was written and no longer belongs to the selection then shifts nothing.
+/// By keyset, not by offset: rows that were written and no longer belong to the selection then shift nothing.
 pub(crate) fn next_keys<E: EntityTrait>(
     select: Select<E>,
     after: Option<&Key<E>>,
@@ -104,7 +105,7 @@ pub(crate) async fn keys_of<E: EntityTrait>(
     rows.iter().map(|row| Ok(Key::from_values(KeyOf::<E>::try_get_many_by_index(row)?.into_value_tuple()))).collect()
 }
 
-/// The rows behind `after`, where it is given, and up to `last`.
+/// The rows after `after`, if it is given, up to `last`.
 pub(crate) fn from_to<E: EntityTrait>(after: Option<&Key<E>>, last: &Key<E>) -> Condition {
     let up_to = beyond(last, ColumnTrait::lt, ColumnTrait::lte, ColumnTrait::lte);
     after.map_or_else(Condition::all, |after| Condition::all().add(behind(after))).add(up_to)
@@ -115,8 +116,9 @@ fn behind<E: EntityTrait>(after: &Key<E>) -> Condition {
     beyond(after, ColumnTrait::gt, ColumnTrait::gt, ColumnTrait::gte)
 }
 
-/// A comparison of tuples, in a form that every backend understands: column by column, and the last one as `at_last`. The first
-/// column is compared by `at_first`, besides: that says nothing new, but is what lets the index be entered in the right place.
+/// A comparison of tuples, in a form that every backend understands: column by column, and the last one as `at_last`.
+/// The first column is also compared by `at_first`. That is redundant, but lets the database enter the index at the
+/// right place.
 fn beyond<E: EntityTrait>(
     key: &Key<E>,
     differs: impl Fn(&E::Column, Value) -> Expr,

@@ -17,23 +17,23 @@ use crate::entity::relation::{columns_of, is_the_key};
 use crate::entity::streamed::{Streamed, message};
 use crate::error::Error;
 
-/// A parent whose documents hold something of its children `Ch`, so that writes of a child announce it; one of
+/// A parent whose documents contain data of its children `Ch`, so that writes of a child announce it; one of
 /// [`Streamed::parents`].
 pub struct Parent<Ch: EntityTrait> {
     /// The child's columns that hold the parent's key; `None` if the relation is of another kind.
     foreign_key: Option<Vec<Ch::Column>>,
-    /// The parent's message, of the values of these columns; `None` if one is NULL or not set.
+    /// The parent's message, from the values of these columns; `None` if one is NULL or not set.
     message: fn(&mut Values<'_>) -> Option<Result<NewMessage, DbErr>>,
 }
 
-/// Of a foreign key's columns.
+/// The columns of a foreign key.
 type Values<'a> = dyn Iterator<Item = Option<Value>> + 'a;
 
 impl<Ch: EntityTrait> Parent<Ch> {
     /// The parent `P`, by SeaORM's relation from the child to it: `Parent::of::<author::Entity>()`.
     ///
-    /// The relation must lead from columns of the child to the parent's key, of the same type or an `Option` of it, or both of
-    /// integers; else every write of a child errors.
+    /// The relation must lead from columns of the child to the parent's key, of the same type or an `Option` of it, or
+    /// both must be integers; otherwise every write of a child errors.
     pub fn of<P>() -> Self
     where
         P: Streamed,
@@ -72,7 +72,7 @@ impl<Ch: EntityTrait> fmt::Debug for Parent<Ch> {
     }
 }
 
-/// Whether the entity declares parents, so that their messages are to be made.
+/// Whether the entity declares parents, so that their messages must be made.
 pub(crate) fn are_known<E: Streamed>() -> bool {
     !E::parents().is_empty()
 }
@@ -106,8 +106,8 @@ pub(crate) fn of_row<E: Streamed>(row: &E::Model) -> Result<HashSet<NewMessage>,
     messages.collect()
 }
 
-/// The messages of the parents of the rows that meet this, as the database has them. The rows are locked, where the database
-/// can.
+/// The messages of the parents of the rows that meet this, as the database has them. The rows are locked if the
+/// database can do so.
 pub(crate) async fn of_rows<E: Streamed>(
     db: &impl ConnectionTrait,
     rows: Condition,
@@ -140,8 +140,8 @@ pub(crate) async fn of_keys<E: Streamed>(
     Ok(messages)
 }
 
-/// The parent's key, of a foreign key's values; `None` where one is missing. An integer of another type becomes one of the
-/// key's own.
+/// The parent's key, from a foreign key's values; `None` if one is missing. An integer of another type becomes an
+/// integer of the key's type.
 pub(crate) fn parent<P: EntityTrait>(values: impl Iterator<Item = Option<Value>>) -> Option<Result<Key<P>, DbErr>> {
     let values = values.map(|value| value.filter(|value| *value != value.as_null())).collect::<Option<Vec<_>>>()?;
     let mut parent = <P::ActiveModel as ActiveModelTrait>::default();
@@ -154,7 +154,7 @@ pub(crate) fn parent<P: EntityTrait>(values: impl Iterator<Item = Option<Value>>
     parent.get_primary_key_value().map(Key::from_values).map(Ok)
 }
 
-/// An integer in each type that can hold it.
+/// An integer in each type that can represent it.
 fn integers(value: &Value) -> impl Iterator<Item = Value> {
     let integer: Option<i128> = match *value {
         Value::TinyInt(integer) => integer.map(i128::from),

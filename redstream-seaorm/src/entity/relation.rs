@@ -8,8 +8,8 @@ use sea_orm::{EntityTrait, Identity, QueryFilter, QuerySelect, Related, Select};
 use crate::entity::key::Key;
 use crate::entity::key_query::{are_one_of, is_one_of, key_columns};
 
-/// Straight by the children's foreign key where the relation leads there, so that a parent whose row is gone still has its
-/// children; else by a join.
+/// Directly by the children's foreign key if the relation uses it, so that a parent whose row is deleted still has its
+/// children; otherwise by a join.
 pub(crate) fn children_of<P, Ch>(parents: &[Key<P>]) -> Select<Ch>
 where
     P: EntityTrait + Related<Ch>,
@@ -21,7 +21,7 @@ where
     }
 }
 
-/// The children's columns that hold their parent's key; `None` where the relation is of another kind.
+/// The children's columns that hold their parent's key; `None` if the relation is of another kind.
 fn foreign_key<P, Ch>() -> Option<Vec<Ch::Column>>
 where
     P: EntityTrait + Related<Ch>,
@@ -39,7 +39,7 @@ pub(crate) fn is_the_key<P: EntityTrait>(columns: &Identity) -> bool {
     columns.iter().map(DynIden::inner).eq(key_columns::<P>())
 }
 
-/// The columns by these names; `None` where the entity has no such column.
+/// The columns by these names; `None` if the entity has no such column.
 pub(crate) fn columns_of<E: EntityTrait>(names: &Identity) -> Option<Vec<E::Column>> {
     names.iter().map(|name| E::Column::from_str(&name.inner()).ok()).collect()
 }

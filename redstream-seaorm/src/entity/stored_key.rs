@@ -1,8 +1,8 @@
-//! The key that the database has, for a key that it was given.
+//! The key that the database stores for a key that it was given.
 //!
-//! A database may store a key otherwise than it was given it (a scale, a precision, a trigger), and may compare keys more
-//! loosely than Rust does (a collation, padding, a time zone). Messages of such keys are made of what the database has: the
-//! key is read before the row is written, and again after it.
+//! A database may store a key differently from how it was given (a scale, a precision, a trigger), and may compare keys
+//! more loosely than Rust does (a collation, padding, a time zone). Messages of such keys are made from the stored key:
+//! it is read before the row is written, and again after it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ use crate::error::Error;
 /// How many keys one statement looks up: below SQLite's limit of terms of a compound select.
 const KEYS_A_LOOK_UP: usize = 400;
 
-/// The name of the column that says which key a row was found by.
+/// The name of the column that says by which key a row was found.
 const NTH: &str = "redstream_nth";
 
-/// Whether this database stores and compares such a key exactly as Rust does, so that nothing need be read to know it.
+/// Whether this database stores and compares such a key exactly as Rust does, so that it need not be read.
 pub(crate) fn is_exact<E: Streamed>(key: &ValueTuple, backend: DbBackend) -> bool {
     let exact = |value: &Value| is_exact_value::<E>(value, backend);
     E::has_exact_key()
@@ -63,7 +63,8 @@ fn is_exact_value<E: EntityTrait>(value: &Value, backend: DbBackend) -> bool {
     }
 }
 
-/// Errors if messages of this key would not lead to its row: SQLite compares a time with its zone as a text, and messages have it in UTC.
+/// Errors if the row would not be found by its key in messages: SQLite compares a time with its zone as text, and
+/// messages have it in UTC.
 pub(crate) fn check_zone<E: Streamed>(key: &ValueTuple, backend: DbBackend) -> Result<(), Error> {
     if backend == DbBackend::Sqlite && is_beside_utc(key) {
         return Err(Error::KeyNotInUtc { table: table::<E>() });
@@ -71,7 +72,7 @@ pub(crate) fn check_zone<E: Streamed>(key: &ValueTuple, backend: DbBackend) -> R
     Ok(())
 }
 
-/// `MySQL` and `MariaDB` take 26 for 2026.
+/// `MySQL` and `MariaDB` read 26 as 2026.
 fn has_years<E: EntityTrait>() -> bool {
     E::PrimaryKey::iter().any(|key| matches!(key.into_column().def().get_column_type(), ColumnType::Year))
 }
@@ -80,12 +81,12 @@ fn has_padded_bytes<E: EntityTrait>() -> bool {
     E::PrimaryKey::iter().any(|key| matches!(key.into_column().def().get_column_type(), ColumnType::Binary(_)))
 }
 
-/// Reads the key that the database has for one that a hook was given.
+/// Reads the key that the database has for the key that a hook was given.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredKey {
     select: Arc<SelectStatement>,
-    /// Writes nothing, but takes SQLite's lock: a transaction that reads first and writes then fails at once if another wrote
-    /// in between.
+    /// Writes nothing, but takes SQLite's lock: a transaction that reads first and then writes fails at once if another
+    /// transaction wrote in between.
     lock: Arc<DeleteStatement>,
     keys: ReadKeys,
     table: &'static str,
@@ -103,7 +104,7 @@ impl StoredKey {
         self.table
     }
 
-    /// [`look_up`](Self::look_up), in a transaction that is going to write.
+    /// [`look_up`](Self::look_up), in a transaction that will write.
     pub(crate) async fn look_up_first(&self, db: &impl ConnectionTrait) -> Result<Vec<NewMessage>, DbErr> {
         if db.get_database_backend() == DbBackend::Sqlite {
             db.execute(&*self.lock).await?;
@@ -111,14 +112,15 @@ impl StoredKey {
         self.look_up_and_lock(db).await
     }
 
-    /// [`look_up`](Self::look_up), and locks the rows where the database can: no other transaction renames them before the
-    /// statement that follows, and they are read as they are now, whatever this transaction saw before.
+    /// [`look_up`](Self::look_up) that locks the rows if the database can: no other transaction renames them before the
+    /// next statement, and they are read as they are now, whatever this transaction saw before.
     pub(crate) async fn look_up_and_lock(&self, db: &impl ConnectionTrait) -> Result<Vec<NewMessage>, DbErr> {
         let mut select = SelectStatement::clone(&self.select);
         select.lock_exclusive();
         let mut rows = db.query_all(&select).await?;
         if rows.is_empty() && db.get_database_backend() == DbBackend::Postgres {
-            // The row that it has waited for may be gone, and another one have come for it, which only a later statement sees.
+            // The row for which it waited may be deleted and replaced by another row, which only a later statement
+            // sees.
             rows = db.query_all(&select).await?;
         }
         self.messages(&rows)
@@ -134,10 +136,10 @@ impl StoredKey {
     }
 }
 
-/// The rows that the database takes each of these keys for: by the key's place in the list, the key that the row has. A key
-/// without a row is not among them.
+/// The rows that the database finds by each of these keys: a map from the key's position in the list to the key that
+/// the row has. A key without a row has no entry.
 ///
-/// One query if each key has a row of its own spelling, or none.
+/// One query if each key has a row of its own spelling, or no row at all.
 pub(crate) async fn stored_keys<E, C>(db: &C, keys: &[Key<E>]) -> Result<Vec<(usize, Key<E>)>, DbErr>
 where
     E: EntityTrait,
@@ -162,12 +164,12 @@ where
     Ok(stored)
 }
 
-/// As many at a time, with the place of the first.
+/// Chunks of this size, each with the position of its first key.
 fn chunks<T>(all: &[T], size: usize) -> impl Iterator<Item = (usize, &[T])> {
     all.chunks(size).enumerate().map(move |(nth, chunk)| (nth * size, chunk))
 }
 
-/// One select a key, in one statement: what matches is the database's to say, by the column's own type and collation.
+/// One select per key, in one statement: the database decides what matches, by the column's own type and collation.
 async fn look_up_each<E, C>(db: &C, keys: &[(usize, Key<E>)]) -> Result<Vec<(usize, Key<E>)>, DbErr>
 where
     E: EntityTrait,

@@ -1,7 +1,8 @@
 //! Rows of PostgreSQL by keys that are compared as values of the columns' own types.
 //!
-//! A text that is bound as a parameter is one of the type `text`, and a column is compared with it as text: `citext` then
-//! tells cases apart, `char(n)` its padding. So the keys go as one JSON text, of which PostgreSQL makes rows of the table.
+//! A text that is bound as a parameter has the type `text`, and a column is compared with it as text: `citext` then
+//! distinguishes case, `char(n)` its padding. So the keys are passed as one JSON text, from which PostgreSQL makes rows
+//! of the table.
 
 use sea_orm::sea_query::IntoValueTuple;
 use sea_orm::sea_query::{Value, ValueTuple};
@@ -12,14 +13,15 @@ use crate::entity::key_query::{key_columns, keys_a_statement};
 use crate::entity::stored_key::stored_keys;
 use crate::entity::streamed::Streamed;
 
-/// The rows that the database takes each of these keys for, as [`stored_keys`] has them; outside of a transaction.
+/// The rows that the database finds by each of these keys, in the form of [`stored_keys`]; outside of a transaction.
 pub(crate) async fn stored_keys_by_own_type<E, C>(db: &C, keys: &[Key<E>]) -> Result<Vec<(usize, Key<E>)>, DbErr>
 where
     E: Streamed,
     C: ConnectionTrait,
 {
     if db.get_database_backend() == DbBackend::Postgres && keys.iter().all(|key| is_compared_by_type(key.values())) {
-        // A table of which no such row can be made, by a domain that refuses NULL, is asked as others are.
+        // If no such row can be made of a table, because of a domain that refuses NULL, it is queried like other
+        // databases.
         if let Ok(stored) = look_up(db, keys).await {
             return Ok(stored);
         }
@@ -27,7 +29,7 @@ where
     stored_keys(db, keys).await
 }
 
-/// Whether a value has a text in it, and all of them are read by PostgreSQL as we write them.
+/// Whether a value is text, and PostgreSQL reads all values of the key exactly as they are written here.
 fn is_compared_by_type(key: &ValueTuple) -> bool {
     let mut texts = key.iter().filter(|value| matches!(value, Value::String(_) | Value::Char(_) | Value::Enum(_)));
     texts.next().is_some() && !key.iter().any(|value| matches!(value, Value::Bytes(_)))

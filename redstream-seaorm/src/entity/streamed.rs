@@ -15,34 +15,36 @@ use crate::error::Error;
 
 /// An entity whose changes are streamed; `#[derive(Streamed)]` on its model implements it.
 ///
-/// What is said of a message is a function of the primary key alone: a delay message, a main message, a delete that knows
-/// no other column and a bulk update that selects keys must all make the same message of a row.
+/// A message is a function of the primary key alone: a delay message, a main message, a delete that knows no other
+/// column and a bulk update that selects keys must all make the same message for a row.
 ///
-/// The key may be of any type that SeaORM has for primary keys, newtypes and enums included. Its payload is made of the database
-/// values, in [one form](Key::to_json) that no feature of any crate changes.
+/// The key may be of any type that SeaORM has for primary keys, newtypes and enums included. Its payload is made of the
+/// database values, in [one form](Key::to_json) that does not depend on the features of any crate.
 pub trait Streamed: EntityTrait {
-    /// Whether [`payload`](Self::payload) is the default one, which then need not be called. The derive says so.
+    /// Whether [`payload`](Self::payload) is the default one, which then need not be called. The derive sets it.
     ///
     /// Default: false, which is right for every implementation.
     const PAYLOAD_IS_KEY: bool = false;
 
-    /// Whether the entity has a stream of its own. `#[streamed(parents(…), parents_only)]` says that it has not: its writes
-    /// announce its [`parents`](Self::parents) alone.
+    /// Whether the entity has a stream of its own. `#[streamed(parents(…), parents_only)]` says that it has none: its
+    /// writes only announce its [`parents`](Self::parents).
     ///
     /// Default: true.
     const HAS_STREAM: bool = true;
 
     /// The stream's name. Default: the table's, or `SCHEMA.TABLE` if the entity names a schema.
     ///
-    /// A name that no stream can have, such as one with a blank or one that ends in `.delay`, is an error of the save and of
-    /// [`RedstreamExt::of`](crate::RedstreamExt::of): set another by `#[streamed(stream = "…")]`.
+    /// A name that no stream can have, such as one with a blank or one that ends in `.delay`, is an error of the save
+    /// and of [`RedstreamExt::of`](crate::RedstreamExt::of): set another by `#[streamed(stream = "…")]`.
     fn stream() -> Cow<'static, str> {
         table::<Self>().into()
     }
 
-    /// Into how many shards the stream is cut: see [`Shards`](redstream_core::Shards). Default: none, it is one stream.
+    /// Into how many shards the stream is split: see [`Shards`](redstream_core::Shards). Default: none, it is one
+    /// stream.
     ///
-    /// All writers and workers must agree on it. [`RedstreamExt::of`](crate::RedstreamExt::of) gives workers that do.
+    /// All writers and workers must agree on it. [`RedstreamExt::of`](crate::RedstreamExt::of) gives workers that use
+    /// the same number.
     fn shards() -> Option<u32> {
         None
     }
@@ -52,21 +54,22 @@ pub trait Streamed: EntityTrait {
         1
     }
 
-    /// A word in the payloads of this entity that tells them from those of others, where several entities write one stream:
-    /// `{"id":1,"kind":"book"}`. `#[streamed(kind = "book")]` says so. Default: none.
+    /// A word in the payloads of this entity that distinguishes them from those of others, if several entities write
+    /// one stream: `{"id":1,"kind":"book"}`. `#[streamed(kind = "book")]` sets it. Default: none.
     ///
-    /// An [`Indexer`](crate::Indexer), a [`Cascade`](crate::Cascade) and [`batch.keys`](crate::BatchExt::keys) of an entity with a
-    /// kind pass over payloads of other kinds. The kind is part of the payload, so it decides on the shard, too: give one to an entity
-    /// that has messages in shards as you would change their number.
+    /// An [`Indexer`](crate::Indexer), a [`Cascade`](crate::Cascade) and [`batch.keys`](crate::BatchExt::keys) of an
+    /// entity with a kind skip payloads of other kinds. The kind is part of the payload, so it also determines the
+    /// shard: add a kind to an entity that has messages in shards in the same way as you would change the number of
+    /// shards.
     fn kind() -> Option<&'static str> {
         None
     }
 
-    /// The message's payload. Default: an object of the key's columns, such as `{"id":1}`, and the [`kind`](Self::kind) if there is
-    /// one.
+    /// The message's payload. Default: an object of the key's columns, such as `{"id":1}`, and the [`kind`](Self::kind)
+    /// if there is one.
     ///
-    /// One of your own is written by [`Payload::canonical`]: the fields of objects are sorted by name, and features of
-    /// `serde_json` change no byte.
+    /// Write your own with [`Payload::canonical`]: the fields of objects are sorted by name, and the bytes do not
+    /// depend on features of `serde_json`.
     fn payload(key: &Key<Self>) -> Json {
         let mut payload = key.to_json();
         if let (Some(kind), Some(fields)) = (Self::kind(), payload.as_object_mut()) {
@@ -76,23 +79,25 @@ pub trait Streamed: EntityTrait {
     }
 
     /// Whether the database stores and compares every key of this entity exactly as Rust does; `#[streamed(exact_key)]`
-    /// says so. Default: no.
+    /// sets it. Default: no.
     ///
-    /// Keys of integers, booleans, UUIDs, bytes and dates are exact in any case. For others (text, decimals, floats, times) the
-    /// database may have another key than it was given: by a collation, padding, a scale, a precision or a trigger. So the
-    /// key that it has is read in the same transaction, before an update or delete and, if the statement does not give its row
-    /// back, after an insert or update. Declare a key exact if no two of its values are equal for the database and different
-    /// in Rust, and nothing in the database changes a key: then nothing is read.
+    /// Keys of integers, booleans, UUIDs, bytes and dates are exact in any case. For others (text, decimals, floats,
+    /// times) the database may have another key than it was given: because of a collation, padding, a scale, a
+    /// precision or a trigger. So the stored key is read in the same transaction, before an update or delete and, if
+    /// the statement does not return its row, after an insert or update. Declare a key exact if no two of its values
+    /// are equal for the database and different in Rust, and nothing in the database changes a key: then nothing is
+    /// read.
     fn has_exact_key() -> bool {
         false
     }
 
-    /// The parents whose documents hold something of a row of this entity, so that a write of the row announces them: the ones
-    /// that it had before it, and the ones that it has after it. `#[streamed(parents(author::Entity))]` says so. Default: none.
+    /// The parents whose documents contain data of a row of this entity, so that a write of the row announces them:
+    /// those that it had before, and those that it has afterwards. `#[streamed(parents(author::Entity))]` sets them.
+    /// Default: none.
     ///
-    /// Saves, deletes, [`Bulk`](crate::Bulk) and [`producer.bulk`](crate::BulkExt::bulk) all do so. For that they read the rows that
-    /// they update or delete, and lock them where the database can. A save or delete must be in a transaction; elsewhere it
-    /// errors before the write.
+    /// Saves, deletes, [`Bulk`](crate::Bulk) and [`producer.bulk`](crate::BulkExt::bulk) all do so. For that they read
+    /// the rows that they update or delete, and lock them if the database can. A save or delete must be in a
+    /// transaction; otherwise it errors before the write.
     ///
     /// A column that leads to a parent is always [watched](Self::is_watched).
     fn parents() -> Vec<Parent<Self>> {
@@ -141,9 +146,9 @@ fn payload<E: Streamed>(key: &Key<E>) -> Result<Payload, BoxError> {
     }
     let told = E::payload(key);
     match columns {
-        // A payload of the user's own can be made of keys that only we have no form for; the default one is then null.
+        // A payload of the user's own can be made of keys that have no default form; the default one is then null.
         Err(KeyError::MissingFeature { .. } | KeyError::Unsupported { .. }) if !told.is_null() => {}
-        // What would become null in silence, such as NaN.
+        // Values such as NaN would silently become null.
         Err(error) => return Err(error.into()),
         Ok(_) => {}
     }
@@ -183,7 +188,7 @@ pub(crate) fn streams_of<E: Streamed>() -> Result<Vec<StreamName>, BoxError> {
     })
 }
 
-/// The same for the list of what the program writes, in which a name that no save can use has no place.
+/// The same for the list of what the program writes, in which an unusable name is left out.
 pub fn written_streams<E: Streamed>() -> Vec<StreamName> {
     if E::HAS_STREAM { streams_of::<E>().unwrap_or_default() } else { Vec::new() }
 }
@@ -193,7 +198,7 @@ pub(crate) fn stream_name<E: Streamed>() -> Result<StreamName, redstream_core::E
     StreamName::new(E::stream()).map_err(|invalid| named_by_attribute(invalid.into()))
 }
 
-/// Adds to the complaint of a name that an entity can have another.
+/// Adds to the error of an unusable name that the entity can set another.
 pub(crate) fn named_by_attribute(error: redstream_core::Error) -> redstream_core::Error {
     match error {
         redstream_core::Error::InvalidName { what: _, name, reason } => {

@@ -1,4 +1,4 @@
-//! The streams of entities, and their workers: their names and shards are said once, at the model.
+//! The streams of entities, and their workers: their names and shards are declared once, at the model.
 
 use std::time::Duration;
 
@@ -12,13 +12,17 @@ use crate::entity::streamed::{Streamed, named_by_attribute, stream_name, table};
 
 /// `redstream.of::<city::Entity>()`: the stream of an entity, and its workers.
 ///
-/// Implemented for [`Redstream`] alone.
+/// Implemented only for [`Redstream`].
 pub trait RedstreamExt: sealed::Sealed {
     /// The stream that the entity's messages go to, or its shards: as [`Streamed::stream`], [`Streamed::shards`] and
     /// [`Streamed::generation`] say. So writers and workers cannot differ.
     ///
-    /// Errors where the name is not usable, and with [`Error::InvalidOption`] where the number of shards or the generation is zero and
-    /// if the entity is streamed for its parents only; does not talk to Redis.
+    /// Does not talk to Redis.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable; [`Error::InvalidOption`] if the number of shards or the generation is zero, or if the
+    /// entity is streamed for its parents only.
     ///
     /// ```no_run
     /// # mod city {
@@ -67,7 +71,7 @@ impl RedstreamExt for Redstream {
 pub enum EntityStream {
     /// One stream.
     Whole(Stream),
-    /// Cut into shards.
+    /// Split into shards.
     Sharded(Shards),
 }
 
@@ -89,7 +93,7 @@ impl EntityStream {
         }
     }
 
-    /// The worker that removes what every consumer has committed.
+    /// The worker that removes messages that every consumer has committed.
     pub fn trimmer(&self) -> EntityWorker<Trimmer> {
         match self {
             Self::Whole(stream) => EntityWorker::Whole(stream.trimmer()),
@@ -97,7 +101,7 @@ impl EntityStream {
         }
     }
 
-    /// The stream, or each shard by number: for what concerns one, such as its lag or its dead letters.
+    /// The stream, or each shard by number, for operations on one stream, such as its lag or its dead letters.
     pub fn streams(&self) -> &[Stream] {
         match self {
             Self::Whole(stream) => std::slice::from_ref(stream),
@@ -116,7 +120,7 @@ pub enum EntityWorker<W> {
 }
 
 impl<W> EntityWorker<W> {
-    /// Sets the worker's options, in every shard alike: `.each(|consumer| consumer.batch_size(100))`.
+    /// Sets the worker's options, the same in every shard: `.each(|consumer| consumer.batch_size(100))`.
     #[must_use]
     pub fn each(self, mut options: impl FnMut(W) -> W) -> Self {
         match self {

@@ -36,22 +36,22 @@ impl fmt::Display for TableName {
     }
 }
 
-/// PostgreSQL cuts names off behind so many bytes.
+/// PostgreSQL truncates names to this many bytes.
 const POSTGRES_NAME: usize = 63;
 
-/// What PostgreSQL leaves of a name that is too long for it; `None`: it is not.
+/// The truncated form of a name that is too long for PostgreSQL; `None` if it is not.
 pub(crate) fn cut_off(name: &str) -> Option<&str> {
     let end = (0..=POSTGRES_NAME).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
     (name.len() > POSTGRES_NAME).then(|| &name[..end])
 }
 
-/// In lower case. Borrowed if it has no capitals, as nearly every name.
+/// In lower case. Borrowed if it has no capitals, as nearly every name has none.
 pub(crate) fn folded(name: &str) -> Cow<'_, str> {
     let is_folded = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
     if is_folded { name.into() } else { name.to_lowercase().into() }
 }
 
-/// Whether two names are equal but for their case.
+/// Whether two names are equal without regard to case.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     one == other
         || one.eq_ignore_ascii_case(other)

@@ -1,15 +1,15 @@
-//! What of a commit's token is an entity's.
+//! The part of a commit's token that belongs to one entity.
 
 use redstream_core::SyncToken;
 
 use crate::entity::streamed::{Streamed, written_streams};
 
-/// `token.of::<book::Entity>()`: what of a token was written to one entity's stream.
+/// `token.of::<book::Entity>()`: the part of a token that was written to one entity's stream.
 ///
-/// Implemented for [`SyncToken`] alone.
+/// Implemented only for [`SyncToken`].
 pub trait TokenExt: sealed::Sealed {
-    /// The part of the token that is about `E`, to wait for one entity of a transaction that wrote several: a consumer reads
-    /// the streams that it reads, and no consumer of its name may read the others.
+    /// The part of the token for `E`, to wait for one entity of a transaction that wrote several: a consumer reads only
+    /// its own streams, and the other streams may have no consumer of its name.
     ///
     /// Empty if the transaction wrote no `E`.
     ///

@@ -1,4 +1,4 @@
-//! How an error of the adapter comes through SeaORM, whose traits return [`DbErr`]: whole, within a variant that holds a cause.
+//! How an error of the adapter is carried by SeaORM's [`DbErr`]: unchanged, within a variant that has a source.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -33,7 +33,7 @@ impl StdError for Carried {
     }
 }
 
-/// The error as SeaORM carries it: of its variants, one alone holds an error of another crate.
+/// The error as SeaORM carries it: only one of its variants can hold an error of another crate.
 pub(crate) fn carry(kind: ErrorKind, error: impl StdError + Send + Sync + 'static) -> DbErr {
     let source = Arc::new(Carried { kind, error: Box::new(error) });
     DbErr::TryIntoErr { from: "a write", into: "a streamed one", source }
@@ -50,7 +50,7 @@ pub(crate) fn find<E: StdError + 'static>(error: &DbErr) -> Option<&E> {
 }
 
 impl ErrorKind {
-    /// What kind of failure of the adapter this is; `None`: it is one of SeaORM or of the database.
+    /// What kind of failure of the adapter this is; `None` if it comes from SeaORM or from the database.
     #[must_use]
     pub fn of(error: &DbErr) -> Option<Self> {
         carried(error).map(|carried| carried.kind)

@@ -1,8 +1,8 @@
-//! What is to be done about an error.
+//! How to handle an error.
 
 use super::Error;
 
-/// What kind of failure an [`Error`] or a [`BulkError`](crate::BulkError) is: what its caller does about it. In a
+/// What kind of failure an [`Error`] or a [`BulkError`](crate::BulkError) is: how its caller should handle it. In a
 /// [`DbErr`](sea_orm::DbErr) it is found by [`ErrorKind::of`].
 ///
 /// | kind | what happened | what to do | as an answer of HTTP |
@@ -13,17 +13,18 @@ use super::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// What insures a change could not be written, so that the change is not made. Nothing is wrong with the change itself.
+    /// What insures a change could not be written, so that the change is not made. Nothing is wrong with the change
+    /// itself.
     Unavailable,
-    /// The transaction is over, or rolled back, and nothing of it is committed, but for what a statement that commits has committed
-    /// before. The whole of it can be done again.
+    /// The transaction is over, or rolled back, and nothing of it is committed, except what was committed before by a
+    /// statement that commits. All of it can be retried.
     Retry,
-    /// The program writes in a way that cannot be followed. It would fail again.
+    /// The program writes in a way that cannot be tracked. It would fail again.
     Refused,
 }
 
 impl Error {
-    /// What is to be done about it.
+    /// How to handle it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -7,17 +7,17 @@ use crate::guard::engines::warn_of_those_without_transactions;
 use crate::guard::permits::FollowUp;
 use crate::guard::views::Changing;
 
-/// What the guard found of a statement.
+/// What the guard found about a statement.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
     pub(crate) promises: Vec<FollowUp>,
-    /// The streamed tables that it writes; told where a connection below wants to know.
+    /// The streamed tables that it writes; set if an inner connection needs to know.
     tables: Vec<TableName>,
-    /// Those that are written for the first time, on a database whose tables may take no part in transactions.
+    /// Tables that are written for the first time, on a database whose tables may take no part in transactions.
     unknown: Vec<String>,
-    /// Its text does not tell what it writes; told likewise.
+    /// Its text does not say what it writes; set likewise.
     is_unread: bool,
-    /// While it runs, no answer about views is kept.
+    /// While it runs, no answer about views is cached.
     changing: Option<Changing>,
 }
 
@@ -35,7 +35,7 @@ impl Admission {
         self.unknown.push(table);
     }
 
-    /// What is to be known of the tables before they are written.
+    /// Checks the tables before they are written.
     pub(crate) async fn look_at_tables(&self, db: &impl ConnectionTrait) {
         if !self.unknown.is_empty() && !db.is_mock_connection() {
             Box::pin(warn_of_those_without_transactions(db, &self.unknown)).await;
@@ -50,18 +50,18 @@ impl Admission {
         self.changing = Some(changing);
     }
 
-    /// What is to be kept until the transaction is over.
+    /// The guard value that must be held until the transaction is over.
     pub(crate) fn take_changing(&mut self) -> Option<Changing> {
         self.changing.take()
     }
 
-    /// Whether there is more to do than to run it.
+    /// Whether there is more to do than running it.
     pub(crate) fn is_to_be_followed(&self) -> bool {
         self.promises.iter().any(|promise| !matches!(promise, FollowUp::None))
     }
 
-    /// Whether a connection below wants to be told of it, and what: the streamed tables, and whether its text does not tell what
-    /// it writes.
+    /// Whether an inner connection must be told of the statement, and what: the streamed tables, and whether its text
+    /// does not say what it writes.
     pub(crate) fn lent(&self) -> Option<(&[TableName], bool)> {
         (self.is_unread || !self.tables.is_empty()).then_some((&self.tables, self.is_unread))
     }

@@ -1,30 +1,30 @@
 //! Statements that end a transaction, or may: recognised by their first words, before they run.
 //!
-//! What MySQL and MariaDB commit implicitly was tried statement by statement on MariaDB; the rest is as their manuals say. A statement
-//! there whose first word is not known counts as one that may commit.
+//! Which statements MySQL and MariaDB commit implicitly was tried statement by statement on MariaDB; the rest follows
+//! their manuals. On these databases a statement with an unknown first word counts as one that may commit.
 
 use sea_orm::DbBackend;
 
 use super::tokens::{Token, Tokens};
 
-/// What a text does to the transaction in which it runs.
+/// The effect of a text on the transaction in which it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Control {
-    /// It commits, rolls back or begins by its own words, which are these.
+    /// It commits, rolls back or begins explicitly, by these words.
     Explicit(String),
     /// The database commits before it runs it.
     Implicit(String),
-    /// It may commit: its text does not tell.
+    /// It may commit: its text does not say.
     Unknown,
 }
 
-/// What this text does to a transaction; `None` for nothing. Of several statements the worst counts.
+/// The effect of this text on a transaction; `None` for none. Of several statements the worst counts.
 pub(crate) fn control(sql: &str, backend: DbBackend) -> Option<Control> {
     let (control, uncertain) = read_with(sql, backend, Tokens::new(sql, backend));
     if uncertain == 0 { control } else { either_way(sql, backend, control, uncertain) }
 }
 
-/// With comments that only some servers run: the worse of what these do and what the others do.
+/// With comments that only some servers run: the worse of the readings with them and without them.
 #[cold]
 fn either_way(sql: &str, backend: DbBackend, control: Option<Control>, uncertain: usize) -> Option<Control> {
     let is_sure = |control: &Option<Control>| matches!(control, Some(Control::Explicit(_) | Control::Implicit(_)));
@@ -39,7 +39,7 @@ fn either_way(sql: &str, backend: DbBackend, control: Option<Control>, uncertain
 
 fn read_with<'a>(sql: &'a str, backend: DbBackend, tokens: Tokens<'a>) -> (Option<Control>, usize) {
     let mut reader = Reader { tokens, held: None, backend };
-    // A text of one statement says with its first words what it is.
+    // The first words of a single statement say what it is.
     let only_one = !sql.trim_end().trim_end_matches(';').contains(';');
     let mut unknown = None;
     loop {
@@ -54,7 +54,7 @@ fn read_with<'a>(sql: &'a str, backend: DbBackend, tokens: Tokens<'a>) -> (Optio
     }
 }
 
-/// First words of what never ends a transaction of MySQL or MariaDB.
+/// First words of statements that never end a transaction of MySQL or MariaDB.
 const HARMLESS: [&str; 27] = [
     "SELECT",
     "INSERT",
@@ -85,7 +85,7 @@ const HARMLESS: [&str; 27] = [
     "ANALYZE",
 ];
 
-/// First words of what MySQL or MariaDB commits implicitly, whatever follows them.
+/// First words of statements that MySQL or MariaDB commit implicitly, whatever follows them.
 const COMMITTED: [&str; 25] = [
     "ALTER",
     "BACKUP",
@@ -114,12 +114,12 @@ const COMMITTED: [&str; 25] = [
     "UNLOCK",
 ];
 
-/// How the names of the savepoints begin that the driver sets.
+/// The prefix of the names of the driver's savepoints.
 const OF_THE_DRIVER: &str = "_sqlx_savepoint";
 
 struct Reader<'a> {
     tokens: Tokens<'a>,
-    /// Read and not used yet.
+    /// Peeked and not consumed yet.
     held: Option<Token<'a>>,
     backend: DbBackend,
 }
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         self.held.take().or_else(|| self.tokens.next())
     }
 
-    /// The next token of the same statement, used up.
+    /// Consumes the next token of the same statement.
     fn next_here(&mut self) -> Option<Token<'a>> {
         let token = self.next()?;
         if token == Token::Sign(b';') {
@@ -139,7 +139,7 @@ impl<'a> Reader<'a> {
         Some(token)
     }
 
-    /// Whether one of these words follows in the same statement; looks at no more of it than it must.
+    /// Whether one of these words follows in the same statement; reads no more of it than it must.
     fn follows(&mut self, words: &[&str]) -> bool {
         while let Some(token) = self.next_here() {
             if token.is_one_of(words) {
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
         false
     }
 
-    /// Whether one of these kinds of objects follows, behind any of the other words.
+    /// Whether one of these kinds of objects follows, after any of the other words.
     fn defines(&mut self, before: &[&str], kinds: &[&str]) -> bool {
         while let Some(token) = self.next_here() {
             if !token.is_one_of(before) {
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
         false
     }
 
-    /// Goes behind the next semicolon; `false` at the end.
+    /// Skips past the next semicolon; `false` at the end.
     fn pass_to_the_next(&mut self) -> bool {
         while let Some(token) = self.next() {
             if token == Token::Sign(b';') {
@@ -190,14 +190,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `SAVEPOINT a`, `RELEASE [SAVEPOINT] a`: harmless, unless the name is one of those that the driver gives to its own.
+    /// `SAVEPOINT a`, `RELEASE [SAVEPOINT] a`: harmless, unless the name is one that the driver uses.
     fn savepoint(&mut self, first: Token<'a>) -> Option<Control> {
         let mut name = self.next_here()?.name()?;
         if first.is("RELEASE") && name.eq_ignore_ascii_case("SAVEPOINT") {
             name = self.next_here().and_then(Token::name).unwrap_or(name);
         }
         let begins_as_its = name.get(..OF_THE_DRIVER.len()).is_some_and(|of| of.eq_ignore_ascii_case(OF_THE_DRIVER));
-        // MariaDB compares names without accents.
+        // MariaDB ignores accents when it compares names.
         let may_be_its = self.backend == DbBackend::MySql && name.starts_with('_') && !name.is_ascii();
         (begins_as_its || may_be_its).then(|| Control::Explicit(format!("{} {name}", words([Some(first), None]))))
     }
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
         first.is_one_of(&controls).then(|| self.explicit(first))
     }
 
-    /// Goes behind `BEGIN ATOMIC`. An argument may be called so, too, but stands in parentheses.
+    /// Skips past `BEGIN ATOMIC`. An argument may have that name, too, but is in parentheses.
     fn begins_atomic(&mut self) -> bool {
         let (mut parens, mut is_begin) = (0_usize, false);
         while let Some(token) = self.next_here() {
@@ -240,7 +240,7 @@ impl<'a> Reader<'a> {
         first.is_one_of(&["COMMIT", "END", "ROLLBACK", "BEGIN"]).then(|| self.explicit(first))
     }
 
-    /// Goes behind the statements of a trigger or a function, and the `END` that follows the last of them.
+    /// Skips past the statements of a trigger or a function, and the `END` after the last of them.
     fn pass_body(&mut self) {
         let mut ended = true;
         while let Some(token) = self.next() {
@@ -281,8 +281,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Behind `CREATE` or `DROP`: `[OR REPLACE] TEMPORARY TABLE`, which does not commit, and `PREPARE`, which is no definition. A
-    /// temporary sequence does commit.
+    /// After `CREATE` or `DROP`: `[OR REPLACE] TEMPORARY TABLE`, which does not commit, and `PREPARE`, which is no
+    /// definition. A temporary sequence does commit.
     fn is_of_temporary_table(&mut self, second: Option<Token<'a>>) -> bool {
         let Some(mut second) = second else { return false };
         if second.is("PREPARE") {
@@ -296,8 +296,8 @@ impl<'a> Reader<'a> {
         second.is("TEMPORARY") && self.next_here().is_some_and(|third| third.is_one_of(&["TABLE", "TABLES"]))
     }
 
-    /// `SET autocommit`, which commits when it is switched on again; `SET PASSWORD` and `SET DEFAULT ROLE`, which commit; and `SET
-    /// STATEMENT … FOR` another statement.
+    /// `SET autocommit`, which commits when it is switched on again; `SET PASSWORD` and `SET DEFAULT ROLE`, which
+    /// commit; and `SET STATEMENT … FOR` another statement.
     fn set(&mut self) -> Option<Control> {
         let second = self.next_here()?;
         if second.is("STATEMENT") {
@@ -308,7 +308,7 @@ impl<'a> Reader<'a> {
         }
         let (mut token, mut at_signs) = (second, 0);
         loop {
-            // With one `@` it is a variable of the user's.
+            // With one `@` it is a user variable.
             if at_signs != 1 && token.name().is_some_and(|name| name.eq_ignore_ascii_case("autocommit")) {
                 return Some(Control::Explicit("SET autocommit".to_owned()));
             }
@@ -323,7 +323,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The words as they stand. Not more than these: what follows may be a password.
+/// The words as written. No more than these: what follows may be a password.
 fn words(tokens: [Option<Token<'_>>; 2]) -> String {
     let words = tokens.into_iter().flatten().map_while(|token| match token {
         Token::Word(word) => Some(word),

@@ -3,10 +3,10 @@
 use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr};
 
-/// Warns of those of these tables that have an engine without transactions. Called once a table, before its first write.
+/// Warns of tables that have an engine without transactions. Called once per table, before its first write.
 pub(crate) async fn warn_of_those_without_transactions<C: ConnectionTrait>(db: &C, tables: &[String]) {
     for table in tables {
-        // A connection that may not look there is no reason to refuse the write.
+        // A connection without the right to read this is no reason to refuse the write.
         if let Ok(Some(engine)) = engine_without_transactions(db, table).await {
             tracing::warn!(
                 table,

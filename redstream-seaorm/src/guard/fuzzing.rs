@@ -1,4 +1,4 @@
-//! A door to what reads texts of SQL, for fuzzing. No part of the interface.
+//! Access to the readers of SQL texts, for fuzzing. Not part of the public interface.
 
 use sea_orm::DbBackend;
 
@@ -8,7 +8,7 @@ use super::statements::read;
 pub fn sql(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for backend in [DbBackend::Sqlite, DbBackend::Postgres, DbBackend::MySql] {
-        // As `Guard::admit` does: twice, to the same end.
+        // As `Guard::admit` does: twice, with the same result.
         assert_eq!(read(&text, backend), read(&text, backend));
     }
 }

@@ -1,8 +1,8 @@
-//! Which write statements hooks and bulk operations answer for.
+//! Permits: which write statements are announced by hooks and bulk operations.
 //!
-//! A hook knows the record, the statement that follows knows that it runs; a permit is what the one leaves for the other. SeaORM
-//! gives them nothing in common but the connection, so a permit is left for a table and for the tokio task, in which one follows
-//! the other. A statement that finds none goes round the hooks.
+//! A hook knows the record; the connection sees only SQL. The hook leaves a permit, keyed by table and tokio task,
+//! which the next statement consumes: SeaORM gives the two nothing else in common but the connection. A statement that
+//! finds no permit bypasses the hooks.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -19,13 +19,13 @@ use crate::entity::stored_key::StoredKey;
 use crate::entity::table_name::TableName;
 use crate::guard::tables::Target;
 
-/// A permit that nobody used for so long was left for a statement that was never sent.
+/// A permit that is unused for this long was left for a statement that was never sent.
 const STALE: Duration = Duration::from_secs(60);
 
-/// The verb of a statement in a bulk operation whose text does not tell what it writes.
+/// The verb of a statement in a bulk operation whose text does not say what it writes.
 pub(crate) const UNREAD: &str = "unread";
 
-/// With so many tasks waiting, stale permits are looked for.
+/// With this many tasks waiting, stale permits are removed.
 const MANY: usize = 256;
 
 /// What a save or delete does with its row.
@@ -36,73 +36,73 @@ pub(crate) enum WriteKind {
     Delete,
 }
 
-/// What a hook wants to be done with the statement that it announces.
+/// What is to be done with a statement that a hook announces.
 #[derive(Clone, Debug)]
 pub(crate) enum FollowUp {
-    /// Nothing more: the hook sees to all of it, or nothing of this write is announced.
+    /// Nothing more: the hook does all of it, or nothing of this write is announced.
     None,
     /// Insure and announce the record's message, with the statement.
     Follow(Followed),
-    /// The same, with keys that only the answer will tell.
+    /// The same, with keys that are only known from the answer.
     FollowAnswer(ReadKeys),
 }
 
 /// A record whose key the hook knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Followed {
-    /// Of the key that the hook was given.
+    /// The message of the key that the hook was given.
     pub(crate) message: NewMessage,
     pub(crate) key: ValueTuple,
     pub(crate) kind: WriteKind,
-    /// Reads the key of a row that the statement gives back.
+    /// Reads the key of a row that the statement returns.
     pub(crate) keys: ReadKeys,
     /// Reads the key that the database has, which may be another one.
     pub(crate) stored: Option<StoredKey>,
 }
 
-/// What no statement was seen to do.
+/// Work of a hook whose statement was not seen.
 #[derive(Debug)]
 pub(crate) struct Left {
     pub(crate) promise: FollowUp,
-    /// A statement of the hook's task came by that was not recognized as the one.
+    /// The hook's task ran a statement that was not recognized as the announced one.
     pub(crate) passed: bool,
 }
 
-/// Permits of a transaction, or of a connection for what runs outside of one.
+/// Permits of a transaction, or of a connection for statements outside of one.
 #[derive(Debug, Default)]
 pub(crate) struct Permits {
     waiting: Mutex<Waiting>,
-    /// How many wait: lets statements pass that nobody announced, without a look.
+    /// How many permits wait: while it is zero, statements skip the lookup.
     count: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Looked into several times a save, hence not with the standard library's hashing.
+    /// Accessed several times per save, so it does not use the standard library's hasher.
     by_task: HashMap<Task, Vec<Permit>, RandomState>,
-    /// Tables of bulk operations, whose statements may be any number, in any task.
+    /// Tables of bulk operations, which may run any number of statements, in any task.
     open: Vec<TableName>,
     /// What these statements did with the tables: `INSERT`, `UPDATE`, …
     verbs: Vec<(TableName, &'static str)>,
-    /// Statements whose text does not tell what they write, each allowed in its task.
+    /// Statements whose text does not say what they write, each allowed in its task.
     unread: Vec<(Task, Instant)>,
 }
 
 #[derive(Debug)]
 struct Permit {
     table: TableName,
-    /// Of the record that the hook was called for, where its key was known.
+    /// The message of the record that the hook was called for, if its key was known.
     message: Option<NewMessage>,
     promise: FollowUp,
-    /// A statement does what was promised; it may be that of other hooks, too.
+    /// A statement does what was promised; the same statement may serve other hooks, too.
     used: bool,
-    /// A statement of this task came by that was not recognized as a write of the table.
+    /// This task ran a statement that was not recognized as a write of the table.
     passed: bool,
     since: Instant,
 }
 
 impl Permits {
-    /// The next statement of this task that writes the table is answered for.
+    /// The next statement of this task that writes the table is permitted.
     pub(crate) fn give(&self, table: TableName, message: Option<NewMessage>, promise: FollowUp) {
         let permit = Permit { table, message, promise, used: false, passed: false, since: Instant::now() };
         self.with(|waiting| {
@@ -113,12 +113,12 @@ impl Permits {
         });
     }
 
-    /// Every statement that writes the table is answered for.
+    /// Every statement that writes the table is permitted.
     pub(crate) fn open(&self, table: TableName) {
         self.with(|waiting| waiting.open.push(table));
     }
 
-    /// The next statement of this task whose text does not tell what it writes is answered for.
+    /// The next statement of this task whose text does not say what it writes is permitted.
     pub(crate) fn give_unread(&self) {
         self.with(|waiting| {
             if waiting.unread.len() > MANY {
@@ -133,8 +133,8 @@ impl Permits {
         self.with(|waiting| waiting.verbs.iter().filter(|(of, _)| of == table).map(|(_, verb)| *verb).collect())
     }
 
-    /// Uses up a permit for a statement that writes this table, if there is one. Returns all that was promised for the table:
-    /// where several hooks came before, one statement may be that of all of them, as SeaORM's inserts of links are.
+    /// Consumes a permit for a statement that writes this table, if there is one. Returns all that was promised for the
+    /// table: if several hooks came before, one statement may serve all of them, as SeaORM's inserts of links do.
     pub(crate) fn take(&self, table: &Target<'_>, verb: &'static str) -> Option<Vec<FollowUp>> {
         if self.is_empty() {
             return None;
@@ -158,8 +158,8 @@ impl Permits {
         })
     }
 
-    /// Uses up the permission for a statement whose text does not tell what it writes, if there is one. A bulk operation names the keys
-    /// of all that it writes, and so answers for these, too.
+    /// Consumes the permission for a statement whose text does not say what it writes, if there is one. A bulk
+    /// operation names the keys of all that it writes, and so permits these, too.
     pub(crate) fn take_unread(&self) -> bool {
         if self.is_empty() {
             return false;
@@ -180,20 +180,21 @@ impl Permits {
         })
     }
 
-    /// A statement of this task writes what no permit here is for.
+    /// A statement of this task writes a table for which there is no permit here.
     pub(crate) fn passed_by(&self) {
         if !self.is_empty() {
             self.with(|waiting| waiting.of_this_task().iter_mut().for_each(|permit| permit.passed = true));
         }
     }
 
-    /// The hook after the write takes back the permit that was left for it, if it is still there. Returns what is still to be
-    /// done, if no statement was seen to do it.
+    /// The hook after the write takes back the permit that was left for it, if it still exists. Returns what is still
+    /// to be done, if no statement was seen to do it.
     pub(crate) fn withdraw(&self, table: &TableName, message: &NewMessage) -> Option<Left> {
         if self.is_empty() {
             return None;
         }
-        // One without a key may be this record's; not where a statement has used it, since the next may be meant.
+        // A permit without a key may be this record's; not if a statement has used it, since it may belong to the next
+        // record.
         let its = |permit: &Permit| {
             permit.table == *table && permit.message.as_ref().map_or(!permit.used, |of| of == message)
         };
@@ -218,7 +219,7 @@ impl Waiting {
         self.by_task.get_mut(&Task::current()).map(Vec::as_mut_slice).unwrap_or_default()
     }
 
-    /// Removes the first permit of this task that is meant.
+    /// Removes the first permit of this task that matches.
     fn remove(&mut self, meant: impl Fn(&Permit) -> bool) -> Option<Permit> {
         let task = Task::current();
         let permits = self.by_task.get_mut(&task)?;
@@ -238,7 +239,7 @@ impl Waiting {
     }
 }
 
-/// The tokio task; outside of any, the thread, on which a future that is blocked on stays.
+/// The tokio task; outside of any, the thread, which a blocked-on future does not leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Task {
     Tokio(tokio::task::Id),

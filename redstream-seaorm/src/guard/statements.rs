@@ -1,4 +1,5 @@
-//! Which tables a text of SQL writes. No parser: it looks at the heads of the statements, and says what it does not understand.
+//! Which tables a text of SQL writes. Not a parser: it reads the heads of the statements, and reports what it does not
+//! understand.
 
 mod definitions;
 mod heads;
@@ -17,9 +18,9 @@ use super::tokens::{Token, Tokens};
 pub(crate) struct Write<'a> {
     /// `INSERT`, `UPDATE`, …
     pub(crate) verb: &'static str,
-    /// As the database knows it, without quotes and escapes.
+    /// In the database's spelling, without quotes and escapes.
     pub(crate) schema: Option<Cow<'a, str>>,
-    /// As the database knows it, without quotes and escapes.
+    /// In the database's spelling, without quotes and escapes.
     pub(crate) table: Cow<'a, str>,
 }
 
@@ -34,20 +35,20 @@ pub(crate) struct Unread<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reading<'a> {
     pub(crate) writes: Vec<Write<'a>>,
-    /// Tables that it drops, where that deletes rows of others: of what they are partitions or heirs of.
+    /// Tables that it drops, if that deletes rows of other tables: those of which they are partitions or heirs.
     pub(crate) drops: Vec<Write<'a>>,
     /// The first statement that may write any table.
     pub(crate) unread: Option<Unread<'a>>,
 }
 
-/// All tables that the statements of this text write, as far as their text says: not what triggers, functions and foreign keys
-/// write besides.
+/// All tables that the statements of this text write, according to the text: writes by triggers, functions and foreign
+/// keys are not included.
 pub(crate) fn read(sql: &str, backend: DbBackend) -> Reading<'_> {
     let (reading, uncertain) = read_with(sql, backend, Tokens::new(sql, backend));
     if uncertain == 0 { reading } else { either_way(sql, backend, reading, uncertain) }
 }
 
-/// With comments that only some servers run: what these do and what the others do.
+/// With comments that only some servers run: the writes with them and without them.
 #[cold]
 fn either_way<'a>(sql: &'a str, backend: DbBackend, mut reading: Reading<'a>, uncertain: usize) -> Reading<'a> {
     let (other, _) = read_with(sql, backend, Tokens::skipping_versions(sql, backend));
@@ -64,7 +65,7 @@ fn either_way<'a>(sql: &'a str, backend: DbBackend, mut reading: Reading<'a>, un
 fn read_with<'a>(sql: &'a str, backend: DbBackend, tokens: Tokens<'a>) -> (Reading<'a>, usize) {
     let mut reader =
         Reader { tokens, held: None, backend, parens: 0, nested: 0, head: "", reading: Reading::default() };
-    // A text of one statement says with its first words what it is.
+    // The first words of a single statement say what it is.
     let only_one = !sql.trim_end().trim_end_matches(';').contains(';');
     loop {
         reader.statement();
@@ -81,12 +82,12 @@ fn read_with<'a>(sql: &'a str, backend: DbBackend, tokens: Tokens<'a>) -> (Readi
 /// PostgreSQL's setting that says whether a backslash escapes in a string.
 const CONFORMING: &str = "standard_conforming_strings";
 
-/// How deep statements are read within statements.
+/// How many levels of nested statements are read.
 const NESTED: u8 = 32;
 
 struct Reader<'a> {
     tokens: Tokens<'a>,
-    /// Read and not used yet.
+    /// Peeked and not consumed yet.
     held: Option<Token<'a>>,
     backend: DbBackend,
     /// How many parentheses are open.
@@ -109,7 +110,7 @@ impl<'a> Reader<'a> {
         token
     }
 
-    /// Reads the next token without using it up.
+    /// Peeks at the next token.
     fn peek(&mut self) -> Option<Token<'a>> {
         if self.held.is_none() {
             self.held = self.tokens.next();
@@ -117,7 +118,7 @@ impl<'a> Reader<'a> {
         self.held
     }
 
-    /// Uses up the next token if it is this keyword.
+    /// Consumes the next token if it is this keyword.
     fn took(&mut self, keyword: &str) -> bool {
         self.took_one_of(&[keyword])
     }
@@ -130,7 +131,7 @@ impl<'a> Reader<'a> {
         is_there
     }
 
-    /// Uses up the next token if it is this sign.
+    /// Consumes the next token if it is this sign.
     fn took_sign(&mut self, sign: u8) -> bool {
         let is_there = self.peek() == Some(Token::Sign(sign));
         if is_there {
@@ -139,23 +140,23 @@ impl<'a> Reader<'a> {
         is_there
     }
 
-    /// Uses up the next token if the statement has one.
+    /// Consumes the next token if the statement has one.
     fn next_of_statement(&mut self) -> Option<Token<'a>> {
         if self.peek() == Some(Token::Sign(b';')) { None } else { self.next() }
     }
 
-    /// A reader of the same text, to look ahead of this one. What it finds is its own.
+    /// A reader of the same text, to look ahead of this one. Its findings are not shared.
     fn ahead(&self) -> Reader<'a> {
         let Self { backend, parens, nested, head, held, .. } = *self;
         Reader { tokens: self.tokens.clone(), held, backend, parens, nested, head, reading: Reading::default() }
     }
 
-    /// Goes behind the parentheses that were opened since so many were, or to the end of the statement.
+    /// Skips past the parentheses that were opened at more than this depth, or to the end of the statement.
     fn pass_parens_to(&mut self, parens: usize) {
         while self.parens > parens && self.next_of_statement().is_some() {}
     }
 
-    /// Goes behind the next semicolon; `false` at the end.
+    /// Skips past the next semicolon; `false` at the end.
     fn pass_to_the_next(&mut self) -> bool {
         self.parens = 0;
         while let Some(token) = self.next() {

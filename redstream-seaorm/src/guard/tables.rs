@@ -9,8 +9,8 @@ use sea_orm::EntityTrait;
 
 use crate::entity::table_name::{TableName, cut_off, folded, same};
 
-/// A streamed entity, as its derive makes it known when the program is linked: so the guard knows of a table of which
-/// nobody has saved anything yet.
+/// A streamed entity, registered by its derive when the program is linked: so the guard knows of a table before its
+/// first save.
 pub struct StreamedEntity(
     /// Its schema, if it names one, and its table.
     pub fn() -> (Option<String>, String),
@@ -18,15 +18,16 @@ pub struct StreamedEntity(
 
 inventory::collect!(StreamedEntity);
 
-/// The tables of all derived entities of the program, and those that a hook or a bulk operation was called for.
+/// The tables of all derived entities of the program, and of entities for which a hook or a bulk operation was called.
 #[derive(Debug)]
 pub(super) struct Tables(RwLock<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// The schemas in which a table of this name is streamed; `None`: an entity names no schema, so it may be in any. All in lower case.
+    /// The schemas in which a table of this name is streamed; `None`: an entity names no schema, so it may be in any.
+    /// All in lower case.
     schemas: HashMap<String, Vec<Option<String>>, RandomState>,
-    /// Entities that are among them: hooks ask for each record.
+    /// Entities that are already included: hooks check this for each record.
     entities: HashSet<TypeId>,
 }
 
@@ -39,7 +40,7 @@ impl Tables {
         Self(RwLock::new(known))
     }
 
-    /// A hook or a bulk operation is at work on the table of this entity.
+    /// Called by a hook or a bulk operation that works on the table of this entity.
     pub(super) fn learn<E: EntityTrait>(&self) {
         let entity = TypeId::of::<E>();
         if self.read().entities.contains(&entity) {
@@ -56,12 +57,13 @@ impl Tables {
         self.read().schemas.is_empty()
     }
 
-    /// The streamed table that a statement means by this name, if it means one. A name without a schema may be in any schema.
+    /// The streamed table that this name in a statement refers to, if it refers to one. A name without a schema may be
+    /// in any schema.
     pub(super) fn find<'a>(&self, schema: Option<&'a str>, table: &'a str) -> Option<Target<'a>> {
         Some(Target::new(schema, table, self.streaming(schema, table)?))
     }
 
-    /// The same, without the names.
+    /// The same as a plain answer, without the names.
     pub(super) fn streaming(&self, schema: Option<&str>, table: &str) -> Option<Streaming> {
         let known = self.read();
         let of_its_name = known.schemas.get(&*folded(table))?;
@@ -106,7 +108,7 @@ pub(crate) struct Target<'a> {
     streaming: Streaming,
 }
 
-/// What entities say of a name that a statement writes.
+/// How entities match a name that a statement writes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Streaming {
     /// An entity names this very schema.
@@ -120,8 +122,9 @@ impl<'a> Target<'a> {
         Self { schema, table, streaming }
     }
 
-    /// Whether a permit for a table answers for a write of this one. A schema that only one of the two names must not be ambiguous:
-    /// SeaORM's statements name the schema that their entity names, so the statement of a hook says the same as its permit.
+    /// Whether a permit for a table also covers a write of this one. A schema that only one of the two names must not
+    /// be ambiguous: SeaORM's statements name the schema that their entity names, so the statement of a hook has the
+    /// same schema as its permit.
     pub(crate) fn is_answered_by(&self, permit: &TableName) -> bool {
         let in_its_schema = match (permit.schema.as_deref(), self.schema) {
             (Some(permitted), Some(written)) => same(permitted, written),

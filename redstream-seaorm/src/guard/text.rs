@@ -1,4 +1,4 @@
-//! A text of SQL as the guard sees it: what it writes, and what is behind the relations that it writes.
+//! A text of SQL as the guard reads it: the relations that it writes, and the tables behind them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::tables::{Streaming, Tables, Target};
 use super::views::Behind;
 use crate::entity::table_name::{TableName, same};
 
-/// The verb of what is dropped.
+/// The verb for a dropped table.
 const DROP: &str = "DROP";
 
-/// Texts that begin with these and hold one statement define nothing.
+/// Texts that begin with these and hold one statement contain no definition.
 const DEFINE_NOTHING: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
 
 /// A text without any of these changes no view.
@@ -25,13 +25,14 @@ pub(crate) struct Text<'a> {
     pub(super) sql: &'a str,
     pub(super) backend: DbBackend,
     pub(super) writes: Vec<Write<'a>>,
-    /// The tables behind the relation of a write, by the write's index; of those that are no streamed tables themselves.
+    /// The tables behind the relation of a write, by the write's index; only for relations that are no streamed tables
+    /// themselves.
     pub(super) behind: Vec<(usize, Arc<Behind>)>,
-    /// The statement of which it is unknown what it writes.
+    /// The statement whose writes are unknown.
     pub(super) unread: Option<Cow<'a, str>>,
     /// It may make, change or drop a view.
     pub(super) defines: bool,
-    /// What is known of the table of the first write, which most texts have alone, once it was looked up.
+    /// The lookup result of the first write's table, cached because most texts have only one write.
     pub(super) first: Option<Option<Streaming>>,
 }
 
@@ -63,9 +64,9 @@ impl<'a> Text<'a> {
         streaming.is_some()
     }
 
-    /// Each streamed table that it writes, once for each write of it.
+    /// Each streamed table that it writes, once per write of it.
     pub(super) fn found<'t>(&'t self, tables: &'t Tables) -> impl Iterator<Item = Found<'t>> {
-        // Of a table that is dropped, only what is behind it is written.
+        // Of a table that is dropped, only the tables behind it are written.
         let named = self.writes.iter().enumerate().filter(|(_, write)| write.verb != DROP).filter_map(|(at, write)| {
             let (schema, table) = (write.schema.as_deref(), &*write.table);
             let streaming = match self.first.filter(|_| at == 0) {
@@ -84,9 +85,9 @@ impl<'a> Text<'a> {
         named.chain(behind)
     }
 
-    /// Notes what is behind the relation of a write.
+    /// Records the tables behind the relation of a write.
     pub(super) fn resolve(&mut self, at: usize, behind: Arc<Behind>) {
-        // What it makes before it writes it is not there to be asked about.
+        // The database cannot be asked about a relation that the text itself creates.
         let is_dropped = self.writes[at].verb == DROP;
         let may_make_it =
             !is_dropped && behind.tables.is_empty() && self.defines && self.names_twice(&self.writes[at].table);
@@ -98,7 +99,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Whether a name stands in the text more often than in one write.
+    /// Whether a name occurs in the text more often than in one write.
     fn names_twice(&self, name: &str) -> bool {
         self.sql.to_lowercase().matches(&name.to_lowercase()).nth(1).is_some()
     }
@@ -111,7 +112,7 @@ impl Found<'_> {
     }
 }
 
-/// Whether a text may make, change or drop a view. Says so too often rather than too rarely.
+/// Whether a text may make, change or drop a view. May return true too often, never too rarely.
 fn may_define(sql: &str) -> bool {
     let sql = sql.trim_start();
     if DEFINE_NOTHING.iter().any(|word| begins_with(sql, word)) && !sql.as_bytes().contains(&b';') {
@@ -128,13 +129,13 @@ fn begins_with(sql: &str, word: &str) -> bool {
         && !sql.get(length).is_some_and(u8::is_ascii_alphabetic)
 }
 
-/// Whether the word USE is in it, which may have no blank behind it.
+/// Whether the word USE is in it; it may have no blank after it.
 fn holds_use(sql: &str) -> bool {
     let is_of_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let bytes = sql.as_bytes();
     sql.match_indices("USE").any(|(at, word)| {
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        // A version comment may stand right before it: `/*!50000USE a*/`.
+        // A version comment may be right before it: `/*!50000USE a*/`.
         !is_of_word(before.filter(|byte| !byte.is_ascii_digit())) && !is_of_word(bytes.get(at + word.len()))
     })
 }

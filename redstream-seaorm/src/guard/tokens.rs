@@ -1,4 +1,4 @@
-//! The words of a text of SQL, without what strings and comments hold.
+//! The words of a text of SQL, without the content of strings and comments.
 //!
 //! Texts are read as a database reads them by default: in MariaDB and `MySQL` without the modes `ANSI_QUOTES` and
 //! `NO_BACKSLASH_ESCAPES`, in PostgreSQL with `standard_conforming_strings`.
@@ -15,9 +15,9 @@ pub(super) use self::names::Quoted;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
-    /// A word as it stands: a keyword, a name or a number.
+    /// A word as written: a keyword, a name or a number.
     Word(&'a str),
-    /// A quoted name; in SQLite also a string, which may stand for a name there.
+    /// A quoted name; in SQLite also a string, which may be used as a name there.
     Quoted(Quoted<'a>),
     /// Anything else of one byte; a string is its quote.
     Sign(u8),
@@ -32,7 +32,7 @@ impl<'a> Token<'a> {
         keywords.iter().any(|keyword| self.is(keyword))
     }
 
-    /// The name that it may be.
+    /// The name, if this can be one.
     pub(super) fn name(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Word(name) => Some(Cow::Borrowed(name)),
@@ -48,22 +48,22 @@ pub(super) struct Tokens<'a> {
     sql: &'a str,
     at: usize,
     backend: DbBackend,
-    /// Within what looks like a comment and runs.
+    /// Within a comment that is executed.
     executable: bool,
-    /// Whether comments that only some servers run are passed.
+    /// Whether comments that only some servers run are skipped.
     skips_versions: bool,
-    /// What the last string held, as it stands in the text.
+    /// The content of the last string, as written in the text.
     string: &'a str,
     /// A string, a name or a comment has no end: the database may read something else in it.
     is_cut_off: bool,
-    /// How many comments were met that only some servers run.
+    /// How many comments were found that only some servers run.
     uncertain: usize,
 }
 
 const SPACE: u8 = 1;
 const WORD: u8 = 2;
 const SIGN: u8 = 3;
-/// Begins a comment, a string or a quoted name on some database, or is a sign.
+/// The byte begins a comment, a string or a quoted name on some database, or is a sign.
 const OTHER: u8 = 4;
 
 #[expect(clippy::cast_possible_truncation, reason = "it is below 256")]
@@ -94,17 +94,17 @@ impl<'a> Tokens<'a> {
         Self { sql, at: 0, backend, executable: false, skips_versions, string: "", is_cut_off, uncertain: 0 }
     }
 
-    /// Comments that only some servers run are passed.
+    /// Comments that only some servers run are skipped.
     pub(super) fn skipping_versions(sql: &'a str, backend: DbBackend) -> Self {
         Self { skips_versions: true, ..Self::new(sql, backend) }
     }
 
-    /// What the last string held, as it stands in the text, with its escapes.
+    /// The content of the last string, as written in the text, with its escapes.
     pub(super) fn string(&self) -> &'a str {
         self.string
     }
 
-    /// What is not read yet.
+    /// The rest that is not read yet.
     pub(super) fn rest(&self) -> &'a str {
         self.sql.get(self.at..).unwrap_or_default()
     }
@@ -114,7 +114,7 @@ impl<'a> Tokens<'a> {
         self.is_cut_off
     }
 
-    /// How many comments were met that only some servers run.
+    /// How many comments were found that only some servers run.
     pub(super) fn uncertain(&self) -> usize {
         self.uncertain
     }
@@ -123,7 +123,7 @@ impl<'a> Tokens<'a> {
         self.sql.as_bytes().get(self.at + ahead).copied()
     }
 
-    /// Goes behind the next `end`, or to the end of the text; returns what was passed, without `end`.
+    /// Skips past the next `end`, or to the end of the text; returns the skipped text without `end`.
     fn pass(&mut self, from: usize, end: &str) -> &'a str {
         let rest = self.sql.get(from..).unwrap_or_default();
         let found = rest.find(end);
@@ -132,7 +132,7 @@ impl<'a> Tokens<'a> {
         &rest[..found.unwrap_or(rest.len())]
     }
 
-    /// A word, or a string or name that a letter in front marks.
+    /// A word, or a string or name with a prefix letter.
     fn word(&mut self, first: u8) -> Token<'a> {
         let (begin, bytes) = (self.at, self.sql.as_bytes());
         let is_postgres = self.backend == DbBackend::Postgres;
@@ -171,7 +171,7 @@ impl<'a> Tokens<'a> {
                 let stop = inner.iter().position(|byte| *byte == b')' || byte.is_ascii_whitespace() || *byte == 0);
                 match stop {
                     Some(stop) if inner[stop] == b')' => end += stop + 2,
-                    // No token of SQLite, which reads nothing behind it.
+                    // Not a token of SQLite, which reads nothing after it.
                     _ => self.is_cut_off = true,
                 }
                 break;
@@ -210,7 +210,7 @@ impl<'a> Tokens<'a> {
             }
             b'$' if self.pass_dollar_quoted() => return Some(Token::Sign(b'\'')),
             b'$' | b'@' | b':' | b'#' if is_sqlite => self.pass_variable(),
-            // A further statement is read from its beginning, also by a database that was within such a comment.
+            // A further statement is read from its beginning, even if the comment is not closed.
             b';' => (self.executable, self.at) = (false, self.at + 1),
             _ => self.at += 1,
         }

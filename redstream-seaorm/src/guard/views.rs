@@ -1,7 +1,7 @@
-//! What is behind the relations that statements write and that are no streamed tables: the tables of views and partitions.
+//! The tables behind relations that statements write and that are no streamed tables: views and partitions.
 //!
-//! The text of a statement does not tell it, so the database is asked, once for each name. The answers are forgotten when a
-//! statement of this connection changes a view; what other programs change is not seen before that.
+//! The text of a statement does not show them, so the database is asked, once for each name. The answers are dropped
+//! when a statement of this connection changes a view; changes by other programs are not seen before that.
 
 mod lookup;
 mod mariadb;
@@ -16,10 +16,10 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
 use crate::entity::table_name::{TableName, folded};
 
-/// With so many answers, those that are known are forgotten: a program may write tables of ever new names.
+/// At this number of answers the cache is cleared: a program may write tables with ever new names.
 const MANY: usize = 10_000;
 
-/// What a write of a relation may write besides.
+/// The tables that a write of a relation may also write.
 #[derive(Debug, Default)]
 pub(super) struct Behind {
     pub(super) tables: Vec<TableName>,
@@ -30,7 +30,7 @@ pub(super) struct Behind {
 #[derive(Debug, Default)]
 pub(super) struct Views {
     answers: Mutex<Answers>,
-    /// Statements and transactions under way that change views.
+    /// Statements and transactions in progress that change views.
     changing: AtomicUsize,
 }
 
@@ -39,7 +39,7 @@ struct Answers {
     /// By schema, in lower case and empty if the statement names none, and table.
     known: HashMap<String, HashMap<String, Arc<Behind>, RandomState>, RandomState>,
     count: usize,
-    /// How often they were forgotten.
+    /// How often the cache was cleared.
     generation: u64,
 }
 
@@ -56,7 +56,7 @@ impl Answers {
 }
 
 impl Views {
-    /// What is behind a relation, if that is known.
+    /// The cached answer for a relation.
     pub(super) fn known(&self, (schema, table): (Option<&str>, &str)) -> Option<Arc<Behind>> {
         let answers = self.answers();
         let of_schema = answers.known.get(&*folded(schema.unwrap_or_default()))?;
@@ -75,7 +75,8 @@ impl Views {
         let behind = Arc::new(lookup::behind(name.clone(), backend, db).await?);
         tracing::debug!(relation = %name, ?behind, "asked what is behind a relation");
         let mut answers = self.answers();
-        // An answer from before a change must not outlast it. What an open transaction has changed, others do not see yet.
+        // An answer from before a change must not stay in the cache. Other transactions do not see yet what an open one
+        // has changed.
         if answers.generation == generation && self.changing.load(SeqCst) == 0 {
             if answers.count >= MANY {
                 answers.forget();
@@ -97,7 +98,7 @@ impl Views {
     }
 }
 
-/// While this lives, a statement or a transaction that changes views is under way, so no answer is kept.
+/// While this exists, a statement or a transaction that changes views is in progress, so no answer is cached.
 #[derive(Debug)]
 pub(crate) struct Changing(Arc<Views>);
 

@@ -1,13 +1,14 @@
-//! Statements that are allowed although their text does not tell what they write.
+//! Statements that are allowed although their text does not say what they write.
 
 use sea_orm::ConnectionTrait;
 
 use crate::hooks::lookup;
 
-/// Lets the next statement pass of which the [`BypassGuard`](crate::BypassGuard) cannot tell what it writes (`DO`, `EXECUTE`, `CALL`), once, in
-/// this tokio task and on this connection or transaction. Call it right before a statement that writes no streamed table.
+/// Permits the next statement of which the [`BypassGuard`](crate::BypassGuard) cannot know what it writes (`DO`,
+/// `EXECUTE`, `CALL`), once, in this tokio task and on this connection or transaction. Call it right before a statement
+/// that writes no streamed table.
 ///
-/// Does nothing with a connection that is not streamed, where nothing is refused.
+/// Does nothing with a connection that is not streamed, which refuses nothing.
 ///
 /// ```no_run
 /// use redstream_seaorm::{StreamedConnection, hooks};
@@ -19,8 +20,8 @@ use crate::hooks::lookup;
 /// # Ok(()) }
 /// ```
 ///
-/// A statement that does write streamed tables belongs in [`producer.bulk`](crate::BulkExt::bulk), with the records that it writes; there
-/// these statements need no permission.
+/// A statement that does write streamed tables belongs in [`producer.bulk`](crate::BulkExt::bulk), with the records
+/// that it writes; there these statements need no permission.
 pub fn allow_unread<C: ConnectionTrait>(db: &C) {
     if let Some(tracked) = lookup::find(db)
         && let Some(permits) = tracked.permits()

@@ -1,9 +1,9 @@
-//! How a hook finds the streamed connection behind the `&impl ConnectionTrait` that SeaORM hands it.
+//! How a hook finds the streamed connection behind the `&impl ConnectionTrait` that SeaORM passes to it.
 //!
-//! The hook arms a thread-local, calls `get_database_backend`, and a streamed connection or transaction answers by leaving
-//! itself there. That method is synchronous, takes no argument and must be forwarded by every wrapper, so the probe
-//! sees through wrappers of other crates too. A task-local would not do: it attributes writes that do not belong to the
-//! transaction, and is lost in a spawned task.
+//! The hook arms a thread-local, calls `get_database_backend`, and a streamed connection or transaction answers by
+//! leaving itself there. That method is synchronous, takes no argument and must be forwarded by every wrapper, so the
+//! probe also works through wrappers of other crates. A task-local would not do: it attributes writes that do not
+//! belong to the transaction, and is lost in a spawned task.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::unit_of_work::UnitOfWork;
 use crate::unit_of_work::hook_calls::Calls;
 use crate::unit_of_work::shared::Shared;
 
-/// What a write goes through.
+/// The tracked target of a write.
 #[derive(Clone, Debug)]
 pub(crate) enum Tracked {
     /// The connection itself: each statement commits by itself.
@@ -38,7 +38,7 @@ impl Tracked {
         }
     }
 
-    /// Where a hook before a write leaves word for the hook after it.
+    /// Where a hook before a write records its call for the hook after it.
     pub(crate) fn calls(&self) -> &Calls {
         match self {
             Self::Autocommit(context) => &context.calls,
@@ -47,7 +47,7 @@ impl Tracked {
         }
     }
 
-    /// Where a hook leaves permits for the statement that follows it; none where nobody sees that.
+    /// Where a hook leaves permits for the statement that follows it; `None` if that statement is not seen.
     pub(crate) fn permits(&self) -> Option<&Permits> {
         match self {
             Self::Autocommit(context) => Some(&context.permits),
@@ -91,7 +91,7 @@ pub(crate) fn answer(tracked: impl FnOnce() -> Tracked) {
     }
 }
 
-/// Should the wrapped connection panic, nobody else must be taken for its answer.
+/// If the wrapped connection panics, the next answer must not be mistaken for its answer.
 struct Disarm;
 
 impl Drop for Disarm {

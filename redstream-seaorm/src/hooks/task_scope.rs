@@ -1,4 +1,4 @@
-//! Tracking for code that insists on SeaORM's own types: migrations, frameworks, other crates.
+//! Tracking for code that requires SeaORM's own types: migrations, frameworks, other crates.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -27,13 +27,13 @@ pub(crate) struct TaskScope {
 
 #[derive(Debug, Default)]
 struct Changes {
-    /// When each was insured last.
+    /// When each was last insured.
     insured: HashMap<NewMessage, Instant>,
     announced: OrderedMessageSet,
 }
 
 impl TaskScope {
-    /// Runs `future`, and has hooks find this scope meanwhile; then announces what they left to be announced.
+    /// Runs `future` with this scope visible to hooks, then announces what they have deferred.
     pub(crate) async fn run<F: Future>(context: Arc<Shared>, future: F) -> F::Output {
         let ambient =
             Arc::new(Self { context, calls: Calls::default(), told: Told::default(), changes: Mutex::default() });
@@ -47,8 +47,8 @@ impl TaskScope {
         output
     }
 
-    /// Waits for Redis to acknowledge a delay message, unless it did so less than `resend_after` ago: an older one may fall due before
-    /// the write that follows is committed.
+    /// Waits for Redis to acknowledge a delay message, unless it did so less than `resend_after` ago: an older message
+    /// may become due before the write that follows is committed.
     pub(crate) async fn insure(&self, message: &NewMessage) -> Result<(), Error> {
         let resend_after = self.context.resend_after();
         if self.changes().insured.get(message).is_some_and(|since| since.elapsed() < resend_after) {
@@ -77,7 +77,7 @@ pub(crate) fn current() -> Option<Arc<TaskScope>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
-/// A future that is in a scope whenever it is polled, and only then: a task-local that other tasks do not see.
+/// A future that is in a scope whenever it is polled, and only then, by a task-local that other tasks do not see.
 struct TransactionStatement<F> {
     future: Pin<Box<F>>,
     ambient: Arc<TaskScope>,
@@ -92,7 +92,7 @@ impl<F: Future> Future for TransactionStatement<F> {
     }
 }
 
-/// Goes back to the scope around, also after a panic.
+/// Restores the enclosing scope, also after a panic.
 struct Leave(Option<Arc<TaskScope>>);
 
 impl Drop for Leave {
@@ -101,7 +101,7 @@ impl Drop for Leave {
     }
 }
 
-/// What hooks have told of statements that follow them, by table: how many of them.
+/// How many statements hooks have announced, by table.
 #[derive(Debug, Default)]
 pub(crate) struct Told(Mutex<HashMap<TableName, usize>>);
 
@@ -111,7 +111,7 @@ impl Told {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(table).or_default() += 1;
     }
 
-    /// Whether a hook told of a statement that writes this table; it then has followed.
+    /// Consumes the announcement of a statement that writes this table; returns whether there was one.
     pub(crate) fn take(&self, target: &Target<'_>) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let left = told.iter_mut().find(|(table, left)| **left > 0 && target.is_answered_by(table));

@@ -12,8 +12,8 @@ use crate::hooks::lookup::{Tracked, tracked};
 use crate::outbox;
 use crate::unit_of_work::insurance::Insurance;
 
-/// `model.touch(&db)`: has consumers read a record again that was not written itself, because something changed that
-/// its documents show as well.
+/// `model.touch(&db)`: makes consumers read a record again that was not itself written, because data changed that its
+/// documents also contain.
 ///
 /// Implemented for every model of a streamed entity.
 pub trait Touch: ModelTrait
@@ -29,13 +29,18 @@ where
 
 impl<M: ModelTrait> Touch for M where M::Entity: Streamed {}
 
-/// Announces records by their keys, though nothing writes them: for documents that show more than their own row, such as a
-/// book with the name of its author.
+/// Announces records by their keys without a write: for documents that contain more than their own row, such as a book
+/// with the name of its author.
 ///
-/// Within a transaction it is insured like a write, and announced after the commit; outside one it is announced at once.
+/// Within a transaction it is insured like a write, and announced after the commit; outside one it is announced at
+/// once.
 ///
-/// Errors as a write does; outside a transaction also where Redis does not take the messages, since nothing else would
-/// bring them. Errors with the text of [`Error::NoStream`] if the entity is streamed for its parents only.
+/// # Errors
+///
+/// As for a write. Outside a transaction also if Redis does not take the messages, since nothing else would announce
+/// them. The text of [`Error::NoStream`] if the entity is streamed for its parents only.
+///
+/// # Reindex
 ///
 /// For a reindex, call it with all keys of a table, page by page: `docs/workers.md` has the code.
 pub fn touch<E, C>(db: &C, keys: impl IntoIterator<Item = Key<E>>) -> impl Future<Output = Result<(), DbErr>> + Send
@@ -43,7 +48,7 @@ where
     E: Streamed,
     C: ConnectionTrait,
 {
-    // Made here and not in the future, which then is `Send` whatever the keys come from.
+    // Built outside the future, so that the future is `Send` whatever the keys come from.
     let messages = messages(&keys.into_iter().collect::<Vec<_>>());
     let tracked = tracked::<E, C>(db);
     async move { announce(db, &tracked?, messages?).await }

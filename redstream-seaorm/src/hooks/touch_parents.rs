@@ -1,4 +1,4 @@
-//! A child that is saved, moved or deleted, and the documents of its parents.
+//! Announces the parents of a child that is saved, moved or deleted.
 
 use std::collections::HashSet;
 
@@ -12,21 +12,25 @@ use crate::entity::streamed::Streamed;
 use crate::hooks::lookup::{Tracked, tracked};
 use crate::hooks::touch::{announce, touch};
 
-/// [Touches](touch) the parents `P` of a child that is about to be saved or deleted, for documents of the parents that hold
-/// something of their children: the parent it had until now, and the one it is going to have.
+/// [Touches](touch) the parents `P` of a child that is about to be saved or deleted, for documents of the parents that
+/// contain data of their children: the parent that it had until now, and the one that it will have.
 ///
-/// `#[streamed(parents(author::Entity))]` does the same without a line of code; this is for those who choose the parents
+/// `#[streamed(parents(author::Entity))]` does the same without code; this is for applications that choose the parents
 /// themselves.
 ///
-/// A message carries a key and no values, so once a child has moved nobody could tell where from. Call it first in the
-/// child's `before_save`, and in `before_delete` with `insert` false; the derive leaves these to you with
-/// `#[streamed(manual)]`. An insert has no old parent, and asks the database nothing.
+/// A message carries a key and no values, so after a child has moved its former parent is not known. Call this first in
+/// the child's `before_save`, and in `before_delete` with `insert` false; the derive leaves these to you with
+/// `#[streamed(manual)]`. An insert has no old parent, and runs no query.
 ///
-/// Only within a transaction: there the child's row is read and locked, so that no other move slips in between, and the parents
-/// are announced after the commit. Elsewhere it errors, before the write.
+/// Only within a transaction: there the child's row is read and locked, so that it cannot be moved in between, and the
+/// parents are announced after the commit.
 ///
-/// The relation must lead from columns of the child to the parent's key, of the same type or an `Option` of it, or both of
-/// integers; else it errors.
+/// # Errors
+///
+/// Before the write, outside a transaction; and if the relation does not lead from columns of the child to the parent's
+/// key, of the same type or an `Option` of it, or both integers.
+///
+/// # Example
 ///
 /// ```
 /// # fn main() {}
@@ -115,7 +119,7 @@ where
     touch(db, parents).await
 }
 
-/// As the database has it; the child's row is locked from here on, where the database can.
+/// As the database has it; the child's row is locked from here on, if the database can.
 async fn parent_until_now<P, Ch>(
     child: Key<Ch>,
     foreign_key: &[Ch::Column],
@@ -129,7 +133,7 @@ where
     row.and_then(|row| parent(foreign_key.iter().map(|column| Some(row.get(*column))))).transpose()
 }
 
-/// As the model has it; `None` where it says nothing, or has no parent.
+/// The parent in the model; `None` if it is not set, or there is none.
 fn parent_from_now_on<P, A>(
     child: &A,
     foreign_key: &[<A::Entity as EntityTrait>::Column],
@@ -141,8 +145,8 @@ where
     parent(foreign_key.iter().map(|column| child.get(*column).into_value())).transpose()
 }
 
-/// What a hook does before a child is saved or deleted: announces the parents that it has in the database, and those that the
-/// model names. The child's row is locked from here on, where the database can.
+/// Called by a hook before a child is saved or deleted: announces the parents that it has in the database, and those
+/// that the model names. The child's row is locked from here on, if the database can.
 pub(crate) async fn announce_parents<A, C>(child: &A, db: &C, insert: bool) -> Result<(), DbErr>
 where
     A: ActiveModelTrait,
@@ -166,8 +170,8 @@ where
     announce(db, &tracked, messages.into_iter().collect()).await
 }
 
-/// What a hook does after a child is inserted: announces the parents that it has, which may be others than the model named (a default,
-/// a trigger).
+/// Called by a hook after a child is inserted: announces the parents that it has, which may differ from those in the
+/// model (a default, a trigger).
 pub(crate) async fn announce_parents_of_row<E, C>(row: &E::Model, db: &C, tracked: &Tracked) -> Result<(), DbErr>
 where
     E: Streamed,

@@ -1,4 +1,4 @@
-//! The cascade: what a change of one entity means for the documents of another.
+//! The cascade: announces the entities whose documents contain data of a changed entity.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use crate::entity::relation::children_of;
 use crate::entity::streamed::{Streamed, messages};
 use crate::index::expected_streams::Meant;
 
-/// How many keys are read, and queued, at once.
+/// How many keys are read, and queued, per page.
 const PAGE_SIZE: u64 = 1000;
 
 type Children<P, Ch> = Arc<dyn Fn(&[Key<P>]) -> Select<Ch> + Send + Sync>;
 
-/// Turns messages of changed parents `P` into messages of their children `Ch`, for documents of the children that hold
-/// something of the parent: a book's document the name of its author.
+/// Turns messages of changed parents `P` into messages of their children `Ch`, for documents of the children that
+/// contain data of the parent, such as a book's document with the name of its author.
 ///
-/// It is the handler of one more consumer of the parents' stream. For each batch it pages through the keys of the children of
-/// all its parents, and queues a main message for each; the batch is committed when Redis has acknowledged all of them.
-/// The children's own consumers then write their documents anew, as after any other change. A batch that was cut off
-/// half way comes again, which does no harm.
+/// It is the handler of an additional consumer of the parents' stream. For each batch it pages through the keys of the
+/// children of all its parents, and queues a main message for each; the batch is committed when Redis has acknowledged
+/// all of them. The children's own consumers then write their documents again, as after any other change. A batch that
+/// was interrupted is repeated, which does no harm.
 ///
-/// It takes the memory of one page however many children there are.
+/// It takes the memory of one page whatever the number of children.
 ///
 /// ```no_run
 /// # fn main() {}
@@ -71,13 +71,13 @@ type Children<P, Ch> = Arc<dyn Fn(&[Key<P>]) -> Select<Ch> + Send + Sync>;
 ///
 /// # What it does not do
 ///
-/// - **It does not end in a circle.** A message has a key and no reason: where authors cascade to books *and* books to
-///   authors, each message begets another for ever. Cascade one way, and have the writer
+/// - **It does not detect cycles.** A message has a key and no reason: if authors cascade to books *and* books to
+///   authors, each message causes another, without end. Cascade in one direction, and have the writer
 ///   [touch](fn@crate::hooks::touch) the other side.
-/// - **It knows the children of now.** A child that left its parent is no child of it any more: where the *parent's* document
-///   holds something of its children, the writer names both parents, the old and the new: the child's
-///   [`parents`](Streamed::parents) do.
-/// - **It does not see what the database deletes by itself.** Rows that go with `ON DELETE CASCADE` go without a message:
+/// - **It knows the current children only.** A child that left its parent is no longer its child: if the *parent's*
+///   document contains data of its children, the writer names both parents, the old and the new: the child's
+///   [`parents`](Streamed::parents) do so.
+/// - **It does not see what the database deletes by itself.** Rows deleted by `ON DELETE CASCADE` have no message:
 ///   delete them yourself, before the parent.
 pub struct Cascade<P, Ch: EntityTrait, C> {
     primary: C,
@@ -96,9 +96,9 @@ where
 {
     /// The children by a relation of SeaORM's, of any kind: one to many, many to many, or `belongs_to`.
     ///
-    /// `primary` must be the primary database itself, not a replica that lags.
+    /// `primary` must be the primary database itself, not a replica with replication lag.
     ///
-    /// A deleted parent's children are found where the relation leads straight from its key to a column of theirs.
+    /// A deleted parent's children are found if the relation leads directly from its key to a column of theirs.
     pub fn new(primary: C, producer: Producer) -> Self
     where
         P: Related<Ch>,
@@ -106,10 +106,10 @@ where
         Self::build(primary, producer, Arc::new(children_of))
     }
 
-    /// The children by a query of your own, which is given the parents of a batch: 5000 at the most, 400 where their
-    /// key has several columns.
+    /// The children by a query of your own, which is given the parents of a batch: at most 5000, or 400 if their key
+    /// has several columns.
     ///
-    /// Its columns, its order and its limit are replaced. A child that it finds several times is queued once a page.
+    /// Its columns, its order and its limit are replaced. A child that it finds several times is queued once per page.
     ///
     /// ```no_run
     /// # mod author {
@@ -155,7 +155,7 @@ where
 }
 
 impl<P: Streamed, Ch: Streamed, C> Cascade<P, Ch, C> {
-    /// How many children are read, and queued, at once. Default: 1000. Zero counts as one.
+    /// How many children are read and queued per page. Default: 1000. Zero counts as one.
     #[must_use]
     pub fn page_size(mut self, children: u64) -> Self {
         self.page_size = children.max(1);
@@ -199,7 +199,7 @@ where
     Ch: Streamed,
     C: ConnectionTrait,
 {
-    /// Page after page, each acknowledged before the next is read. Returns how many.
+    /// Queues page after page, each acknowledged before the next is read. Returns the number of children.
     async fn queue_children(&self, mut children: Select<Ch>) -> Result<usize, HandlerError> {
         QueryTrait::query(&mut children).clear_order_by();
         let order = KeyOrder::of::<Ch>(&self.primary).await?;

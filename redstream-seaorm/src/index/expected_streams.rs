@@ -1,4 +1,4 @@
-//! Which streams a handler is meant for: the keys of another entity would be taken for its own in silence.
+//! Which streams a handler is meant for: keys of another entity could silently be mistaken for its own.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -11,7 +11,7 @@ use crate::entity::streamed::{Streamed, table, written_streams};
 pub(crate) struct Meant {
     table: String,
     streams: Vec<StreamName>,
-    /// Payloads of other entities of the stream are known as such.
+    /// Payloads of other entities of the stream are recognized.
     tells_apart: bool,
     warned: AtomicBool,
 }
@@ -22,13 +22,14 @@ impl Meant {
         Self { table: table::<E>(), streams: written_streams::<E>(), tells_apart, warned: AtomicBool::new(false) }
     }
 
-    /// The decoder passes over the payloads of other entities.
+    /// The decoder skips the payloads of other entities.
     pub(crate) fn tells_apart(&mut self) {
         self.tells_apart = true;
     }
 
-    /// Warns once if the batch comes from the stream of another entity of the program, or from one that others write, too, which
-    /// are not told apart. A stream of the application's own, such as one for a reindex, is no mistake.
+    /// Warns once if the batch comes from the stream of another entity of the program, or from a stream that other
+    /// entities write, too, whose payloads cannot be distinguished. A stream of the application's own, such as one for
+    /// a reindex, is accepted.
     pub(crate) fn compare(&self, batch: &Batch) {
         let stream = batch.stream();
         if self.warned.load(Relaxed) || (self.tells_apart && self.streams.contains(stream)) {

@@ -1,4 +1,4 @@
-//! Which records of a write failed, as a sink tells its indexer.
+//! Which records of a write failed, as a sink reports them to its indexer.
 
 use std::error::Error;
 use std::fmt;
@@ -9,10 +9,11 @@ use sea_orm::EntityTrait;
 use crate::entity::key::Key;
 use crate::entity::streamed::Streamed;
 
-/// The records of one write that were not written, for a [`Sink`](crate::Sink) that knows them: all others are done.
+/// The records of one write that were not written, for a [`Sink`](crate::Sink) that knows them; all others count as
+/// written.
 ///
-/// Return it from [`Sink::write`](crate::Sink::write), by `?` or by [`into_result`](Self::into_result), and only the messages
-/// that name these records come again.
+/// Return it from [`Sink::write`](crate::Sink::write), by `?` or by [`into_result`](Self::into_result), and only the
+/// messages that name these records are retried.
 ///
 /// ```
 /// # mod city {
@@ -49,7 +50,7 @@ pub struct Failures<E> {
 }
 
 impl<E> Failures<E> {
-    /// Nothing failed yet.
+    /// No failures yet.
     pub fn new() -> Self {
         Self { failed: Vec::new(), outdated: Vec::new(), highest: 0 }
     }
@@ -59,18 +60,19 @@ impl<E> Failures<E> {
         self.failed.push((key, error.into()));
     }
 
-    /// This record was refused because the datastore has it by a higher version.
+    /// This record was refused because the datastore has it with a higher version.
     ///
-    /// Either another process works at the stream by now, and the batch ends here; or this one was given a version that is too
-    /// low, for example because a clock stepped back: the indexer then asks for a newer one, reads the record again
-    /// and writes it again.
+    /// Either another process now owns the consumer, and the batch ends here; or this process was given a version that
+    /// is too low, for example because a clock stepped back: the indexer then asks for a newer one, reads the record
+    /// again and writes it again.
     ///
-    /// A record that the datastore has by an *equal* version is done, by an earlier try of this very write: do not name it.
+    /// A record that the datastore has with an *equal* version was written by an earlier attempt of this same write: do
+    /// not name it.
     pub fn outdated(&mut self, key: Key<E>) {
         self.outdated.push(key);
     }
 
-    /// The same, for a datastore that tells the version it has: the newer one will be above it.
+    /// The same, for a datastore that reports the version it has: the newer version will be above that.
     pub fn outdated_by(&mut self, key: Key<E>, version: u64) {
         self.highest = self.highest.max(version);
         self.outdated.push(key);
@@ -83,7 +85,11 @@ impl<E> Failures<E> {
 }
 
 impl<E: Streamed> Failures<E> {
-    /// `Ok` where nothing failed.
+    /// `Ok` if nothing failed.
+    ///
+    /// # Errors
+    ///
+    /// These failures, if there are any.
     pub fn into_result(self) -> Result<(), HandlerError> {
         if self.is_empty() { Ok(()) } else { Err(self.into()) }
     }
@@ -121,7 +127,7 @@ impl<E: Streamed> fmt::Display for Failures<E> {
 }
 
 impl<E: Streamed> Error for Failures<E> {
-    /// Why the first of them failed.
+    /// The error of the first failed record.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.failed.first().map(|(_, error)| &**error as _)
     }

@@ -1,4 +1,4 @@
-//! The indexer: the handler that nearly everybody writes, written once.
+//! The indexer: a handler that reads the changed rows and passes them to a sink.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,21 +18,22 @@ use crate::index::loader::{Loader, Rows};
 use crate::index::missing::{Missing, Sorted};
 use crate::index::sink::{Changes, Sink};
 
-/// How often the records of one batch are written: once, and again by a newer version where the datastore refused some
+/// How often the records of one batch are written: once, and again with a newer version if the datastore refused some
 /// because it has a higher one.
 const WRITES: usize = 3;
 
-/// Carries the records that a batch of messages names to a [`Sink`].
+/// Passes the records that a batch of messages names to a [`Sink`].
 ///
-/// It decodes the keys, drops doubles, takes the batch's version, has its [`Loader`] read the records from the primary
-/// database (by default the rows, in one query), and hands them over as upserts (found) and deletes (missing).
+/// It decodes the keys, removes duplicates, takes the batch's version, has its [`Loader`] read the records from the
+/// primary database (by default the rows, in one query), and passes them on as upserts (found) and deletes (missing).
 ///
-/// A key is deleted only if the database has no row for it. Where the database may take two spellings for one key, it is asked
-/// once more for the keys that were not found: see [`Changes::respelled`] and [`Streamed::has_exact_key`].
+/// A key is deleted only if the database has no row for it. If the database may treat two spellings as one key, it is
+/// queried once more for the keys that were not found: see [`Changes::respelled`] and [`Streamed::has_exact_key`].
 ///
-/// Where the sink says [which records failed](Failures), only the messages that name them are tried again. Where the datastore
-/// refused some because it has them by a higher version, the indexer asks for a newer version, loads these records anew and
-/// writes them again, three times at the most; if another host owns the consumer's lock by then, the batch is that host's.
+/// If the sink says [which records failed](Failures), only the messages that name them are retried. If the datastore
+/// refused some because it has them with a higher version, the indexer asks for a newer version, loads these records
+/// again and writes them again, at most three times; if another host owns the consumer's lock by then, the batch is
+/// left to that host.
 ///
 /// ```no_run
 /// # mod city {
@@ -75,8 +76,8 @@ where
 {
     /// Reads rows from `primary`, writes them to `sink`.
     ///
-    /// `primary` must be the primary database itself, not a replica that lags: a row that is read too early is written with
-    /// a version that is too new for it.
+    /// `primary` must be the primary database itself, not a replica with replication lag: a row that is read too early
+    /// is written with a version that is too new for it.
     pub fn new(primary: C, sink: S) -> Self {
         Self::with_loader(primary, Rows, sink)
     }
@@ -95,10 +96,10 @@ where
 }
 
 impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
-    /// How to read the key back from a payload, where `#[streamed(payload = …)]` makes one of your own. Default: the
+    /// How to read the key back from a payload, if `#[streamed(payload = …)]` makes one of your own. Default: the
     /// key's columns, by name, of a JSON object.
     ///
-    /// A payload that it errors on becomes a dead letter.
+    /// A payload for which it returns an error becomes a dead letter.
     ///
     /// ```no_run
     /// # mod city {
@@ -122,7 +123,7 @@ impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
         self
     }
 
-    /// The same, for a stream that several entities write: `None` for the payload of another one, which is passed over.
+    /// The same, for a stream that several entities write: `None` for the payload of another entity, which is skipped.
     ///
     /// Not needed for entities with a [`kind`](Streamed::kind).
     #[must_use]
@@ -135,12 +136,12 @@ impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
         self
     }
 
-    /// Passes over every payload that is no object of this entity's key columns, in place of making dead letters of them: for a stream
-    /// that several entities write whose keys have different columns, or columns of different kinds.
+    /// Skips every payload that is no object of this entity's key columns, instead of making it a dead letter: for a
+    /// stream that is written by several entities whose keys have different columns, or columns of different kinds.
     ///
-    /// **Entities whose keys look alike are not told apart**: the key `{"id":1}` of one is taken for that of the other. Give them
-    /// [kinds](Streamed::kind). What is passed over is counted by `redstream_messages_passed_over_total`; a payload that is spoilt is
-    /// passed over, too.
+    /// **Entities with keys of the same form are not distinguished**: the key `{"id":1}` of one is mistaken for that of
+    /// the other. Give them [kinds](Streamed::kind). Skipped payloads are counted by
+    /// `redstream_messages_passed_over_total`; a corrupt payload is skipped, too.
     #[must_use]
     pub fn pass_over_others(mut self) -> Self {
         self.decoder = Decoder::own_columns();
@@ -162,14 +163,15 @@ where
     L: Loader<E, C>,
     S: Sink<E, L::Record>,
 {
-    /// A payload that holds no key of `E` is a [`DecodeError`](redstream_core::DecodeError), and so becomes a dead letter.
+    /// A payload that holds no key of `E` is a [`DecodeError`](redstream_core::DecodeError), and so becomes a dead
+    /// letter.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
         self.meant.compare(&batch);
         let mut named = BatchKeys::in_batch(&batch, &self.decoder)?;
         if named.keys().is_empty() {
             return Ok(());
         }
-        // Before the first row is read, so that the rows are at least as new as it says.
+        // Issued before the first row is read, so that the rows are at least as new as the version.
         let mut version = batch.version().await?;
         let mut failures = self.carry(&mut named, None, version).await?;
         for _ in 1..WRITES {
@@ -202,8 +204,8 @@ where
     L: Loader<E, C>,
     S: Sink<E, L::Record>,
 {
-    /// Loads the records of these keys, or of all that the batch names, and has the sink write them. Errors if it is not known
-    /// which of them failed.
+    /// Loads the records of these keys, or of all that the batch names, and has the sink write them. Errors if it is
+    /// not known which of them failed.
     async fn carry(
         &self,
         named: &mut BatchKeys<E>,

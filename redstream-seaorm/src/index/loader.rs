@@ -6,9 +6,9 @@ use sea_orm::{ConnectionTrait, DbErr, EntityOrSelect, EntityTrait, QueryFilter};
 use crate::entity::key::Key;
 use crate::entity::key_query::{is_one_of, keys_a_statement};
 
-/// Reads from the primary database what an [`Indexer`](crate::Indexer) hands to its sink: one record a key.
+/// Reads from the primary database what an [`Indexer`](crate::Indexer) passes to its sink: one record per key.
 ///
-/// [`Rows`], the default, reads the rows alone. Write your own to have relations with them, each in one query for the
+/// [`Rows`], the default, only reads the rows. Write your own to load relations with them, each in one query for the
 /// whole batch, or to leave out rows that the datastore should not have.
 ///
 /// Any `Fn(C, Vec<Key<E>>) -> impl Future<Output = Result<Vec<(Key<E>, R)>, HandlerError>>` is a loader, `C` being the
@@ -77,13 +77,13 @@ use crate::entity::key_query::{is_one_of, keys_a_statement};
 /// # }
 /// ```
 pub trait Loader<E: EntityTrait, C>: Send + Sync + 'static {
-    /// What the sink is to write for one key.
+    /// The record that the sink writes for one key.
     type Record: Send + 'static;
 
-    /// The records of these keys, in any order; no key comes twice. A key that is not answered counts as deleted.
+    /// The records of these keys, in any order; no key comes twice. A key without a record counts as deleted.
     ///
-    /// Read from `db` alone, which is the primary database: the batch's version was issued just before, and
-    /// promises that what is read is at least as new.
+    /// Read only from `db`, which is the primary database: the batch's version was issued just before, and promises
+    /// that what is read is at least as new.
     ///
     /// An error fails the whole batch; [`HandlerError::only`] does not.
     fn load(
@@ -108,7 +108,7 @@ where
     }
 }
 
-/// The loader of an [`Indexer`](crate::Indexer) that was given none: each row as its `Model`, by one query.
+/// The loader of an [`Indexer`](crate::Indexer) without a loader of its own: each row as its `Model`, by one query.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rows;
 
@@ -125,10 +125,14 @@ where
     }
 }
 
-/// The rows of these keys, in no order; fewer where some are gone, or do not meet the selection.
+/// The rows of these keys, in no order; rows that are deleted or do not meet the selection are left out.
 ///
 /// `rows` is an entity, or a selection of it such as `author::Entity::find().filter(author::Column::Hidden.eq(false))`,
-/// as in SeaORM's `load_many`. One query, or one for every 5000 keys (400, where a key has several columns).
+/// as in SeaORM's `load_many`. One query, or one for every 5000 keys (400 if a key has several columns).
+///
+/// # Errors
+///
+/// If a query fails.
 pub async fn find_by_keys<E, C>(rows: impl EntityOrSelect<E>, keys: &[Key<E>], db: &C) -> Result<Vec<E::Model>, DbErr>
 where
     E: EntityTrait,

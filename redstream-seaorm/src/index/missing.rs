@@ -1,4 +1,4 @@
-//! Keys that a batch names and whose records were not loaded.
+//! Keys that a batch names without a loaded record.
 
 use std::collections::HashSet;
 
@@ -9,19 +9,19 @@ use crate::entity::stored_key::is_exact;
 use crate::entity::stored_key_by_type::stored_keys_by_own_type;
 use crate::entity::streamed::Streamed;
 
-/// Keys without a loaded record, each with the keys of the rows that the database takes it for.
+/// Keys without a loaded record, each with the keys of the rows that the database finds by it.
 pub(crate) struct Missing<E>(Vec<(Key<E>, Vec<Key<E>>)>);
 
-/// What becomes of them.
+/// How they are handled.
 pub(crate) struct Sorted<E> {
-    /// Their rows are gone, or left out by the loader.
+    /// Their rows are deleted, or left out by the loader.
     pub(crate) deletes: Vec<Key<E>>,
-    /// Their rows are there under other spellings, which follow, and were loaded.
+    /// Their rows exist under other spellings, which follow, and were loaded.
     pub(crate) respelled: Vec<(Key<E>, Key<E>)>,
 }
 
 impl<E: Streamed> Missing<E> {
-    /// Asks the database which rows it takes these keys for; none if they are exact.
+    /// Asks the database which rows it finds by these keys; empty if they are exact.
     pub(crate) async fn look_up<C>(db: &C, missing: Vec<Key<E>>) -> Result<Self, DbErr>
     where
         C: ConnectionTrait,
@@ -55,7 +55,7 @@ impl<E: Streamed> Missing<E> {
                 respelled.push((key, row.clone()));
                 continue;
             }
-            // The loader left these rows out, so no document of theirs may stay, under whichever spelling.
+            // The loader left these rows out, so no document of theirs may remain under any spelling.
             rows.into_iter().chain([key]).for_each(|key| deletes.add(key));
         }
         Sorted { deletes: deletes.order, respelled }

@@ -1,4 +1,4 @@
-//! What the relays of a program know of its commits, and its commits of the relays.
+//! What the relays of a program know of its commits, and the commits of its relays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -28,7 +28,7 @@ impl Commits {
         self.notify.notified()
     }
 
-    /// Rows were committed. If this program has made no relay when `warn_after` has passed, a warning says so; once.
+    /// Called when rows were committed. If this program has made no relay when `warn_after` has passed, it warns once.
     pub(crate) fn committed(self: &Arc<Self>, warn_after: Duration) {
         self.notify.notify_waiters();
         if !self.needs_relay.swap(true, Relaxed) {

@@ -35,7 +35,7 @@ impl MigrationTrait for Migration {
         manager.create_table(table()).await
     }
 
-    /// Drops the table, with the changes in it that no relay has moved yet.
+    /// Drops the table, including changes that no relay has moved yet.
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.drop_table(Table::drop().table(TABLE).to_owned()).await
     }

@@ -1,7 +1,7 @@
 //! The relay: moves the rows of the outbox to Redis.
 //!
 //! # Layout
-//! `rows` is the SQL; `sweep` remembers what cannot be moved, so that it does not hold up the rest.
+//! `rows` is the SQL; `sweep` records what cannot be moved, so that it does not block the rest.
 
 mod rows;
 mod sweep;
@@ -26,25 +26,26 @@ use crate::outbox::commits::Commits;
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Moves the rows of the outbox to Redis, oldest first; made by [`StreamedConnection::relay`](crate::StreamedConnection::relay). Run it like any worker, in
-/// a [`Supervisor`](crate::Supervisor).
+/// Moves the rows of the outbox to Redis, oldest first; made by
+/// [`StreamedConnection::relay`](crate::StreamedConnection::relay). Run it like any worker, in a
+/// [`Supervisor`](crate::Supervisor).
 ///
-/// It takes a batch of rows, adds their main messages, waits for Redis to acknowledge them, and deletes the rows. Whatever
-/// dies in between, the rows are still there, and their messages come again, which does no harm. Rows are not found by an id
-/// that only grows, since a transaction with a smaller one may commit later.
+/// It takes a batch of rows, adds their main messages, waits for Redis to acknowledge them, and deletes the rows. After
+/// a crash in between the rows still exist, and their messages are repeated, which does no harm. Rows are not selected
+/// by an id that only grows, since a transaction with a smaller id may commit later.
 ///
-/// Rows that cannot be moved are passed over, stay in the table, and hold up no others: rows that are no messages (an unusable
-/// stream's name, a payload that is not JSON), and those of a stream that Redis refuses (its key holds something else, the
-/// user may not write it). They are tried again from time to time: mend or delete them. An error tells their number and an
-/// example, at most once a minute; so do [`set_aside`](Self::set_aside), the health of this worker and the gauge
-/// `redstream_outbox_set_aside`.
+/// Rows that cannot be moved are skipped, stay in the table, and do not block others: rows that are no messages (an
+/// unusable stream name, a payload that is not JSON), and rows of a stream that Redis refuses (its key has another
+/// type, the user may not write it). They are retried from time to time: repair or delete them. An error gives their
+/// number and an example, at most once a minute; so do [`set_aside`](Self::set_aside), the health of this worker and
+/// the gauge `redstream_outbox_set_aside`.
 ///
-/// Several relays share the work on PostgreSQL, MariaDB 10.6 and later, and `MySQL` 8: each skips the rows that another has
-/// taken. SQLite cannot lock rows: there run one, or have messages come twice.
+/// Several relays share the work on PostgreSQL, MariaDB 10.6 and later, and `MySQL` 8: each skips the rows that another
+/// relay has locked. SQLite cannot lock rows: run one relay there, or messages are duplicated.
 pub struct Relay<C = DatabaseConnection> {
     primary: C,
     producer: Producer,
-    /// Told when rows were committed in this process.
+    /// Notified when rows were committed in this process.
     commits: Arc<Commits>,
     batch_size: u64,
     interval: Duration,
@@ -54,7 +55,7 @@ pub struct Relay<C = DatabaseConnection> {
 }
 
 impl<C> Relay<C> {
-    /// `commits` are those of the connection that `primary` is.
+    /// `commits` belong to the connection `primary`.
     pub(crate) fn new(primary: C, producer: Producer, commits: Arc<Commits>) -> Self {
         commits.relay_made();
         Self {
@@ -68,19 +69,19 @@ impl<C> Relay<C> {
         }
     }
 
-    /// How many rows are moved at once at the most. Default: 1000. Zero is an error, before anything is moved.
+    /// The maximum of rows that are moved in one batch. Default: 1000. Zero is an error, before anything is moved.
     #[must_use]
     pub fn batch_size(mut self, rows: u64) -> Self {
         self.batch_size = rows;
         self
     }
 
-    /// How many rows the last sweep over the table could not move, and so passed over.
+    /// How many rows the last sweep over the table could not move and skipped.
     pub fn set_aside(&self) -> u64 {
         self.status.set_aside()
     }
 
-    /// How often it looks for rows of other processes. Default: a second.
+    /// How often it looks for rows of other processes. Default: one second.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
@@ -92,28 +93,31 @@ impl<C> Relay<C>
 where
     C: ConnectionTrait + TransactionTrait,
 {
-    /// Moves one batch. Returns how many rows it took, those included that it had to pass over; zero where none is left, or
-    /// others are at work on them.
+    /// Moves one batch. Returns how many rows it took, including those that it skipped; zero if none is left, or if
+    /// other relays have locked them.
     ///
-    /// Errors where the database does not take its part, and if Redis takes none of the batch for a reason that may pass; the rows
-    /// concerned are then still there.
+    /// # Errors
+    ///
+    /// If an option cannot work, if the database fails, and if Redis takes none of the batch for a reason that may
+    /// pass; the rows concerned then still exist.
     pub async fn run_once(&self) -> Result<u64, RelayError> {
         check_batch_size(self.batch_size).map_err(RelayError::InvalidOption)?;
         let taken = self.next_batch().await?;
         if taken > 0 || !self.sweep().restart_at_once() {
             return Ok(taken);
         }
-        // Nothing waits but what failed: it is tried again.
+        // Only failed rows are left: they are retried.
         self.next_batch().await
     }
 
     async fn next_batch(&self) -> Result<u64, RelayError> {
         self.sweep().begin();
         let batch = if self.primary.get_database_backend() == DbBackend::Sqlite {
-            // A transaction would lock out all writers while Redis is waited for.
+            // A transaction would block all writers while it waits for Redis.
             self.carry(&self.primary).await?
         } else {
-            // With a stricter level MariaDB would also lock the gap behind the last row, and so hold up every commit.
+            // With a stricter isolation level MariaDB would also lock the gap after the last row, and block every
+            // commit.
             let transaction = self.primary.begin_with_config(Some(IsolationLevel::ReadCommitted), None).await?;
             let batch = self.carry(&transaction).await?;
             transaction.commit().await?;
@@ -145,7 +149,7 @@ where
         Ok(batch)
     }
 
-    /// Adds the rows' messages, stream by stream, so that what Redis has against one does not hold up the others.
+    /// Adds the rows' messages, stream by stream, so that a stream that Redis refuses does not block the others.
     /// Returns which rows are done.
     async fn add(&self, rows: &[Row]) -> (Vec<i64>, Moved) {
         let mut batch = Moved { taken: rows.len() as u64, ..Moved::default() };
@@ -163,13 +167,13 @@ where
         for (stream, rows) in by_stream {
             let (ids, messages): (Vec<i64>, Vec<NewMessage>) = rows.into_iter().unzip();
             if self.sweep().is_refused(&stream) {
-                // One of more streams than the statement names.
+                // A row of one more stream than the statement can exclude.
                 batch.last_left = batch.last_left.max(ids.last().copied());
                 self.sweep().left(ids.len() as u64, || format!("rows of stream {stream}"));
                 continue;
             }
             let mut known = BTreeSet::new();
-            // A key that changed several times is read once.
+            // A key that changed several times gets one message.
             let each_once: Vec<_> =
                 messages.into_iter().filter(|message| known.insert(message.payload.as_str().to_owned())).collect();
             match self.producer.queue_all(&each_once).await {
@@ -190,7 +194,7 @@ where
         (moved, batch)
     }
 
-    /// What the batch means for the sweep, and whether it was the last one of it.
+    /// Updates the sweep with the result of the batch, and ends the sweep after its last batch.
     async fn account(&self, batch: &Moved) -> Result<(), DbErr> {
         if let Some(last_left) = batch.last_left {
             self.sweep().pass_over(last_left);
@@ -220,7 +224,7 @@ where
         check_batch_size(self.batch_size)?;
         let mut pause = self.interval;
         while !shutdown.is_cancelled() {
-            // Made before the look, so that no commit after it is missed.
+            // Created before the table is read, so that no later commit is missed.
             let committed = self.commits.notified();
             self.status.set_state(WorkerState::Working);
             match self.run_once().await {
@@ -256,28 +260,28 @@ impl<C> Relay<C> {
     }
 }
 
-/// What became of one batch.
+/// The result of one batch.
 #[derive(Debug, Default)]
 struct Moved {
     /// How many rows were read.
     taken: u64,
     /// How many of them are in Redis, and deleted.
     done: u64,
-    /// The last row that is left, and that the next statement would find again.
+    /// The last row that was not moved, which the next statement would find again.
     last_left: Option<i64>,
     /// The last row that was read.
     last_read: Option<i64>,
-    /// There are no more rows behind these.
+    /// There are no more rows after these.
     is_last: bool,
     /// The first failure that may pass.
     failed: Option<redstream_core::Error>,
 }
 
-/// Why rows of the outbox were not moved. They are still there.
+/// Why rows of the outbox were not moved. They still exist.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelayError {
-    /// The database did not give or delete them.
+    /// The database did not return or delete them.
     #[error("the rows of redstream_outbox were not read or deleted")]
     Database(#[from] DbErr),
     /// Redis did not take their messages.

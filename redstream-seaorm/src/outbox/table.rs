@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, StatementBuilder};
 
 use crate::error::Error;
 
-/// Rows a statement: below every database's limit of parameters.
+/// Rows per statement: below every database's limit of parameters.
 const ROWS_A_STATEMENT: usize = 1000;
 
 pub(super) const TABLE: &str = "redstream_outbox";
@@ -20,12 +20,16 @@ pub(crate) fn is_table(name: &str) -> bool {
     name == TABLE
 }
 
-/// Creates the outbox's table where it is not there.
+/// Creates the outbox's table if it does not exist.
+///
+/// # Errors
+///
+/// If the database refuses the statement.
 pub async fn create_table<C: ConnectionTrait>(db: &C) -> Result<(), DbErr> {
     db.execute(&table()).await.map(drop)
 }
 
-/// The SQL that creates the outbox's table where it is not there.
+/// The SQL that creates the outbox's table if it does not exist.
 pub fn create_table_sql(backend: DbBackend) -> String {
     StatementBuilder::build(&table(), &backend).sql
 }
@@ -37,12 +41,12 @@ pub(super) fn table() -> TableCreateStatement {
         .col(ColumnDef::new(ID).big_integer().not_null().auto_increment().primary_key())
         .col(ColumnDef::new(STREAM).string_len(255).not_null())
         .col(ColumnDef::new(PAYLOAD).text().not_null())
-        // For people, who want to know how far behind a relay is.
+        // For operators who want to know how far behind a relay is.
         .col(ColumnDef::new(CREATED_AT).timestamp().not_null().default(Expr::current_timestamp()))
         .to_owned()
 }
 
-/// Writes messages to the outbox, within the transaction that they are about.
+/// Writes messages to the outbox, within the transaction of the change.
 pub(crate) async fn write<T: ConnectionTrait>(transaction: &T, messages: &[NewMessage]) -> Result<(), Error> {
     for messages in messages.chunks(ROWS_A_STATEMENT) {
         let mut insert = InsertStatement::new();

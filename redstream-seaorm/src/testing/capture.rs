@@ -1,4 +1,4 @@
-//! What was written to a stream since a test began to look.
+//! What was written to a stream since a given point of a test.
 
 use redstream_core::{DecodeError, Message, MessageId, Redstream, Shards, Stream};
 use sea_orm::ModelTrait;
@@ -10,14 +10,14 @@ use crate::entity::streamed::{Streamed, message};
 use crate::entity::streams::RedstreamExt;
 use crate::error::Error;
 
-/// How many messages are read at once.
+/// How many messages are read per call.
 const PAGE: usize = 1000;
 
-/// Where a stream stood, to compare what was written since: with [`assert_streamed!`](super::assert_streamed),
+/// The position of a stream, to compare what was written since: with [`assert_streamed!`](super::assert_streamed),
 /// [`assert_insured!`](super::assert_insured) and [`assert_nothing_streamed!`](super::assert_nothing_streamed).
 ///
-/// It reads the stream in Redis, and nothing else notices it. So it sees the messages of every writer in the namespace. What a
-/// trimmer removed it does not see, nor the delay messages that a delayer moved: look before you run them.
+/// It reads the stream in Redis and changes nothing. It sees the messages of every writer in the namespace. It does not
+/// see what a trimmer removed, nor delay messages that a delayer moved: compare before you run them.
 #[derive(Clone, Debug)]
 pub struct Capture {
     streams: Vec<Captured>,
@@ -31,17 +31,29 @@ struct Captured {
 }
 
 impl Capture {
-    /// Of an entity's stream, or of all its shards, from now on.
+    /// For an entity's stream, or all its shards, from now on.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer, or the entity has no usable stream.
     pub async fn of<E: Streamed>(redstream: &Redstream) -> redstream_core::Result<Self> {
         Self::each(redstream.of::<E>()?.streams()).await
     }
 
-    /// Of a stream, from now on.
+    /// For a stream, from now on.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn start(stream: &Stream) -> redstream_core::Result<Self> {
         Self::each(std::slice::from_ref(stream)).await
     }
 
-    /// Of all shards, from now on.
+    /// For all shards, from now on.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn shards(shards: &Shards) -> redstream_core::Result<Self> {
         Self::each(shards.streams()).await
     }
@@ -55,7 +67,11 @@ impl Capture {
         Ok(Self { streams: captured })
     }
 
-    /// Begins anew: what was written until now is not looked at any more.
+    /// Starts again: what was written until now is ignored.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer.
     pub async fn restart(&mut self) -> redstream_core::Result<()> {
         for captured in &mut self.streams {
             captured.main = captured.stream.last_id().await?;
@@ -65,6 +81,10 @@ impl Capture {
     }
 
     /// The payloads of the main messages, in the order of the stream.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer, or a message is no JSON.
     pub async fn main(&self) -> Result<Vec<Json>, CaptureError> {
         let mut payloads = Vec::new();
         for Captured { stream, main, .. } in &self.streams {
@@ -74,6 +94,10 @@ impl Capture {
     }
 
     /// The payloads of the delay messages, in the order of the stream.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer, or a message is no JSON.
     pub async fn delayed(&self) -> Result<Vec<Json>, CaptureError> {
         let mut payloads = Vec::new();
         for Captured { stream, delay, .. } in &self.streams {
@@ -82,12 +106,21 @@ impl Capture {
         Ok(payloads)
     }
 
-    /// What [`assert_streamed!`](super::assert_streamed) panics with, as a value; `None` where the main messages are these.
+    /// What [`assert_streamed!`](super::assert_streamed) panics with, as a value; `None` if the main messages are
+    /// these.
+    ///
+    /// # Errors
+    ///
+    /// As [`main`](Self::main).
     pub async fn streamed(&self, expected: Vec<Json>) -> Result<Option<Difference>, CaptureError> {
         Ok(Difference::between(self.title("main messages"), expected, self.main().await?))
     }
 
-    /// What [`assert_insured!`](super::assert_insured) panics with, as a value; `None` where the delay messages are these.
+    /// What [`assert_insured!`](super::assert_insured) panics with, as a value; `None` if the delay messages are these.
+    ///
+    /// # Errors
+    ///
+    /// As [`delayed`](Self::delayed).
     pub async fn insured(&self, expected: Vec<Json>) -> Result<Option<Difference>, CaptureError> {
         Ok(Difference::between(self.title("delay messages"), expected, self.delayed().await?))
     }
@@ -113,8 +146,8 @@ async fn all(
     }
 }
 
-/// Why it is not known what was streamed. As an error type of its own, `?` turns it into `anyhow::Error`, `Box<dyn Error>`
-/// and the like.
+/// Why the messages are not known. An error type, so that `?` converts it into `anyhow::Error`, `Box<dyn Error>` and
+/// the like.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaptureError {
@@ -126,11 +159,11 @@ pub enum CaptureError {
     #[error("a message of the stream could not be read")]
     Payload(#[from] DecodeError),
 
-    /// What the test expects has no message.
+    /// An expected record has no message.
     #[error("what is expected has no message")]
     Expected(#[from] Error),
 
-    /// The message of what the test expects is no JSON.
+    /// The message of an expected record is no JSON.
     #[error("the message of what is expected could not be read")]
     Json(#[from] serde_json::Error),
 }
@@ -162,13 +195,16 @@ where
     }
 }
 
-/// Asserts that just these records were announced since the [`Capture`](crate::testing::Capture) began, in any order.
+/// Asserts that exactly these records were announced since the [`Capture`](crate::testing::Capture) began, in any
+/// order.
 ///
-/// Takes rows (`&ulm`), [`Key`](crate::Key)s, and payloads as JSON; each of a list in brackets may be of another kind. Anything
-/// else that can be iterated will do too: `assert_streamed!(capture, &rows)`. A message that came twice counts once. To be used
-/// where `.await` can be.
+/// Takes rows (`&ulm`), [`Key`](crate::Key)s, and payloads as JSON; the items of a list in brackets may be of different
+/// kinds. Anything else that can be iterated works too: `assert_streamed!(capture, &rows)`. A duplicate message counts
+/// once. Use it in an async context.
 ///
-/// Panics with what is missing and what was not expected, and where Redis does not answer.
+/// # Panics
+///
+/// With the missing and the unexpected records, and if Redis does not answer.
 #[macro_export]
 macro_rules! assert_streamed {
     ($capture:expr, $expected:tt) => {
@@ -179,7 +215,8 @@ macro_rules! assert_streamed {
     };
 }
 
-/// Asserts that just these records were insured by a delay message since the [`Capture`](crate::testing::Capture) began.
+/// Asserts that exactly these records were insured by a delay message since the [`Capture`](crate::testing::Capture)
+/// began.
 ///
 /// As [`assert_streamed!`](crate::assert_streamed), which looks at the main messages.
 #[macro_export]
@@ -202,7 +239,7 @@ macro_rules! assert_nothing_streamed {
     };
 }
 
-/// Not for anybody else: it changes without notice.
+/// Not a public interface: it changes without notice.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __compare {
@@ -217,7 +254,7 @@ macro_rules! __compare {
             .collect::<::std::vec::Vec<_>>())
     };
     ($capture:expr, $what:ident, expected: $payloads:expr) => {{
-        // A macro and no function, so that the panic names the test's own line.
+        // A macro and not a function, so that the panic names the test's own line.
         let payloads: ::std::result::Result<::std::vec::Vec<_>, $crate::testing::CaptureError> =
             ::std::iter::Iterator::collect(::std::iter::IntoIterator::into_iter($payloads));
         let outcome = match payloads {

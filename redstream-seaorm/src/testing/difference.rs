@@ -1,4 +1,4 @@
-//! What is missing, and what nobody expected, for a reader.
+//! The missing and the unexpected messages, in readable form.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,7 +15,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// `None` where both are the same set of payloads.
+    /// `None` if both are the same set of payloads.
     pub(super) fn between(title: String, expected: Vec<Json>, found: Vec<Json>) -> Option<Self> {
         let texts = |payloads: Vec<Json>| payloads.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         let (expected, found) = (texts(expected), texts(found));
@@ -27,12 +27,12 @@ impl Difference {
         })
     }
 
-    /// The payloads that were expected, and are not there.
+    /// The payloads that were expected, and are missing.
     pub fn missing(&self) -> &[String] {
         &self.missing
     }
 
-    /// The payloads that are there, and were not expected.
+    /// The payloads that exist, and were not expected.
     pub fn unexpected(&self) -> &[String] {
         &self.unexpected
     }

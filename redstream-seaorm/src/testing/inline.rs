@@ -1,4 +1,4 @@
-//! Workers that run in the test's own task, until there is nothing left to do.
+//! Workers that run in the test's own task, until no work is left.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use sea_orm::{ConnectionTrait, TransactionTrait};
 use crate::entity::streams::EntityWorker;
 use crate::outbox::relay::Relay;
 
-/// How often all workers may have their turn before it is said that they never come to rest.
+/// How many turns all workers get before they are reported as never idle.
 const ROUNDS: usize = 1000;
 
-/// A delay message that is due so soon is waited for.
+/// A delay message that is due within this time is waited for.
 const SOON: Duration = Duration::from_millis(10);
 
-/// A worker that can take one turn: consumers, delayers, relays, trimmers, those of [`EntityStream`](crate::EntityStream) and of
-/// shards, and workers of your own.
+/// A worker that can take one turn: consumers, delayers, relays, trimmers, those of
+/// [`EntityStream`](crate::EntityStream) and of shards, and workers of your own.
 #[async_trait]
 pub trait Inline: Sync {
     /// For errors, such as `consumer search of cities`.
     fn title(&self) -> String;
 
-    /// Does what there is to do now, up to one batch, and waits for nothing. Returns how many messages that were; `None`
-    /// where another process holds the lock.
+    /// Does the work that is ready, up to one batch, and waits for nothing. Returns the number of messages; `None` if
+    /// another process holds the lock.
     async fn turn(&self) -> Result<Option<usize>, BoxError>;
 }
 
@@ -31,9 +31,9 @@ pub trait Inline: Sync {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ran {
-    /// How many messages the workers handled or moved, all together.
+    /// How many messages the workers handled or moved, in total.
     pub messages: usize,
-    /// How many turns found something to do.
+    /// How many turns had work.
     pub turns: usize,
 }
 
@@ -41,24 +41,24 @@ pub struct Ran {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unfinished {
-    /// A worker failed: its handler did, or Redis. Its batch is not committed, and comes again with its next turn.
+    /// A worker failed: its handler did, or Redis. Its batch is not committed, and is retried in its next turn.
     #[error("{worker} failed")]
     Failed {
         /// The worker.
         worker: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: BoxError,
     },
 
-    /// Somebody else runs this worker.
+    /// Another process runs this worker.
     #[error("{worker} runs elsewhere: its lock is held. Do not start the workers of a stream that a test runs inline")]
     Elsewhere {
         /// The worker.
         worker: String,
     },
 
-    /// There was always something left to do.
+    /// The workers never became idle.
     #[error(
         "the workers never came to rest: {messages} messages in {ROUNDS} rounds. Does a handler write to a stream that \
          leads back to it, as two cascades in opposite directions do?"
@@ -69,15 +69,18 @@ pub enum Unfinished {
     },
 }
 
-/// Runs the workers inline, turn by turn, until none of them has anything to do: `run_until_idle(&[&indexer, &delayer])`.
+/// Runs the workers inline, turn by turn, until none of them has anything to do: `run_until_idle(&[&indexer,
+/// &delayer])`.
 ///
-/// What one of them writes another one reads, so a cascade comes to its end too. The first turn begins where the consumer
-/// stands; one that is new begins as its options say. No lock is kept, and nothing is retried: a handler's failure is
+/// A worker reads what another one has written, so a cascade is completed, too. The first turn begins at the consumer's
+/// position; a new consumer begins as its options say. No lock is kept, and nothing is retried: a handler's failure is
 /// returned at once.
 ///
-/// Delay messages that are not due stay where they are: with [`at_once`](super::at_once) for a delayer, they are.
+/// Delay messages that are not due stay where they are; with [`at_once`](super::at_once) as delayer they are due.
 ///
-/// Errors after a thousand rounds.
+/// # Errors
+///
+/// If a worker fails, if another process holds the lock of one, and after a thousand rounds.
 pub async fn run_until_idle(workers: &[&dyn Inline]) -> Result<Ran, Unfinished> {
     let mut ran = Ran::default();
     for _ in 0..ROUNDS {
@@ -146,7 +149,7 @@ where
     }
 }
 
-/// Its turns do not count: what it removes leaves nobody anything to do.
+/// Its turns do not count: what it removes leaves no work for other workers.
 #[async_trait]
 impl Inline for Trimmer {
     fn title(&self) -> String {
@@ -158,7 +161,7 @@ impl Inline for Trimmer {
     }
 }
 
-/// One turn of each shard's worker, whether the gate of their generation is open or not.
+/// One turn of each shard's worker, whether their generation is active or not.
 #[async_trait]
 impl<W> Inline for Sharded<W>
 where

@@ -1,4 +1,4 @@
-//! Who waits for the announcements of a commit: the commit, a caller that has more to do first, or none.
+//! Whether a commit, its caller, or neither waits for the announcements.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +12,7 @@ pub(crate) enum Announcement {
     Follows,
 }
 
-/// Announcements that a commit leaves to a task, for callers that have more to do before they need to know that they are written.
+/// Announcements that a commit passes to a task, for callers that have other work before they need them to be written.
 #[derive(Debug, Default)]
 pub(crate) struct DeferredAnnouncement(Mutex<State>);
 
@@ -26,12 +26,12 @@ enum State {
 }
 
 impl DeferredAnnouncement {
-    /// The commit is not to wait for them: [`written`](Self::written) does.
+    /// The commit does not wait for them; [`written`](Self::written) does.
     pub(crate) fn want(&self) {
         *self.state() = State::Wanted;
     }
 
-    /// Takes them, where they are wanted; else gives them back.
+    /// Takes them if they are wanted; otherwise returns them.
     pub(crate) fn take<F>(&self, announcing: F) -> Result<(), F>
     where
         F: Future<Output = SyncToken> + Send + 'static,
@@ -44,7 +44,8 @@ impl DeferredAnnouncement {
         Ok(())
     }
 
-    /// Waits until they are written, as far as they can be. Should the runtime end first, the delay messages bring the changes.
+    /// Waits until they are written, as far as they can be. If the runtime ends first, the delay messages announce the
+    /// changes.
     pub(crate) async fn written(&self) {
         let state = std::mem::take(&mut *self.state());
         if let State::UnderWay(task) = state {

@@ -12,7 +12,7 @@ use crate::unit_of_work::announcement::Announcement;
 use crate::unit_of_work::delay_pipeline::InsuredBy;
 use crate::unit_of_work::{Open, UnitOfWork};
 
-/// The chain that must not be cut: acknowledgements, COMMIT, main messages.
+/// Must not be interrupted: acknowledgements, COMMIT, main messages.
 pub(crate) async fn run<T>(inner: T, scope: Open, announcement: Announcement) -> Result<SyncToken, DbErr>
 where
     T: TransactionSession + ConnectionTrait + Send,
@@ -20,20 +20,21 @@ where
     let insured = match insured(&inner, &scope).await {
         Ok(insured) => insured,
         Err(error) => {
-            // Should even that fail, the server rolls back when it misses the connection.
+            // If the rollback fails too, the server rolls back when the connection is closed.
             let _ = inner.rollback().await;
             return Err(error.into());
         }
     };
     failpoint!("commit: insured");
-    // COMMIT goes out in the same poll in which the delay messages were found to be young: a caller that holds this future without
-    // polling it does not let them fall due before. An error leaves the outcome open: if it went through after all, what
-    // insured it announces it.
+    // COMMIT is sent in the same poll that found the delay messages to be young enough: a caller that holds this future
+    // without polling it cannot let them become due before it. An error leaves the outcome open: if the commit
+    // succeeded after all, the insurance announces it.
     inner.commit().await?;
     failpoint!("commit: done");
     match insured {
         Insured::ByRedis => {
-            // A commit so slow that its delay messages may have fallen due before it, at half of the shortest sound delay.
+            // A commit so slow that its delay messages may have become due before it, at half of the shortest sound
+            // delay.
             let uninsured = scope.delays.age() > scope.context.resend_after() * 5 / 2;
             let announced = announced(Arc::clone(&scope), uninsured);
             match announcement {
@@ -42,7 +43,7 @@ where
                     Err(announced) => Ok(announced.await),
                 },
                 Announcement::Follows => {
-                    // Should the runtime end first, the delay messages bring the change.
+                    // If the runtime ends first, the delay messages announce the change.
                     tokio::spawn(announced);
                     Ok(SyncToken::new())
                 }

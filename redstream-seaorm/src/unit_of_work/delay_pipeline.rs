@@ -1,11 +1,12 @@
 //! The delay messages of one transaction: sent while its statements run, and acknowledged before COMMIT.
 //!
-//! One pipeline is in flight at a time. The first message goes with its statement, the next ones when they have become as many as went
-//! before them, and what is left when the commit asks. So a save waits for nothing, a commit for the last pipeline only, and a
-//! hundred saves take eight pipelines: each costs Redis and this process more than the messages in it.
+//! One pipeline is in flight at a time. The first message is sent with its statement, the next ones when they are as
+//! many as were sent before them, and the rest when the commit asks. So a save waits for nothing, a commit only for the
+//! last pipeline, and a hundred saves take eight pipelines: a pipeline costs Redis and this process more than its
+//! messages do.
 //!
-//! A pipeline goes [early](redstream_core::Producer::delay_early) where it can: from the save itself, and the next save or the commit looks for
-//! the answer. Else it has a task of its own.
+//! If possible, a pipeline is sent [early](redstream_core::Producer::delay_early): from the save itself, and the next
+//! save or the commit reads the reply. Otherwise it gets a task of its own.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -31,43 +32,43 @@ pub(crate) struct DelayPipeline {
 
 #[derive(Debug, Default)]
 struct State {
-    /// To go with the next pipeline.
+    /// Messages for the next pipeline.
     waiting: Vec<NewMessage>,
-    /// All that was ever handed in: a key is insured once a transaction.
+    /// All messages ever added: a key is insured once per transaction.
     insured: Known,
-    /// Under which ids Redis has them, where they are to be settled.
+    /// The ids of the delay messages in Redis, if they may have to be removed.
     ids: HashMap<NewMessage, Vec<MessageId>>,
     in_flight: bool,
-    /// What is in flight without a task.
+    /// The pipeline in flight without a task.
     early: Option<(Early, Vec<NewMessage>)>,
-    /// That failed: what is left goes with a task, which tries again until its bound has passed.
+    /// The early pipeline failed: the rest is sent by a task, which retries until its bound has passed.
     early_failed: bool,
-    /// The commit waits: nothing is held back any more.
+    /// The commit waits: messages are no longer held back.
     awaited: bool,
     failed: Option<Arc<redstream_core::Error>>,
-    /// When the first of them was handed in, or all were sent once more.
+    /// When the first message was added, or all were sent again.
     since: Option<Instant>,
     /// Whether this transaction asks Redis; known from the first message on.
     asks: Option<bool>,
 }
 
-/// So many messages that wait go without waiting for more.
+/// With this many messages waiting, they are sent without waiting for more.
 const ENOUGH: usize = 250;
 
 impl State {
-    /// Whether what waits should go.
+    /// Whether the waiting messages should be sent.
     fn is_due(&self) -> bool {
         let went = self.insured.len() - self.waiting.len();
         !self.waiting.is_empty() && (self.awaited || self.waiting.len() >= went.min(ENOUGH))
     }
 }
 
-/// What a transaction turned out to be insured by.
+/// What insures a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InsuredBy {
     /// Its delay messages, acknowledged.
     Redis,
-    /// Nothing yet: rows of the outbox must.
+    /// Nothing yet: rows of the outbox must be written.
     Outbox,
 }
 
@@ -76,8 +77,8 @@ impl DelayPipeline {
         Arc::new(Self { context, state: Mutex::default(), landed: Notify::new() })
     }
 
-    /// Sends delay messages without waiting for the answer. Fails at once where an earlier one failed and nothing else
-    /// can insure the transaction: it cannot commit any more.
+    /// Sends delay messages without waiting for the reply. Fails at once if earlier messages failed and nothing else
+    /// can insure the transaction: then it cannot commit.
     pub(crate) fn send(self: &Arc<Self>, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
         let mut state = self.state();
         if !*state.asks.get_or_insert_with(|| self.context.may_ask_redis()) {
@@ -102,7 +103,7 @@ impl DelayPipeline {
         Ok(())
     }
 
-    /// Errors where [`send`](Self::send) would.
+    /// Errors if [`send`](Self::send) would.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.hopeless(&self.state())
     }
@@ -131,7 +132,7 @@ impl DelayPipeline {
         }
     }
 
-    /// Ready where nothing is in flight without a task any more. What did not arrive waits again.
+    /// Ready when nothing is in flight without a task. Messages that were not acknowledged wait again.
     fn poll_early(&self, state: &mut State, poller: &mut Poller<'_>) -> Poll<()> {
         let Some((early, _)) = &mut state.early else { return Poll::Ready(()) };
         let landed = ready!(early.poll_landed(poller));
@@ -150,7 +151,7 @@ impl DelayPipeline {
         }
     }
 
-    /// Waits until it is known what insures the transaction. Errors where nothing does.
+    /// Waits until it is known what insures the transaction. Errors if nothing does.
     pub(crate) async fn settled(self: &Arc<Self>) -> Result<InsuredBy, Error> {
         if self.state().asks == Some(false) {
             return Ok(InsuredBy::Outbox);
@@ -172,7 +173,7 @@ impl DelayPipeline {
         }
     }
 
-    /// Waits for what is in flight without a task, and for what follows it in this way. Cancel-safe.
+    /// Waits for the pipeline in flight without a task, and for those that follow it in the same way. Cancel-safe.
     async fn early_landed(self: &Arc<Self>) {
         loop {
             let deadline = {
@@ -188,8 +189,8 @@ impl DelayPipeline {
         }
     }
 
-    /// Waits until every message was acknowledged. Sends them all once more where the first is older than
-    /// `resend_after`: the delay then need not outlast the transaction.
+    /// Waits until every message was acknowledged. Sends all of them again if the first is older than `resend_after`,
+    /// so that the delay need not outlast the transaction.
     async fn acknowledged(self: &Arc<Self>) -> Result<(), Error> {
         self.state().awaited = true;
         self.early_landed().await;
@@ -205,12 +206,12 @@ impl DelayPipeline {
         Ok(())
     }
 
-    /// How old the first of the delay messages is that insure the transaction.
+    /// The age of the oldest delay message that insures the transaction.
     pub(crate) fn age(&self) -> Duration {
         self.state().since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Which delay messages are this transaction's own.
+    /// Takes the ids of this transaction's own delay messages.
     pub(crate) fn take_ids(&self) -> HashMap<NewMessage, Vec<MessageId>> {
         std::mem::take(&mut self.state().ids)
     }
@@ -223,14 +224,14 @@ impl DelayPipeline {
         }
     }
 
-    /// Whether nothing was ever handed in.
+    /// Whether no message was ever added.
     pub(crate) fn is_empty(&self) -> bool {
         self.state().insured.is_empty()
     }
 
     async fn landing(&self) -> Result<(), Error> {
         loop {
-            // Made before the look, so that it sees every landing after it.
+            // Created before the state is read, so that no later acknowledgement is missed.
             let landed = self.landed.notified();
             {
                 let state = self.state();
@@ -246,12 +247,12 @@ impl DelayPipeline {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Each critical section leaves the state whole, so a panic elsewhere does not spoil it.
+        // Each critical section leaves the state consistent, so it is valid after a panic elsewhere.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Pipeline after pipeline until nothing waits. However it ends, whoever waits for the landing is told.
+/// Sends pipeline after pipeline until no message waits. However it ends, waiting tasks are notified.
 struct SendLoop {
     delays: Arc<DelayPipeline>,
     landed: bool,
@@ -260,7 +261,7 @@ struct SendLoop {
 impl SendLoop {
     async fn start(mut self) {
         self.fly().await;
-        // Another flight may be on its way already: what the state says from here on is no longer about this one.
+        // Another send loop may already run: from here on the state no longer describes this one.
         self.landed = true;
     }
 
@@ -291,7 +292,7 @@ impl SendLoop {
 impl Drop for SendLoop {
     fn drop(&mut self) {
         if !self.landed {
-            // The runtime is going away in mid-flight: not acknowledged means not insured.
+            // The runtime shuts down while a pipeline is in flight: not acknowledged means not insured.
             let mut state = self.delays.state();
             state.in_flight = false;
             state.failed.get_or_insert_with(|| {

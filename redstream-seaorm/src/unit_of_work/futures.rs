@@ -1,4 +1,4 @@
-//! Futures that are not cut short if they are dropped, and work that is done while the database is at work.
+//! Futures that complete even if they are dropped, and work that is done while a statement runs.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -8,9 +8,10 @@ use tokio::runtime::Handle;
 
 type Boxed<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
-/// Runs in its caller's task; dropped, it goes on in one of its own. So nobody waits for another task unless somebody drops it.
+/// Runs in the caller's task. If dropped early, the rest is spawned onto the runtime, so the normal path needs no extra
+/// task.
 ///
-/// It stands still while its caller holds it and does not poll.
+/// It makes no progress while its caller holds it without polling it.
 pub(crate) struct FinishOnDrop<R: Send + 'static>(Option<Boxed<R>>);
 
 impl<R: Send + 'static> FinishOnDrop<R> {
@@ -23,7 +24,7 @@ impl<R: Send + 'static> Future for FinishOnDrop<R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
-        // Taken, so that nothing is left of work that panics.
+        // Taken, so that work that panics is not polled again.
         let Some(mut work) = self.0.take() else { return Poll::Pending };
         let polled = work.as_mut().poll(context);
         if polled.is_pending() {
@@ -35,15 +36,16 @@ impl<R: Send + 'static> Future for FinishOnDrop<R> {
 
 impl<R: Send + 'static> Drop for FinishOnDrop<R> {
     fn drop(&mut self) {
-        // Without a runtime nothing could go on.
+        // Without a runtime it cannot continue.
         if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             runtime.spawn(work);
         }
     }
 }
 
-/// Runs `request`, and does `work` as soon as that was sent: what is done before it keeps the database waiting, whose threads
-/// and processes fall asleep meanwhile. Where the future is dropped before it is polled, `work` is not done.
+/// Runs `request`, and calls `work` as soon as the request was sent: work before that would keep the database idle,
+/// whose threads and processes go to sleep meanwhile. If the future is dropped before it is polled, `work` is not
+/// called.
 pub(crate) async fn beside<R, W>(request: impl Future<Output = R>, work: impl FnOnce() -> W) -> (R, W) {
     let mut request = pin!(request);
     let sent = poll_fn(|context| Poll::Ready(request.as_mut().poll(context))).await;

@@ -1,7 +1,7 @@
-//! Which hooks have been called before a write, as the hooks after it see them.
+//! Which hooks have been called before a write, for the hooks after it.
 //!
-//! The derive calls both. Code that calls only the hook after the write, as some frameworks do, has insured nothing: the hook
-//! after the write then has to do all of it.
+//! The derive calls both. Code that calls only the hook after the write, as some frameworks do, has insured nothing:
+//! that hook then has to do all of it.
 
 use std::any::TypeId;
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use sea_orm::sea_query::ValueTuple;
 
 use crate::guard::permits::{Task, WriteKind};
 
-/// What the hook after a write finds of the hook before it.
+/// How the hook before a write was called, as the hook after it finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Called {
     /// It was called for this key, or for one that was not known yet.
@@ -23,8 +23,8 @@ pub(crate) enum Called {
     Never,
 }
 
-/// Calls that have not been followed by the hook after the write. Those of `update_without_returning` never are, so that old ones are
-/// forgotten.
+/// Calls that have not been followed by the hook after the write. Calls before an `update_without_returning` never are,
+/// so old calls are removed.
 #[derive(Debug, Default)]
 pub(crate) struct Calls(Mutex<VecDeque<Call>>);
 
@@ -37,17 +37,17 @@ struct Call {
     since: Instant,
 }
 
-/// With so many calls remembered, those that are stale are forgotten.
+/// At this number of calls, stale ones are removed.
 const MANY: usize = 256;
 
-/// So many are remembered at the most. One that is forgotten costs a repeated message, no more.
+/// The maximum of recorded calls. Removing one costs a repeated message, no more.
 const MOST: usize = 1 << 16;
 
-/// A hook after the write does not come so late.
+/// A hook after the write does not come later than this.
 const STALE: Duration = Duration::from_secs(60);
 
 impl Calls {
-    /// The hook before a write was called.
+    /// Records a call of the hook before a write.
     pub(crate) fn note<E: 'static>(&self, kind: WriteKind, key: Option<ValueTuple>) {
         let call = Call { task: Task::current(), entity: TypeId::of::<E>(), kind, key, since: Instant::now() };
         let mut calls = self.calls();
@@ -61,12 +61,12 @@ impl Calls {
         calls.push_back(call);
     }
 
-    /// The hook after a write asks for the call before it, and uses it up.
+    /// Consumes the call before a write; called by the hook after it.
     pub(crate) fn take<E: 'static>(&self, kind: WriteKind, key: &ValueTuple) -> Called {
         let (entity, task) = (TypeId::of::<E>(), Task::current());
         let mut calls = self.calls();
         let (mut this, mut another) = (None, None);
-        // Its own call is mostly the last one.
+        // The matching call is mostly the last one.
         for (at, call) in calls.iter().enumerate().rev() {
             if call.task != task || call.entity != entity || call.kind != kind {
                 continue;

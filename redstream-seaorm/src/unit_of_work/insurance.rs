@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// What insures a write before its COMMIT: a choice of the connection.
+/// What insures a write before its COMMIT: an option of the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Insurance {
@@ -15,29 +15,31 @@ pub enum Insurance {
     Redis,
     /// Rows of the table `redstream_outbox`, written by the same transaction and moved to Redis by a
     /// [`Relay`](crate::Relay). A commit then does not depend on Redis at all; each costs one statement more. Changes
-    /// are announced by the relay alone.
+    /// are only announced by the relay.
     ///
     /// Needs the [table](crate::outbox), and a relay that runs.
     Outbox,
     /// Delay messages in Redis, and rows of the outbox while Redis does not answer: an outage neither stops the primary
     /// database from being written nor loses a change.
     ///
-    /// An application that is to start during an outage, too, connects [lazily](redstream_core::ConnectOptions::lazy).
+    /// An application that must be able to start during an outage connects
+    /// [lazily](redstream_core::ConnectOptions::lazy).
     ///
-    /// A commit gives Redis [`outbox_after`](crate::StreamedConnectionBuilder::outbox_after) to answer. As long as the outage
-    /// lasts, one commit a second asks again, and the others go to the table at once. Needs the table and a relay, too.
+    /// A commit gives Redis [`outbox_after`](crate::StreamedConnectionBuilder::outbox_after) to answer. As long as the
+    /// outage lasts, one commit a second tries Redis again, and the others use the table at once. Needs the table and a
+    /// relay, too.
     RedisElseOutbox,
 }
 
-/// Whether Redis answers, as the commits of a connection find.
+/// Whether Redis answers, according to the commits of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Outage(Mutex<Option<Instant>>);
 
-/// How long nobody asks after it was found away.
+/// How long Redis is not tried after it did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Outage {
-    /// Whether to ask Redis now. During an outage one caller a second is told so.
+    /// Whether to try Redis now. During an outage this is true for one caller a second.
     pub(crate) fn may_ask(&self) -> bool {
         let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *next {

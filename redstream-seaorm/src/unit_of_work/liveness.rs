@@ -1,22 +1,23 @@
 //! Whether the database still has a transaction.
 //!
-//! A deadlock of MariaDB, an `ON CONFLICT ROLLBACK` of SQLite or a procedure that commits ends the whole transaction, and the driver is
-//! told nothing of it: what follows would be committed statement by statement, and the commit would succeed. So the server is asked
-//! after a statement has failed, was dropped before its answer, or may have committed. As long as none did, that costs an atomic load.
+//! A deadlock of MariaDB, an `ON CONFLICT ROLLBACK` of SQLite or a procedure that commits ends the whole transaction
+//! without telling the driver: later statements would be committed one by one, and the commit would succeed. So the
+//! server is queried after a statement has failed, was dropped before its answer, or may have committed. If none did,
+//! the check costs one atomic load.
 
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
 use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 
-/// Of a whole transaction, all savepoints included.
+/// The state of a whole transaction, all savepoints included.
 #[derive(Debug, Default)]
 pub(crate) struct Life(AtomicU8);
 
 const LIVES: u8 = 0;
-/// To be asked about.
+/// The server must be asked.
 const DOUBTED: u8 = 1;
-/// The same, where the last error is one with which MySQL ends a transaction: MySQL itself cannot be asked.
+/// The same, if the last error is one with which MySQL ends a transaction: MySQL itself cannot be asked.
 const FATAL: u8 = 2;
 const ENDED: u8 = 3;
 
@@ -34,23 +35,23 @@ impl Life {
         self.0.load(SeqCst) == ENDED
     }
 
-    /// The server is to be asked before anything follows.
+    /// The server must be asked before the next statement.
     pub(crate) fn doubt(&self) {
         self.0.fetch_max(DOUBTED, SeqCst);
     }
 
-    /// A statement begins. Dropped before [`Sent::answered`], it leaves a doubt.
+    /// A statement begins. If this is dropped before [`Sent::answered`], the state is uncertain.
     pub(crate) fn begin(&self) -> Sent<'_> {
         Sent { life: self, answered: false }
     }
 
-    /// Nothing more may run in the transaction: its rollback is all that is left.
+    /// No more statements may run in the transaction; it can only be rolled back.
     pub(crate) fn end(&self) {
         self.0.store(ENDED, SeqCst);
     }
 
-    /// A savepoint is about to be set or released. If this is dropped before [`Moving::done`], the transaction has ended: the driver
-    /// then rolls back another level than the one that is meant, which may be the outermost.
+    /// A savepoint is about to be set or released. If this is dropped before [`Moving::done`], the transaction has
+    /// ended: the driver then rolls back another level than is meant, possibly the outermost.
     pub(crate) fn moves(&self) -> Moving<'_> {
         Moving { life: self, done: false }
     }
@@ -59,10 +60,10 @@ impl Life {
         self.0.fetch_max(if ends_in_mysql(error) { FATAL } else { DOUBTED }, SeqCst);
     }
 
-    /// Asks the server, if there is a doubt. `savepoints`: how many are open.
+    /// Asks the server if the state is uncertain. `savepoints`: how many are open.
     ///
-    /// A transaction that has ended is replaced by an empty one with the same savepoints: so the rollbacks of all levels find what
-    /// the driver expects, and whatever slips into it is rolled back.
+    /// A transaction that has ended is replaced by an empty one with the same savepoints: so the rollbacks of all
+    /// levels find what the driver expects, and any statement that still reaches it is rolled back.
     pub(crate) async fn ask<C: ConnectionTrait>(&self, db: &C, savepoints: usize) {
         if !self.is_doubted() || db.is_mock_connection() {
             return;
@@ -71,7 +72,7 @@ impl Life {
         let lives = match db.get_database_backend() {
             DbBackend::MySql => lives_in_mysql(db, fatal).await,
             DbBackend::Sqlite => lives_in_sqlite(db).await,
-            // An aborted transaction refuses everything by itself; only its commit has to know, and asks then.
+            // An aborted transaction refuses every statement by itself; only its commit has to know, and asks then.
             _ => return,
         };
         if lives {
@@ -80,7 +81,8 @@ impl Life {
         }
         self.0.store(ENDED, SeqCst);
         for savepoint in 1..=savepoints {
-            // As the driver names them. Should it fail, the rollback fails too, and the connection is not used again.
+            // Named as the driver names them. If this fails, the rollback fails too, and the connection is not used
+            // again.
             let _ = db.execute_unprepared(&format!("SAVEPOINT _sqlx_savepoint_{savepoint}")).await;
         }
     }
@@ -131,12 +133,13 @@ impl Drop for Moving<'_> {
     }
 }
 
-/// An error that a dropped statement or savepoint has left may be the answer to a later statement: that many questions are asked again.
+/// An error left over from a dropped statement or savepoint may be received as the answer to this query, which is
+/// therefore repeated up to this number of times.
 const TRIES: usize = 4;
 
 async fn lives_in_mysql<C: ConnectionTrait>(db: &C, fatal: bool) -> bool {
     for _ in 0..TRIES {
-        // Built: a restricted connection refuses raw SQL. Cast: as it is, it is unsigned.
+        // Built: a restricted connection refuses raw SQL. Cast: without it the value is unsigned.
         match db.query_one(SelectStatement::new().expr(Expr::cust("CAST(@@in_transaction AS SIGNED)"))).await {
             Ok(answer) => {
                 let lives = answer.is_some_and(|row| row.try_get_by_index::<i64>(0).is_ok_and(|lives| lives == 1));
@@ -148,7 +151,7 @@ async fn lives_in_mysql<C: ConnectionTrait>(db: &C, fatal: bool) -> bool {
             // MySQL has no such variable.
             Err(error) if is_unknown_variable(&error) => {
                 if fatal {
-                    // MySQL may have begun another one by itself.
+                    // MySQL may have begun another transaction by itself.
                     let _ = db.execute_unprepared("ROLLBACK").await;
                     let _ = db.execute_unprepared("START TRANSACTION").await;
                 }
@@ -160,7 +163,7 @@ async fn lives_in_mysql<C: ConnectionTrait>(db: &C, fatal: bool) -> bool {
     false
 }
 
-/// SQLite has no question for it; but it refuses to begin a transaction within one.
+/// SQLite has no query for it, but it refuses to begin a transaction within one.
 async fn lives_in_sqlite<C: ConnectionTrait>(db: &C) -> bool {
     match db.execute_unprepared("BEGIN").await {
         Ok(_) => false,
@@ -185,8 +188,8 @@ fn is_unknown_variable(error: &DbErr) -> bool {
     error.contains("1193 (") || error.contains("Unknown system variable")
 }
 
-/// Deadlock, a lock that was waited for too long, a savepoint that is not there, a changed row, and forced rollbacks. A lock that was
-/// waited for too long ends a transaction only with `innodb_rollback_on_timeout`; to refuse what follows is safe.
+/// Deadlock, lock wait timeout, unknown savepoint, changed row, and forced rollbacks. A lock wait timeout ends a
+/// transaction only with `innodb_rollback_on_timeout`; refusing later statements is safe.
 fn ends_in_mysql(error: &DbErr) -> bool {
     let error = error.to_string();
     ["1213 (", "1205 (", "1305 (", "1020 (", "1614 (", "3101 (", "1180 (", "1181 ("]

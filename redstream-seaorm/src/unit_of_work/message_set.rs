@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use foldhash::fast::RandomState;
 use redstream_core::NewMessage;
 
-/// Messages, each once. Each save looks into two such sets: the standard library's hashing, which is made for texts that somebody
-/// chose to collide, takes a tenth of what a save adds (callgrind). This one is seeded at random, too.
+/// A set of messages. Each save looks into two such sets: the standard library's hasher, which resists deliberate
+/// collisions, takes a tenth of the time that a save adds (callgrind). This hasher is also seeded at random.
 pub(crate) type Known = HashSet<NewMessage, RandomState>;
 
-/// Each message once, in the order of the first writes.
+/// Each message once, in the order of first insertion.
 #[derive(Debug, Default)]
 pub(crate) struct OrderedMessageSet {
     order: Vec<NewMessage>,

@@ -1,4 +1,5 @@
-//! What a connection and all its transactions share: the producer, the settings, and what is known of other parties.
+//! State that a connection and all its transactions share: the producer, the settings, and what is known of other
+//! parties.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub(crate) struct Shared {
     pub(crate) producer: Producer,
     pub(crate) settings: Settings,
     pub(crate) guard: Guard,
-    /// For what runs outside a transaction.
+    /// For statements outside a transaction.
     pub(crate) permits: Arc<Permits>,
     pub(crate) calls: Arc<Calls>,
     pub(crate) outage: Arc<Outage>,
@@ -29,7 +30,7 @@ pub(crate) struct Shared {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
-    /// `None`: what the delay of the streams' delayers allows.
+    /// `None`: derived from the delay of the streams' delayers.
     pub(crate) resend_after: Option<Duration>,
     pub(crate) insurance: Insurance,
     pub(crate) outbox_after: Duration,
@@ -37,7 +38,7 @@ pub(crate) struct Settings {
     pub(crate) removes_delay_messages: bool,
     /// A commit does not wait for its main messages.
     pub(crate) in_background: bool,
-    /// The wrapped connection is streamed itself, and wants to know what this one answers for.
+    /// The wrapped connection is itself streamed, and must know which statements this one permits.
     pub(crate) nested: bool,
     pub(crate) warn_forgotten: Duration,
 }
@@ -56,7 +57,7 @@ impl Shared {
         }
     }
 
-    /// The same connection with other settings: what is known and what waits is shared.
+    /// The same connection with other settings: all other state is shared.
     pub(crate) fn with_settings(&self, settings: Settings) -> Self {
         Self {
             producer: self.producer.clone(),
@@ -70,7 +71,7 @@ impl Shared {
         }
     }
 
-    /// Whether main messages may have to remove delay messages, whose ids are then to be kept.
+    /// Whether main messages may have to remove delay messages, whose ids must then be kept.
     pub(crate) fn may_settle(&self) -> bool {
         self.settings.removes_delay_messages || self.streams.any_skips_repeats()
     }
@@ -80,7 +81,7 @@ impl Shared {
         self.settings.resend_after.unwrap_or_else(|| self.streams.resend_after())
     }
 
-    /// Whether a transaction that begins to write should hand its delay messages to Redis.
+    /// Whether a transaction that begins to write should send its delay messages to Redis.
     pub(crate) fn may_ask_redis(&self) -> bool {
         match self.settings.insurance {
             Insurance::Redis => true,
@@ -95,10 +96,10 @@ impl Shared {
         self.producer.delay_all(messages).await.map_err(|error| Error::NotInsured(Arc::new(error)))
     }
 
-    /// Writes main messages. Their rows are committed, so a failure fails nobody: the delay messages bring them.
+    /// Writes main messages. Their rows are committed, so a failure fails no caller: the delay messages announce them.
     ///
-    /// `uninsured`: the delay messages may have fallen due before the commit, so a failure is tried again until it
-    /// succeeds, in the background.
+    /// `uninsured`: the delay messages may have become due before the commit, so a failure is retried in the background
+    /// until it succeeds.
     pub(crate) async fn announce(self: &Arc<Self>, messages: Vec<NewMessage>, uninsured: bool) -> SyncToken {
         if messages.is_empty() {
             return SyncToken::new();
@@ -107,7 +108,7 @@ impl Shared {
         self.announced(messages, added, uninsured)
     }
 
-    /// The same, and settles the delay messages with these ids, as far as the connection or the consumers want it.
+    /// The same, and removes the delay messages with these ids, if the connection or the consumers want it.
     pub(crate) async fn settle(
         self: &Arc<Self>,
         messages: Vec<NewMessage>,
@@ -167,14 +168,14 @@ impl Shared {
         token
     }
 
-    /// Rows of the outbox are committed: a relay brings them.
+    /// Called when rows of the outbox are committed: a relay announces them.
     pub(crate) fn leave_to_relays(&self, messages: &[NewMessage]) -> SyncToken {
         self.commits.committed(self.settings.warn_forgotten);
         without_ids(messages)
     }
 }
 
-/// For writes whose main messages are not known to be there: whoever waits for them queues them again.
+/// For writes whose main messages are not known to be there: a caller that waits for them queues them again.
 fn without_ids(messages: &[NewMessage]) -> SyncToken {
     let mut token = SyncToken::new();
     for message in messages {

@@ -1,5 +1,5 @@
-//! What a connection knows of the workers of the streams that it writes, read from their registries now and then: the delay of
-//! the delayer, whether consumers skip repeats, and whether there is a consumer at all.
+//! What a connection knows of the workers of the streams that it writes, read from their registries at intervals: the
+//! delay of the delayer, whether consumers skip repeats, and whether there is a consumer at all.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -13,25 +13,25 @@ use crate::unit_of_work::shared::Settings;
 /// How old a transaction may be before its commit sends its delay messages again, if no shorter delay is known.
 const RESEND_AFTER: Duration = Duration::from_secs(60);
 
-/// The delay is at least so many times as long as a transaction that relies on its first delay messages.
+/// The delay must be at least this many times as long as a transaction that relies on its first delay messages.
 const DELAYS_OF_RESEND: u32 = 5;
 
-/// A delayer may come up, or be given another delay, at any time.
+/// A delayer may start, or get another delay, at any time.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// The same, as long as no delayer is known.
+/// The interval as long as no delayer is known.
 const LOOK_AGAIN_WITHOUT_DELAYER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 pub(crate) struct StreamWatch {
     streams: Mutex<HashMap<StreamName, Known>>,
-    /// Streams that were warned of because of a short delay.
+    /// Streams with a short delay, for which a warning was given.
     warned: Mutex<HashSet<StreamName>>,
-    /// Streams that are being looked at for consumers, that have some, and that were warned of.
+    /// Streams that are being checked for consumers, that have some, or for which a warning was given.
     looked_for_consumers: Mutex<HashSet<StreamName>>,
     /// Whether consumers of any stream skip repeats.
     any_skips: AtomicBool,
-    /// The shortest delay of these streams, in ms; 0: none is known. Each commit asks for it.
+    /// The shortest delay of these streams, in ms; 0: none is known. Each commit reads it.
     shortest_delay: AtomicU64,
 }
 
@@ -52,8 +52,8 @@ impl StreamWatch {
         self.streams().get(stream).is_some_and(|known| known.skips_repeats)
     }
 
-    /// How old a transaction may be before its commit sends its delay messages again: a minute, or a fifth of the shortest delay that
-    /// the delayers of these streams have published.
+    /// How old a transaction may be before its commit sends its delay messages again: a minute, or a fifth of the
+    /// shortest delay that the delayers of these streams have published.
     pub(crate) fn resend_after(&self) -> Duration {
         match self.shortest_delay.load(Relaxed) {
             0 => RESEND_AFTER,
@@ -61,11 +61,11 @@ impl StreamWatch {
         }
     }
 
-    /// Looks at the streams of these messages, each once a minute, in the background.
+    /// Checks the streams of these messages in the background, each once a minute.
     pub(crate) fn watch(self: &Arc<Self>, producer: &Producer, settings: &Settings, messages: &[NewMessage]) {
         let mut last = None;
         for NewMessage { stream, .. } in messages {
-            // Neighbours are mostly of one stream.
+            // Consecutive messages mostly have the same stream.
             if last.replace(stream) == Some(stream) || !self.begin_look(stream) {
                 continue;
             }
@@ -74,7 +74,7 @@ impl StreamWatch {
         }
     }
 
-    /// Whether a look at this stream is due; it counts as done from now on.
+    /// Whether a check of this stream is due; it counts as done from now on.
     fn begin_look(&self, stream: &StreamName) -> bool {
         let now = Instant::now();
         let mut streams = self.streams();
@@ -91,7 +91,7 @@ impl StreamWatch {
     }
 
     async fn look(self: Arc<Self>, stream: Stream, settings: Settings) {
-        // A failed look leaves what was known: the next one follows.
+        // A failed check keeps the known state; the next check follows.
         if let Ok(skips_repeats) = stream.skips_repeats().await {
             self.set_skips_repeats(stream.name(), skips_repeats);
         }
@@ -122,7 +122,7 @@ impl StreamWatch {
         self.shortest_delay.store(u64::try_from(shortest.as_millis()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Warns, once a stream, of a delayer that would re-queue delay messages before a long transaction commits.
+    /// Warns, once per stream, of a delayer that would re-queue delay messages before a long transaction commits.
     fn warn_of_short_delay(&self, stream: &StreamName, delay: Duration, resend_after: Duration) {
         let needed = resend_after * DELAYS_OF_RESEND;
         let first = || self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(stream.clone());
@@ -135,8 +135,8 @@ impl StreamWatch {
         }
     }
 
-    /// Warns if no consumer is registered with a stream and what is written stays there. One look is under way for each stream, and
-    /// one that told nothing is followed by another.
+    /// Warns if no consumer is registered with a stream and its messages stay. One check is in progress for each
+    /// stream; an inconclusive one is followed by another.
     async fn look_for_consumers(self: Arc<Self>, stream: Stream, warn_forgotten: Duration) {
         match is_unread(&stream, warn_forgotten).await {
             Some(true) => tracing::warn!(
@@ -159,8 +159,8 @@ impl StreamWatch {
     }
 }
 
-/// Whether a stream has no consumer and its oldest message stays from one look to the next, which is so much later; `None`: that cannot
-/// be told.
+/// Whether a stream has no consumer and its oldest message is unchanged between two checks at this interval; `None` if
+/// unknown.
 async fn is_unread(stream: &Stream, later: Duration) -> Option<bool> {
     let mut oldest = None;
     for _ in 0..2 {
@@ -169,7 +169,7 @@ async fn is_unread(stream: &Stream, later: Duration) -> Option<bool> {
         }
         tokio::time::sleep(later).await;
         let first = stream.messages(MessageId::MIN, 1).await.ok()?.first().map(Message::id)?;
-        // Consumers of the Ruby gem are registered nowhere; what they have read is trimmed.
+        // Consumers of the Ruby gem are registered nowhere; the messages that they have read are trimmed.
         let is_still_there = oldest.replace(first) == Some(first);
         if is_still_there {
             return Some(stream.consumers().await.ok()?.is_empty());

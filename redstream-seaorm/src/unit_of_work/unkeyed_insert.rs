@@ -1,18 +1,18 @@
 //! Inserts whose key the database generates, between their statement and its answer.
 //!
-//! Nobody can insure such a row before its key comes back. Where the statement's future is dropped in between, by a timeout or
-//! a `select!`, the row may be there and its key never be known: that transaction must not commit.
+//! Such a row cannot be insured before its key is returned. If the statement's future is dropped in between, by a
+//! timeout or a `select!`, the row may exist with a key that is never known: that transaction must not commit.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Of one transaction or savepoint.
+/// The state of one transaction or savepoint.
 #[derive(Debug, Default)]
 pub(crate) struct UnkeyedInserts {
     cut_off: AtomicBool,
 }
 
 impl UnkeyedInserts {
-    /// Whether a row may be there whose key nobody knows.
+    /// Whether a row may exist whose key is not known.
     pub(crate) fn is_cut_off(&self) -> bool {
         self.cut_off.load(Relaxed)
     }
@@ -22,7 +22,7 @@ impl UnkeyedInserts {
         self.cut_off.fetch_or(inner.is_cut_off(), Relaxed);
     }
 
-    /// The statement of such an insert begins. Dropped before [`Running::answered`], it was cut off.
+    /// The statement of such an insert begins. If this is dropped before [`Running::answered`], the insert was cut off.
     pub(crate) fn begin(&self) -> Running<'_> {
         Running { unkeyed: self, answered: false }
     }

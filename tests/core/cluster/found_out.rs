@@ -1,4 +1,4 @@
-//! What is found out about each master when connecting.
+//! The checks of each master when connecting.
 
 use redstream_core::{Error, Redstream, Risk};
 use redstream_servers::{RedisEdition, RedisOptions};

@@ -1,4 +1,4 @@
-//! Replies of a cluster's nodes that are lost on the way, behind proxies that drop them.
+//! Replies of a cluster's nodes that are lost, behind proxies that drop them.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ const ADDS: &str = "\r\nXADD\r\n";
 /// The bound on a call of the producer that gives up, with room for a slow machine.
 const GIVES_UP: Duration = Duration::from_secs(5);
 
-/// Faults after which the message is there, though its reply is not.
+/// Faults after which the message is stored, but its reply is lost.
 const REPLY_LOST: [Fault; 3] = [Fault::FallSilent, Fault::BreakInstead, Fault::BreakWithin];
 
 impl Cluster {
@@ -33,14 +33,14 @@ impl Cluster {
         self.proxies.iter().map(Proxy::struck).sum()
     }
 
-    /// How often this payload is in that stream, on whichever node.
+    /// How often this payload is in that stream, on any node.
     async fn copies(&self, key: &str, payload: &Value) -> usize {
         let mut copies = 0;
         for node in &self.nodes {
             let mut raw = raw_redis(&node.url()).await;
             let xrange = redis::cmd("XRANGE").arg(key).arg("-").arg("+").to_owned();
             let entries: redis::RedisResult<Vec<(String, (String, String))>> = xrange.query_async(&mut raw).await;
-            // The other nodes say where the stream is.
+            // The other nodes redirect to the node of the stream.
             let payload = payload.to_string();
             copies += entries.unwrap_or_default().iter().filter(|(_, (_, there))| *there == payload).count();
         }
@@ -48,8 +48,8 @@ impl Cluster {
     }
 }
 
-/// The client for clusters would send a message again by itself when its reply is lost, up to 16 times. It is not to: only
-/// our own attempts, of which there is time for one here.
+/// The cluster client would send a message again by itself when its reply is lost, up to 16 times. It must not: only
+/// our own attempts are allowed, of which there is time for one here.
 #[tokio::test]
 async fn the_client_sends_no_message_again_by_itself() {
     let cluster = Cluster::behind_proxies().await;

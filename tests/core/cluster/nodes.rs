@@ -16,7 +16,7 @@ const THIRDS: [(u16, u16); 3] = [(0, 5460), (5461, 10_922), (10_923, 16_383)];
 
 pub(in crate::core) struct Cluster {
     pub(in crate::core) nodes: Vec<Redis>,
-    /// One in front of each node, or none.
+    /// One proxy in front of each node, or none.
     pub(super) proxies: Vec<Proxy>,
 }
 

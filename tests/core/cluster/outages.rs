@@ -41,7 +41,7 @@ impl Stage {
             .with(self.stream.trimmer().interval(Duration::from_millis(50)).lock_ttl(ttl))
     }
 
-    /// Whether it was acknowledged; within the bound.
+    /// Whether it was acknowledged within the bound.
     async fn write(&mut self, number: u64) -> bool {
         let (producer, call) = (self.redstream.producer(), Instant::now());
         let written = match number % 2 {
@@ -74,7 +74,7 @@ async fn a_replica_that_takes_over_from_its_master_has_all_that_it_confirmed_and
         for number in 0..20 {
             assert!(stage.write(number).await);
         }
-        // The replica confirms in order: what came before this write, it has as well.
+        // The replica confirms in order: it also has everything before this write.
         let mut raw = raw_redis(&stage.cluster.nodes[0].url()).await;
         redis::cmd("SET").arg("{orders}").arg(1).exec_async(&mut raw).await.unwrap();
         let confirmed: u32 = redis::cmd("WAIT").arg(1).arg(5000).query_async(&mut raw).await.unwrap();

@@ -1,4 +1,4 @@
-//! Slots that move from one node to another: open for ever, moved key by key, and moved as a whole.
+//! Slots that move from one node to another: left open, moved key by key, and moved as a whole.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::support::{eventually, raw_redis};
 
 const TTL: Duration = Duration::from_millis(600);
 
-/// Between two writes of the load.
+/// The pause between two writes of the load.
 const PACE: Duration = Duration::from_millis(4);
 
 /// A stream whose slot is one of the first node's, and is moved to the second.
@@ -67,7 +67,7 @@ impl Move {
         self.redstream.producer().queue(self.stream.name(), &payload).await.unwrap();
     }
 
-    /// A message of each kind is handled, committed and swept.
+    /// A message of each kind is handled, committed and trimmed.
     async fn works(&self, when: &str) {
         let (main, delayed) = (json!(format!("main {when}")), json!(format!("delayed {when}")));
         self.queue(main.clone()).await;
@@ -103,7 +103,7 @@ async fn workers_go_on_in_a_slot_that_stays_open() {
     let story = async {
         moving.works("before").await;
         moving.open().await;
-        // Each is longer than its lock lives without renewal.
+        // Each is longer than the lock's TTL.
         for n in 0..5 {
             let message = json!(format!("open {n}"));
             moving.queue(message.clone()).await;
@@ -116,7 +116,7 @@ async fn workers_go_on_in_a_slot_that_stays_open() {
         }
         moving.works("in the open slot").await;
         assert!(health.is_ready() && health.workers().iter().all(|worker| worker.restarts == 0));
-        // A lock that is free cannot be taken, and what is said of it helps.
+        // A lock that is free cannot be acquired, and the error is helpful.
         let free = moving.stream.lock("other", TTL).unwrap();
         let error = free.try_acquire().await.unwrap_err();
         assert!(matches!(error, Error::SlotOpen { .. }) && error.is_transient(), "{error:?}");
@@ -125,7 +125,7 @@ async fn workers_go_on_in_a_slot_that_stays_open() {
             moving.set_slot(node, &["STABLE"]).await;
         }
         free.try_acquire().await.unwrap().expect("it is free").release().await.unwrap();
-        // It would keep everything.
+        // It would prevent trimming.
         moving.stream.forget("other").await.unwrap();
         moving.works("after").await;
     };

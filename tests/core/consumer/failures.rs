@@ -1,4 +1,4 @@
-//! A handler that fails: its batch comes again, after a pause.
+//! A handler that fails: its batch is retried, after a pause.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -87,7 +87,7 @@ async fn pauses_double_up_to_the_longest_and_are_spread_by_chance() {
     assert!(longest.len() > 1, "all alike: {pauses:?}");
 }
 
-/// As logs show a duration: `12.34ms`.
+/// A duration as shown in logs: `12.34ms`.
 fn milliseconds(text: &str) -> Duration {
     let number = text.trim().strip_suffix("ms").unwrap_or_else(|| panic!("{text} is not in milliseconds"));
     Duration::from_secs_f64(number.parse::<f64>().unwrap() / 1000.0)

@@ -20,7 +20,7 @@ async fn a_handler_slower_than_the_ttl_keeps_its_lock() {
     let held = Held::default();
     let owner = start(products.consumer("search", held.clone()).lock_ttl(ttl));
     held.begun().await;
-    // A standby would get it after one TTL if nobody renewed it; here it waits for five.
+    // A standby would get it after one TTL if it were not renewed; here it waits for five.
     let lock = products.lock("search", ttl).unwrap();
     assert!(lock.acquire_within(ttl * 5).await.unwrap().is_none());
 
@@ -42,7 +42,7 @@ async fn a_standby_takes_over_at_once_when_the_owner_stops() {
 
     stop(owner).await;
     add(&redstream, &products, 1..2).await;
-    // The TTL of a minute is far off, and so are the five seconds after which a standby looks by itself.
+    // The TTL of a minute is far off, and so are the five seconds after which a standby checks by itself.
     eventually(AT_ONCE, "the standby at work", async || second.len() == 1).await;
     stop(standby).await;
     assert_eq!((first.payloads(), second.payloads()), (keys(0..1), keys(1..2)));

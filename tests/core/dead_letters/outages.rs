@@ -1,4 +1,4 @@
-//! An outage of the datastore gives nothing up.
+//! In an outage of the datastore no message is given up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ async fn an_outage_gives_nothing_up_and_work_goes_on_when_it_ends() {
     assert_eq!(store.numbers(), (0..20).collect::<Vec<_>>());
     assert_eq!(products.dead_letters("search").unwrap().count().await.unwrap(), 0);
 
-    // At its begin and at its end, and before it was known for one.
+    // At its beginning and its end, and before it was detected.
     let told = |text: &str| logs.text().lines().filter(|line| line.contains(text) && !line.contains("DEBUG")).count();
     assert_eq!((told("taken for an outage"), told("the datastore answers again")), (1, 1), "{}", logs.text());
     assert!(told("messages failed") <= 2, "{}", logs.text());
@@ -63,7 +63,7 @@ async fn an_outage_that_ends_after_the_last_try_sets_nothing_aside() {
     assert_eq!(store.numbers(), [0, 1]);
 }
 
-/// Two tries of three messages fail, one of them succeeds, and the others fail when they are tried alone.
+/// Two attempts at three messages fail, one of them succeeds, and the others fail when they are tried alone.
 #[tokio::test]
 async fn an_outage_that_comes_and_goes_while_poison_is_looked_for_sets_nothing_aside() {
     for down in [&[1, 2, 4, 5][..], &[1, 2, 5]] {

@@ -1,4 +1,4 @@
-//! What the tests of failures stand on: a datastore that fails, and a consumer that does not wait for long.
+//! The tools of the tests of failures: a datastore that fails, and a consumer that does not wait for long.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

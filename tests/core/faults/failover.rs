@@ -1,4 +1,4 @@
-//! Failovers: to a replica that lagged, whose loss is noticed; and two masters at once, of which no session mixes.
+//! Failovers: to a replica that lagged, whose loss is noticed; and two masters at once, of which no session uses both.
 
 use std::sync::{Arc, Mutex};
 
@@ -40,7 +40,7 @@ async fn a_replica_that_lagged_and_became_master_is_a_loss_that_is_told_and_not_
     })
     .await;
 
-    // From here on it lags, and then it is the master.
+    // From here on the replica lags, and then it becomes the master.
     let () = redis::cmd("REPLICAOF").arg("NO").arg("ONE").query_async(&mut raw).await.unwrap();
     stage.queue(5..10).await;
     eventually(SOON, "what the replica does not get", async || {
@@ -61,10 +61,11 @@ async fn a_replica_that_lagged_and_became_master_is_a_loss_that_is_told_and_not_
     running.await.unwrap().unwrap();
 }
 
-/// Who took the lock of the new master, read from the old one and committed on the new one would skip what only the new one holds.
+/// A worker that acquired the lock of the new master, read from the old one and committed on the new one would skip
+/// what only the new one has.
 #[tokio::test]
 async fn a_session_whose_two_connections_reached_two_masters_does_no_work() {
-    // The stage's Redis is the new master; the messages of the old one have higher ids.
+    // The fixture's Redis is the new master; the messages of the old one have higher ids.
     let (stage, old) = (Stage::new().await, private_redis().await);
     for (redis, ids) in [(&stage.redis, 1..=5), (&old, 11..=15)] {
         let mut raw = raw_redis(&redis.url()).await;

@@ -13,7 +13,7 @@ use crate::core::SOON;
 use crate::core::recorder::Recorder;
 use crate::support::{eventually, private_redis, raw_redis};
 
-/// A Redis and its three workers, each of which runs without a supervisor: it must live through what passes by itself.
+/// A Redis and its three workers, each of which runs without a supervisor: it must survive transient failures.
 struct Stage {
     redstream: Redstream,
     products: Stream,
@@ -61,7 +61,7 @@ impl Stage {
         stage
     }
 
-    /// The producer is acknowledged; the consumer, the delayer and the trimmer do their part.
+    /// The producer is acknowledged; the consumer, the delayer and the trimmer do their work.
     async fn works(&mut self, when: &str) {
         let (main, delayed) = (json!(format!("main {when}")), json!(format!("delayed {when}")));
         eventually(BACK, "a main message to be acknowledged", async || {
@@ -86,7 +86,7 @@ impl Stage {
         .await;
     }
 
-    /// No worker gave up.
+    /// No worker ended.
     async fn alive(&mut self) {
         for (worker, task) in &mut self.running {
             let ended = if task.is_finished() { Some(task.await) } else { None };
@@ -99,10 +99,10 @@ impl Stage {
         set.exec_async(&mut self.raw).await.unwrap();
     }
 
-    /// Both kinds of messages are refused within the bound, in those words; and for long enough that every worker meets
-    /// the refusal.
+    /// Both kinds of messages are refused within the bound, with these errors; and for long enough that every worker
+    /// meets the refusal.
     async fn is_refused(&mut self, word: &str) {
-        // Whoever was at work or asleep comes back, and wants to write.
+        // Workers that were working or asleep continue, and try to write.
         let kill = redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes").to_owned();
         kill.exec_async(&mut self.raw).await.unwrap();
         let begun = Instant::now();
@@ -269,7 +269,7 @@ async fn all_go_on_after_everything_was_flushed_with_the_scripts_too() {
     let redis = private_redis().await;
     let mut stage = Stage::on(&redis).await;
     for round in 0..3 {
-        // Some in the middle of their work, some asleep.
+        // Some while working, some asleep.
         stage.redstream.producer().queue(stage.products.name(), &json!("gone, perhaps")).await.unwrap();
         redis::cmd("FLUSHALL").exec_async(&mut stage.raw).await.unwrap();
         redis::cmd("SCRIPT").arg("FLUSH").exec_async(&mut stage.raw).await.unwrap();
@@ -299,7 +299,7 @@ async fn a_stream_that_began_again_with_lower_ids_is_read_from_its_beginning() {
         add("5-1", 2).exec_async(&mut raw).await.unwrap();
         eventually(BACK, "the message with the lower id", async || seen.payloads().contains(&json!(2))).await;
 
-        // The stream alone is gone, and the offset is still there: a failover to a replica that lagged looks like this.
+        // Only the stream is lost, and the offset remains: a failover to a replica that lagged looks like this.
         redis::pipe().del("redstream:stream:products").exec_async(&mut raw).await.unwrap();
         add("3-1", 3).exec_async(&mut raw).await.unwrap();
         eventually(BACK, "a message below the stored offset", async || {

@@ -1,4 +1,4 @@
-//! Nobody waits any more, and the lock has just been taken: it is not kept for nobody.
+//! If the waiting future is dropped just when the lock was acquired, the lock is released.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::super::SOON;
 use super::TTL;
 use crate::support::{eventually, private_redis, raw_redis};
 
-/// A Redis whose reply to whoever takes the consumer's lock comes late.
+/// A Redis whose reply to the acquisition of the consumer's lock comes late.
 struct Stage {
     redis: redstream_servers::Redis,
     proxy: Proxy,
@@ -46,7 +46,7 @@ impl Stage {
     }
 }
 
-/// All tasks of a test share its thread: whoever would stop at once has done so after it.
+/// All tasks of a test share its thread: a task that stops at once has done so after it.
 async fn others_had_their_turn() {
     for _ in 0..100 {
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Losses that no living process remembers: the marks that the last workers left in Redis tell them to the next ones.
+//! Losses that no running process remembers: the next workers detect them by the marks in Redis.
 
 use redstream_core::{LossKind, Redstream};
 use redstream_servers::{Redis, RedisOptions};
@@ -7,7 +7,7 @@ use super::Losses;
 use crate::core::recorder::Recorder;
 use crate::support::{Logs, namespace, private_redis, raw_redis, redis_url, redstream_at};
 
-/// A process: a connection and a consumer of its own. It handles what is there, and ends; what it was told of losses.
+/// A process: a connection and a consumer of its own. It handles what is there, and ends; returns the reported losses.
 async fn a_process(url: &str, namespace: &str) -> Vec<LossKind> {
     let products = redstream_at(url, namespace).await.stream("products").unwrap();
     let losses = Losses::default();

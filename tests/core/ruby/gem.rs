@@ -1,4 +1,4 @@
-//! A stand-in for a process that runs the Ruby gem redstream 0.6: the commands that it sends, and nothing else.
+//! A stand-in for a process that runs the Ruby gem redstream 0.6: it only sends the gem's commands.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::Seen;
 
-/// The gem's locks live that long without renewal, and it waits that long for a wake-up.
+/// The gem's locks have this TTL, and it waits that long for a wake-up.
 pub(super) const TTL: Duration = Duration::from_secs(5);
 
-/// How long it waits for a message before it looks whether it is to stop.
+/// How long it waits for a message before it checks whether it should stop.
 const NEWS: Duration = Duration::from_millis(500);
 
 /// The gem's batch.
@@ -22,7 +22,7 @@ type Entry = (String, Vec<(String, String)>);
 
 pub(super) struct Gem {
     redis: MultiplexedConnection,
-    /// For what blocks.
+    /// For blocking commands.
     waiting: MultiplexedConnection,
     base: String,
     token: String,
@@ -64,7 +64,7 @@ impl Gem {
         set.query_async::<Option<String>>(&mut self.redis).await.unwrap().is_some()
     }
 
-    /// Whoever holds it: the gem does not look.
+    /// Regardless of the owner: the gem does not check it.
     pub(super) async fn extend(&mut self, lock: &str) {
         redis::cmd("PEXPIRE").arg(lock).arg(TTL.as_millis().to_string()).exec_async(&mut self.redis).await.unwrap();
     }
@@ -90,7 +90,7 @@ impl Gem {
             .unwrap()
     }
 
-    /// Unfenced, in whatever direction.
+    /// Unfenced, in either direction.
     pub(super) async fn commit(&mut self, stream: &str, consumer: &str, id: &str) {
         let key = format!("{}:offset:{stream}:{consumer}", self.base);
         redis::cmd("SET").arg(key).arg(id).exec_async(&mut self.redis).await.unwrap();
@@ -105,7 +105,7 @@ impl Gem {
         entries.map(|(id, fields)| (id, serde_json::from_str(&fields[0].1).unwrap())).collect()
     }
 
-    /// One batch, and how many messages it had; `None` where another holds the lock.
+    /// One batch, and how many messages it had; `None` if another process holds the lock.
     pub(super) async fn consume_once(&mut self, stream: &str, consumer: &str, seen: &Seen) -> Option<usize> {
         let lock = self.consumer_lock(stream, consumer);
         if !self.acquire(&lock).await {
@@ -142,7 +142,7 @@ impl Gem {
         xread.exec_async(&mut self.waiting).await.unwrap();
     }
 
-    /// Moves what is due by the gem's own clock. `None` where another holds the lock.
+    /// Moves what is due by the gem's own clock. `None` if another process holds the lock.
     pub(super) async fn move_due(&mut self, stream: &str, delay: Duration) -> Option<usize> {
         let delayed = format!("{stream}.delay");
         let lock = self.consumer_lock(&delayed, "delayer");
@@ -167,7 +167,7 @@ impl Gem {
         Some(moved.len())
     }
 
-    /// Removes what these consumers have committed. `None` where another holds the lock.
+    /// Removes what these consumers have committed. `None` if another process holds the lock.
     pub(super) async fn trim(&mut self, stream: &str, consumers: &[&str]) -> Option<u64> {
         let lock = format!("{}:lock:trimmer:{stream}", self.base);
         if !self.acquire(&lock).await {

@@ -44,7 +44,7 @@ async fn the_new_generation_begins_when_the_old_one_is_done() {
     let (log, stop) = (Log::default(), CancellationToken::new());
     let running = |worker| tokio::spawn(Supervisor::new().with(worker).run_until(stop.clone().cancelled_owned()));
 
-    // Both maps are written. One message of the old one has only its delay message left.
+    // Both maps are written. One message of the old one only has its delay message left.
     let consumers = running(log.consumer(&new, 2));
     for id in 0..50 {
         old.queue(&json!({ "id": id })).await.unwrap();
@@ -52,14 +52,14 @@ async fn the_new_generation_begins_when_the_old_one_is_done() {
     }
     old.delay(&json!({ "id": 50 })).await.unwrap();
 
-    // While the old generation's workers are down, nobody passes the gate.
+    // While the old generation's workers are down, no consumer passes the gate.
     let error = new.take_over(&old, Duration::from_millis(50)).await.unwrap_err();
     assert!(matches!(&error, Error::NotDrained { left, .. } if left.contains("delay")), "{error}");
     let hosts = Hosts::of(&new);
     rounds(&hosts, 5).await;
     assert!(hosts.loads().await.is_empty() && log.keys(2).is_empty(), "the gate is closed");
 
-    // Its main messages are handled, but one may still come: it is not drained yet.
+    // Its main messages are handled, but one may still be added: it is not drained yet.
     let old_consumers = running(log.consumer(&old, 1));
     eventually(SOON, "the old main messages", async || log.keys(1).len() == 50).await;
     let error = new.take_over(&old, Duration::from_millis(50)).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! A look at who holds which shard of the consumer `search`, and hosts that can die.
+//! Reads which host holds which shard of the consumer `search`, and runs hosts that can die.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::{raw_redis, redis_url, redstream_at};
 
-/// Sees the keys as they stand in Redis.
+/// Reads the keys in Redis.
 pub(super) struct Hosts {
     url: String,
     heartbeats: String,
@@ -24,13 +24,13 @@ impl Hosts {
         Self { url: redis_url(), heartbeats, locks }
     }
 
-    /// How many hosts have shown themselves lately.
+    /// How many hosts have a heartbeat.
     pub(super) async fn alive(&self) -> usize {
         let mut raw = raw_redis(&self.url).await;
         redis::cmd("ZCARD").arg(&self.heartbeats).query_async(&mut raw).await.unwrap()
     }
 
-    /// The heartbeats as they stand.
+    /// The current heartbeats.
     pub(super) async fn heartbeats(&self) -> Vec<String> {
         let mut raw = raw_redis(&self.url).await;
         let all = redis::cmd("ZRANGE").arg(&self.heartbeats).arg(0).arg(-1).arg("WITHSCORES").take();
@@ -77,7 +77,7 @@ impl Host {
         })
     }
 
-    /// With other options.
+    /// The same with other options.
     pub(super) fn with(
         namespace: &str,
         shards: u32,
@@ -104,7 +104,7 @@ impl Host {
     }
 }
 
-/// Dies at once: nothing is committed, no lock released, no farewell said.
+/// Dies at once: nothing is committed, no lock released, the membership not ended.
 impl Drop for Host {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {

@@ -1,4 +1,4 @@
-//! The map of the shards: the same with a Redis at hand and without one.
+//! The map of the shards: the same with and without a Redis.
 
 use redstream_core::{Error, Payload, ShardMap, StreamName};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Shards over hosts: evenly, whoever comes or goes, and no message is left behind.
+//! Shards are distributed evenly when hosts join and leave, and no message is lost.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -99,7 +99,7 @@ async fn eight_shards_on_three_hosts_one_of_which_dies_and_comes_back() {
     second.stop().await;
 }
 
-/// A cap of `ceil(shards / hosts)` would be content with 2, 2 and 0.
+/// A cap of `ceil(shards / hosts)` would allow 2, 2 and 0.
 #[tokio::test]
 async fn no_host_is_left_without_work() {
     let namespace = namespace();

@@ -1,16 +1,16 @@
-//! A lock that expired under an owner, and that nobody else took: the owner's batch is committed. Anything that came between
-//! still refuses it.
+//! A lock that expired under an owner and that no other process acquired: the owner's batch is committed. Any other
+//! event in between still makes it be refused.
 
 use redstream_core::{Error, Progress, Start};
 
 use super::{Stage, within};
 use crate::core::SOON;
 
-/// What comes between the lock's expiry and the late commit.
+/// An event between the lock's expiry and the late commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Between {
     Nothing,
-    /// Another one takes the lock and gives it back.
+    /// Another owner acquires the lock and releases it.
     AnotherOwner,
     Rewind,
     Pause,

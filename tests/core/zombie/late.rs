@@ -1,4 +1,4 @@
-//! What a former owner writes late is refused by its version.
+//! Late writes of a former owner are refused by their version.
 
 use redstream_core::{CancellationToken, Error, Progress};
 
@@ -55,7 +55,7 @@ async fn a_former_owner_that_was_refused_stands_by_and_takes_over_again() {
     stage.announce().await;
     stage.host(stage.carrier()).await.run_once().await.unwrap();
 
-    // It wakes up, is refused, learns that it lost the lock, takes it anew, and finds nothing left to do.
+    // It continues, is refused, learns that it lost the lock, acquires it again, and finds no work.
     hold.go_on.notify_one();
     stage.primary.commit("v2");
     let last = stage.announce().await;
@@ -69,7 +69,7 @@ async fn a_former_owner_that_was_refused_stands_by_and_takes_over_again() {
     within(running).await.unwrap().unwrap();
 }
 
-/// Z reads v1 and pauses; the row is deleted, and N carries that; Z writes late. What the sink has in the end.
+/// Z reads v1 and pauses; the row is deleted, and N writes that; Z writes late. Returns what the sink has in the end.
 async fn a_late_upsert_of_a_deleted_row(forgets: bool) -> Option<&'static str> {
     let mut stage = Stage::new(true).await;
     stage.primary.commit("v1");
@@ -93,7 +93,7 @@ async fn a_tombstone_refuses_the_late_upsert_of_a_deleted_row() {
     assert_eq!(a_late_upsert_of_a_deleted_row(false).await, None);
 }
 
-/// Not a wish but a warning: a tombstone must outlive the longest pause of a process.
+/// Documents a limit: a tombstone must outlive the longest pause of a process.
 #[tokio::test]
 async fn a_sink_that_forgot_its_tombstone_brings_a_deleted_row_back() {
     assert_eq!(a_late_upsert_of_a_deleted_row(true).await, Some("v1"));

@@ -1,4 +1,4 @@
-//! A rewind and a pause hold against an owner at work.
+//! A rewind and a pause take effect against an active owner.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{Stage, within};
 use crate::core::SOON;
 use crate::core::recorder::Recorder;
 
-/// A has handled two messages and not committed yet; somebody rewinds to the beginning; A goes on to commit; the
+/// A has handled two messages and not committed yet; an operator rewinds to the beginning; A then commits; the
 /// trimmer sweeps. How many messages are left to be handled again.
 async fn a_rewind_under_an_owner(plain: bool) -> u64 {
     let mut stage = Stage::new(true).await;
@@ -57,7 +57,7 @@ async fn a_pause_that_comes_after_the_look_and_before_the_lock_still_holds() {
     assert!(matches!(error, Error::Paused { .. }), "{error}");
     assert_eq!(seen.len(), 0);
 
-    // The rule left out: a client that trusts its look and takes the lock by itself is at work during the pause.
+    // The rule left out: a client that trusts its own check and acquires the lock is at work during the pause.
     let lock = stage.key("lock:consumer:products:search");
     let set = redis::cmd("SET").arg(lock).arg("f".repeat(32)).arg("NX").arg("PX").arg(60_000).to_owned();
     let taken: Option<String> = set.query_async(&mut stage.raw).await.unwrap();

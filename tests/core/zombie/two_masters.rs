@@ -41,9 +41,9 @@ async fn start(redis: RedisOptions) -> Redis {
     tokio::task::spawn_blocking(move || redis.start()).await.unwrap().unwrap()
 }
 
-/// N takes the lock of the new master and idles. The old owner, still at the old master, reads v1 there with a version of that
-/// moment, and writes it. v2 is committed, and N carries it, with a version that it asks for then, or with one from when it took
-/// the lock. What the sink has in the end.
+/// N acquires the lock of the new master and idles. The old owner, still at the old master, reads v1 there with a
+/// version of that moment, and writes it. v2 is committed, and N writes it, with a version that it requests then, or
+/// with one from when it acquired the lock. Returns what the sink has in the end.
 async fn an_owner_at_the_old_master(early: bool) -> Option<&'static str> {
     let old = start(RedisOptions::new().arg("--repl-diskless-sync-delay").arg("0")).await;
     let (_, products) = Masters::stream(&old).await;

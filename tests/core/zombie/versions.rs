@@ -31,7 +31,7 @@ async fn a_rival_while_the_owner_waits(early: bool) -> Option<&'static str> {
     stage.primary.commit("v2");
     stage.announce().await;
     if early {
-        // For as long as it insists on its version.
+        // For as long as it keeps its version.
         eventually(SOON, "the owner to be refused", async || stage.sink.refused.load(Ordering::SeqCst) > 1).await;
     } else {
         eventually(SOON, "the second message", async || stage.products.lag("search").await.unwrap() == 0).await;
@@ -54,7 +54,7 @@ async fn a_version_from_before_the_batch_arrived_would_lose_to_the_rival() {
 /// The owner writes; the clock of Redis steps back by an hour; the next row comes. What the sink has in the end.
 async fn a_clock_that_steps_back(by_the_clock_alone: bool) -> Option<&'static str> {
     let mut stage = Stage::new(true).await;
-    // To the scripts a version that was issued in the future is the same as a clock that was set back since.
+    // For the scripts a version of the future is the same as a clock that was set back.
     let hour = Duration::from_secs(3600).as_micros().try_into().unwrap_or(u64::MAX);
     let ahead = clock(&mut stage.raw).await + hour;
     let key = stage.key("version:products:search");

@@ -29,7 +29,7 @@ pub(super) fn with_key(id: i32, email: &str, visits: i32) -> ActiveModel {
 }
 
 impl World {
-    /// With a table of accounts: ann is 1, bob is 2, of whom nobody was told.
+    /// With a table of accounts: ann is 1, bob is 2, not announced.
     pub(super) async fn with_accounts(self) -> Self {
         self.create(Entity).await;
         let accounts = [account("ann", 1), account("bob", 1)];

@@ -1,4 +1,4 @@
-//! Updates and deletes that give back what they wrote.
+//! Updates and deletes that return what they wrote.
 
 use redstream_seaorm::Bulk;
 use sea_orm::sea_query::Expr;

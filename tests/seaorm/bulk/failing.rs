@@ -1,4 +1,4 @@
-//! Bulk operations that fail, or are refused: rolled back, announced to nobody, and the caller is told why.
+//! Bulk operations that fail, or are refused: rolled back, not announced, and the error says why.
 
 use std::time::Instant;
 

@@ -20,7 +20,7 @@ pub(crate) struct Model {
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
 
-/// Three articles to each order number, one piece each, of which nobody was told. Returns their payloads.
+/// Three articles to each order number, one piece each, not announced. Returns their payloads.
 pub(super) async fn fill(world: &World, orders: i32) -> Vec<Value> {
     world.create(Entity).await;
     let keys: Vec<(i32, &str)> = (0..orders).flat_map(|number| ["cup", "jug", "pan"].map(|it| (number, it))).collect();

@@ -1,5 +1,5 @@
-//! A million rows take the memory of a batch. Measured in a process of its own: this test binary, run again for one test
-//! alone, which an environment variable turns into the work.
+//! A million rows take the memory of a batch. Measured in a process of its own: this test binary, run again for a
+//! single test, with the work given by an environment variable.
 
 use std::{env, fs};
 
@@ -18,10 +18,10 @@ const FILL: &str = "WITH RECURSIVE keys(id) AS (SELECT 1 UNION ALL SELECT id + 1
 
 const VARIABLE: &str = "REDSTREAM_A_MILLION_ROWS";
 
-/// What a batch of messages and rows takes, several times over. The keys alone would take more than that.
+/// Several times the memory of a batch of messages and rows. The keys alone would take more.
 const MEBIBYTES: u64 = 24;
 
-/// The resident memory, in mebibytes: what it is, and the most that it ever was.
+/// The resident memory, in mebibytes: current, and maximum.
 fn memory(field: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
@@ -44,7 +44,7 @@ async fn a_million_rows_take_the_memory_of_a_batch() {
     println!("{said}");
 }
 
-/// Does nothing, unless it is started by the test above.
+/// Does nothing unless it is started by the test above.
 #[tokio::test]
 async fn work() {
     if env::var_os(VARIABLE).is_none() {
@@ -52,9 +52,9 @@ async fn work() {
     }
     let test = TestDb::sqlite().await;
     let world = World::new(&test).await;
-    // Rows that are there are quicker to make by the database itself.
+    // The database itself creates existing rows faster.
     world.plain.execute_unprepared(FILL).await.unwrap();
-    // A first batch of each kind, so that all is there that is made once.
+    // A first batch of each kind, so that everything that is created once exists.
     let insert = async |keys: std::ops::RangeInclusive<i64>| {
         Bulk::<city::Entity>::new().insert_many(&world.db, keys.map(|key| with_key(key, "old"))).await.unwrap()
     };

@@ -25,7 +25,7 @@ on_each_database! {
         let updated = bulk.update_many(&txn, |update| update.col_expr(city::Column::Name, Expr::value("new")));
         assert_eq!(updated.await.unwrap(), 6);
         city::with_key(10, "Ulm").insert(&txn).await.unwrap();
-        // What is left goes when the commit asks.
+        // The rest is sent when the commit asks.
         eventually(SOON, "the first delay messages", async || world.delay().await.starts_with(&ids([7, 8, 9]))).await;
         assert_eq!(world.main().await, ids([]));
         assert_eq!(world.keys_of("new").await, NONE);

@@ -16,7 +16,7 @@ fn to_new(update: UpdateMany<city::Entity>) -> UpdateMany<city::Entity> {
     update.col_expr(city::Column::Name, Expr::value("new"))
 }
 
-/// Collects what progress was reported.
+/// Collects the reported progress.
 fn progress() -> (Arc<Mutex<Vec<u64>>>, impl Fn(u64) + Send + Sync + 'static) {
     let reports = Arc::new(Mutex::new(Vec::new()));
     (reports.clone(), move |rows| reports.lock().unwrap().push(rows))

@@ -15,7 +15,7 @@ fn moved(update: UpdateMany<city::Entity>) -> UpdateMany<city::Entity> {
     update.col_expr(city::Column::Id, Expr::col(city::Column::Id).add(100))
 }
 
-/// Whether it was refused, as on a database that does not tell the new keys.
+/// Whether it was refused, as on a database that does not return the new keys.
 fn is_refused<R: std::fmt::Debug>(test: &TestDb, outcome: &Result<R, DbErr>) -> bool {
     if test.backend() == Backend::MariaDb {
         let refused = outcome.as_ref().unwrap_err().to_string();
@@ -49,7 +49,7 @@ on_each_database! {
         let moved = |update: UpdateMany<city::Entity>| update.col_expr(Alias::new("ID"), Expr::value(101));
         let updated = Bulk::<city::Entity>::new().update_many(&world.db, moved).await;
         if test.backend() == Backend::Postgres {
-            // To PostgreSQL it is another column, which is not there.
+            // For PostgreSQL it is another column, which does not exist.
             updated.unwrap_err();
         } else if !is_refused(&test, &updated) {
             return world.nothing_is_announced_but([1, 101]).await;

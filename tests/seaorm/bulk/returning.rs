@@ -1,4 +1,4 @@
-//! A database that has RETURNING, or has it not, whatever it is tested on.
+//! A database with or without RETURNING, whichever database the test runs on.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Inserts that update what is there: `Bulk::<Entity>::new().upsert_many(&db, models, on_conflict)`.
+//! Inserts that update existing rows: `Bulk::<Entity>::new().upsert_many(&db, models, on_conflict)`.
 
 use redstream_seaorm::Bulk;
 use sea_orm::sea_query::{Expr, OnConflict};

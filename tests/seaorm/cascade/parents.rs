@@ -48,7 +48,7 @@ on_each_database! {
         let chapter = chapter.insert_tx(&world.db).await.unwrap();
         assert_streamed!(capture, authors([3]));
 
-        // Nothing is said of the parent.
+        // The parent is not set.
         capture.restart().await.unwrap();
         let touched = chapter::ActiveModel { id: sea_orm::Unchanged(2), ..Default::default() };
         touched.update_tx(&world.db).await.unwrap();
@@ -110,7 +110,7 @@ on_each_database! {
             Backend::Postgres => {
                 "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
             }
-            // Its table of lock waits is made anew only where nobody has looked for 100 ms.
+            // Its table of lock waits is rebuilt only if it was not read for 100 ms.
             Backend::MariaDb => {
                 "SELECT id FROM information_schema.processlist \
                  WHERE db = DATABASE() AND command <> 'Sleep' AND id <> CONNECTION_ID() AND time_ms > 100"
@@ -134,7 +134,7 @@ on_each_database! {
                 first.commit().await.unwrap();
             }
         );
-        // The second had its turn after the first, so its old parent is the first's new one.
+        // The second ran after the first, so its old parent is the first's new one.
         let mut announced = world.payloads("authors").await;
         announced.sort_by_key(|payload| payload["id"].as_i64());
         assert_eq!(announced, ids([1, 2, 2, 3]));

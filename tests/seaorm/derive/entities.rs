@@ -1,6 +1,6 @@
 //! Entities of every shape.
 
-/// A stream's name and payload of one's own.
+/// A stream's name and payload of its own.
 pub(crate) mod place {
     use redstream_seaorm::{Key, Streamed};
     use sea_orm::entity::prelude::*;
@@ -43,7 +43,7 @@ pub(crate) mod line {
     pub(crate) enum Relation {}
 }
 
-/// Hooks of one's own, which make the key.
+/// Custom hooks, which make the key.
 pub(crate) mod badge {
     use redstream_seaorm::{Streamed, hooks};
     use sea_orm::Set;
@@ -108,7 +108,7 @@ pub(crate) mod author {
     }
 }
 
-/// The other, with an attribute of ours, which the copy that SeaORM makes of the model inherits.
+/// The other entity, with an attribute of ours, which SeaORM's copy of the model inherits.
 pub(crate) mod note {
     use redstream_seaorm::Streamed;
     use sea_orm::entity::prelude::*;

@@ -1,4 +1,4 @@
-//! `shards = number` and `generation = number`: where the messages of an entity go, and who reads them.
+//! `shards = number` and `generation = number`: where the messages of an entity go, and which workers read them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

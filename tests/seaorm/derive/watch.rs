@@ -12,7 +12,7 @@ fn told(times: usize) -> Vec<Value> {
 }
 
 impl World {
-    /// So many messages of each kind were sent of the one offer.
+    /// Asserts that this many messages of each kind were sent for the one offer.
     async fn is_told_of_offers(&self, times: usize) {
         assert_eq!(self.payloads("offers.delay").await, told(times));
         assert_eq!(self.payloads("offers").await, told(times));

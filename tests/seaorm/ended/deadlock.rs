@@ -8,7 +8,7 @@ use super::super::world::World;
 use super::{ENDED, all_is_refused, of_one_connection, works};
 use crate::support::{Backend, TestDb};
 
-/// A world with rows 10 and 11, whose connection is one, insured in this way.
+/// A world with rows 10 and 11, with a single connection, insured in this way.
 async fn world(db: &TestDb, insurance: Insurance) -> (World, StreamedConnection) {
     let world = World::new(db).await;
     outbox::create_table(&world.plain).await.unwrap();
@@ -40,7 +40,7 @@ async fn deadlocked(world: &World, level: &StreamedTransaction) {
     heavy.rollback().await.unwrap();
 }
 
-/// Of what the transaction has done nothing is left, and nothing is said.
+/// The transaction's changes are gone, and nothing is announced.
 async fn nothing_is_left(world: &World) {
     assert_eq!(world.count().await, 2);
     assert_eq!((world.name(10).await.unwrap(), world.name(11).await.unwrap()), ("ten".to_owned(), "eleven".to_owned()));

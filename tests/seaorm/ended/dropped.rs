@@ -10,7 +10,7 @@ use super::super::wrappers::Swallowing;
 use super::ENDED;
 use crate::support::{Backend, TestDb};
 
-/// Runs it within a transaction that has written city 1, drops it, and tells how the next save and the commit end.
+/// Runs it within a transaction that has written city 1, drops it, and returns how the next save and the commit end.
 async fn after_a_dropped(statement: &str, backend: Backend) -> (World, TestDb, Result<(), String>, Result<(), String>) {
     let db = TestDb::new(backend).await;
     let world = World::new(&db).await;
@@ -19,7 +19,7 @@ async fn after_a_dropped(statement: &str, backend: Backend) -> (World, TestDb, R
     let swallowing = Arc::<Swallowing>::default();
     let txn = world.interfered(swallowing.clone()).begin().await.unwrap();
     with_key(1, "Rome").insert(&txn).await.unwrap();
-    // The guard has looked at the table before.
+    // The guard has checked the table before.
     txn.execute_unprepared("DELETE FROM labels WHERE id = 0").await.unwrap();
     swallowing.cut_off(txn.execute_raw(Statement::from_string(txn.get_database_backend(), statement))).await;
     let saved = with_key(2, "Oslo").insert(&txn).await.map(drop).map_err(|error| error.to_string());

@@ -1,4 +1,4 @@
-//! A commit after a failed statement: PostgreSQL turns it into a rollback, and says that it went well.
+//! A commit after a failed statement: PostgreSQL turns it into a rollback, and reports success.
 
 use sea_orm::{ActiveModelTrait, TransactionTrait};
 

@@ -8,7 +8,7 @@ use crate::support::{Backend, TestDb};
 
 const REFUSED: &str = "the database commits the transaction before it runs";
 
-/// In an order in which each can run. None of them reaches beyond its database.
+/// In an order in which each can run. None of them affects other databases.
 const STATEMENTS: [&str; 33] = [
     "CREATE TABLE a (i int primary key, j int)",
     "CREATE OR REPLACE TABLE a (i int primary key, j int)",
@@ -62,7 +62,7 @@ async fn a_statement_before_which_mariadb_commits_is_refused() {
         outer.rollback().await.unwrap();
         assert_eq!(world.row(999).await, None, "{statement}");
 
-        // And MariaDB does commit.
+        // MariaDB does commit.
         let plain = world.plain.begin().await.unwrap();
         inserted += 1;
         city::Entity::insert(with_key(inserted, "committed")).exec_without_returning(&plain).await.unwrap();

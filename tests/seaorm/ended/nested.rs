@@ -1,5 +1,5 @@
-//! Savepoints that the driver confuses: it knows them by their number alone, and rolls back the level around a `begin` that fails or is
-//! dropped.
+//! Savepoints that the driver confuses: it knows them by their number alone, and rolls back the level around a `begin`
+//! that fails or is dropped.
 
 use redstream_seaorm::{Insurance, StreamedConnection, outbox};
 use sea_orm::{
@@ -12,10 +12,10 @@ use super::super::world::{World, ids};
 use super::{ENDED, all_is_refused, works};
 use crate::support::{Backend, TestDb, cut};
 
-/// So many futures are dropped before their end.
+/// How many futures are dropped before their end.
 const CUTS: usize = 5;
 
-/// Most futures are; some are done when they are polled first.
+/// Most futures are dropped; some are done at their first poll.
 const TRIES: i64 = 500;
 
 /// The world, and a connection whose changes are insured by the outbox.
@@ -161,7 +161,7 @@ async fn what_follows_a_nested_begin_that_failed_is_refused() {
                 txn.execute_unprepared("SELECT 1 / 0").await.unwrap_err();
                 txn.begin().await.unwrap_err();
             } else {
-                // MariaDB sets it for the next transaction, and there is one.
+                // MariaDB sets it for the next transaction, and there is such a transaction.
                 txn.begin_with_config(Some(IsolationLevel::ReadCommitted), None).await.unwrap_err();
             }
             all_is_refused(&txn).await;

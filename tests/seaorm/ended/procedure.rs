@@ -1,4 +1,5 @@
-//! Statements of MariaDB whose text does not tell whether they commit: insured before they run, and asked about after.
+//! Statements of MariaDB whose text does not say whether they commit: the changes are insured before they run, and the
+//! transaction's state is queried afterwards.
 
 use redstream_seaorm::{BypassGuard, Insurance, outbox};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, FromQueryResult, Statement, TransactionTrait};
@@ -8,7 +9,7 @@ use super::super::world::{World, id, ids};
 use super::{ENDED, all_is_refused, of_one_connection, works};
 use crate::support::{Backend, TestDb, private_redis};
 
-/// Ways to commit without saying so.
+/// Ways to commit that the text does not show.
 const COMMITTING: [&str; 4] =
     ["CALL committing()", "EXECUTE IMMEDIATE 'COMMIT'", "BEGIN NOT ATOMIC COMMIT; END", "IF 1 THEN COMMIT; END IF"];
 

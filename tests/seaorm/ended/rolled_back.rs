@@ -1,4 +1,4 @@
-//! SQLite rolls back the whole transaction where a statement says so.
+//! SQLite rolls back the whole transaction if a statement says so.
 
 use redstream_seaorm::StreamedConnection;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, TransactionTrait};

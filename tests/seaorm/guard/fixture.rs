@@ -1,4 +1,4 @@
-//! Tables with easy and with odd names in two schemas, and what tells which of them a text has changed.
+//! Tables with easy and with odd names in two schemas, and the detection of which of them a text has changed.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbB
 
 use crate::support::{Backend, TestDb};
 
-/// The names as the database has them; the last one is the first one's namesake in the other schema.
+/// The names in the database's spelling; the last table has the name of the first one, in the other schema.
 const NAMES: [&str; 6] = ["plains", "odd name", "qu\"o`te", "ünï", "select", "plains"];
 
 /// One connection to a database that holds the tables.
@@ -15,12 +15,12 @@ pub(super) struct Fixture {
     pub(super) backend: DbBackend,
     /// The schema of all but the last table, and that of the last one.
     pub(super) schemas: [String; 2],
-    /// What `changed` compares with.
+    /// The state that `changed` compares with.
     untouched: Vec<i64>,
 }
 
 impl Fixture {
-    /// `other`: where MariaDB, whose schemas are databases, keeps the last table.
+    /// `other`: the schema in which MariaDB, whose schemas are databases, keeps the last table.
     pub(super) async fn new(db: &TestDb, other: &TestDb) -> Self {
         let name = |url: &str| url.rsplit_once('/').expect("a URL has a path").1.to_owned();
         let schemas = match db.backend() {
@@ -56,7 +56,7 @@ impl Fixture {
     pub(super) async fn outcome(&self, sql: &str) -> (bool, Vec<usize>) {
         self.run("BEGIN").await.unwrap();
         let ran = self.run(sql).await.is_ok();
-        // PostgreSQL tells nothing more after an error, and has undone all of it.
+        // PostgreSQL answers no query after an error, and has undone all of it.
         let changed = match self.contents().await {
             Ok(contents) => (0..NAMES.len()).filter(|at| contents[*at] != self.untouched[*at]).collect(),
             Err(_) if self.backend == DbBackend::Postgres => Vec::new(),
@@ -77,7 +77,7 @@ impl Fixture {
     async fn repair(&self, changed: &[usize]) {
         for at in changed {
             let text = format!("DELETE FROM {}; {}", self.quoted(*at), self.rows(*at));
-            // If it has other columns now, it is made anew below.
+            // If it has other columns now, it is created again below.
             self.run(&text).await.ok();
         }
         if !self.is_untouched().await {
@@ -85,7 +85,7 @@ impl Fixture {
         }
     }
 
-    /// If a table is gone or has other columns.
+    /// Whether a table is missing or has other columns.
     async fn changed_one_by_one(&self) -> Vec<usize> {
         let mut changed = Vec::new();
         for at in 0..NAMES.len() {

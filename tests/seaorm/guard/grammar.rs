@@ -1,4 +1,4 @@
-//! Texts of SQL at random: statements that write, in all that a reader of words can stumble over.
+//! Texts of SQL at random: statements that write, surrounded by everything that is difficult for a tokenizer.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -34,7 +34,7 @@ impl<'f> Texts<'f> {
         of[self.below(of.len())]
     }
 
-    /// A number that no other text has, for names that outlive it.
+    /// A number that no other text has, for names that remain after it.
     pub(super) fn unique(&self) -> String {
         format!("n{}", self.seed)
     }
@@ -91,7 +91,7 @@ impl<'f> Texts<'f> {
         }
     }
 
-    /// Words with something between them that says nothing.
+    /// Words with insignificant text between them.
     pub(super) fn words(&mut self, words: &[&str]) -> String {
         let mut text = String::new();
         for (at, word) in words.iter().filter(|word| !word.is_empty()).enumerate() {
@@ -135,7 +135,8 @@ impl<'f> Texts<'f> {
         self.pick(&gaps).to_owned()
     }
 
-    /// The text with something at a place where it does not belong: most run no more, and some run as something else.
+    /// The text with something at a place where it does not belong: most are then invalid, and some mean something
+    /// else.
     fn disturbed(&mut self, mut text: String) -> String {
         let pieces = [
             "'", "\"", "`", "\\", "--", "#", "\n", "\r", "/*", "*/", "/*!", "$$", "$a$", "E'", "U&'", ";", "(", ")",

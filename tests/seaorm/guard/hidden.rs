@@ -19,7 +19,7 @@ async fn are_refused(world: &World, statements: &[&str]) {
     assert_eq!(world.name(1).await.unwrap(), "Rome");
 }
 
-/// Of SQLite, which runs all statements of a text.
+/// For SQLite, which runs all statements of a text.
 fn several(text: &str) -> SelectStatement {
     SelectStatement::new().expr(Expr::cust(text.to_owned())).to_owned()
 }

@@ -32,8 +32,8 @@ entity!(double, "ham\"let");
 entity!(backtick, "ham`let");
 entity!(blank, "my hamlets");
 
-/// What is done with a table in whose name the database's own quote character is: every way round the hooks is denied, and saves
-/// are followed.
+/// Runs all operations on a table whose name contains the database's own quote character: every bypass of the hooks is
+/// denied, and saves are tracked.
 macro_rules! guarded {
     ($world:expr, $entity:ident) => {{
         let world: &World = $world;

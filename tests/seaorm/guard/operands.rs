@@ -56,7 +56,7 @@ impl Texts<'_> {
             }
             _ => {}
         }
-        // A name that stands for nothing is a string to SQLite in double quotes alone.
+        // A name that stands for nothing in double quotes is a string only for SQLite.
         let literal = self.pick(&of);
         if self.backend == DbBackend::Sqlite && (literal.starts_with('[') || literal.starts_with('`')) {
             return "1".to_owned();

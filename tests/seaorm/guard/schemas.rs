@@ -1,4 +1,4 @@
-//! Tables of one name in several schemas: each is a table of its own for the guard, and has a stream of its own.
+//! Tables of one name in several schemas: each is a separate table for the guard, and has a stream of its own.
 
 use redstream_seaorm::{BulkExt, BypassGuard, RedstreamExt, StreamedConnection};
 use sea_orm::sea_query::Expr;
@@ -43,7 +43,7 @@ const TABLES: [&str; 3] = ["redstream_first.dwellers", "redstream_second.dweller
 struct Schemas {
     world: World,
     db: StreamedConnection,
-    /// A key that no other test uses: MariaDB has its schemas for the whole server.
+    /// A key that no other test uses: schemas of MariaDB are global to the server.
     key: i64,
 }
 
@@ -102,7 +102,7 @@ on_each_database! {
         is_denied(schemas.bulk_of_first(of_second).await, "UPDATE of `redstream_second.dwellers`");
         let of_first = "UPDATE redstream_first.dwellers SET name = 'Eve' WHERE id = 0";
         schemas.bulk_of_first(of_first).await.unwrap();
-        // A hook's permit, which the statement that follows uses.
+        // A hook's permit, which the next statement consumes.
         let txn = schemas.db.begin().await.unwrap();
         redstream_seaorm::hooks::before_delete(&first::ActiveModel::from(schemas.first()), &txn).await.unwrap();
         is_denied(txn.execute_unprepared(of_second).await.map(drop), "UPDATE of `redstream_second.dwellers`");

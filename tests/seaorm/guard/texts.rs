@@ -1,4 +1,4 @@
-//! What the guard reads in a text against what the database does with it.
+//! Compares what the guard reads in a text with what the database does.
 
 use super::fixture::Fixture;
 use super::grammar::Texts;
@@ -7,7 +7,7 @@ use crate::support::{Backend, TestDb};
 /// How many texts each database runs, unless `REDSTREAM_GUARD_TEXTS` says so.
 const TEXTS: u64 = 3_000;
 
-/// Set to a seed that a failure has told, it starts there.
+/// If set to the seed that a failure has printed, the test starts there.
 fn first() -> u64 {
     let told = std::env::var("REDSTREAM_GUARD_SEED").ok();
     told.map_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0 >> 8, |seed| seed.parse().expect("a seed is a number"))
@@ -18,7 +18,7 @@ fn count() -> u64 {
         .map_or(TEXTS, |texts| texts.parse().expect("REDSTREAM_GUARD_TEXTS is a number"))
 }
 
-/// The tables that the text changed and the guard did not name, where it did not say that it cannot tell.
+/// The tables that the text changed and the guard did not name, unless it reported that it cannot know.
 fn missed<'f>(fixture: &'f Fixture, text: &str, changed: &[usize]) -> Vec<(&'f str, &'f str)> {
     let (names, unread) = redstream_seaorm::__private::written(text, fixture.backend);
     let is_named = |(schema, table): (&str, &str)| {

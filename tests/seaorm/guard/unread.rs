@@ -1,4 +1,4 @@
-//! Statements whose text does not tell what they write.
+//! Statements whose text does not say what they write.
 
 use redstream_seaorm::{BulkExt, BypassGuard, StreamedConnection, hooks};
 use sea_orm::{ConnectionTrait, DbErr, TransactionTrait};
@@ -6,7 +6,8 @@ use sea_orm::{ConnectionTrait, DbErr, TransactionTrait};
 use super::super::world::{World, id};
 use crate::support::{Backend, Logs};
 
-/// A statement that empties the table of cities, and does not say so. SQLite has none, and so has an error of its own for this one.
+/// A statement that empties the table of cities, without saying so. SQLite has no such statement, and returns its own
+/// error.
 fn hidden_delete(backend: Backend) -> &'static str {
     match backend {
         Backend::Postgres => "DO $$ BEGIN DELETE FROM cities; END $$",
@@ -15,7 +16,7 @@ fn hidden_delete(backend: Backend) -> &'static str {
     }
 }
 
-/// Runs it, and says whether the guard let it pass.
+/// Runs it, and returns whether the guard permitted it.
 async fn passes(db: &impl ConnectionTrait, statement: &str) -> bool {
     match db.execute_unprepared(statement).await {
         Ok(_) => true,

@@ -40,7 +40,8 @@ fn view(backend: Backend, view: &str, of: &str) -> String {
         texts.push(on("UPDATE", &format!("UPDATE {of} SET name = new.name WHERE id = old.id")));
         texts.push(on("DELETE", &format!("DELETE FROM {of} WHERE id = old.id")));
     }
-    // At once, on one connection: another that has seen the view without its triggers would go on to say that it cannot be written.
+    // In one text, on one connection: another connection that has seen the view without its triggers would continue to
+    // report that it cannot be written.
     texts.join("; ")
 }
 
@@ -48,7 +49,7 @@ async fn create(db: &impl ConnectionTrait, text: String) {
     db.execute_unprepared(&text).await.unwrap();
 }
 
-/// A city, and a view of it that is there before anything is written.
+/// A city, and a view of it that exists before anything is written.
 async fn with_view(db: &TestDb) -> World {
     let world = World::new(db).await;
     world.existing(1, "Rome").await;
@@ -58,7 +59,7 @@ async fn with_view(db: &TestDb) -> World {
 
 fn is_denied<T>(outcome: Result<T, DbErr>, verb: &str) {
     let error = outcome.err().unwrap_or_else(|| panic!("the {verb} went through")).to_string();
-    // The database tells the schema of the table, too.
+    // The database also returns the schema of the table.
     for piece in [&format!("{verb} of `"), "cities` through `glimpses` goes round the hooks"] {
         assert!(error.contains(piece), "{piece}: {error}");
     }
@@ -179,8 +180,8 @@ async fn a_write_of_a_partition_is_one_of_its_table() {
     is_denied(world.db.execute_unprepared("UPDATE glimpses SET name = 'Roma'").await, "UPDATE");
 }
 
-/// MariaDB commits before it makes a view, so that it is refused in a transaction; on SQLite a second connection would wait for the
-/// transaction.
+/// MariaDB commits before it makes a view, so that it is refused in a transaction; on SQLite a second connection would
+/// wait for the transaction.
 #[tokio::test]
 async fn a_view_that_an_open_transaction_makes_is_seen_after_its_commit() {
     let db = TestDb::new(Backend::Postgres).await;

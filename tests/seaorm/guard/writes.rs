@@ -1,4 +1,4 @@
-//! Statements that write, and what may stand around one.
+//! Statements that write, and text that may surround one.
 
 use sea_orm::DbBackend;
 
@@ -119,7 +119,7 @@ impl Texts<'_> {
         }
     }
 
-    /// The kind, and a text that runs a write in a roundabout way.
+    /// The kind, and a text that runs a write indirectly.
     pub(super) fn wrapped(&mut self) -> (&'static str, String) {
         match self.backend {
             DbBackend::Sqlite => self.wrapped_in_sqlite(),

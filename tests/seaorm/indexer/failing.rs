@@ -1,4 +1,4 @@
-//! Sinks that could not write some records, or were told that they have a newer one.
+//! Sinks that could not write some records, or reported that they have a newer one.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,7 +16,7 @@ use super::super::city::{self, renamed};
 use super::super::world::{SOON, World, id};
 use crate::support::eventually;
 
-/// Notes which messages each call is given.
+/// Records the messages of each call.
 struct Watched<H> {
     handler: H,
     calls: Arc<Mutex<Vec<Vec<MessageId>>>>,
@@ -51,7 +51,7 @@ impl Sink<city::Entity> for Choosy {
     }
 }
 
-/// A datastore with versions: takes equal ones, refuses older ones. Rows are renamed whenever it refuses.
+/// A datastore with versions: accepts equal ones, refuses older ones. Rows are renamed whenever it refuses.
 #[derive(Clone)]
 struct Versioned {
     records: Arc<Mutex<BTreeMap<i64, (String, u64)>>>,
@@ -96,7 +96,7 @@ impl Sink<city::Entity> for Versioned {
 }
 
 impl city::Entity {
-    /// Of which nobody is told.
+    /// Not announced.
     async fn update_row(
         db: &DatabaseConnection,
         id: i64,
@@ -115,7 +115,7 @@ async fn queue(world: &World, keys: impl IntoIterator<Item = i64>) -> Vec<Messag
     ids
 }
 
-/// Runs a consumer until it has committed all there is.
+/// Runs a consumer until it has committed all messages.
 async fn run_all(cities: &Stream, handler: impl Handler) {
     let consumer = cities.consumer("search", handler).backoff(Duration::from_millis(1), Duration::from_millis(1));
     let stop = CancellationToken::new();
@@ -186,7 +186,7 @@ on_each_database! {
     }
 
     async fn a_former_owner_whose_write_is_refused_does_not_write_again(db: TestDb) {
-        /// The lock goes to another while it writes.
+        /// Another process acquires the lock while it writes.
         struct Overtaken(Stream, Arc<Mutex<usize>>);
         impl Sink<city::Entity> for Overtaken {
             async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {

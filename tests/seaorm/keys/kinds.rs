@@ -1,4 +1,4 @@
-//! Each type that SeaORM has for a column, as a key, on each database that has it.
+//! Each type that SeaORM has for a column, as a key, on each database that supports it.
 
 use sea_orm::prelude::*;
 use sea_orm::sea_query::value::prelude::time;

@@ -1,4 +1,4 @@
-//! Other languages read what we write, with their usual clients: redis-py, ioredis and redis-rb.
+//! Other languages read our messages, with their usual clients: redis-py, ioredis and redis-rb.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ mod everything {
     pub(crate) enum Relation {}
 }
 
-/// Key values of each sort, and what a language that loses nothing makes of them.
+/// Key values of each kind, and how a lossless language reads them.
 fn rows() -> Vec<(everything::ActiveModel, String)> {
     let wholes = [
         (1, number(1.0)),

@@ -1,4 +1,4 @@
-//! Payloads that name no key: they become dead letters, which say what is wrong with them.
+//! Payloads that name no key: they become dead letters, whose errors say what is wrong.
 
 use std::sync::Arc;
 

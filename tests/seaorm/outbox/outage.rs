@@ -19,10 +19,10 @@ use crate::support::{eventually, private_redis};
 const A_MINUTE: Duration = Duration::from_secs(60);
 const WRITERS: i64 = 4;
 
-/// What was committed just before Redis went away may have its delay message there, and no main message.
+/// A change that was committed just before the outage may have its delay message in Redis, and no main message.
 const DELAY: Duration = Duration::from_secs(10);
 
-/// The cities as a datastore with versions has them; a city's name is the number of its revision.
+/// The cities in a datastore with versions; a city's name is the number of its revision.
 #[derive(Default)]
 struct Store {
     cities: Mutex<BTreeMap<i64, (u64, u64)>>,
@@ -63,7 +63,7 @@ async fn write(db: StreamedConnection, writer: i64, stop: CancellationToken) -> 
         let new = 1000 * i64::try_from(revision).unwrap() + writer;
         with_key(new, "1").insert(&txn).await.expect("a write succeeds");
         txn.commit().await.expect("a commit succeeds");
-        tokio::time::sleep(Duration::from_millis(20)).await; // What makes it a load and not a benchmark.
+        tokio::time::sleep(Duration::from_millis(20)).await; // A load, not a benchmark.
     }
     revision
 }

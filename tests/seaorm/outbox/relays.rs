@@ -1,4 +1,4 @@
-//! Relays: what they move, side by side and at work, and what they leave.
+//! Relays: what they move, also concurrently, and what they leave.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,7 +24,7 @@ on_each_database! {
         let relays = (0..4).map(|_| async {
             let relay = world.db.relay().batch_size(100);
             let mut moved = 0;
-            // A relay that finds nothing may only have found the others at work.
+            // A relay that finds nothing may only have found that the others hold the rows.
             while !rows(&world).await.is_empty() {
                 moved += relay.run_once().await.unwrap();
             }
@@ -63,7 +63,7 @@ on_each_database! {
 
     async fn a_relay_at_work_holds_up_no_commit(db: TestDb) {
         if db.backend() == Backend::Sqlite {
-            return; // It holds nothing there.
+            return; // It has no row locks there.
         }
         let server = private_redis().await;
         let world = with_outbox(World::at(&db, &server.url()).await, Insurance::Outbox).await;
@@ -77,7 +77,7 @@ on_each_database! {
             assert_eq!(world.count().await, 20);
             server.resume().unwrap();
         });
-        // Where the commits took long it has given up, and its row is still there; then its message comes twice.
+        // If the commits took long it has given up, and its row still exists; then its message is duplicated.
         drop(moved);
         relayed(&relay).await;
         let announced: BTreeSet<_> = world.main().await.iter().map(|payload| payload["id"].as_i64().unwrap()).collect();
@@ -99,7 +99,7 @@ on_each_database! {
 
     async fn a_relay_that_runs_brings_what_others_and_what_this_process_commits(db: TestDb) {
         let world = insured_by(Insurance::Outbox, &db).await;
-        // So long that only the wake-up can bring the second.
+        // So long that only the wake-up can deliver the second.
         let relay = world.db.relay().interval(Duration::from_secs(60));
         let elsewhere = StreamedConnection::new(world.plain.clone(), world.redstream.producer());
         with_key(1, "Rome").insert(&elsewhere.to_builder().insurance(Insurance::Outbox).build()).await.unwrap();
@@ -132,7 +132,7 @@ on_each_database! {
 
     async fn a_connection_with_other_settings_wakes_the_relay_of_the_first(db: TestDb) {
         let world = insured_by(Insurance::Outbox, &db).await;
-        // So long that only the wake-up can bring the change.
+        // So long that only the wake-up can deliver the change.
         let relay = world.db.relay().interval(Duration::from_secs(60));
         let workers = Supervisor::new().with(relay).start().unwrap();
         let idle = async || workers.health().workers()[0].state == WorkerState::Idle;

@@ -1,4 +1,4 @@
-//! Rows that cannot be moved: they are passed over, hold up no others, and are told of once.
+//! Rows that cannot be moved: they are skipped, do not block others, and are reported once.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::super::world::{SOON, World, ids};
 use super::{insured_by, relayed};
 use crate::support::{Backend, Logs, eventually, raw_redis, redis_url};
 
-/// So many rows whose streams have unusable names, each another one.
+/// This many rows whose streams have unusable names, each a different one.
 async fn add_unusable(world: &World, backend: Backend, rows: u32) {
     let numbers = match backend {
         Backend::Sqlite => {
@@ -49,7 +49,7 @@ on_each_database! {
         let mut raw = raw_redis(&redis_url()).await;
         redis::cmd("SET").arg(&key).arg("no stream").exec_async(&mut raw).await.unwrap();
         add_rows(&world, "refused", 150).await;
-        // To MariaDB the name is the same.
+        // For MariaDB the name is the same.
         add_rows(&world, "Refused", 5).await;
         for key in 1..=10 {
             with_key(key, "Rome").insert(&world.db).await.unwrap();

@@ -1,4 +1,4 @@
-//! An entity that is streamed for its parents only: no stream, and nothing that would have to run for it.
+//! An entity that is streamed for its parents only: no stream, and no workers are needed for it.
 
 use redstream_seaorm::testing::{Capture, assert_insured, assert_nothing_streamed, assert_streamed};
 use redstream_seaorm::{Key, RedstreamExt, SaveInTransaction, hooks};
@@ -44,7 +44,7 @@ on_each_database! {
         assert_streamed!(capture, books([2]));
         has_no_stream(&world).await;
 
-        // The connection denies bypasses: no hook of these left a permit that lets one pass.
+        // The connection denies bypasses: none of these hooks left a permit that would allow one.
         let txn = world.db.begin().await.unwrap();
         let error = review::Entity::delete_many().exec(&txn).await.unwrap_err().to_string();
         assert!(error.contains("DELETE of `shop_reviews`"), "{error}");
@@ -141,7 +141,7 @@ async fn half_of_the_hooks_is_an_error() {
     let row = review::Model { id: 1, book_id: 1, stars: 5, seen: 0 };
     let error = hooks::after_save::<review::Entity, _>(&row, &txn, true).await.unwrap_err().to_string();
     assert!(error.contains("call both hooks"), "{error}");
-    // An entity with a stream, too: its parents were not announced.
+    // Also for an entity with a stream: its parents were not announced.
     let row_of_loan = loan::Model { id: 1, book_id: 1, reader_id: None };
     let error = hooks::after_save::<loan::Entity, _>(&row_of_loan, &txn, false).await.unwrap_err().to_string();
     assert!(error.contains("call both hooks"), "{error}");

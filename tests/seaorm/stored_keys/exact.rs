@@ -1,4 +1,4 @@
-//! Keys that the database has as they were given: nothing is read to know them.
+//! Keys that the database stores as given: they are not read back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -30,7 +30,7 @@ mod village {
     pub(super) enum Relation {}
 }
 
-/// Counts statements in transactions, those included that a save has of its own.
+/// Counts statements in transactions, including those of saves' own transactions.
 #[derive(Debug, Default)]
 struct Counted(AtomicUsize);
 
@@ -69,7 +69,8 @@ on_each_database! {
         let world = World::new(&test).await;
         let counted = Arc::new(Counted::default());
         let db = world.interfered(counted.clone());
-        // MariaDB has SeaORM read the inserted row again: outside the save's own transaction, and within that of the caller.
+        // MariaDB has SeaORM read the inserted row again: outside the save's own transaction, and within that of the
+        // caller.
         let insert = if test.backend() == Backend::MariaDb { 2 } else { 1 };
         assert_eq!(statements(&counted, &db).await, [1, 1, 1, insert, 1, 1]);
     }
@@ -79,7 +80,7 @@ on_each_database! {
         let counted = Arc::new(Counted::default());
         let db = world.interfered(counted.clone());
         town::of("Ada", 1).insert(&db).await.unwrap();
-        // SQLite's RETURNING does not see what its triggers do, MariaDB has none.
+        // SQLite's RETURNING does not include changes by triggers, MariaDB has none.
         assert_eq!(counted.0.swap(0, SeqCst), if test.backend() == Backend::Postgres { 1 } else { 2 });
         let update = town::ActiveModel { name: ActiveValue::Unchanged("Ada".to_owned()), size: Set(2) };
         update.update(&db).await.unwrap();

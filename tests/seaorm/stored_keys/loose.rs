@@ -1,4 +1,4 @@
-//! Keys that lose digits or a time zone on their way into the database.
+//! Keys that lose digits or a time zone when stored in the database.
 
 use redstream_seaorm::{Bulk, BulkExt, Indexer, Progress, Streamed};
 use sea_orm::prelude::{DateTime, Decimal};
@@ -121,7 +121,7 @@ async fn a_decimal_that_is_rounded_is_refused_on_mariadb_which_does_not_tell_it(
     is_refused(event("2026-02-01T12:00:00.7").insert(&world.db).await.map(drop), "stored a row of `events`");
     assert_eq!(price::Entity::find().count(&world.plain).await.unwrap(), 0);
     assert_eq!(world.payloads("prices").await, amounts(&[]));
-    // As the database has them, they are welcome.
+    // In the database's form they are accepted.
     price("1.01").insert(&world.db).await.unwrap();
     event("2026-02-01T12:00:01").insert(&world.db).await.unwrap();
     assert_eq!(world.payloads("prices").await, amounts(&["1.01"]));

@@ -1,4 +1,4 @@
-//! Triggers that give a row of an exact key another one, and keys that the database replaces.
+//! Triggers that give a row with an exact key another key, and keys that the database replaces.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Keys of the type `char(n)`: PostgreSQL gives them back with blanks at their end.
+//! Keys of the type `char(n)`: PostgreSQL returns them with blanks at their end.
 
 use redstream_seaorm::{Bulk, BulkExt, StreamName};
 use sea_orm::sea_query::Expr;
@@ -15,7 +15,7 @@ async fn of_five(test: &TestDb) -> World {
     world
 }
 
-/// As the database gives it back.
+/// As the database returns it.
 fn stored(test: &TestDb, name: &str) -> String {
     if test.backend() == Backend::Postgres { format!("{name:<5}") } else { name.to_owned() }
 }
@@ -42,7 +42,7 @@ on_each_database! {
             world.redstream.producer().queue(&StreamName::new("towns").unwrap(), &serde_json::json!({ "name": name })).await.unwrap();
         }
         let written = index(&world).await;
-        // SQLite has the type and pads nothing.
+        // SQLite has the type and does not pad.
         let gone = if test.backend() == Backend::Sqlite { names(&["ab ", "xy"]) } else { names(&["xy"]) };
         assert_eq!((written.upserts, written.deletes), (names(&[&stored(&test, "ab")]), gone));
     }

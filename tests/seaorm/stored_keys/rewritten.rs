@@ -10,7 +10,7 @@ use super::{Written, index, names, town, towns};
 use crate::seaorm::world::World;
 use crate::support::*;
 
-/// Has the database lower the case of each new key. In MariaDB and SQLite the table compares keys in any case.
+/// Makes the database lower the case of each new key. In MariaDB and SQLite the table compares keys in any case.
 async fn lowering(test: &TestDb) -> World {
     let world = World::of_towns(test).await;
     world
@@ -32,7 +32,7 @@ async fn lowering(test: &TestDb) -> World {
     world
 }
 
-/// Has the database make each key anew as its row is updated: a slug of the size.
+/// Makes the database generate each key again when its row is updated: a slug of the size.
 async fn slugging(test: &TestDb) -> World {
     let world = World::of_towns(test).await;
     world

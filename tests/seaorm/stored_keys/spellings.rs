@@ -1,4 +1,4 @@
-//! A database that takes two spellings for one key: writes by one spelling of rows that have the other.
+//! A database that treats two spellings as one key: writes by one spelling of rows that have the other.
 
 use redstream_seaorm::{Bulk, BulkExt, Insurance, Key, StreamName};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -109,14 +109,15 @@ on_each_database! {
 }
 
 impl town::Model {
-    /// Deletes the row that the database takes this record's for.
+    /// Deletes the row that the database finds by this record's key.
     async fn delete_by<C: sea_orm::ConnectionTrait>(self, db: &C) {
         let deleted = sea_orm::ModelTrait::delete(self, db).await.unwrap();
         assert_eq!(deleted.rows_affected, 1);
     }
 }
 
-/// A text that is bound as a parameter is compared with `citext` as text; the indexer compares by the column's own type.
+/// A text that is bound as a parameter is compared with `citext` as text; the indexer compares by the column's own
+/// type.
 #[tokio::test]
 async fn a_citext_key_that_is_spelled_otherwise_deletes_no_living_record() {
     let test = TestDb::new(Backend::Postgres).await;

@@ -1,4 +1,4 @@
-//! Keys with a time zone, which SQLite compares as texts.
+//! Keys with a time zone, which SQLite compares as text.
 
 use redstream_seaorm::{Bulk, BulkExt, Error, Key};
 use sea_orm::prelude::DateTimeWithTimeZone;

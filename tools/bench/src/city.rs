@@ -20,7 +20,7 @@ pub(crate) mod streamed {
     pub(crate) enum Relation {}
 }
 
-/// As `SeaORM` alone has it.
+/// With plain `SeaORM`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "cities")]
 pub(crate) struct Model {

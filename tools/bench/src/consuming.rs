@@ -1,4 +1,4 @@
-//! A consumer that decodes what it gets, at work until it has had so much.
+//! A consumer that decodes its messages, and runs until it has handled a given number.
 
 use crate::key::Id;
 use anyhow::Result;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// A consumer of that name, whose token is cancelled once it has handled so many messages.
+/// A consumer of that name, whose token is cancelled once it has handled this many messages.
 pub(crate) fn consumer(stream: &Stream, name: &str, until: usize) -> (Consumer, CancellationToken) {
     let (seen, done) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
     let enough = done.clone();
@@ -26,7 +26,7 @@ pub(crate) fn consumer(stream: &Stream, name: &str, until: usize) -> (Consumer, 
     (stream.consumer(name, handler), done)
 }
 
-/// From connecting to the last commit.
+/// The time from connecting to the last commit.
 pub(crate) async fn consume(stream: &Stream, name: &str, until: usize) -> Result<Duration> {
     let (consumer, done) = consumer(stream, name, until);
     let begun = Instant::now();

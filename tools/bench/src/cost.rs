@@ -1,11 +1,11 @@
-//! What a path costs this process: allocations, and CPU time.
+//! The cost of a path in this process: allocations, and CPU time.
 
 use crate::ALLOCATOR;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::ops::AddAssign;
 
-/// A message's share of what was spent.
+/// The cost per message.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Cost {
     pub(crate) allocations: f64,
@@ -19,7 +19,7 @@ impl AddAssign for Cost {
     }
 }
 
-/// What had been spent when it was made.
+/// The values when it was created.
 #[derive(Debug)]
 pub(crate) struct Meter {
     allocations: usize,
@@ -31,7 +31,7 @@ impl Meter {
         Self { allocations: allocations(), cpu_us: cpu_us() }
     }
 
-    /// What was spent since, shared among so many messages.
+    /// The cost since then, divided by this many messages.
     pub(crate) fn per(&self, messages: usize) -> Cost {
         let messages = messages.max(1) as f64;
         Cost {
@@ -46,7 +46,7 @@ fn allocations() -> usize {
     stats.allocations + stats.reallocations
 }
 
-/// Of all threads of this process, in user and kernel mode.
+/// The CPU time of all threads of this process, in user and kernel mode.
 fn cpu_us() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3

@@ -1,6 +1,6 @@
-//! A curve: how a figure changes as one thing grows.
+//! A curve: how a figure changes with one parameter.
 
-/// A table of few columns, as it is printed and as it stands in the documents.
+/// A table of few columns, as printed and as written to the documents.
 #[derive(Clone, Debug)]
 pub(crate) struct Curve {
     pub(crate) name: &'static str,

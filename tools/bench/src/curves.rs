@@ -1,4 +1,4 @@
-//! The curves, one a file.
+//! The curves, one per file.
 
 pub(crate) mod backlog;
 pub(crate) mod build;

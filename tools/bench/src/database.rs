@@ -19,7 +19,7 @@ pub(crate) enum Backend {
 pub(crate) struct Database {
     pub(crate) plain: DatabaseConnection,
     pub(crate) streamed: StreamedConnection,
-    /// Held for its Drop.
+    /// Kept for its Drop.
     _folder: Option<TempDir>,
 }
 
@@ -27,7 +27,7 @@ impl Database {
     pub(crate) async fn new(place: &Place, backend: Backend, redstream: &Redstream) -> Result<Self> {
         let (url, folder) = match backend {
             Backend::Sqlite => {
-                // In memory where the servers' data is, too.
+                // In memory, like the servers' data.
                 let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
                 (format!("sqlite://{}?mode=rwc", folder.path().join("bench.db").display()), Some(folder))
             }
@@ -45,7 +45,7 @@ impl Database {
         Ok(Self { plain, streamed, _folder: folder })
     }
 
-    /// Adds cities with the ids from 1 on, which nobody hears of.
+    /// Adds cities with the ids from 1 on, which are not announced.
     pub(crate) async fn fill(&self, count: usize) -> Result<()> {
         let numbers = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < ";
         let insert = format!("INSERT INTO cities (name, visits) {numbers}{count}) SELECT 'Ulm', 0 FROM n");

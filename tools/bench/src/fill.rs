@@ -1,4 +1,4 @@
-//! Streams with something in them.
+//! Fills streams with messages.
 
 use crate::key::messages;
 use anyhow::Result;
@@ -7,7 +7,7 @@ use redstream_core::Stream;
 
 const AT_ONCE: usize = 100_000;
 
-/// Adds so many main messages.
+/// Adds this many main messages.
 pub(crate) async fn main(redstream: &Redstream, stream: &Stream, mut count: usize) -> Result<()> {
     let some = messages(stream.name(), 0..count.min(AT_ONCE))?;
     while count > 0 {
@@ -18,7 +18,7 @@ pub(crate) async fn main(redstream: &Redstream, stream: &Stream, mut count: usiz
     Ok(())
 }
 
-/// Adds so many delay messages, each of another key.
+/// Adds this many delay messages, each with a different key.
 pub(crate) async fn delayed(redstream: &Redstream, stream: &Stream, count: usize) -> Result<()> {
     redstream.producer().delay_all(&messages(stream.name(), 0..count)?).await?;
     Ok(())

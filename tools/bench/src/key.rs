@@ -9,7 +9,7 @@ pub(crate) struct Id {
     pub(crate) id: u64,
 }
 
-/// As long as most of ours, for `redis-benchmark`.
+/// As long as a typical payload, for `redis-benchmark`.
 pub(crate) const SAMPLE: &str = r#"{"id":123456}"#;
 
 /// Keys of six digits.

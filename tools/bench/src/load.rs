@@ -1,10 +1,10 @@
-//! How busy Redis is.
+//! The CPU load of Redis.
 
 use anyhow::{Context, Result};
 use redis::aio::MultiplexedConnection;
 use std::time::Instant;
 
-/// The share of one core that Redis takes from when it was made.
+/// The share of one core that Redis has used since this value was created.
 pub(crate) struct Load {
     raw: MultiplexedConnection,
     seconds: f64,

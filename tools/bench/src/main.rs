@@ -1,4 +1,4 @@
-//! Every path of Redstream beside its limit, on private servers of this machine. `cargo xtask bench` builds it in
+//! Measures every path of Redstream and its limit, on private servers of this machine. `cargo xtask bench` builds it in
 //! release and runs it.
 
 #![allow(clippy::cast_precision_loss, reason = "figures are printed with few digits")]
@@ -86,7 +86,7 @@ async fn main() -> Result<ExitCode> {
     if options.write_docs {
         let command =
             std::env::args().skip(1).fold("cargo xtask bench".to_owned(), |all, word| format!("{all} {word}"));
-        // The table is of one run; a part of it would be less than what stands there.
+        // The table is of one run; a partial run must not overwrite it.
         let rows: &[row::Row] = if subjects::has_all_rows(&subjects) { &rows } else { &[] };
         report::docs::write(rows, &curves, &command)?;
     }

@@ -1,4 +1,4 @@
-//! Where it is measured: private servers of this machine.
+//! The place of the measurement: private servers of this machine.
 
 use anyhow::{Context, Result};
 use redis::aio::MultiplexedConnection;
@@ -14,7 +14,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// `quick`: fewer rounds of less work, to see that all works and roughly how fast.
+    /// `quick`: fewer rounds of less work, to check that all works and roughly how fast.
     pub(crate) fn start(quick: bool) -> Result<Self> {
         Ok(Self { redis: Redis::start()?, postgres: OnceCell::new(), quick })
     }
@@ -53,18 +53,19 @@ impl Place {
         if self.quick { 2 } else { 5 }
     }
 
-    /// The same for what is short: a machine whose cores run at two speeds in turn would else decide the median.
+    /// The same for short paths: otherwise a machine whose cores alternate between two speeds would determine the
+    /// median.
     pub(crate) fn many_rounds(&self) -> usize {
         3 * self.rounds()
     }
 
-    /// So many, or a tenth of it.
+    /// This many, or a tenth of it.
     pub(crate) fn scaled(&self, many: usize) -> usize {
         if self.quick { many.div_ceil(10) } else { many }
     }
 }
 
-/// A plain connection that waits longer than redis-rs does by itself.
+/// A plain connection that waits longer than redis-rs does by default.
 pub(crate) async fn plain(url: &str) -> Result<MultiplexedConnection> {
     let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(std::time::Duration::from_secs(60)));
     Ok(redis::Client::open(url)?.get_multiplexed_async_connection_with_config(&patient).await?)

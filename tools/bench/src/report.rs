@@ -1,4 +1,4 @@
-//! What was measured, for people.
+//! The results in readable form.
 
 pub(crate) mod docs;
 mod machine;

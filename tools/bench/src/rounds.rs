@@ -1,13 +1,13 @@
-//! Ours and the limit in turns, so that a busy moment of the machine meets both.
+//! Measures ours and the limit in turns, so that a busy moment of the machine affects both.
 
 use crate::cost::Cost;
 use anyhow::Result;
 
-/// The outcome: a pair a round, ours first.
+/// The result: a pair per round, ours first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rounds {
     pub(crate) pairs: Vec<(f64, f64)>,
-    /// The least that ours took in a round.
+    /// The minimum of ours over the rounds.
     pub(crate) cost: Option<Cost>,
 }
 

@@ -1,4 +1,4 @@
-//! One row of the table: a path beside its limit.
+//! One row of the table: a path and its limit.
 
 use crate::cost::Cost;
 use crate::rounds::Rounds;
@@ -8,15 +8,15 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    /// What was done, and what it stands beside.
+    /// The path, and what it is compared with.
     pub(crate) path: &'static str,
     pub(crate) yardstick: &'static str,
-    /// Of `ours` and `limit`.
+    /// The unit of `ours` and `limit`.
     pub(crate) unit: &'static str,
     pub(crate) measure: Measure,
     pub(crate) ours: f64,
     pub(crate) limit: f64,
-    /// What `floor` and `aim` are about: the median of the rounds.
+    /// The value for `floor` and `aim`: the median of the rounds.
     pub(crate) ratio: f64,
     pub(crate) ratio_min: f64,
     pub(crate) ratio_max: f64,
@@ -24,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) aim: f64,
     /// Whether the floor is reached.
     pub(crate) pass: bool,
-    /// Whether the aim is.
+    /// Whether the aim is reached.
     pub(crate) aim_met: bool,
     #[serde(flatten)]
     pub(crate) cost: Option<Cost>,
@@ -51,7 +51,7 @@ impl Measure {
     }
 
     fn reaches(self, ratio: f64, goal: f64) -> bool {
-        // What is printed decides: two digits.
+        // The printed value counts: two digits.
         let rounded = (ratio * 100.0).round() / 100.0;
         match self {
             Self::Rate => rounded >= goal,
@@ -60,7 +60,7 @@ impl Measure {
     }
 }
 
-/// What a row is about, before it is measured.
+/// The description of a row, before it is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question {
     pub(crate) name: &'static str,

@@ -1,4 +1,4 @@
-//! The rows of the table, one a file.
+//! The rows of the table, one per file.
 
 pub(crate) mod bulk_produce;
 pub(crate) mod consume;

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Save {
-    /// Of a row whose key the database generates.
+    /// Save of a row whose key the database generates.
     Insert,
-    /// Of a row that is there: the keys are 1 to so many.
+    /// Save of an existing row: the keys are 1 to this number.
     Update { rows: usize },
 }
 
-/// How long a transaction of plain saves took.
+/// The duration of a transaction of plain saves.
 pub(crate) async fn plain(database: &Database, save: Save, count: usize, from: usize) -> Result<Duration> {
     timed(&database.plain, count, from, |n| match save {
         Save::Insert => city::ActiveModel { id: NotSet, name: Set("Ulm".to_owned()), visits: Set(0) },
@@ -26,7 +26,7 @@ pub(crate) async fn plain(database: &Database, save: Save, count: usize, from: u
     .await
 }
 
-/// How long one through Redstream took.
+/// The duration of one through Redstream.
 pub(crate) async fn streamed(database: &Database, save: Save, count: usize, from: usize) -> Result<Duration> {
     timed(&database.streamed, count, from, |n| match save {
         Save::Insert => streamed::ActiveModel { id: NotSet, name: Set("Ulm".to_owned()), visits: Set(0) },

@@ -17,7 +17,7 @@ impl Socket {
         Ok(Self { stream, buffer: vec![0; 64 << 10] })
     }
 
-    /// Sends commands, and waits until as many replies of one line each are there. `XADD`'s is two: length, then id.
+    /// Sends commands, and waits until as many replies of one line each have arrived. `XADD`'s is two: length, then id.
     pub(crate) async fn round_trip(&mut self, commands: &[u8], lines: usize) -> Result<()> {
         self.stream.write_all(commands).await?;
         let mut seen = 0;
@@ -33,7 +33,7 @@ impl Socket {
         Ok(self.stream.write_all(commands).await?)
     }
 
-    /// Whatever has come.
+    /// The bytes that have arrived.
     pub(crate) async fn read(&mut self) -> Result<&[u8]> {
         let read = self.stream.read(&mut self.buffer).await?;
         ensure!(read > 0, "Redis closed the connection");
@@ -41,7 +41,7 @@ impl Socket {
     }
 }
 
-/// A command as it goes over the wire.
+/// A command in the protocol's encoding.
 pub(crate) fn packed(words: &[&str]) -> Vec<u8> {
     let mut command = redis::Cmd::new();
     for word in words {

@@ -29,7 +29,7 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// `share`: from 0 to 1. Not a number where there are no values.
+/// `share`: from 0 to 1. NaN if there are no values.
 pub(crate) fn percentile(values: impl IntoIterator<Item = f64>, share: f64) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

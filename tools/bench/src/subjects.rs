@@ -17,7 +17,7 @@ pub(crate) struct Subject {
     measure: for<'a> fn(&'a Place) -> LocalBoxFuture<'a, Result<Measured>>,
 }
 
-/// What came of it.
+/// The result.
 pub(crate) enum Measured {
     /// Rows of the table.
     Rows(Vec<Row>),
@@ -71,7 +71,7 @@ const ALL: &[Subject] = subjects! {
     }
 };
 
-/// Those of these names, or of the groups `rows` and `curves`; all where none is given.
+/// The subjects of these names, or of the groups `rows` and `curves`; all if none is given.
 pub(crate) fn named(names: &[String]) -> Result<Vec<Subject>> {
     let means = |name: &String, subject: &Subject| *name == subject.name || *name == subject.group;
     for name in names {

@@ -1,4 +1,4 @@
-//! The limit as `redis-benchmark` finds it.
+//! The limit as measured by `redis-benchmark`.
 
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
@@ -6,7 +6,7 @@ use tokio::process::Command;
 /// The key that it writes to.
 pub(crate) const KEY: &str = "yardstick";
 
-/// Runs `redis-benchmark -p PORT -n REQUESTS OPTIONS… COMMAND…` and returns requests a second.
+/// Runs `redis-benchmark -p PORT -n REQUESTS OPTIONS… COMMAND…` and returns requests per second.
 pub(crate) async fn redis_benchmark(port: u16, requests: usize, options: &[&str], command: &[&str]) -> Result<f64> {
     let (port, requests) = (port.to_string(), requests.to_string());
     let output = Command::new("redis-benchmark")
@@ -21,13 +21,14 @@ pub(crate) async fn redis_benchmark(port: u16, requests: usize, options: &[&str]
     rate(&text).with_context(|| format!("redis-benchmark printed no rate: {text}"))
 }
 
-/// The command, which may hold quotes itself, then the rate and six latencies.
+/// The command, which may contain quotes itself, then the rate and six latencies.
 fn rate(csv: &str) -> Option<f64> {
     let fields: Vec<&str> = csv.lines().last()?.split("\",\"").collect();
     fields.get(fields.len().checked_sub(7)?)?.parse().ok()
 }
 
-/// `XADD` as our messages are added, with so many in a pipeline, by `redis-benchmark`'s 50 clients unless told otherwise.
+/// `XADD` as our messages are added, with this many in a pipeline, by `redis-benchmark`'s 50 clients unless told
+/// otherwise.
 pub(crate) async fn xadd(port: u16, requests: usize, options: &[&str], payload: &str) -> Result<f64> {
     redis_benchmark(port, requests, options, &["XADD", KEY, "*", "payload", payload]).await
 }

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The cargo that called this process, or else the one on the search path, in the workspace's root.
+/// The cargo that called this process, or otherwise the one on the search path, in the workspace's root.
 pub fn cargo(arguments: &[&str]) -> Command {
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
@@ -21,10 +21,11 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Runs a build (`cargo build`, or `cargo test --no-run`) and returns the path of the program that it made of `target`.
+/// Runs a build (`cargo build`, or `cargo test --no-run`) and returns the path of the program that it built from
+/// `target`.
 ///
 /// # Errors
-/// If cargo cannot be run, the build fails, or it made no such program.
+/// If cargo cannot be run, the build fails, or it built no such program.
 pub fn build_program(build: &mut Command, target: &str) -> Result<PathBuf> {
     build.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     let built = build.output().context("could not run cargo")?;

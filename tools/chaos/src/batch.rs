@@ -35,7 +35,7 @@ pub(crate) async fn all(options: &Options, shared: &Shared) -> Result<Report> {
     }
 }
 
-/// Runs schedules until one finds a breach. How many there were, and that one.
+/// Runs schedules until one finds a breach. Returns their number, and that one.
 pub(crate) async fn until_caught(options: &Options, shared: &Shared) -> Result<(usize, Option<Outcome>)> {
     let mut seeds = (options.seed..).take(options.schedules);
     let mut running = JoinSet::new();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The line that tells a process.
+/// The line that is sent to a process.
 pub(crate) const CALM: &str = "calm";
 
 static CALMED: AtomicBool = AtomicBool::new(false);
@@ -12,7 +12,7 @@ pub(crate) fn is_calm() -> bool {
     CALMED.load(Ordering::SeqCst)
 }
 
-/// They are over from now on.
+/// Records that they are over.
 pub(crate) fn calm_down() {
     CALMED.store(true, Ordering::SeqCst);
 }

@@ -1,4 +1,4 @@
-//! The way from a consumer to the datastore: a [`Sink`] that writes to the harness over TCP.
+//! The connection from a consumer to the datastore: a [`Sink`] that writes to the harness over TCP.
 
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::item::Item;
 
-/// Longer than the datastore is ever slow.
+/// Longer than the longest delay of the datastore.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One write to the datastore.
@@ -30,13 +30,13 @@ pub(crate) struct Write {
     pub(crate) respelled: Vec<String>,
 }
 
-/// What the datastore answers.
+/// The answer of the datastore.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Answer {
-    /// Nothing was written, or not all; nobody knows.
+    /// Nothing was written, or not all; which is unknown.
     pub(crate) outage: bool,
     pub(crate) failed: Vec<String>,
-    /// Keys that it has by a higher version, and that one.
+    /// Keys that it has with a higher version, and that version.
     pub(crate) outdated: Vec<(String, u64)>,
 }
 
@@ -54,14 +54,14 @@ impl<E> Carrier<E> {
         Self { consumer, port, last, connection: tokio::sync::Mutex::default(), entity: PhantomData }
     }
 
-    /// Where it reads which message is the newest of the batch.
+    /// The connection on which it reads which message is the newest of the batch.
     pub(crate) fn last(&self) -> Arc<Mutex<MessageId>> {
         self.last.clone()
     }
 
     async fn ask(&self, write: &Write) -> Result<Answer> {
         let mut slot = self.connection.lock().await;
-        // Taken out: a call that is cut off or fails leaves no connection behind, on which an answer is still to come.
+        // Taken out: a call that is interrupted or fails must not leave a connection on which a reply is still pending.
         let mut connection = match slot.take() {
             Some(connection) => connection,
             None => BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await?),

@@ -15,15 +15,15 @@ use crate::site::CONSUMERS;
 use crate::stage::Stage;
 use crate::verdict::Breach;
 
-/// What the error says of a transaction that the server has ended already.
+/// The error of a transaction that the server has already ended.
 const ENDED: &str = "has ended on the server";
 
-/// The error of a save whose row is not there any more when SeaORM reads it again.
+/// The error of a save whose row no longer exists when SeaORM reads it again.
 const UNREAD: &str = "RecordNotFound Error: Failed to find";
 
 type Found = Vec<(Breach, String)>;
 
-/// What keeps the schedule from being idle: nothing, when all work is done.
+/// The work that is not done yet; `None` when all is done.
 pub(crate) async fn left(stage: &Stage, redis: &mut MultiplexedConnection) -> Result<Found> {
     let mut found = in_redis(stage, redis).await?;
     let waiting = stage.primary.outbox().await?;
@@ -81,7 +81,7 @@ pub(crate) async fn differences(stage: &Stage) -> Result<Found> {
     Ok(found)
 }
 
-/// All that can be told from what was noted, once nothing runs any more. Returns how many values were committed.
+/// All checks of the recorded events, once nothing runs any more. Returns how many values were committed.
 pub(crate) async fn history(stage: &Stage, redis: &mut MultiplexedConnection) -> Result<usize> {
     let audit = stage.primary.audit().await?;
     let found = [
@@ -97,7 +97,7 @@ pub(crate) async fn history(stage: &Stage, redis: &mut MultiplexedConnection) ->
     Ok(audit.len())
 }
 
-/// What writers were told is what the database did.
+/// The outcomes that writers got are those of the database.
 fn told(stage: &Stage, audit: &[Audited]) -> Found {
     let committed: HashSet<&str> = audit.iter().map(|audited| audited.value.as_str()).collect();
     let mut found = Vec::new();
@@ -106,7 +106,7 @@ fn told(stage: &Stage, audit: &[Audited]) -> Found {
         let not_there = written.kept.iter().find(|value| written.error.is_none() && !is_there(value));
         let mut wrongly = written.dropped.iter().find(is_there);
         // What was written before is committed or not; the error says that this is not known.
-        // On MariaDB, which gives no row back, SeaORM reads it again after the commit: another writer may have deleted it.
+        // On MariaDB, which returns no row, SeaORM reads it again after the commit: another writer may have deleted it.
         let unread = if stage.schedule.kind == Kind::MariaDb { UNREAD } else { ENDED };
         let unknown = written.error.as_ref().is_some_and(|error| error.contains(ENDED) || error.contains(unread));
         if unknown {
@@ -127,7 +127,7 @@ fn told(stage: &Stage, audit: &[Audited]) -> Found {
     found
 }
 
-/// What the datastore accepted was committed, came with a version of its batch, and never went back.
+/// Records that the datastore accepted were committed, came with a version of its batch, and never went back.
 fn accepted(stage: &Stage, audit: &[Audited]) -> Found {
     let keys = stage.schedule.keys;
     let committed: HashMap<(String, &str), i64> = audit
@@ -190,7 +190,7 @@ async fn dead_letters(stage: &Stage, audit: &[Audited], redis: &mut MultiplexedC
     Ok(found)
 }
 
-/// Redis holds what a stream needs for ever, and nothing else.
+/// Redis only has the keys that a stream needs permanently.
 async fn keys(stage: &Stage, redis: &mut MultiplexedConnection) -> Result<Found> {
     let tag = stage.schedule.place.tag();
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(redis).await?;

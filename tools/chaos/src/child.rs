@@ -1,4 +1,4 @@
-//! A process of a schedule: this same program, told by its standard input what to be.
+//! A process of a schedule: this same program, with a job on its standard input.
 
 use anyhow::Result;
 use redstream_processes::job_and_lines;
@@ -10,9 +10,9 @@ use crate::words::{Job, Role, Word, say};
 use crate::workers::{self, WANTED_PANIC};
 use crate::{relay, trap, writer};
 
-/// A process's life: until its standard input ends, its trap springs, or it has nothing more to do.
+/// The main function of a process: until its standard input ends, its trap is triggered, or its work is done.
 pub(crate) fn live() -> Result<()> {
-    // Should the harness be killed, a process that is stopped would stay for ever.
+    // If the harness is killed, a stopped process would remain.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let filter = EnvFilter::try_from_env("REDSTREAM_CHAOS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -52,7 +52,7 @@ pub(crate) fn live() -> Result<()> {
     })
 }
 
-/// Has the harness told of each panic that nobody wanted, of whatever thread or task, and whoever caught it.
+/// Reports each unintended panic to the harness, of any thread or task, even if it was caught.
 fn tell_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

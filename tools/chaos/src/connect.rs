@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result};
 use redis::aio::MultiplexedConnection;
 use tokio::time::{Instant, sleep};
 
-/// How long Redis may be on its way back, and how long it may take to answer. Many schedules share the machine.
+/// How long Redis may take to restart, and how long it may take to answer. Many schedules share the machine.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// A connection to the Redis at that port, which may be on its way back.
+/// A connection to the Redis at that port, which may be restarting.
 pub(crate) async fn connected(port: u16) -> Result<MultiplexedConnection> {
     let redis = redis::Client::open(format!("redis://127.0.0.1:{port}/"))?;
     let config = redis::AsyncConnectionConfig::new()

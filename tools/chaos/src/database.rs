@@ -1,5 +1,5 @@
-//! The primary database of one schedule. A trigger writes every value to an audit table, in the transaction that writes it, so
-//! that what was ever committed is known.
+//! The primary database of one schedule. A trigger writes every value to an audit table, in the transaction that writes
+//! it, so that what was ever committed is known.
 
 mod tables;
 
@@ -24,7 +24,7 @@ pub(crate) struct Primary {
     place: Place,
 }
 
-/// What is to be removed in the end.
+/// What must be removed in the end.
 enum Place {
     File(#[expect(dead_code, reason = "held for its Drop")] TempDir),
     Schema(String),
@@ -83,7 +83,7 @@ impl Primary {
         })
     }
 
-    /// All that was ever committed, in the order in which it was written.
+    /// All values ever committed, in the order in which it was written.
     pub(crate) async fn audit(&self) -> Result<Vec<Audited>> {
         let mut audited = Vec::new();
         for row in self.query("SELECT seq, id, value, gone FROM audit ORDER BY seq").await? {

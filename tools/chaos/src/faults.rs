@@ -1,4 +1,4 @@
-//! What goes wrong, at its time.
+//! Causes the faults of a schedule at their times.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,5 +1,5 @@
-//! What is written: items, each with a value that no other write has. One entity for each type of the key, all of the same
-//! table and stream.
+//! What is written: items, each with a value that no other write has. One entity for each type of the key, all of the
+//! same table and stream.
 
 pub(crate) mod decimal;
 pub(crate) mod integer;
@@ -17,10 +17,10 @@ pub(crate) const STREAM: &str = "items";
 /// The keys that both writers save, update and delete.
 pub(crate) const SHARED: std::ops::RangeInclusive<i64> = 1..=10;
 
-/// The keys that the datastore may refuse for good.
+/// The keys that the datastore may refuse permanently.
 pub(crate) const POISON: [i64; 2] = [20, 21];
 
-/// The keys that are written only where a rollback follows.
+/// The keys that are written only if a rollback follows.
 pub(crate) const GHOSTS: std::ops::RangeInclusive<i64> = 900..=903;
 
 /// The first key that the database generates.
@@ -38,7 +38,7 @@ pub(crate) trait Item:
     const ID: Self::Column;
     const VALUE: Self::Column;
 
-    /// What is set of a row; without an id, the database generates it.
+    /// The values that are set of a row; without an id, the database generates it.
     fn active(id: Option<&str>, value: Option<String>) -> Self::ActiveModel;
 
     /// The spelling of its key, and its value.
@@ -54,7 +54,7 @@ pub(crate) trait Item:
     fn parameter(spelling: &str) -> Value;
 }
 
-/// Does the work with the entity for that kind of keys, by the name `$entity`.
+/// Runs the code with the entity for that kind of keys, by the name `$entity`.
 macro_rules! with_entity {
     ($keys:expr, $entity:ident => $work:expr) => {
         match $keys {

@@ -1,7 +1,7 @@
 //! The kinds of keys that a schedule's items have, and how a key is spelled.
 //!
-//! Writers and checks know an item by its number. What the database is given is one of the number's spellings; which of them are
-//! the same key, and which of them it stores, depends on the kind.
+//! Writers and checks identify an item by its number. The database is given one of the number's spellings; which of
+//! them are the same key, and which of them it stores, depends on the kind.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub(crate) enum Keys {
     Integer,
     /// Text that is compared without regard to case: `NOCASE`, a case-insensitive collation.
     Caseless,
-    /// PostgreSQL's `citext`. A parameter of type `text` is compared with it by its letters' case, a stored value is not.
+    /// PostgreSQL's `citext`. A parameter of type `text` is compared with it by case, a stored value is not.
     Citext,
     /// Text that is compared without regard to spaces at its end: `CHAR(n)`, `RTRIM`.
     Padded,
@@ -30,7 +30,7 @@ pub(crate) enum Keys {
 const WIDTH: usize = 12;
 
 impl Keys {
-    /// Those that a database can have.
+    /// The kinds that a database supports.
     pub(crate) fn of(kind: Kind) -> &'static [Self] {
         match kind {
             Kind::Sqlite => &[Self::Caseless, Self::Padded, Self::Lowered, Self::Renamed],
@@ -63,7 +63,7 @@ impl Keys {
         if self == Self::Renamed { spellings[0].clone() } else { one_of(&spellings, chance) }
     }
 
-    /// A spelling that is the same key to the database as what it has stored.
+    /// A spelling that is the same key to the database as the stored spelling.
     pub(crate) fn for_stored(self, stored: &str, chance: &mut fastrand::Rng) -> String {
         match self {
             Self::Integer | Self::Lowered | Self::Renamed => stored.to_owned(),
@@ -72,7 +72,7 @@ impl Keys {
         }
     }
 
-    /// What a caller names of one item that it is about to update: the key, or both where the update changes it.
+    /// The keys that a caller names for an item that it is about to update: the key, or both if the update changes it.
     pub(crate) fn for_update(self, number: i64, chance: &mut fastrand::Rng) -> Vec<String> {
         let spellings = self.spellings(number);
         match self {
@@ -100,13 +100,13 @@ impl Keys {
     }
 }
 
-/// The number of the item that a spelling is of.
+/// The number of the item of a spelling.
 pub(crate) fn number(spelling: &str) -> i64 {
     let whole = spelling.split('.').next().unwrap_or_default();
     whole.trim_matches(|letter: char| !letter.is_ascii_digit() && letter != '-').parse().unwrap_or_default()
 }
 
-/// The number of the item that a payload names.
+/// The number of the item in a payload.
 pub(crate) fn number_in(payload: &str) -> i64 {
     let payload: serde_json::Value = serde_json::from_str(payload).unwrap_or_default();
     let id = &payload["id"];

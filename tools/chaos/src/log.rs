@@ -1,4 +1,4 @@
-//! The event log of one schedule: what happened, when, and to whom.
+//! The event log of one schedule: what happened, when, and to which process.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -18,7 +18,7 @@ impl Log {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{at:8.3} {who:<10} {what}"));
     }
 
-    /// All events, one a line.
+    /// All events, one per line.
     pub(crate) fn text(&self) -> String {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }

@@ -1,4 +1,4 @@
-//! Thousands of crashes, and not one lost change: runs schedules of real processes, real servers and real faults, and checks
+//! Runs schedules of real processes, real servers and real faults, and checks
 //! afterwards that every law held. Started by `cargo xtask chaos`.
 
 #[cfg(not(redstream_chaos))]
@@ -96,7 +96,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the schedules. Whether all was as it has to be.
+/// Runs the schedules. Returns whether all passed.
 fn lead(options: &Options) -> Result<bool> {
     let (postgres, mariadb) = thread::scope(|scope| {
         let postgres = scope.spawn(Postgres::start);

@@ -1,4 +1,4 @@
-//! What Redis itself is seen to do: its MONITOR shows every command, those of scripts too.
+//! The commands that Redis executes: its MONITOR shows every command, those of scripts too.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +25,7 @@ pub(crate) struct Monitor {
 /// What is known of the keys, from the commands that wrote them.
 #[derive(Default)]
 struct Seen {
-    /// First key and first argument of the script that runs: a lock, and who says to own it.
+    /// First key and first argument of the script that runs: a lock, and the client that claims to own it.
     script: Option<(String, String)>,
     /// Token by lock.
     owners: HashMap<String, String>,
@@ -42,7 +42,7 @@ impl Monitor {
         Arc::new(Self { port, place, seen: Mutex::default(), breaches, log })
     }
 
-    /// Returns when Redis shows what it does from now on.
+    /// Returns when Redis shows all later commands.
     pub(crate) async fn attach(self: &Arc<Self>) -> std::io::Result<()> {
         let mut redis = BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await?);
         redis.get_mut().write_all(b"MONITOR\r\n").await?;
@@ -62,7 +62,7 @@ impl Monitor {
         Ok(())
     }
 
-    /// Takes up what Redis did and stored, and was killed before it showed it. Nobody else may be at work.
+    /// Reads what Redis executed and stored, but did not show before it was killed. No other client may be active.
     pub(crate) async fn catch_up(&self) -> anyhow::Result<()> {
         let mut redis = connected(self.port).await?;
         let keys: Vec<String> = redis::cmd("KEYS").arg("redstream:*").query_async(&mut redis).await?;
@@ -108,7 +108,7 @@ impl Monitor {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).issued.contains(&(key, version))
     }
 
-    /// How far each consumer has come.
+    /// The offset of each consumer.
     pub(crate) fn offsets(&self) -> HashMap<String, MessageId> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).offsets.clone()
     }

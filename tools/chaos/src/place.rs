@@ -1,7 +1,7 @@
 //! The kind of Redis that a schedule has: a single server, or a Cluster of one node that owns all slots.
 //!
-//! The Cluster knows of a second node, which nothing listens for. A slot that is moved there is open for as long as the move
-//! is not taken back: commands that name a key which does not exist are sent away, and come to nothing.
+//! The Cluster knows of a second node, on whose port no process listens. A slot that is moved there is open until the
+//! move is undone: commands that name a key which does not exist are redirected there, and fail.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,21 +15,21 @@ use tokio::time::{Instant, sleep};
 
 use crate::item::STREAM;
 
-/// Where the keys of a schedule are.
+/// The kind of server with the keys of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Place {
     Single,
     Cluster,
 }
 
-/// The name of the only node that is there, and of the one that is not.
+/// The name of the only existing node, and of the missing one.
 const NODES: [&str; 2] = ["1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"];
 
 /// The longest that a Cluster's node may take after it was started.
 const UP: Duration = Duration::from_secs(20);
 
 impl Place {
-    /// The server's options. A Cluster keeps what it knows of its nodes in `folder`.
+    /// The server's options. A Cluster stores what it knows of its nodes in `folder`.
     pub(crate) fn server(self, folder: &Path) -> Result<RedisOptions> {
         let options = RedisOptions::new().append_only(true);
         if self == Self::Single {
@@ -58,7 +58,7 @@ impl Place {
         }
     }
 
-    /// The stream's name as it stands in keys.
+    /// The stream's name as written in keys.
     pub(crate) fn tag(self) -> String {
         match self {
             Self::Single => STREAM.to_owned(),
@@ -80,7 +80,7 @@ impl Place {
     }
 }
 
-/// Returns when the server takes commands. A Cluster's node waits for two seconds after it was started.
+/// Returns when the server accepts commands. A Cluster's node waits for two seconds after it was started.
 pub(crate) async fn until_up(place: Place, redis: &mut MultiplexedConnection) -> Result<()> {
     if place == Place::Single {
         return Ok(());
@@ -96,7 +96,7 @@ pub(crate) async fn until_up(place: Place, redis: &mut MultiplexedConnection) ->
     }
 }
 
-/// Opens the slot of the stream's keys, or closes it as it was.
+/// Opens the slot of the stream's keys, or closes it again.
 pub(crate) async fn set_slot(redis: &mut MultiplexedConnection, open: bool) -> Result<()> {
     let tag = Place::Cluster.tag();
     let slot: u16 = redis::cmd("CLUSTER").arg("KEYSLOT").arg(tag).query_async(redis).await?;

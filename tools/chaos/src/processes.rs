@@ -1,4 +1,4 @@
-//! The processes of a schedule: started, listened to, killed, and started again.
+//! The processes of a schedule: started, observed, killed, and restarted.
 
 use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt as _;
@@ -20,10 +20,10 @@ use crate::stage::Stage;
 use crate::verdict::Breach;
 use crate::words::{Act, Job, Role, Word};
 
-/// Between the end of a process and its next life.
+/// The time between the end of a process and its restart.
 const PAUSE: Duration = Duration::from_millis(30);
 
-/// One part, in whatever life it is.
+/// One part, in its current run.
 pub(crate) struct Process {
     pub(crate) part: Part,
     pub(crate) proxy: Proxy,
@@ -31,11 +31,11 @@ pub(crate) struct Process {
     input: tokio::sync::Mutex<Option<Input>>,
 }
 
-/// What is known of the present life.
+/// The state of the current run.
 #[derive(Default)]
 struct Now {
     pid: Option<Pid>,
-    /// The batch that each consumer's handler is at.
+    /// The batch that each consumer's handler is handling.
     handling: HashMap<String, String>,
     done: bool,
 }
@@ -46,7 +46,7 @@ impl Process {
         let mut processes = Vec::new();
         for part in stage.schedule.cast.iter().cloned() {
             let proxy = ProxyOptions::new(stage.redis_port).while_open(stage.open.clone());
-            // A Cluster's nodes tell their clients where to go.
+            // A Cluster's nodes tell their clients the address to connect to.
             let proxy = proxy.rename_ports(stage.schedule.place == Place::Cluster).start().await?;
             let (now, input) = (Mutex::default(), tokio::sync::Mutex::default());
             processes.push(Arc::new(Self { part, proxy, now, input }));
@@ -69,12 +69,12 @@ impl Process {
         }
     }
 
-    /// Tells it to stop, as SIGTERM would a service.
+    /// Stops it as SIGTERM stops a service.
     pub(crate) async fn stop(&self) {
         self.input.lock().await.take();
     }
 
-    /// Whether it is a writer that has not come to its end.
+    /// Whether it is a writer that has not finished.
     pub(crate) fn is_writing(&self) -> bool {
         matches!(self.part.role, Role::Writer { .. }) && self.now().pid.is_some()
     }
@@ -83,7 +83,7 @@ impl Process {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Life after life, until the schedule ends, or a writer is done.
+    /// Runs it repeatedly, until the schedule ends, or a writer is done.
     pub(crate) async fn keep(self: Arc<Self>, stage: Arc<Stage>) -> Result<()> {
         for life in 0.. {
             self.live(&stage, life).await?;
@@ -115,7 +115,8 @@ impl Process {
             .stderr(Stdio::piped());
         let (mut child, mut reports) = Child::start(&mut command, &job).await?;
         let input = child.take_input();
-        // Whoever ends the schedule from now on finds the input there; if it ended just before, the process is told here.
+        // If the schedule ends from now on, the input is there to be closed; if it ended just before, the process is
+        // stopped here.
         let mut slot = self.input.lock().await;
         *slot = input.filter(|_| !stage.ending.load(Ordering::SeqCst));
         drop(slot);

@@ -1,4 +1,4 @@
-//! What all schedules come to, and how one that failed is told.
+//! The summary of all schedules, and the report of a failed one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,7 +39,7 @@ impl Report {
     }
 }
 
-/// The closing line. In front of it: what was drawn, and the breaches that it has no word for.
+/// The closing line. Before it: what was drawn, and the breaches that it does not count.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Breach::{Extra, Lost, Reordered, Stale, TrimmedUnread};
@@ -70,7 +70,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// All that is known of a schedule that failed.
+/// The full report of a failed schedule.
 pub(crate) fn failure(outcome: &Outcome, mutation: Option<&str>) -> String {
     let mutation = mutation.map_or_else(String::new, |name| format!(" --mutation {name} --events"));
     let breaches: Vec<String> = outcome.breaches.iter().map(|(breach, what)| format!("  {breach}: {what}")).collect();

@@ -19,19 +19,19 @@ use crate::shared::Shared;
 use crate::stage::Stage;
 use crate::verdict::Breach;
 
-/// How long nothing may move after the faults while there is work left.
+/// How long there may be no progress after the faults while there is work left.
 const SOON: Duration = Duration::from_secs(20);
 
 /// How long all work may take after the faults.
 const ALL: Duration = Duration::from_secs(90);
 
-/// How often a message of a healthy key comes, where some are poisoned.
+/// How often a message of a healthy key is added, if some are poisoned.
 const HEALTHY_EACH: Duration = Duration::from_millis(700);
 
 /// How long processes may take to stop.
 const GRACE: Duration = Duration::from_secs(6);
 
-/// What became of a schedule.
+/// The result of a schedule.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) seed: u64,
@@ -85,7 +85,8 @@ async fn until_idle(stage: &Stage, processes: &[Arc<Process>]) -> Result<()> {
         }
         if left.is_empty() && !stage.schedule.poison.is_empty() && last_healthy.elapsed() > HEALTHY_EACH {
             last_healthy = Instant::now();
-            // A consumer that has seen nothing but poison cannot tell it from an outage until something else comes.
+            // A consumer that has seen nothing but poison cannot distinguish it from an outage until another message
+            // arrives.
             let _: Result<String, _> = checks::healthy(stage, &mut connection).await;
         }
         if left.is_empty() {

@@ -1,4 +1,4 @@
-//! A schedule: who takes part, what goes wrong and when; all of it drawn from one seed.
+//! A schedule: its processes, its faults and their times; all drawn from one seed.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::sink::Weather;
 use crate::site::Insured;
 use crate::words::{Act, Mood, Role, Trap};
 
-/// What a schedule is about.
+/// The focus of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Theme {
-    /// Everything can go wrong; the delay messages fall due and mend it.
+    /// Everything can fail; the delay messages become due and repair it.
     Repair,
-    /// Workers, their connections and the datastore alone go wrong. No delay message falls due, so that whatever a worker
-    /// loses is seen.
+    /// Only workers, their connections and the datastore fail. No delay message becomes due, so that any loss by a
+    /// worker is visible.
     MainOnly,
 }
 
@@ -30,12 +30,12 @@ pub(crate) struct Schedule {
     pub(crate) keys: Keys,
     pub(crate) place: Place,
     pub(crate) insured: Insured,
-    /// Commits take their delay messages away.
+    /// Commits remove their delay messages.
     pub(crate) settles: bool,
     /// Commits do not wait for their main messages.
     pub(crate) in_background: bool,
     pub(crate) delay_ms: u64,
-    /// The stream's last id lies a day ahead of the clock, as after a clock that stepped back.
+    /// The stream's last id is a day ahead of the clock, as after a clock that stepped back.
     pub(crate) ahead: bool,
     pub(crate) poison: Vec<i64>,
     pub(crate) cast: Vec<Part>,
@@ -53,35 +53,35 @@ pub(crate) struct Part {
     pub(crate) traps: Vec<Option<Trap>>,
 }
 
-/// What goes wrong; processes by their place in the cast, times in ms.
+/// A fault; processes by their index, times in ms.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     Kill(usize),
     Stop(usize, u64),
-    /// Told to stop, and started again.
+    /// Stopped gracefully, and started again.
     Restart(usize),
     /// The same by SIGTERM.
     Terminate(usize),
     KillRedis(u64),
-    /// Killed while Redis is away for so long, so that it starts without one.
+    /// Killed while Redis is stopped for this long, so that it starts without Redis.
     StartWithoutRedis(usize, u64),
-    /// Redis takes no writes for so long, since it has no memory left.
+    /// Redis refuses writes for this long, since it has no memory left.
     FullRedis(u64),
-    /// A Cluster's slot is on its way to another node, and no key goes there.
+    /// A Cluster's slot is being moved to another node, and no key is moved.
     OpenSlot(u64),
     PauseRedis(u64),
     Network(usize, NetworkFault),
     Weather(Weather, u64),
 }
 
-/// What the network does to the connections of one process.
+/// A fault of the network for the connections of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NetworkFault {
     /// All connections break, now.
     Cut,
-    /// Each request and each reply takes so many ms longer, until the faults end.
+    /// Each request and each reply takes this many ms longer, until the faults end.
     Slow(u64),
-    /// The next request meets this.
+    /// The next request meets this fault.
     Next(ProxyFault),
 }
 
@@ -111,7 +111,7 @@ const WRITER_POINTS: [&str; 13] = [
     "bulk: written",
 ];
 
-/// Those at which more goes wrong than elsewhere come more than once.
+/// Points that fail more often are listed more than once.
 const WORKER_POINTS: [&str; 18] = [
     "lock: taken",
     "lock: renewing",
@@ -136,8 +136,8 @@ const WORKER_POINTS: [&str; 18] = [
 const RELAY_POINTS: [&str; 5] =
     ["relay: selected", "main: sending", "main: acknowledged", "relay: added", "relay: deleted"];
 
-/// The longest that a writer is stopped: with the age at which its delay messages are sent again, and the longest wait for
-/// their acknowledgement, it stays below the delay. Beyond that nothing is promised.
+/// The longest that a writer is stopped: with the age at which its delay messages are sent again, and the longest wait
+/// for their acknowledgement, it stays below the delay. Beyond that there is no guarantee.
 const WRITER_STOP_MS: u64 = 600;
 
 impl Schedule {
@@ -200,7 +200,7 @@ impl Schedule {
         }
         faults.sort_by_key(|(at, _)| *at);
         let settles = chance.u8(0..3) == 0;
-        // A writer that ends leaves to the delay messages what it has not announced.
+        // A writer that ends leaves unannounced changes to the delay messages.
         let in_background = chance.u8(0..3) == 0 && theme == Theme::Repair;
         Self {
             seed,
@@ -250,7 +250,7 @@ impl Fault {
     }
 }
 
-/// Traps for three lives.
+/// Traps for three runs.
 fn traps(chance: &mut fastrand::Rng, points: &[&str], longest_stop: u64, most: u32) -> Vec<Option<Trap>> {
     let trap = |chance: &mut fastrand::Rng| {
         let act = match chance.u8(0..20) {
@@ -265,7 +265,7 @@ fn traps(chance: &mut fastrand::Rng, points: &[&str], longest_stop: u64, most: u
     (0..3).map(|_| (chance.u8(0..10) < 6).then(|| trap(chance))).collect()
 }
 
-/// How wrong the clock of a host is, in ms: right, a little wrong, or so wrong that a delayer which went by it would not be done
+/// How wrong the clock of a host is, in ms: right, slightly wrong, or so wrong that a delayer using it would not finish
 /// within the bound.
 fn skew(chance: &mut fastrand::Rng) -> i64 {
     match chance.u8(0..4) {

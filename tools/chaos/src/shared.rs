@@ -1,5 +1,5 @@
-//! What all schedules share: the program of their processes, and the database servers, each schedule with a schema or a database
-//! of its own.
+//! State that all schedules share: the program of their processes, and the database servers, each schedule with a
+//! schema or a database of its own.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use redstream_servers::{MariaDb, Postgres};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 
-/// Where these are.
+/// Their addresses.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) program: PathBuf,
@@ -25,7 +25,7 @@ impl Shared {
         format!("mysql://root@127.0.0.1:{}/{database}", self.mariadb)
     }
 
-    /// What a whole server needs: `citext`, and deadlocks that PostgreSQL finds soon.
+    /// The set-up of a server: `citext`, and deadlocks that PostgreSQL finds soon.
     pub(crate) async fn prepare(&self) -> Result<()> {
         for statement in [
             "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public",

@@ -1,8 +1,8 @@
-//! The secondary datastore: documents by consumer and key, each with an external version. An equal version is accepted, an
-//! older one refused; deletes leave tombstones, and come after all else.
+//! The secondary datastore: documents by consumer and key, each with an external version. An equal version is accepted,
+//! an older one refused; deletes leave tombstones, and are applied last.
 //!
-//! The first consumer's documents are told apart by the spelling of their keys. The second's are not: there, what is one key for
-//! the primary database is one document.
+//! The first consumer's documents are distinguished by the spelling of their keys. The second's are not: there, keys
+//! that are equal for the primary database have one document.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,12 +18,12 @@ use crate::keys::{Keys, number};
 use crate::log::Log;
 use crate::site::CONSUMERS;
 
-/// How the datastore is.
+/// The condition of the datastore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Weather {
     #[default]
     Fair,
-    /// Each write takes so many ms longer.
+    /// Each write takes this many ms longer.
     Slow(u64),
     /// Nothing is written.
     Outage,
@@ -83,14 +83,14 @@ impl Datastore {
         *self.shared.weather.lock().unwrap_or_else(PoisonError::into_inner) = weather;
     }
 
-    /// What one consumer has carried: value by key.
+    /// What one consumer has written: value by key.
     pub(crate) fn documents(&self, consumer: &str) -> BTreeMap<String, String> {
         let content = self.shared.content.lock().unwrap_or_else(PoisonError::into_inner);
         let of_it = content.documents.iter().filter(|((of, _), _)| of == consumer);
         of_it.filter_map(|((_, id), document)| Some((id.clone(), document.value.clone()?))).collect()
     }
 
-    /// All that was ever accepted, in that order.
+    /// All records ever accepted, in that order.
     pub(crate) fn history(&self) -> Vec<Accepted> {
         self.shared.content.lock().unwrap_or_else(PoisonError::into_inner).history.clone()
     }
@@ -130,7 +130,7 @@ impl Shared {
         let records: Vec<(&String, Option<&String>)> = {
             let upserts = write.upserts.iter().map(|(id, value)| (id, Some(value)));
             let deletes = write.deletes.iter().map(|id| (id, None));
-            // To a store that does not tell spellings apart, the row is its document.
+            // For a store that does not distinguish spellings, the row is its document.
             let respelled = write.respelled.iter().map(|id| (id, None)).filter(|_| is_exact(&write.consumer));
             upserts.chain(deletes).chain(respelled).collect()
         };
@@ -163,12 +163,12 @@ impl Shared {
     }
 }
 
-/// Whether that consumer's store tells spellings apart.
+/// Whether that consumer's store distinguishes spellings.
 fn is_exact(consumer: &str) -> bool {
     consumer == CONSUMERS[0]
 }
 
-/// What a consumer's store makes of a key.
+/// The form of a key in a consumer's store.
 pub(crate) fn stored(consumer: &str, keys: Keys, spelling: &str) -> String {
     if is_exact(consumer) { spelling.to_owned() } else { keys.fold(spelling) }
 }

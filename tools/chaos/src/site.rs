@@ -1,4 +1,4 @@
-//! Where a process finds Redis, the primary database and the datastore; and the times they keep.
+//! The addresses of Redis, the primary database and the datastore for a process, and the time limits.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::place::Place;
 /// The consumers of every schedule.
 pub(crate) const CONSUMERS: [&str; 2] = ["search", "cache"];
 
-/// How long a lock outlives its owner.
+/// The TTL of locks.
 pub(crate) const LOCK_TTL: Duration = Duration::from_millis(400);
 
 /// The longest that a call waits for Redis.
@@ -40,7 +40,7 @@ pub(crate) struct Site {
     pub(crate) schema: Option<String>,
     pub(crate) kind: Kind,
     pub(crate) keys: Keys,
-    /// Whether delay messages fall due before the end.
+    /// Whether delay messages become due before the end.
     pub(crate) repairs: bool,
     pub(crate) sink: u16,
     pub(crate) insured: Insured,

@@ -1,4 +1,4 @@
-//! The stage of one schedule: its servers, its processes, and what is noted of them.
+//! The environment of one schedule: its servers, its processes, and their recorded events.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,7 +37,7 @@ pub(crate) struct Stage {
     /// What a Cluster knows of its nodes.
     _folder: TempDir,
     redis: tokio::sync::Mutex<Option<Redis>>,
-    /// Whether the proxies let anybody through.
+    /// Whether the proxies accept connections.
     pub(crate) open: Arc<AtomicBool>,
     pub(crate) calm: AtomicBool,
     pub(crate) ending: AtomicBool,
@@ -120,7 +120,7 @@ impl Stage {
         });
     }
 
-    /// Kills Redis, and starts it again after so many ms. Nobody reaches it before the monitor knows what it holds.
+    /// Kills Redis, and starts it again after this many ms. No client reaches it before the monitor has read its data.
     pub(crate) async fn kill_redis(&self, ms: u64) -> Result<()> {
         let mut slot = self.redis.lock().await;
         let mut redis = slot.take().context("Redis is gone")?;
@@ -139,7 +139,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Has Redis hang for so many ms.
+    /// Makes Redis hang for this many ms.
     pub(crate) async fn pause_redis(&self, ms: u64) -> Result<()> {
         let slot = self.redis.lock().await;
         let redis = slot.as_ref().context("Redis is gone")?;
@@ -149,7 +149,8 @@ impl Stage {
         Ok(redis.resume()?)
     }
 
-    /// Has Redis refuse whatever takes memory for so many ms. It may be killed meanwhile, and has room again then.
+    /// Makes Redis refuse commands that use memory for this many ms. It may be killed meanwhile, and then has memory
+    /// again.
     pub(crate) async fn fill_redis(&self, ms: u64) -> Result<()> {
         self.log.add("harness", &format!("Redis is full for {ms} ms"));
         self.limit_memory("1").await?;
@@ -166,7 +167,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Has the slot of all keys open for so many ms. Redis may be killed meanwhile, and comes back with it open.
+    /// Opens the slot of all keys for this many ms. Redis may be killed meanwhile, and restarts with it open.
     pub(crate) async fn open_slot(&self, ms: u64) -> Result<()> {
         self.log.add("harness", &format!("the slot is open for {ms} ms"));
         self.set_slot(true).await?;
@@ -180,11 +181,11 @@ impl Stage {
         place::set_slot(&mut connected(self.redis_port).await?, open).await
     }
 
-    /// Takes everything down.
+    /// Stops everything.
     pub(crate) async fn strike(self: Arc<Self>) -> Result<()> {
         let redis = self.redis.lock().await.take();
         tokio::task::spawn_blocking(move || drop(redis)).await?;
-        // Tasks that wait for a time of their own may hold the stage for a while longer.
+        // Tasks that wait for a timer may keep the stage for a while longer.
         let mut stage = self;
         for _ in 0..100 {
             match Arc::try_unwrap(stage) {

@@ -1,4 +1,4 @@
-//! Traps: at the n-th crossing of a point the process kills itself, stops itself, or has Redis killed.
+//! Traps: at the n-th crossing of a point the process kills itself, stops itself, or makes the harness kill Redis.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use crate::calm::is_calm;
 use crate::words::{Act, Trap, Word, say};
 
-/// Watches every point of this process: says each crossing, and springs the trap until it is calm.
+/// Watches every point of this process: reports each crossing, and triggers the trap until the faults are over.
 pub(crate) fn set(trap: Option<Trap>) {
     let crossings: Mutex<HashMap<&'static str, u32>> = Mutex::default();
     chaos::watch(move |point| {
@@ -40,7 +40,7 @@ fn spring(act: Act) {
                 signal(Signal::KILL);
             });
         }
-        // Nothing here goes on until Redis is dead.
+        // This process does not continue until Redis is dead.
         Act::KillRedis(_) => thread::sleep(Duration::from_millis(40)),
     }
 }

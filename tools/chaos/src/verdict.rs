@@ -1,4 +1,4 @@
-//! What was found to be wrong.
+//! The breaches that were found.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -10,35 +10,35 @@ use crate::log::Log;
 pub(crate) enum Breach {
     /// A committed row has no document.
     Lost,
-    /// A document is not what the row is.
+    /// A document differs from its row.
     Stale,
     /// A document has no row.
     Extra,
-    /// Something went back in its order: versions, values, or two batches at once.
+    /// An order went back: versions, values, or two batches at once.
     Reordered,
-    /// A message went before each consumer had passed it.
+    /// A message was trimmed before each consumer had passed it.
     TrimmedUnread,
     /// An offset moved back.
     OffsetBack,
-    /// Somebody acted as the owner of a lock who was not.
+    /// A process acted as the owner of a lock without being it.
     Fence,
     /// A version is no version of its batch.
     Version,
-    /// The datastore held a value that was never committed.
+    /// The datastore had a value that was never committed.
     Uncommitted,
-    /// What was rolled back was announced.
+    /// A rolled back write was announced.
     Announced,
-    /// A writer was told something else than what the database did.
+    /// The outcome that a writer got differs from that in the database.
     Told,
-    /// A handler was not let finish.
+    /// A handler was not allowed to finish.
     CutOff,
     /// A process panicked, and not because a handler was told to.
     Panicked,
     /// The dead letters are not those of the poisoned keys.
     DeadLetters,
-    /// Something stayed in Redis.
+    /// Unexpected keys remained in Redis.
     Floor,
-    /// Work did not come to its end within the bound.
+    /// Work did not finish within the bound.
     NotIdle,
 }
 

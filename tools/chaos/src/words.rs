@@ -1,10 +1,10 @@
-//! What a process is told, and what it says: lines of JSON on its standard input and output.
+//! The messages to and from a process: lines of JSON on its standard input and output.
 
 use serde::{Deserialize, Serialize};
 
 use crate::site::Site;
 
-/// What a process is: the first line of its standard input.
+/// The job of a process: the first line of its standard input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) role: Role,
@@ -47,15 +47,15 @@ pub(crate) struct Trap {
 pub(crate) enum Act {
     /// SIGKILL.
     Kill,
-    /// SIGKILL so many microseconds later, within whatever the code has begun by then.
+    /// SIGKILL this many microseconds later, within the operation that runs by then.
     KillAfter(u64),
-    /// SIGSTOP; the harness lets the process go on after so many ms.
+    /// SIGSTOP; the harness continues the process after this many ms.
     Stop(u64),
-    /// The harness kills Redis, and starts it again after so many ms.
+    /// The harness kills Redis, and starts it again after this many ms.
     KillRedis(u64),
 }
 
-/// What a process says.
+/// A report of a process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Word {
     Crossed(String),
@@ -74,15 +74,15 @@ pub(crate) enum Word {
     Handled {
         consumer: String,
         outcome: String,
-        /// It was cut off, and not because the grace of a stop had passed.
+        /// It was interrupted, and not because the grace period of a stop had passed.
         too_soon: bool,
     },
-    /// Nobody told it to.
+    /// It was not requested.
     Panicked(String),
     Done,
 }
 
-/// One write, as its writer knows it.
+/// One write, from its writer's point of view.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Written {
     pub(crate) number: u32,
@@ -98,7 +98,7 @@ pub(crate) struct Written {
     pub(crate) error: Option<String>,
 }
 
-/// Says it. It fails only if the harness is dead, and this process is about to end.
+/// Sends it. It fails only if the harness is dead, and this process is about to end.
 pub(crate) fn say(word: &Word) {
     let _ = redstream_processes::report(word);
 }

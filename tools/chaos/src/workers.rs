@@ -1,4 +1,4 @@
-//! A host of workers: both consumers, the delayer and the trimmer, all with a standby elsewhere.
+//! A host of workers: both consumers, the delayer and the trimmer, all with a standby on another host.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,13 +17,13 @@ use crate::item::Item;
 use crate::site::{CONSUMERS, LOCK_TTL, Site};
 use crate::words::{Mood, Word, say};
 
-/// What a handler panics with that was told to panic.
+/// The text of an intended panic of a handler.
 pub(crate) const WANTED_PANIC: &str = "the handler panics, as it was told to";
 
-/// How long a handler that has begun may take when the host is told to stop.
+/// How long a handler that has begun may take when the host is stopped.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Works until told to stop. The second consumer comes up `late_ms` later.
+/// Works until told to stop. The second consumer starts `late_ms` later.
 pub(crate) async fn work<E: Item>(
     site: &Site,
     seed: u64,
@@ -91,13 +91,13 @@ fn consumer<E: Item>(
         .backoff(Duration::from_millis(20), Duration::from_millis(150))
 }
 
-/// A handler that now and then fails, panics or dawdles, and tells when it begins and ends.
+/// A handler that sometimes fails, panics or is slow, and reports when it begins and ends.
 struct Moody<H> {
     name: &'static str,
     mood: Mood,
     last: Arc<Mutex<MessageId>>,
     chance: Mutex<fastrand::Rng>,
-    /// How often each message was tried, and how often in vain for the mood's sake.
+    /// How often each message was tried, and how often it failed on purpose.
     tried: Mutex<HashMap<MessageId, (u32, u32)>>,
     stopped: Stopped,
     indexer: H,
@@ -133,7 +133,7 @@ impl<H: Handler> Moody<H> {
         self.indexer.handle(batch).await
     }
 
-    /// Never so often that it looks like poison: three times in a row, and only where no other failure came before.
+    /// Not so often that it looks like poison: at most three times in a row, and only if no other failure came before.
     fn fails(&self, batch: &Batch, wanted: bool) -> bool {
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let before: Vec<_> =
@@ -148,7 +148,7 @@ impl<H: Handler> Moody<H> {
     }
 }
 
-/// Tells the end of a call, however it ends.
+/// Reports the end of a call in any case.
 struct Told {
     consumer: &'static str,
     outcome: Option<String>,
@@ -173,7 +173,7 @@ impl Drop for Told {
     }
 }
 
-/// When the host was told to stop.
+/// When the host was stopped.
 #[derive(Clone, Default)]
 struct Stopped(Arc<OnceLock<Instant>>);
 
@@ -183,13 +183,13 @@ impl Stopped {
         self.0.get_or_init(Instant::now);
     }
 
-    /// So long that the grace may have passed.
+    /// Whether the grace period may have passed.
     fn is_long_ago(&self) -> bool {
         self.0.get().is_some_and(|at| at.elapsed() + Duration::from_millis(500) > GRACE)
     }
 }
 
-/// A consumer that comes up later than the others.
+/// A consumer that starts later than the others.
 struct Late {
     consumer: Consumer,
     after: Duration,

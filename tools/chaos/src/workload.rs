@@ -1,8 +1,8 @@
-//! What a writer does next, drawn from its seed.
+//! The operations of a writer, drawn from its seed.
 
 use crate::item::{GHOSTS, SHARED};
 
-/// One thing that a writer does, in or out of a transaction of its own.
+/// One operation of a writer, in or out of a transaction of its own.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     /// A save of its own, without a transaction around it.
@@ -11,7 +11,7 @@ pub(crate) enum Op {
     Generated,
     /// A delete of its own.
     Delete(i64),
-    /// Saves and deletes, and a commit after so many ms.
+    /// Saves and deletes, and a commit after this many ms.
     Transaction {
         saves: Vec<i64>,
         deletes: Vec<i64>,
@@ -42,10 +42,10 @@ pub(crate) enum Op {
     },
     /// All rows of a range of keys get one value.
     BulkUpdate(i64, i64),
-    /// The same by a closure that is named the keys.
+    /// The same by a bulk closure with the keys.
     BulkClosure(i64, i64),
     BulkDelete(i64, i64),
-    /// New rows by a closure that is named the keys as the writer spells them.
+    /// New rows by a bulk closure with the keys in the writer's spelling.
     BulkClosureInsert(u64),
     /// New rows in one statement.
     BulkInsert(u64),
@@ -74,10 +74,10 @@ pub(crate) enum Op {
     },
 }
 
-/// What a writer tries again when one of its statements fails.
+/// What a writer retries when one of its statements fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retry {
-    /// The whole transaction, as is right.
+    /// The whole transaction, which is correct.
     Transaction,
     /// The statement, in the same transaction.
     Statement,
@@ -92,7 +92,7 @@ pub(crate) enum End {
 }
 
 impl Op {
-    /// `repairs`: delay messages fall due before the end, so that a change may be announced by them alone.
+    /// `repairs`: delay messages become due before the end, so that a change may be announced only by them.
     pub(crate) fn draw(chance: &mut fastrand::Rng, poison: &[i64], repairs: bool) -> Self {
         let ghost = chance.i64(GHOSTS);
         let keys =
@@ -150,7 +150,7 @@ impl End {
     }
 }
 
-/// One of the shared keys, now and then a poisoned one.
+/// One of the shared keys, sometimes a poisoned one.
 fn key(chance: &mut fastrand::Rng, poison: &[i64]) -> i64 {
     if chance.u8(0..10) == 0 { chance.choice(poison.iter().copied()) } else { None }
         .unwrap_or_else(|| chance.i64(SHARED))

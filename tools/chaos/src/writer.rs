@@ -24,7 +24,7 @@ use crate::words::{Word, Written, say};
 use crate::workload::Op;
 
 pub(crate) struct Writer<E> {
-    /// In front of every value: which writer, and which of its lives.
+    /// The prefix of every value: the writer, and its run.
     name: String,
     chance: fastrand::Rng,
     poison: Vec<i64>,
@@ -49,7 +49,7 @@ impl<E: Item> Writer<E> {
         }
     }
 
-    /// Writes for so long.
+    /// Writes for this long.
     pub(crate) async fn write(mut self, site: &Site, busy_ms: u64) -> Result<()> {
         let plain = site.primary().await?;
         let db = site.streamed(plain.clone()).await?;
@@ -165,7 +165,7 @@ impl<E: Item> Writer<E> {
         }
     }
 
-    /// On SQLite some take the lock at once, and some when they write.
+    /// On SQLite some transactions take the lock at once, and some when they write.
     fn options(&mut self) -> TransactionOptions {
         let at_once = self.chance.u8(0..3) > 0;
         let sqlite_transaction_mode = at_once.then_some(SqliteTransactionMode::Immediate);

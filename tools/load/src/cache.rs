@@ -1,4 +1,4 @@
-//! The second datastore: a cache in a Redis of its own. Each item is a hash field with its version and its value.
+//! The second datastore: a cache in a separate Redis. Each item is a hash field with its version and its value.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use redstream_seaorm::{BoxError, Changes, HandlerError, Sink};
 use crate::item;
 
 const KEY: &str = "items";
-/// The longest that a batch may take.
+/// The time limit of a batch.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// KEYS\[1\] the hash; ARGV\[1\] the version of all, then id and value of each, without a value where it was deleted.
+/// KEYS\[1\] the hash; ARGV\[1\] the version of all, then id and value of each, without a value if it was deleted.
 /// Versions have the same number of digits for centuries, so text compares as numbers do.
 const PUT: &str = "
     local version = ARGV[1]
@@ -51,7 +51,7 @@ impl Cache {
         Ok(Self(connection.context("cannot use the Redis of the cache")?))
     }
 
-    /// What is in it, tombstones left out.
+    /// Its content without tombstones.
     pub(crate) async fn items(&self) -> anyhow::Result<BTreeMap<i64, i64>> {
         let fields: Vec<(i64, String)> = redis::cmd("HGETALL").arg(KEY).query_async(&mut self.0.clone()).await?;
         let items = fields.iter().filter_map(|(id, field)| {

@@ -1,11 +1,11 @@
-//! The processes that the run starts: this same program, given a job.
+//! The processes that the run starts: this same program with a job.
 
 use redstream_processes::job;
 
 use crate::words::Job;
 use crate::{workers, writer};
 
-/// What such a process does until it is told to stop.
+/// The job of such a process.
 pub(crate) async fn live() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let (job, end) = job()?;

@@ -1,4 +1,4 @@
-//! The datastores beside the primary database.
+//! Compares the datastores with the primary database.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,11 +12,11 @@ use crate::site::Site;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Comparison {
     rows: usize,
-    /// Rows that a datastore has not.
+    /// Rows that a datastore does not have.
     lost: usize,
     /// Rows that a datastore has with another value.
     stale: usize,
-    /// What a datastore has and the primary database has not.
+    /// Rows that a datastore has and the primary database does not have.
     extra: usize,
 }
 

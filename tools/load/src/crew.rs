@@ -1,4 +1,4 @@
-//! The crew: the children of a run, what they report, and their end.
+//! The child processes of a run, their reports, and their end.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How many processes write.
 const WRITERS: i64 = 2;
 
-/// A process, or its place while it is being started again.
+/// A process, or its slot while it is being restarted.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: &'static str,
@@ -28,7 +28,7 @@ pub(crate) struct Member {
     log: PathBuf,
 }
 
-/// What its reports amount to.
+/// The sum of its reports.
 #[derive(Debug, Default)]
 struct Heard {
     written: Mutex<Written>,
@@ -58,7 +58,7 @@ impl Crew {
         Self { hosts: [host("host A"), host("host B")], writers: [writer("writer A", 0), writer("writer B", 1)] }
     }
 
-    /// What the writers wrote since this was asked last.
+    /// What the writers wrote since the last call.
     pub(crate) fn written(&self) -> Written {
         let mut sum = Written::default();
         for writer in &self.writers {
@@ -69,7 +69,7 @@ impl Crew {
 }
 
 impl Member {
-    /// Starts it and waits until it is at work, or stands by.
+    /// Starts it and waits until it works or stands by.
     pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
         let mut command = Process::again()?;
@@ -86,13 +86,13 @@ impl Member {
             .with_context(|| format!("{} is not ready; its log is {}", self.name, self.log.display()))
     }
 
-    /// Kills it with SIGKILL, which it cannot notice.
+    /// Kills it with SIGKILL, which it cannot catch.
     pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         process.kill().await.with_context(|| format!("cannot kill {}", self.name))
     }
 
-    /// Asks it to stop, and waits for its end. Errors if it does not end by itself, or not well.
+    /// Asks it to stop, and waits for its end. Errors if it does not end by itself, or fails.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         let stopped = process.stop(PATIENCE).await;
@@ -105,7 +105,7 @@ impl Member {
     }
 }
 
-/// Adds up what a child reports, until it is gone.
+/// Adds up what a child reports, until it ends.
 async fn listen(mut reports: Reports, heard: Arc<Heard>) {
     while let Some(report) = reports.next().await {
         match report {

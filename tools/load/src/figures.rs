@@ -1,4 +1,4 @@
-//! The figures of a run: a row for each stretch between two restarts, and a sum.
+//! The figures of a run: a row for each period between two restarts, and a sum.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::words::Written;
 /// Growth of less than this from the first half of a run to its second is noise.
 const NOISE: f64 = 1.25;
 
-/// What is taken of a sample.
+/// The values of a sample.
 type Figure = fn(&Sample) -> u64;
 
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Figures {
     stretches: Vec<Stretch>,
 }
 
-/// From one restart to the next.
+/// The period from one restart to the next.
 #[derive(Debug)]
 pub(crate) struct Stretch {
     pub(crate) length: Duration,
@@ -44,8 +44,8 @@ impl Figures {
         self.stretches.push(stretch);
     }
 
-    /// What grew from the first half of the run to the second, although the load did not. The first stretch is
-    /// left out: caches fill.
+    /// The values that grew from the first half of the run to the second, although the load did not. The first period
+    /// is left out: caches fill.
     pub(crate) fn growth(&self) -> Vec<String> {
         let rest = self.stretches.get(1..).unwrap_or_default();
         let (first, second) = rest.split_at(rest.len() / 2);
@@ -64,7 +64,7 @@ impl Figures {
     }
 }
 
-/// The median of the greatest of each stretch.
+/// The median of the maxima of the periods.
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 fn typical(stretches: &[Stretch], of: Figure) -> Option<f64> {
     let mut greatest: Vec<u64> = stretches.iter().map(|stretch| stretch.most(of)).collect();

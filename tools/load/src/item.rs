@@ -8,7 +8,7 @@ use sea_orm::entity::prelude::*;
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) id: i64,
-    /// Another one with each write, so that a stale copy shows.
+    /// A new value with each write, so that a stale copy is detected.
     pub(crate) value: i64,
 }
 

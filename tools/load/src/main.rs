@@ -1,4 +1,4 @@
-//! Sustained load: writers as fast as this machine can follow, all workers, two secondary datastores, and a restart every
+//! Sustained load: writers as fast as this machine allows, all workers, two secondary datastores, and a restart every
 //! minute. In the end both datastores are compared with the primary database, row by row.
 //!
 //! Run it with `cargo xtask load`. The processes that it starts (two writers, two hosts of workers) are this same

@@ -10,7 +10,7 @@ use sea_orm::{Schema, Set};
 
 use crate::item;
 
-/// What one INSERT takes: SQLite counts its parameters.
+/// The maximum of one INSERT: SQLite counts its parameters.
 const ROWS: usize = 500;
 
 /// A copy of an item; without a value, the tombstone of one.
@@ -53,13 +53,13 @@ impl Reports {
         Ok(())
     }
 
-    /// What is in it, tombstones left out.
+    /// Its content without tombstones.
     pub(crate) async fn items(&self) -> anyhow::Result<BTreeMap<i64, i64>> {
         let rows = Entity::find().all(&self.0).await?;
         Ok(rows.into_iter().filter_map(|row| Some((row.id, row.value?))).collect())
     }
 
-    /// Refuses what is older than what is there.
+    /// Refuses versions older than the stored one.
     async fn put(&self, rows: &[ActiveModel]) -> Result<(), DbErr> {
         let newer = Expr::cust("excluded.version >= reports.version");
         let mut conflict = OnConflict::column(Column::Id);

@@ -1,4 +1,4 @@
-//! What is restarted, in turn.
+//! The restarts, in turn.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use crate::crew::Crew;
 pub(crate) enum Restart {
     /// A host is killed, and its standby takes over within the lock's TTL.
     HostKilled(usize),
-    /// A host is stopped as for a deployment, and hands over at once.
+    /// A host is stopped as for a deployment, and releases its locks at once.
     HostStopped(usize),
-    /// A writer is killed amid its transactions.
+    /// A writer is killed during its transactions.
     WriterKilled(usize),
     /// Redis is killed and reads its append-only file again.
     RedisKilled,
@@ -32,7 +32,7 @@ const ROUND: [Restart; 8] = [
 ];
 
 impl Restart {
-    /// All of them, again and again.
+    /// All of them, in a cycle.
     pub(crate) fn in_turn() -> impl Iterator<Item = Self> {
         ROUND.into_iter().cycle()
     }

@@ -16,7 +16,7 @@ use crate::restarts::Restart;
 use crate::sample::Sampler;
 use crate::site::{DELAY, ROWS, Site};
 
-/// How often the run is looked at.
+/// How often the run is sampled.
 const LOOK: Duration = Duration::from_secs(1);
 /// The longest that the consumers may take in the end, the delay messages included.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -50,7 +50,7 @@ pub(crate) async fn run(length: Duration, restart_every: Duration) -> anyhow::Re
     Ok(comparison.is_equal() && growth.is_empty())
 }
 
-/// The servers and the datastores of a run; they go when it is dropped.
+/// The servers and the datastores of a run; removed when it is dropped.
 #[derive(Debug)]
 struct Stage {
     site: Site,
@@ -63,7 +63,7 @@ struct Stage {
 
 impl Stage {
     fn set() -> anyhow::Result<Self> {
-        // Nothing acknowledged may be lost when it is killed.
+        // No acknowledged write may be lost when it is killed.
         let redis = RedisOptions::new().append_only(true).start()?;
         let (cache, postgres) = (Redis::start()?, Postgres::start()?);
         let folder = tempfile::Builder::new().prefix("redstream-load-").tempdir().context("no temporary folder")?;
@@ -119,7 +119,7 @@ async fn under_load(
     Ok(figures)
 }
 
-/// Waits until all delay messages fell due and every consumer has committed all.
+/// Waits until all delay messages have become due and every consumer has committed all.
 async fn until_idle(sampler: &Sampler) -> anyhow::Result<()> {
     let items = sampler.items()?;
     let patience = PATIENCE + DELAY;

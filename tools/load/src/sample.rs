@@ -1,4 +1,4 @@
-//! What is looked at every few seconds.
+//! The samples that are taken every few seconds.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::site::{CONSUMERS, STREAM, Site};
 pub(crate) struct Sample {
     /// Messages that the slower consumer has not committed.
     pub(crate) lag: u64,
-    /// How old the oldest of them is.
+    /// The age of the oldest of them.
     pub(crate) lag_time: Duration,
     /// Messages in the stream and in its delay stream.
     pub(crate) messages: u64,
@@ -24,9 +24,9 @@ pub(crate) struct Sample {
     pub(crate) writer_memory: u64,
     /// What Redis counts as its data, in bytes.
     pub(crate) redis_memory: u64,
-    /// Clients of Redis, ours for looking included.
+    /// Clients of Redis, including the sampler's.
     pub(crate) redis_connections: u64,
-    /// Connections to PostgreSQL, ours for looking included.
+    /// Connections to PostgreSQL, including the sampler's.
     pub(crate) database_connections: u64,
 }
 
@@ -98,7 +98,7 @@ fn largest(members: &[Member]) -> u64 {
     members.iter().filter_map(|member| resident(member.pid()?)).max().unwrap_or_default()
 }
 
-/// The resident memory of a process, where the system tells it in `/proc`.
+/// The resident memory of a process, if the system has it in `/proc`.
 fn resident(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;

@@ -1,4 +1,4 @@
-//! Where everything is, and how it is set: what a process needs to know to take part.
+//! The addresses and settings that each process needs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) const ROWS: i64 = 20_000;
 pub(crate) const TASKS: i64 = 4;
 /// After how long a delay message is queued.
 pub(crate) const DELAY: Duration = Duration::from_secs(15);
-/// After how long without a sign of life the standby takes over.
+/// After how long without renewal the standby takes over.
 pub(crate) const LOCK_TTL: Duration = Duration::from_secs(2);
 
 /// The addresses of one run.
@@ -55,7 +55,7 @@ impl Site {
         Ok(Reports(connect(&format!("sqlite://{}?mode=rwc", self.reports.display()), 1).await?))
     }
 
-    /// The second datastore: a Redis of its own.
+    /// The second datastore: a separate Redis.
     pub(crate) async fn cache(&self) -> anyhow::Result<Cache> {
         Cache::connect(&self.cache_url).await
     }

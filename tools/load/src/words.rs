@@ -1,14 +1,15 @@
-//! What a process of a run is told, and what it reports.
+//! The jobs and reports of the processes of a run.
 
 use serde::{Deserialize, Serialize};
 
 use crate::site::Site;
 
-/// What a process is.
+/// The job of a process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Job {
     Workers(Site),
-    /// Writes the items whose id divided by `of` leaves one of the remainders from `first` on, one for each of its tasks.
+    /// Writes the items whose id divided by `of` leaves one of the remainders from `first` on, one for each of its
+    /// tasks.
     Writer {
         site: Site,
         first: i64,
@@ -16,7 +17,7 @@ pub(crate) enum Job {
     },
 }
 
-/// What a process says of itself.
+/// A report of a process.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     Ready,

@@ -1,4 +1,4 @@
-//! A host of workers: what an application's `main` would run. There are two; each worker works on one of them and stands by on
+//! A host of workers: like an application's `main`. There are two; each worker works on one of them and stands by on
 //! the other.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A writer: what an application's requests would do, in a few tasks, as fast as the consumers can follow.
+//! A writer: like an application's requests, in a few tasks, as fast as the consumers can follow.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,15 +13,15 @@ use crate::item::{ActiveModel, Column, Entity};
 use crate::site::{CONSUMERS, ROWS, STREAM, Site, TASKS};
 use crate::words::{Report, Written};
 
-/// Where a consumer is so many messages behind, the writers wait: the rate is the one that all can hold.
+/// If a consumer lags by this many messages, the writers wait: the rate is the one that all can sustain.
 const BEHIND: u64 = 20_000;
-/// How often that is looked at, and what was written reported.
+/// How often the lag is checked, and the writes are reported.
 const LOOK: Duration = Duration::from_millis(250);
-/// After an error: Redis or the database is being restarted.
+/// The pause after an error: Redis or the database is being restarted.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Writes the items whose id divided by `of` leaves one of the remainders from `first` on, one for each task: no two tasks write
-/// one row, so none waits for another's lock.
+/// Writes the items whose id divided by `of` leaves one of the remainders from `first` on, one for each task: no two
+/// tasks write one row, so none waits for another's lock.
 pub(crate) async fn write(site: &Site, first: i64, of: i64) -> anyhow::Result<()> {
     let db = site.streamed().await?;
     let (hold, counts) = (Arc::new(AtomicBool::new(false)), Arc::new(Counts::default()));
@@ -34,7 +34,7 @@ pub(crate) async fn write(site: &Site, first: i64, of: i64) -> anyhow::Result<()
         tokio::time::sleep(LOOK).await;
         let mut behind = 0;
         for consumer in CONSUMERS {
-            // Where Redis does not answer, the writers find out themselves.
+            // If Redis does not answer, the writers get the error themselves.
             behind = items.lag(consumer).await.map_or(behind, |lag| behind.max(lag));
         }
         hold.store(behind > BEHIND, Ordering::Relaxed);
@@ -78,10 +78,10 @@ async fn write_for_ever(db: StreamedConnection, share: Share, hold: Arc<AtomicBo
         match one_write(&db, share).await {
             Ok(changes) => {
                 counts.changes.fetch_add(changes, Ordering::Relaxed);
-                // One that was rolled back on purpose changed nothing.
+                // A write that was rolled back on purpose changed nothing.
                 counts.commits.fetch_add(changes.min(1), Ordering::Relaxed);
             }
-            // While Redis is being restarted, that is what writers are to see.
+            // While Redis is being restarted, writers are expected to get errors.
             Err(error) => {
                 tracing::info!(%error, "a write failed");
                 counts.failures.fetch_add(1, Ordering::Relaxed);
@@ -91,7 +91,7 @@ async fn write_for_ever(db: StreamedConnection, share: Share, hold: Arc<AtomicBo
     }
 }
 
-/// One write, of a kind that is drawn. Returns how many rows it changed.
+/// One write, of a random kind. Returns how many rows it changed.
 async fn one_write(db: &StreamedConnection, share: Share) -> Result<u64, DbErr> {
     match fastrand::u8(0..100) {
         0..60 => update_some(db, share).await,
@@ -111,7 +111,7 @@ async fn update_some(db: &StreamedConnection, share: Share) -> Result<u64, DbErr
     Ok(10)
 }
 
-/// Updates the row, or inserts it where a delete has gone before.
+/// Updates the row, or inserts it if a delete came before.
 async fn put(id: i64, db: &impl sea_orm::ConnectionTrait) -> Result<(), DbErr> {
     let item = ActiveModel { id: Set(id), value: Set(fastrand::i64(..)) };
     match item.clone().update(db).await {

@@ -1,4 +1,4 @@
-//! What all models have in common: rules that can be taken out, and how a check is told.
+//! Code that all models share: rules that can be taken out, and the report of a check.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -15,9 +15,9 @@ where
 {
     type Rule: Copy + Debug + PartialEq + 'static;
     const NAME: &'static str;
-    /// What is bounded, so that there is an end.
+    /// The bounds that make the state space finite.
     const BOUNDS: &'static str;
-    /// Each rule, with the property that falls without it.
+    /// Each rule, with the property that is violated without it.
     const RULES: &'static [(Self::Rule, &'static str)];
 
     /// The model without this rule, or with all of them.
@@ -35,7 +35,7 @@ pub(crate) struct Outcome {
     pub(crate) violated: Vec<(&'static str, Vec<String>)>,
 }
 
-/// Explores every state or, where a rule is taken out, as far as the first that violates the property `falls`.
+/// Explores every state or, if a rule is taken out, as far as the first that violates the property `falls`.
 pub(crate) fn check<M: Ruled>(without: Option<(M::Rule, &'static str)>) -> Outcome
 where
     M::Action: Clone + Debug + PartialEq + Send + Sync + 'static,
@@ -55,7 +55,7 @@ where
             Some(path) if property.expectation.discovery_is_failure() => {
                 violated.push((property.name, path.into_actions().iter().map(|step| format!("{step:?}")).collect()));
             }
-            // What should happen sometimes is looked for only where all else holds.
+            // Properties of the kind "sometimes" are checked only if all others hold.
             None if !property.expectation.discovery_is_failure() && without.is_none() => {
                 violated.push((property.name, Vec::new()));
             }
@@ -70,7 +70,8 @@ where
     }
 }
 
-/// Checks the model with all rules and without each, and prints what was found. Returns whether all was as it should be.
+/// Checks the model with all rules and without each, and prints what was found. Returns whether all was as it should
+/// be.
 pub(crate) fn report<M: Ruled>(traces: bool) -> bool
 where
     M::Action: Clone + Debug + PartialEq + Send + Sync + 'static,

@@ -1,4 +1,5 @@
-//! A failover to a replica that lags: sessions, cursors and `settle`. Law 1, where delay messages are confirmed by the replica.
+//! A failover to a replica that lags: sessions, cursors and `settle`. Law 1, if delay messages are confirmed by the
+//! replica.
 //!
 //! The old master's commands reach the replica in order and late; in the failover those that have not are lost.
 
@@ -9,7 +10,7 @@ use stateright::{Model, Property};
 use self::server::{Command, Server};
 use crate::check::Ruled;
 
-/// What is kept, and what happens where it is not.
+/// The rules, and what happens without each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// A session ends with its server: the next one starts from the stored offset (counterexample 5).
@@ -46,7 +47,7 @@ enum Writer {
     Done,
 }
 
-/// The consumer: where it reads, where it commits, and how far it has come.
+/// The consumer: the server it reads from, the server it commits to, and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Session {
     reads: Place,
@@ -64,12 +65,12 @@ pub(crate) enum Place {
 pub(crate) struct State {
     old: Server,
     replica: Server,
-    /// What the old master did and the replica has not.
+    /// Commands of the old master that the replica does not have.
     log: Vec<Command>,
     failed_over: bool,
     writers: [Writer; CHANGES as usize],
     session: Option<Session>,
-    /// What a new session knows of the one before, where it should not.
+    /// State that a new session takes over from the previous one, though it must not.
     kept: Option<u8>,
     /// Changes that were handled after their COMMIT, one bit each.
     handled: u8,
@@ -207,7 +208,8 @@ impl Failover {
         match state.writers[w] {
             Writer::Idle => steps.push(Step::Insure(w)),
             Writer::Insured => {
-                // Whether the replica has it. After a failover it is the master: where it has not, the confirmation failed.
+                // Whether the replica has it. After a failover the replica is the master: if it does not have it, the
+                // confirmation failed.
                 let confirmed = state.replica.delays.contains(&change(w)) || state.replica.main.contains(&change(w));
                 if confirmed || !self.keeps(Rule::DelayConfirmed) {
                     steps.push(Step::Commit(w));
@@ -279,7 +281,7 @@ impl State {
     fn handle(&mut self) {
         let Some(mut session) = self.session else { return };
         let change = self.server(session.reads).main[usize::from(session.cursor)];
-        // Handled before its COMMIT it is read as it was.
+        // If handled before its COMMIT, the old row is read.
         self.handled |= bit(change) & self.committed;
         session.cursor += 1;
         if session.commits == Place::Old && !self.failed_over {

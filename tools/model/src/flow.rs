@@ -1,6 +1,7 @@
-//! The flow of a change: two writers of one row, the delayer, two hosts of one consumer, the trimmer. Laws 1, 2, 4, 5, 6 and 7.
+//! The flow of a change: two writers of one row, the delayer, two hosts of one consumer, the trimmer. Laws 1, 2, 4, 5,
+//! 6 and 7.
 //!
-//! A pause of a host is no step of its own: whoever does nothing for a while, while others act and its lock expires, is paused.
+//! A pause of a host is not a separate step: a host that does nothing while others act and its lock expires is paused.
 
 mod hosts;
 mod writers;
@@ -11,27 +12,27 @@ use self::hosts::{Host, hosts_steps};
 use self::writers::{Delay, Writer, remove_due};
 use crate::check::Ruled;
 
-/// What is kept, and what happens where it is not.
+/// The rules, and what happens without each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// COMMIT is sent after the delay message was acknowledged.
     InsuredBeforeCommit,
-    /// A delay message does not fall due before its COMMIT has landed (counterexample 1).
+    /// A delay message does not become due before its COMMIT was executed (counterexample 1).
     DelayOutlastsCommit,
-    /// The delayer moves in one script, which a crash cannot cut.
+    /// The delayer moves in one script, which a crash cannot interrupt.
     MoveInOneScript,
     /// A batch is committed after it was handled.
     CommitAfterHandling,
-    /// The commit tests who owns the lock.
+    /// The commit checks the owner of the lock.
     CommitTestsOwner,
-    /// It also tests that the offset moves forward. Without the first test that alone is what keeps it from going back; here
-    /// both are taken out.
+    /// It also checks that the offset moves forward. Without the first check only this one keeps it from going back;
+    /// here both are taken out.
     CommitIsFenced,
-    /// A lock that has expired is taken again only by the one who took it last.
+    /// A lock that has expired is acquired again only by its last owner.
     OnlyTheLastTakesAgain,
-    /// The release tests who owns the lock.
+    /// The release checks the owner of the lock.
     ReleaseTestsOwner,
-    /// The trimmer goes by the offset, and not by what is newest.
+    /// The trimmer uses the offset, and not the newest message.
     TrimByOffset,
     /// The datastore refuses a version that is older than its own (counterexample 2).
     SinkTestsVersion,
@@ -58,7 +59,7 @@ pub(crate) struct State {
     row: u8,
     writers: [Writer; 2],
     delays: [Delay; 2],
-    /// Where the move is not one script: delay messages that were removed and not yet added.
+    /// If the move is not one script: delay messages that were removed and not yet added.
     in_hand: bool,
     /// The id of the newest main message.
     last: u8,
@@ -74,7 +75,7 @@ pub(crate) struct State {
     /// How many more crashes of hosts, and expiries under a living owner, there may be.
     crashes: u8,
     expiries: u8,
-    /// How often a host may stop, and give its lock back.
+    /// How often a host may stop, and release its lock.
     stops: u8,
     // What must never have happened.
     offset_went_back: bool,
@@ -135,7 +136,7 @@ impl Model for Flow {
             sink: (0, 0),
             hosts: [Host::Out; 2],
             crashes: 1,
-            // One less in the tests, which have no minute to spare.
+            // One less in the tests, which must not take a minute.
             expiries: if cfg!(test) { 1 } else { 2 },
             stops: 1,
             offset_went_back: false,
@@ -177,7 +178,7 @@ impl Model for Flow {
                 state.delays[w] = Delay::Waiting;
                 state.writers[w] = match state.writers[w] {
                     Writer::Written => Writer::Insured,
-                    // Insured too late: the COMMIT is on its way.
+                    // Insured too late: the COMMIT has been sent.
                     other => other,
                 };
             }
@@ -246,7 +247,7 @@ impl Model for Flow {
             Property::always("law 6: what is trimmed was committed", |_, state: &State| state.trimmed <= state.offset),
             Property::sometimes("two changes are consumed", |_, state: &State| state.is_at_rest() && state.sink.0 == 2),
             Property::sometimes("a change is repaired by the delayer alone", |_, state: &State| {
-                // A main message of its own would be a second one.
+                // Another main message would be a second one.
                 state.is_at_rest() && state.sink.0 == 1 && state.last == 1
             }),
         ]
@@ -260,7 +261,7 @@ impl Flow {
 }
 
 impl State {
-    /// Nobody has anything left to do: no writer in a transaction, no delay message, no message that can be read.
+    /// No process has any work left: no writer in a transaction, no delay message, no message that can be read.
     fn is_at_rest(&self) -> bool {
         let readable = self.last > self.offset.max(self.trimmed);
         let resting = |host: &Host| match host {

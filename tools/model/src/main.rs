@@ -1,10 +1,10 @@
-//! The protocol of Redstream, model-checked: each rule of locks, offsets, trimming, versions, delay and commit, on its own small
-//! machine whose every interleaving is explored.
+//! The protocol of Redstream, model-checked: each rule of locks, offsets, trimming, versions, delay and commit, in its
+//! own small model whose every interleaving is explored.
 //!
-//! Run it with `cargo xtask model`. A model is a handful of steps, each of which stands for one thing that happens at once in
-//! reality: a script of `redstream-core/src/lua`, a COMMIT, a write to a datastore, a crash. Where a step is a script, its
-//! name is the script's. Each rule can be taken out, and then the checker must find the counterexample that the rule is there
-//! for; a rule that nothing needs would be shown by that as well.
+//! Run it with `cargo xtask model`. A model has few steps, each of which is one atomic action in reality: a script of
+//! `redstream-core/src/lua`, a COMMIT, a write to a datastore, a crash. If a step is a script, it has the script's
+//! name. Each rule can be taken out, and then the checker must find the counterexample that the rule prevents; this
+//! also shows if a rule is not needed.
 
 mod check;
 mod failover;

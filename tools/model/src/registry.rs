@@ -1,5 +1,5 @@
-//! The registry: consumers that come, a trimmer in two steps, and an operator who rewinds and pauses. Law 6, and law 5's
-//! exception.
+//! The registry: consumers that register, a trimmer in two steps, and an operator that rewinds and pauses. Law 6, and
+//! law 5's exception.
 
 mod consumers;
 mod trimmer;
@@ -9,20 +9,20 @@ use stateright::{Model, Property};
 use crate::check::Ruled;
 use consumers::{Consumer, Stage, bit};
 
-/// What is kept, and what happens if it is not.
+/// The rules, and what happens without each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// The script that trims compares the registry with the one it was given (counterexample 9).
     TrimComparesRegistry,
-    /// A consumer that has committed nothing keeps everything.
+    /// A consumer that has committed nothing prevents trimming.
     TrimWaitsForFirstCommit,
     /// A rewind takes the lock away (counterexample 10).
     RewindTakesLock,
-    /// It also clears who took the lock last, so that an owner whose lock expired cannot take it again.
+    /// It also clears the last owner of the lock, so that an owner whose lock expired cannot take it again.
     RewindClearsOwner,
-    /// The script that takes the lock tests the pause (counterexample 11).
+    /// The script that acquires the lock checks the pause (counterexample 11).
     AcquireTestsPause,
-    /// The commit tests the pause.
+    /// The commit checks the pause.
     CommitTestsPause,
     /// A consumer that starts at the latest gets its offset in the script that registers it.
     LatestInScript,
@@ -46,9 +46,9 @@ pub(crate) struct State {
     last: u8,
     trimmed: u8,
     consumers: [Consumer; 2],
-    /// What the trimmer has read: who is registered, and the lowest offset of these.
+    /// What the trimmer has read: the registered consumers, and their lowest offset.
     plan: Option<([bool; 2], Option<u8>)>,
-    /// The first consumer is paused, and the operator was told that nobody is at work.
+    /// The first consumer is paused, and the operator was told that no host is at work.
     paused: bool,
     at_rest: bool,
     rewinds: u8,

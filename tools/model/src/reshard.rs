@@ -1,16 +1,16 @@
-//! Changing the number of shards by generations: writers go over from the old streams to the new, and a gate keeps the new
-//! consumers back until the old streams are drained. Law 7 for the one key that is looked at.
+//! Changing the number of shards by generations: writers move from the old streams to the new, and a gate blocks the
+//! new consumers until the old streams are drained. Law 7 for one key.
 
 use stateright::{Model, Property};
 
 use crate::check::Ruled;
 
-/// What is kept, and what happens where it is not.
+/// The rules, and what happens without each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// The gate opens only when the old delay streams are empty, too (counterexample 12).
     DelaysDrained,
-    /// The gate opens only when no writer of the old map lives.
+    /// The gate opens only when no writer of the old map is running.
     WritersGone,
     /// The gate opens only when the old consumers have committed all.
     MainDrained,
@@ -85,7 +85,8 @@ impl Model for Reshard {
             }
         }
         for (index, generation) in state.generations.iter().enumerate() {
-            // A delay message outlasts its transaction: it falls due when no writer that could be its own is in one.
+            // A delay message outlasts its transaction: it becomes due when no writer to which it could belong is in
+            // one.
             let waits = state.writers.iter().any(|(writer, map)| *map == index && *writer == Writer::Insured);
             if generation.delays > 0 && !waits {
                 steps.push(Step::Move(index));

@@ -1,5 +1,6 @@
-//! Spreading shards over hosts: each host looks who lives and who holds what, and acts on that later, when it is out of date. Hosts
-//! come and die at any moment. The end of PROTOCOL's rules of sharding: at rest no host holds two more than another.
+//! Distributing shards over hosts: each host reads which hosts are alive and which shards they hold, and acts on that
+//! later, when it is outdated. Hosts join and die at any moment. The end of PROTOCOL's rules of sharding: at rest no
+//! host holds two more than another.
 
 use stateright::{Model, Property};
 
@@ -8,15 +9,15 @@ use crate::check::Ruled;
 const HOSTS: usize = 3;
 const SHARDS: usize = 4;
 
-/// How many rounds, in which each host looks and acts in turn, may pass until all is at rest.
+/// How many rounds, in which each host reads and acts in turn, may pass until all is at rest.
 const ROUNDS: usize = 8;
 
-/// What is kept, and what happens where it is not.
+/// The rules, and what happens without each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// A host gives up a shard if another one has two fewer, though it has no more than its share.
+    /// A host releases a shard if another one has two fewer, though it has no more than its share.
     GiveUpForTheLeast,
-    /// A host takes a shard beyond its share if no other one holds fewer.
+    /// A host acquires a shard beyond its share if no other host holds fewer.
     TakeBeyondTheShare,
 }
 
@@ -28,7 +29,7 @@ pub(crate) struct Spread {
 
 type Owners = [Option<u8>; SHARDS];
 
-/// What a host saw.
+/// The view of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct View {
     owners: Owners,
@@ -38,7 +39,7 @@ struct View {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     now: View,
-    /// What each host saw and has not acted on yet.
+    /// The view that each host has not acted on yet.
     seen: [Option<View>; HOSTS],
     deaths: u8,
 }
@@ -46,11 +47,11 @@ pub(crate) struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Join(usize),
-    /// Its heartbeat lapses with it; its locks stay for their TTL.
+    /// Its heartbeat expires at once; its locks stay for their TTL.
     Die(usize),
     LocksExpire(usize),
     Look(usize),
-    /// It gives up what it has to, and takes what it may.
+    /// It releases what it must, and acquires what it may.
     Act(usize),
 }
 
@@ -63,7 +64,7 @@ impl View {
         (0..HOSTS).filter(|host| self.alive[*host])
     }
 
-    /// The shards that live hosts share out, and the fewest that another one than this holds.
+    /// The shards that live hosts distribute, and the fewest that another host holds.
     fn shared_and_least(&self, me: usize) -> (usize, Option<usize>) {
         let free = self.owners.iter().filter(|owner| owner.is_none()).count();
         let held: usize = self.live().map(|host| self.held(host)).sum();
@@ -100,7 +101,7 @@ impl Spread {
         held < shared / seen.live().count().max(1) || beyond
     }
 
-    /// What becomes of the shards when a host acts on what it saw.
+    /// The shards after a host has acted on its view.
     fn act(&self, now: &View, seen: &View, me: usize) -> View {
         let mut after = *now;
         let surplus = self.surplus(seen, me, now.held(me));
@@ -109,7 +110,7 @@ impl Spread {
             after.owners[shard] = None;
         }
         for shard in (0..SHARDS).filter(|shard| seen.owners[*shard].is_none()) {
-            // The script takes only what is free.
+            // The script only acquires a free lock.
             if self.may_take(seen, me, after.held(me)) && after.owners[shard].is_none() && now.owners[shard].is_none() {
                 after.owners[shard] = Some(index(me));
             }
@@ -117,12 +118,12 @@ impl Spread {
         after
     }
 
-    /// Whether each host could act on a fresh look and nothing would change.
+    /// Whether each host could act on a fresh view and nothing would change.
     fn is_at_rest(&self, now: &View) -> bool {
         now.live().all(|host| self.act(now, now, host) == *now)
     }
 
-    /// Whether it comes to rest, if each host looks and acts in turn and no locks of the dead are left.
+    /// Whether it comes to rest, if each host reads and acts in turn and no locks of the dead are left.
     fn comes_to_rest(&self, state: &State) -> bool {
         let mut now = state.now;
         for owner in &mut now.owners {

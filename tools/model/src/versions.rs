@@ -1,11 +1,11 @@
-//! Versions: a paused former owner and a new one, on one server or on two after a failover, with a clock that may step back, and
-//! rows that come and go. Law 7.
+//! Versions: a paused former owner and a new one, on one server or on two after a failover, with a clock that may step
+//! back, and rows that come and go. Law 7.
 
 use stateright::{Model, Property};
 
 use crate::check::Ruled;
 
-/// What is kept, and what happens where it is not.
+/// The rules, and what happens without each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// The datastore refuses a version that is older than its own (counterexample 2).
@@ -46,7 +46,7 @@ enum Stage {
     Ready,
     /// It has written, and the answer is lost: it writes again.
     Unanswered,
-    /// It lost its lock on the server it talks to, and has noticed.
+    /// It lost its lock on the server that it uses, and knows it.
     Out,
 }
 
@@ -68,9 +68,9 @@ pub(crate) struct State {
     row: Row,
     /// Messages, one for each change.
     messages: u8,
-    /// Whether a failover has left the first owner alone with the old master, where its lock is still good.
+    /// Whether a failover has left the first owner alone with the old master, where its lock is still valid.
     two_servers: bool,
-    /// The clock of Redis. With a failover the new master's is the same: that is presupposed.
+    /// The clock of Redis. With a failover the new master's is the same: this is assumed.
     clock: u8,
     back_steps: u8,
     /// The last version that each server has stored.
@@ -132,13 +132,13 @@ impl Model for Versions {
         if state.messages < CHANGES {
             steps.extend([Step::Change { exists: true }, Step::Change { exists: false }]);
         }
-        // On two servers a clock that is behind is a matter of setting the clocks, not of the rule.
+        // On two servers a clock that is behind is a matter of clock synchronization, not of the rule.
         if state.back_steps > 0 && !state.two_servers && state.clock > 1 {
             steps.push(Step::ClockStepsBack);
         }
         if !state.taken_over {
             steps.push(Step::TakeOver { another_server: false });
-            // Presupposed: the new master's clock is not behind what the old one has issued.
+            // Assumed: the new master's clock is not behind the versions of the old one.
             if state.back_steps > 0 {
                 steps.push(Step::TakeOver { another_server: true });
             }
@@ -208,7 +208,7 @@ impl Model for Versions {
             }
             Step::Commit(index) => {
                 let owner = state.owners[index];
-                // What the old master stores is gone with it.
+                // Writes to the old master are lost with it.
                 if index == 1 || !state.taken_over {
                     state.offset = owner.read;
                 }
@@ -239,7 +239,7 @@ impl Model for Versions {
 }
 
 impl Versions {
-    /// Where versions are issued too early: with the lock, and not with a batch.
+    /// If versions are issued too early: with the lock, and not with a batch.
     fn taken(&self, owner: Owner, version: u8) -> Owner {
         if self.keeps(Rule::IssuedAfterArrival) { owner } else { Owner { version: Some(version), ..owner } }
     }
@@ -251,7 +251,7 @@ impl Versions {
         }
     }
 
-    /// The next version, where the owner still is one.
+    /// The next version, if the owner still owns the lock.
     fn issue(&self, state: &mut State, index: usize) -> Option<u8> {
         if !state.owns(index) {
             return None;
@@ -268,11 +268,11 @@ impl Versions {
         let owner = &mut state.owners[index];
         let (Some(version), Some(row)) = (owner.version, owner.row) else { return };
         let there = state.sink.map_or(0, |(_, version)| version);
-        // An equal version is one's own retry.
+        // An equal version is a retry of the same owner.
         if version >= there || !self.keeps(Rule::SinkTestsVersion) {
             state.sink = Some((row, version));
         }
-        // A refusal is success: somebody whose version was issued later has read the row later, and written it.
+        // A refusal counts as success: an owner whose version was issued later has read the row later, and written it.
         owner.stage = Stage::Ready;
     }
 }

@@ -24,7 +24,7 @@ impl Process {
     /// The command that starts this program again.
     ///
     /// # Errors
-    /// If the operating system does not tell where the program is.
+    /// If the operating system does not report the program's path.
     pub fn again() -> Result<Command> {
         Ok(Command::new(env::current_exe().context("could not tell where this program is")?))
     }
@@ -42,12 +42,12 @@ impl Process {
         Ok((Self { child, input: Some(input) }, Reports(BufReader::new(output).lines())))
     }
 
-    /// What it is told by. Without it, [`stop`](Self::stop) only waits.
+    /// Its standard input. Without it, [`stop`](Self::stop) only waits.
     pub fn take_input(&mut self) -> Option<Input> {
         self.input.take()
     }
 
-    /// What it writes to standard error, if its command has that piped.
+    /// Its standard error, if its command has that piped.
     pub fn take_errors(&mut self) -> Option<Lines<BufReader<ChildStderr>>> {
         self.child.stderr.take().map(|errors| BufReader::new(errors).lines())
     }
@@ -57,7 +57,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Kills it with SIGKILL, which it cannot notice, and returns at once.
+    /// Kills it with SIGKILL, which it cannot catch, and returns at once.
     ///
     /// # Errors
     /// If it has ended before.
@@ -65,7 +65,7 @@ impl Process {
         self.child.start_kill().context("could not kill a child process")
     }
 
-    /// Kills it with SIGKILL, and returns when it is gone.
+    /// Kills it with SIGKILL, and returns when it has ended.
     ///
     /// # Errors
     /// If it has ended before.
@@ -99,7 +99,7 @@ impl Process {
 pub struct Input(ChildStdin);
 
 impl Input {
-    /// Tells it a line.
+    /// Sends it a line.
     ///
     /// # Errors
     /// If the process has ended.

@@ -78,8 +78,8 @@ async fn pass(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     }
 }
 
-/// Puts the proxy's own port in a reply wherever a Cluster's node names its port: alone on a line or after its host. Both have
-/// five digits, so that no length changes.
+/// Puts the proxy's own port in a reply wherever a Cluster's node names its port: alone on a line or after its host.
+/// Both have five digits, so that no length changes.
 fn rename_port(reply: &mut [u8], shared: &Shared) {
     let Some((redis, own)) = shared.renamed else { return };
     let [redis, own] = [redis, own].map(|port| format!(":{port}\r\n").into_bytes());

@@ -1,8 +1,8 @@
-//! A proxy in front of Redis that loses replies, delays them and cuts connections when it is told to.
+//! A proxy in front of Redis that loses replies, delays them and cuts connections on request.
 //!
 //! # Layout
-//! - `lib.rs`: [`Proxy`], and what a test or a schedule of crashes tells it.
-//! - `shared.rs`: what it was told, as its connections see it.
+//! - `lib.rs`: [`Proxy`], and its controls for tests and schedules of crashes.
+//! - `shared.rs`: its settings, shared by its connections.
 //! - `connection.rs`: accepts connections, passes bytes on, and applies [faults](Fault).
 
 mod connection;
@@ -20,25 +20,25 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-/// What becomes of a request and its reply.
+/// A fault of a request or its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The connection breaks before Redis gets the request.
     BreakBefore,
-    /// Redis does what it was asked; the connection stays open, and no reply comes through it any more.
+    /// Redis executes the request; the connection stays open, and no further reply is forwarded.
     FallSilent,
-    /// Redis does what it was asked; the connection breaks instead of a reply.
+    /// Redis executes the request; the connection breaks instead of a reply.
     BreakInstead,
-    /// Redis does what it was asked; the connection breaks in the middle of the reply.
+    /// Redis executes the request; the connection breaks in the middle of the reply.
     BreakWithin,
-    /// Redis does what it was asked; these bytes come instead of its reply.
+    /// Redis executes the request; these bytes replace its reply.
     Lie(&'static str),
-    /// Redis does what it was asked; the reply comes when [`Proxy::let_go`] says so.
+    /// Redis executes the request; the reply is forwarded when [`Proxy::let_go`] is called.
     Late,
 }
 
 impl Fault {
-    /// The faults after which the connection is of no use any more.
+    /// The faults after which the connection is unusable.
     pub const ALL: [Self; 4] = [Self::BreakBefore, Self::FallSilent, Self::BreakInstead, Self::BreakWithin];
 }
 
@@ -63,7 +63,7 @@ impl ProxyOptions {
         self
     }
 
-    /// Closes new connections at once while this is false. Several proxies may share it. Default: all are let through.
+    /// Closes new connections at once while this is false. Several proxies may share it. Default: all are accepted.
     pub fn while_open(mut self, open: Arc<AtomicBool>) -> Self {
         self.open = open;
         self
@@ -110,8 +110,8 @@ impl Proxy {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// The next `times` requests with these bytes in them meet this fault; any requests if it is empty. Replaces what
-    /// [was to come](Self::strike).
+    /// The next `times` requests with these bytes in them meet this fault; any requests if it is empty. Replaces the
+    /// faults that [were set before](Self::strike).
     pub fn strike(&self, needle: &str, fault: Fault, times: usize) {
         *self.shared.plan() = Some(Plan { needle: needle.into(), fault, times });
     }
@@ -126,7 +126,7 @@ impl Proxy {
         self.shared.let_go.notify_one();
     }
 
-    /// Each request and each reply takes so much longer from now on.
+    /// Each request and each reply takes this much longer from now on.
     pub fn slow_down(&self, by: Duration) {
         *self.shared.slowness() = by;
     }
@@ -153,7 +153,7 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Ends all faults, and cuts all connections: some may have fallen silent.
+    /// Ends all faults, and cuts all connections: some may be without replies.
     pub fn heal(&self) {
         *self.shared.plan() = None;
         self.slow_down(Duration::ZERO);

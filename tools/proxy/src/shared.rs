@@ -1,4 +1,4 @@
-//! What a proxy was told, as its connections see it.
+//! The settings of a proxy, shared by its connections.
 
 use crate::Fault;
 use std::{
@@ -15,7 +15,7 @@ pub(crate) struct Shared {
     pub(crate) redis: AtomicU16,
     /// Every second connection leads there, unless it is 0.
     pub(crate) rival: AtomicU16,
-    /// The port of Redis as it stands in replies, and the one to put in its place.
+    /// The port of Redis as written in replies, and its replacement.
     pub(crate) renamed: Option<(u16, u16)>,
     pub(crate) open: Arc<AtomicBool>,
     pub(crate) accepted: AtomicUsize,
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     slowness: Mutex<Duration>,
 }
 
-/// Requests that are to meet a fault.
+/// Requests that meet a fault.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) needle: Vec<u8>,
@@ -67,7 +67,7 @@ impl Shared {
         }
     }
 
-    /// The fault that this request is to meet.
+    /// The fault that this request meets.
     pub(crate) fn fault_of(&self, request: &[u8]) -> Option<Fault> {
         let mut plan = self.plan();
         let due = plan.as_mut().filter(|plan| plan.times > 0 && contains(request, &plan.needle))?;

@@ -11,7 +11,7 @@ pub(crate) enum Database {
 }
 
 impl Database {
-    /// By which the tests know what they can test.
+    /// The feature by which the tests select what they can test.
     pub(crate) fn feature(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlx-sqlite",
@@ -20,7 +20,7 @@ impl Database {
         }
     }
 
-    /// As SeaORM's tests want it: a server, to which they add a database of their own.
+    /// As SeaORM's tests require: a server, to which they add a database of their own.
     pub(crate) fn url(self, servers: &Servers) -> String {
         let url = match self {
             Self::Sqlite => return "sqlite::memory:".to_owned(),

@@ -1,4 +1,4 @@
-//! What of SeaORM's tests does not run, or not streamed, and why. `docs/seaorm-suite.md` repeats it.
+//! Which of SeaORM's tests do not run, or not streamed, and why. `docs/seaorm-suite.md` repeats it.
 
 /// Test files.
 pub(crate) const FILES: &[(&str, &str)] = &[
@@ -7,7 +7,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("embedding_tests", "needs the PostgreSQL extension pgvector"),
 ];
 
-/// Files of entities that stay as they are in the streamed runs.
+/// Files of entities that are not changed in the streamed runs.
 pub(crate) const ENTITIES: &[(&str, &str)] = &[
     ("common/bakery_dense/cake.rs", "sets a default in `new` and has no hooks; its twin in `bakery_chain` is streamed"),
     ("common/features/collection_expanded.rs", "an entity without `DeriveEntityModel`"),

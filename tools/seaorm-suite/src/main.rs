@@ -1,7 +1,7 @@
 //! SeaORM's own tests, unchanged, through Redstream's connection. Run it with `cargo xtask seaorm-suite`.
 //!
-//! It takes the tests from the package of SeaORM in cargo's registry, writes them below `target`, compiles them against the
-//! package in `stand-in`, which they take for `sea_orm`, and runs them on private servers.
+//! It takes the tests from the package of SeaORM in cargo's registry, writes them below `target`, compiles them against
+//! the package in `stand-in`, which replaces `sea_orm`, and runs them on private servers.
 
 mod database;
 mod left_out;
@@ -37,8 +37,8 @@ fn main() -> Result<ExitCode> {
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the tests on each database, once with their entities as they are and once with them streamed. The last line it prints
-/// counts the tests that passed and failed. Returns whether some passed and none failed.
+/// Runs the tests on each database, once with their entities unchanged and once with them streamed. The last line it
+/// prints counts the tests that passed and failed. Returns whether some passed and none failed.
 fn run(options: &Options) -> Result<bool> {
     let package = Package::find()?;
     let servers = Servers::start()?;

@@ -1,4 +1,4 @@
-//! How many messages Redis was given: what tells a streamed run from one that only looks so.
+//! How many messages Redis was given: this distinguishes a streamed run from one that only appears to be.
 
 use anyhow::{Context, Result};
 use std::{

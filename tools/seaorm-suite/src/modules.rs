@@ -1,15 +1,15 @@
 //! SeaORM's test files, made modules of one test binary.
 //!
-//! Sixty binaries take many minutes to build, one takes one. So each test file becomes a module, and what each declares as
-//! its own, `mod common { … }`, `mod crud;` and `mod local;`, is a module of the root that all share. Nothing else is changed,
-//! and what does not look as expected is an error.
+//! Sixty binaries take many minutes to build, one takes one. So each test file becomes a module, and the modules that
+//! each file declares, `mod common { … }`, `mod crud;` and `mod local;`, become modules of the root that all share.
+//! Nothing else is changed, and unexpected content is an error.
 
 use anyhow::{Result, ensure};
 
-/// What several files declare as their own, and where it lies.
+/// Modules that several files declare, and their paths.
 pub(crate) const SHARED: [(&str, &str); 2] = [("crud", "crud/mod.rs"), ("local", "partial_model_nested/local/mod.rs")];
 
-/// A file that uses the shared modules in the place of its own.
+/// A file that uses the shared modules instead of its own.
 pub(crate) fn share(text: &str) -> Result<String> {
     let mut lines = Vec::new();
     let mut rest = text.lines();
@@ -34,7 +34,7 @@ pub(crate) fn share(text: &str) -> Result<String> {
     Ok(lines.join("\n") + "\n")
 }
 
-/// Takes back the attributes of what was to be declared next.
+/// Removes the attributes of the next declaration.
 fn drop_attributes(lines: &mut Vec<String>) {
     while lines.last().is_some_and(|line| line.starts_with("#[")) {
         lines.pop();

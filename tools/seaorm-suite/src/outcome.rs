@@ -26,7 +26,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Runs the tests of a file, and prints their output where one fails.
+    /// Runs the tests of a file, and prints their output if one fails.
     pub(crate) fn add(&mut self, file: &str, tests: &mut Command) -> Result<()> {
         let mut output = NamedTempFile::new().context("could not make a temporary file")?;
         tests.stdout(output.reopen()?).stderr(output.reopen()?);
@@ -39,7 +39,7 @@ impl Outcome {
         self.ignored += told.ignored;
         match status {
             Some(status) if status.success() && told.passed + told.ignored > 0 => return Ok(()),
-            // A process that ended otherwise does not tell which test was to blame.
+            // A process that ended otherwise does not show which test failed.
             _ => self.failed += told.failed.max(1),
         }
         println!("{text}");
@@ -47,7 +47,7 @@ impl Outcome {
         Ok(())
     }
 
-    /// Something that no single test shows.
+    /// A check that belongs to no single test.
     pub(crate) fn fail(&mut self, why: &str) {
         println!("{why}");
         self.failed += 1;
@@ -62,7 +62,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What libtest tells in its closing line.
+/// The closing line of libtest.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Told {
     passed: u32,
@@ -81,7 +81,7 @@ impl Told {
     }
 }
 
-/// How the process ended, or nothing where it took too long.
+/// How the process ended, or `None` if it took too long.
 fn within_bound(command: &mut Command) -> Result<Option<ExitStatus>> {
     let mut child = command.spawn().context("could not run the tests")?;
     let deadline = Instant::now() + BOUND;

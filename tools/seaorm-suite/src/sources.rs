@@ -1,4 +1,4 @@
-//! SeaORM's tests, as they come from its crates.io package: taken out of cargo's registry when they are to be run.
+//! SeaORM's tests, from its crates.io package: read from cargo's registry when they are run.
 
 use crate::{left_out, modules, streamed};
 use anyhow::{Context, Result, ensure};
@@ -18,7 +18,7 @@ pub(crate) struct Package {
 }
 
 impl Package {
-    /// Asks cargo where it is.
+    /// Asks cargo for its path.
     pub(crate) fn find() -> Result<Self> {
         let host = host()?;
         let metadata = cargo(&["metadata", "--format-version", "1", "--locked", "--filter-platform", &host]).output();
@@ -34,7 +34,7 @@ impl Package {
         Ok(Self { version: sea_orm["version"].as_str().unwrap_or_default().to_owned(), tests })
     }
 
-    /// Writes the tests out, with their entities as they are or streamed.
+    /// Writes the tests out, with their entities unchanged or streamed.
     pub(crate) fn write(&self, streamed: bool) -> Result<Sources> {
         for (file, _) in left_out::FILES {
             ensure!(self.tests.join(format!("{file}.rs")).is_file(), "{file}, which is left out, is no longer there");
@@ -82,14 +82,14 @@ impl Package {
         Ok(root)
     }
 
-    /// Where a module lies, from the tests' folder.
+    /// The path of a module, relative to the tests' folder.
     fn module(&self, folder: &str, name: &str, file: &str) -> PathBuf {
         let flat = Path::new(folder).join(format!("{name}.rs"));
         if self.tests.join(&flat).is_file() { flat } else { Path::new(folder).join(name).join(file) }
     }
 }
 
-/// Where they were written to.
+/// The folder that they were written to.
 #[derive(Debug)]
 pub(crate) struct Sources {
     /// The file that declares all others.
@@ -135,7 +135,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Leaves a file alone that is so already, so that nothing is built a second time.
+/// Does not write a file that is already identical, so that nothing is built a second time.
 fn write(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|there| there == text) {
         return Ok(());
@@ -145,7 +145,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("could not write {}", path.display()))
 }
 
-/// The platform that is built for.
+/// The target platform.
 fn host() -> Result<String> {
     let told = Command::new("rustc").arg("-vV").output().context("could not run rustc")?;
     let told = String::from_utf8_lossy(&told.stdout).into_owned();

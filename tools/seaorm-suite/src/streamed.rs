@@ -1,5 +1,5 @@
-//! Their entities, streamed as one does it by hand: the derive in the place of an empty `ActiveModelBehavior`, and our
-//! hooks called last in theirs where they have some.
+//! Their entities, streamed as an application does it: the derive replaces an empty `ActiveModelBehavior`, and our
+//! hooks are called last in theirs if they have some.
 
 use crate::left_out;
 use anyhow::{Result, ensure};
@@ -10,7 +10,8 @@ const STREAMED: &str = "DeriveEntityModel, redstream_seaorm::Streamed";
 const EMPTY: &str = "impl ActiveModelBehavior for ActiveModel {}";
 const HOOKS: [&str; 4] = ["before_save", "after_save", "before_delete", "after_delete"];
 
-/// A file with its entities streamed, and how many they are. Errors for one that cannot be and is not known to.
+/// A file with its entities streamed, and their number. Errors for an entity that cannot be streamed and is not listed
+/// as such.
 pub(crate) fn entities(path: &Path, text: &str) -> Result<(String, usize)> {
     let models = text.lines().filter(|line| derives(line)).count();
     let behaviors = text.matches("ActiveModelBehavior for ActiveModel").count();

@@ -1,4 +1,4 @@
-//! One run of the tests: on one database, with their entities as they are or streamed.
+//! One run of the tests: on one database, with their entities unchanged or streamed.
 
 use crate::{database::Database, messages, outcome::Outcome, sources::Sources};
 use anyhow::{Context, Result};
@@ -22,7 +22,7 @@ pub(crate) struct Variant<'a> {
 }
 
 impl Variant<'_> {
-    /// Builds it and runs it. That messages were written, or none, is one more thing that can fail.
+    /// Builds it and runs it. It also fails if a streamed run wrote no messages, or another run wrote some.
     pub(crate) fn run(self, servers: &Servers) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         let begun = Instant::now();

@@ -11,8 +11,8 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The account for a server that must not run as root: where this process runs as root the
-    /// account called `name`, which the server's package has created; otherwise its own (`None`).
+    /// The account for a server that must not run as root: if this process runs as root, the account called `name`,
+    /// which the server's package has created; otherwise its own (`None`).
     pub(crate) fn unless_ordinary(name: &str) -> Result<Option<Self>> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);

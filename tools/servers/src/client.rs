@@ -1,4 +1,4 @@
-//! Redis clients of other languages, for the tests that what we write can be read there.
+//! Redis clients of other languages, for tests that other languages can read our messages.
 
 use crate::{
     Error, Result,
@@ -23,22 +23,22 @@ pub enum Client {
     Python,
     /// ioredis, from npm.
     Node,
-    /// redis-rb, from the operating system, or else from rubygems.org.
+    /// redis-rb, from the operating system, or otherwise from rubygems.org.
     Ruby,
 }
 
 const REDIS_PY: &str = "redis==8.1.0";
-/// The last one for the Node that Debian 12 has.
+/// The last version for the Node of Debian 12.
 const IOREDIS: &str = "ioredis@5.9.2";
 
-/// Package managers do not like to run twice at once.
+/// Package managers must not run concurrently.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 impl Client {
     /// Every client: what the whole test suite needs.
     pub const ALL: [Self; 3] = [Self::Python, Self::Node, Self::Ruby];
 
-    /// The language's interpreter, which finds the client. What is missing is installed first.
+    /// The language's interpreter, which finds the client. A missing client is installed first.
     pub fn command(self) -> Result<Command> {
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         self.install_interpreter()?;
@@ -70,7 +70,7 @@ impl Client {
         packages.iter().try_for_each(|package| install_system(package))
     }
 
-    /// Loads the client once. The error is what the interpreter says.
+    /// Loads the client once. The error is the interpreter's output.
     fn load(self) -> std::result::Result<(), String> {
         let (option, load) = match self {
             Self::Python => ("-c", "import redis"),

@@ -1,4 +1,4 @@
-//! What can go wrong with a private server, said so that the reader knows what to do next.
+//! Errors of private servers, with what to do next.
 
 use std::{io, time::Duration};
 
@@ -16,7 +16,7 @@ pub enum Error {
         program: String,
         /// Where it was looked for, and how its installation went.
         tried: String,
-        /// What the reader can do about it.
+        /// What the user can do about it.
         advice: String,
     },
 
@@ -53,7 +53,7 @@ pub enum Error {
         log: String,
     },
 
-    /// A server was to be signalled or asked something while it was not running.
+    /// A server was signalled or queried while it was not running.
     #[error("{server} is not running")]
     NotRunning {
         /// The server's name.
@@ -78,7 +78,7 @@ impl Error {
         move |source| Self::Io { attempt, source }
     }
 
-    /// The error and its cause, for a reader who sees nothing else.
+    /// The error and its cause, as one text.
     pub fn in_words(&self) -> String {
         match self {
             Self::Io { source, .. } => format!("{self}: {source}"),
@@ -91,7 +91,7 @@ fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs())
 }
 
-/// The last lines of a log: enough to see the cause, little enough to read.
+/// The last lines of a log: enough to see the cause.
 pub(crate) fn last_lines(text: &str) -> String {
     const LINES: usize = 20;
     let lines: Vec<&str> = text.trim_end().lines().collect();

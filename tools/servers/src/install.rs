@@ -79,14 +79,14 @@ impl fmt::Display for Package {
     }
 }
 
-/// Where a package comes from.
+/// The source of a package.
 enum Source {
     System(&'static system::SystemPackage),
     Python(&'static pip::Wheel),
     Npm(&'static npm::Archive),
 }
 
-/// Package managers do not like to run twice at once.
+/// Package managers must not run concurrently.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Finds the program of `package`, and installs it first if it is missing.

@@ -4,9 +4,8 @@
 //! the loopback interface, with a temporary data directory, and with durability turned off
 //! unless asked for. A missing server is installed first, and a line on standard error says so.
 //!
-//! What is started here also ends here. Dropping the value kills the server and removes its
-//! directory; should this process die without dropping anything (SIGKILL, ctrl-C), a small
-//! watchdog process does the same in its place.
+//! What is started here also ends here. Dropping the value kills the server and removes its directory; if this process
+//! dies without dropping anything (SIGKILL, ctrl-C), a small watchdog process does so instead.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), redstream_servers::Error> {
@@ -40,15 +39,15 @@ pub use redis::{Redis, RedisEdition, RedisOptions};
 pub use servers::{MARIADB_URL, POSTGRES_URL, REDIS_URL, Servers};
 pub use shared::{SharedServers, serve, shared_url};
 
-/// If this environment variable is set, the servers that no test asks for by edition are the newest to be had: Redis 8.2 and
-/// PostgreSQL 18 where the operating system's are older.
+/// If this environment variable is set, the servers that no test requests by edition are the newest available: Redis
+/// 8.2 and PostgreSQL 18 if the operating system's are older.
 pub const NEWEST: &str = "REDSTREAM_TEST_NEWEST";
 
 fn newest_are_wanted() -> bool {
     std::env::var_os(NEWEST).is_some_and(|value| !value.is_empty())
 }
 
-/// Says on standard error what is being done, one plain line at a time.
+/// Prints progress to standard error, one line at a time.
 fn say(line: &str) {
     eprintln!("{line}");
 }

@@ -37,7 +37,7 @@ impl MariaDb {
     }
 
     /// The address of one of its databases: `mysql://root@127.0.0.1:PORT/DATABASE`. The database
-    /// `mysql` is there from the start.
+    /// `mysql` exists from the start.
     pub fn url(&self, database: &str) -> String {
         format!("mysql://root@127.0.0.1:{}/{database}", self.port)
     }
@@ -80,7 +80,7 @@ impl MariaDb {
             .args(["--character-set-server=utf8mb4", "--skip-innodb-doublewrite"])
             .arg("--innodb-flush-log-at-trx-commit=0")
             .args(["--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M"])
-            // By default a statement waits a day for a table that another has locked.
+            // By default a statement waits a day for a table that another connection has locked.
             .arg("--lock-wait-timeout=30");
         self.server.start(&mut command, "ready for connections")
     }

@@ -7,15 +7,15 @@ use std::{
     net::{Ipv4Addr, TcpListener},
 };
 
-/// A port of the loopback interface on which nothing listens.
+/// A port of the loopback interface on which no process listens.
 ///
-/// It lies below the range from which the operating system takes the ports of outgoing
+/// It is below the range from which the operating system takes the ports of outgoing
 /// connections. Otherwise a client could be given the port of a server that is just restarting,
-/// which then could not come back.
+/// which then could not restart.
 pub fn free_port() -> Result<u16> {
     const LOWEST: u16 = 10_000;
     const COUNT: u16 = 20_000;
-    // Each RandomState is seeded anew: processes that start together look in different places.
+    // Each RandomState has a new seed: processes that start together try different ports.
     let seed = RandomState::new().hash_one(std::process::id());
     let start = u16::try_from(seed % u64::from(COUNT)).unwrap_or_default();
     (0..COUNT)
@@ -24,7 +24,7 @@ pub fn free_port() -> Result<u16> {
         .ok_or_else(|| Error::io("find a free port on 127.0.0.1")(io::ErrorKind::AddrInUse.into()))
 }
 
-/// Calls `start` with a free port, and again with another one if somebody else took the port
+/// Calls `start` with a free port, and again with another one if another process took the port
 /// between finding it and listening on it.
 pub(crate) fn on_a_free_port<T>(start: impl Fn(u16) -> Result<T>) -> Result<T> {
     const TRIES: usize = 5;

@@ -26,7 +26,7 @@ impl Postgres {
         if newest_are_wanted() { Self::newest() } else { Self::of(Package::Postgres) }
     }
 
-    /// The same with the newest PostgreSQL to be had, 18.
+    /// The same with the newest available PostgreSQL, 18.
     pub fn newest() -> Result<Self> {
         // The system's package creates the account.
         ensure_installed(Package::Postgres)?;
@@ -49,7 +49,7 @@ impl Postgres {
     }
 
     /// The address of one of its databases: `postgres://postgres@127.0.0.1:PORT/DATABASE`. The
-    /// database `postgres` is there from the start.
+    /// database `postgres` exists from the start.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }

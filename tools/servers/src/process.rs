@@ -26,15 +26,15 @@ const POLL: Duration = Duration::from_millis(5);
 /// The temporary directory of one server, with its watchdog.
 #[derive(Debug)]
 pub(crate) struct Home {
-    // Dropped in this order: nobody is to remove a directory that another one already has.
+    // Dropped in this order: a directory must not be removed after another process has got it.
     watchdog: Watchdog,
     directory: TempDir,
     account: Option<Account>,
 }
 
 impl Home {
-    /// Makes a directory for the server `name`, which belongs to `account` where there is one.
-    /// Should this process die, the server is ended with `signal`, and the directory is removed.
+    /// Makes a directory for the server `name`, which belongs to `account` if there is one. If this process dies, the
+    /// server is ended with `signal`, and the directory is removed.
     pub(crate) fn new(name: &str, signal: &str, account: Option<Account>) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix(&format!("redstream-{name}-"))
@@ -68,8 +68,8 @@ impl Home {
     }
 }
 
-/// Where the directories are: in memory where that has room, since a busy disk makes a server that writes to it before each
-/// answer wait for seconds. Killed servers find their data there again all the same.
+/// The parent of the directories: in memory if that has room, since a busy disk makes a server that writes to it before
+/// each answer wait for seconds. A restarted server still finds its data there.
 fn parent() -> PathBuf {
     const MEMORY: &str = "/dev/shm";
     const ROOM: u64 = 4 << 30;
@@ -100,7 +100,7 @@ impl Server {
 
     /// Starts `command` and waits until its log says `ready`, for 60 seconds at most.
     ///
-    /// The log and not the port, because on the port somebody else's server might answer.
+    /// The log and not the port, because another server might answer on the port.
     pub(crate) fn start(&mut self, command: &mut Command, ready: &str) -> Result<()> {
         let mut log = OpenOptions::new()
             .create(true)
@@ -113,7 +113,7 @@ impl Server {
         let child = command
             .stdout(copy()?)
             .stderr(copy()?)
-            // A group of its own: ctrl-C in the terminal is for the owner, who ends the server.
+            // A group of its own: ctrl-C in the terminal is for the owner, which ends the server.
             .process_group(0)
             .spawn()
             .map_err(Error::io(format!("start {}", self.name)))?;
@@ -162,7 +162,7 @@ impl Server {
         kill_process(pid, signal).map_err(|errno| Error::io(format!("signal {}", self.name))(errno.into()))
     }
 
-    /// Kills the server with SIGKILL and returns when it is gone. Does nothing if it is not running.
+    /// Kills the server with SIGKILL and returns when it has ended. Does nothing if it is not running.
     pub(crate) fn kill(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else {
             return Ok(());
@@ -200,7 +200,7 @@ fn read_from(log: &mut File, from: u64) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Runs a command to its end, in silence. When it fails, its last lines are in the error.
+/// Runs a command to its end, without output. When it fails, its last lines are in the error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let text = format!("{command:?}").replace('"', "");
     let output = command.stdin(Stdio::null()).output().map_err(Error::io(format!("run {text}")))?;

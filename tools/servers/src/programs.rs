@@ -1,4 +1,4 @@
-//! Where programs are found.
+//! Finds programs.
 
 use std::{
     env,
@@ -16,7 +16,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// Finds a program that must come with `sibling`, such as `initdb` with `postgres`: in the
-/// directory that `sibling` really lies in, or else as [`find`] does.
+/// real directory of `sibling`, or otherwise as [`find`] does.
 pub(crate) fn find_beside(sibling: &Path, program: &str) -> Option<PathBuf> {
     let real = sibling.canonicalize().ok()?;
     find_in(real.parent().map(Path::to_owned), program).or_else(|| find(program))

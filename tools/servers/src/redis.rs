@@ -1,4 +1,4 @@
-//! A private Redis, or one of its relatives.
+//! A private Redis, or a compatible server.
 
 use crate::{
     Error, Package, Result, ensure_installed, newest_are_wanted,
@@ -27,13 +27,13 @@ pub enum RedisEdition {
 }
 
 impl RedisEdition {
-    /// The newest Redis to be had: the operating system's, or 8.2 where that is older.
+    /// The newest available Redis: the operating system's, or 8.2 if that is older.
     pub fn newest() -> Result<Self> {
         let system = Self::System.version()?;
         Ok(if system < Self::Redis8_2.version()? { Self::Redis8_2 } else { Self::System })
     }
 
-    /// What its program calls itself, as in 8.2.3. The program is installed if it is missing.
+    /// The version that its program reports, such as 8.2.3. The program is installed if it is missing.
     pub fn version(self) -> Result<Vec<u32>> {
         let program = ensure_installed(self.package())?;
         let mut ask = Command::new(&program);
@@ -45,7 +45,7 @@ impl RedisEdition {
         Ok(version.split('.').map_while(|part| part.parse().ok()).collect())
     }
 
-    /// The package that brings this edition.
+    /// The package of this edition.
     pub fn package(self) -> Package {
         match self {
             Self::System => Package::RedisServer,
@@ -57,7 +57,7 @@ impl RedisEdition {
     }
 }
 
-/// What a private Redis is started with.
+/// The options of a private Redis.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct RedisOptions {
@@ -86,7 +86,7 @@ impl RedisOptions {
         self
     }
 
-    /// Starts a Sentinel that watches nothing yet. Default: an ordinary server.
+    /// Starts a Sentinel that monitors nothing yet. Default: an ordinary server.
     pub fn sentinel(mut self) -> Self {
         self.sentinel = true;
         self
@@ -164,18 +164,18 @@ impl Redis {
     }
 
     /// Starts the server again, on the same port and the same data directory. One that still
-    /// runs is killed first. Without [`append_only`](RedisOptions::append_only) it comes back empty.
+    /// runs is killed first. Without [`append_only`](RedisOptions::append_only) it restarts empty.
     pub fn restart(&mut self) -> Result<()> {
         self.kill()?;
         self.launch()
     }
 
-    /// Pauses the server (SIGSTOP): connections stay open, and nothing answers.
+    /// Pauses the server (SIGSTOP): connections stay open, and it does not answer.
     pub fn pause(&self) -> Result<()> {
         self.server.signal(Signal::STOP)
     }
 
-    /// Lets a paused server go on (SIGCONT).
+    /// Continues a paused server (SIGCONT).
     pub fn resume(&self) -> Result<()> {
         self.server.signal(Signal::CONT)
     }
@@ -184,7 +184,7 @@ impl Redis {
         let port = self.port.to_string();
         let mut command = self.server.home().command(&self.program);
         if self.options.sentinel {
-            // It keeps what it learns in its configuration file, so it must have one.
+            // It stores its state in its configuration file, so it must have one.
             let file = self.server.home().path().join("sentinel.conf");
             std::fs::write(&file, "").map_err(crate::Error::io(format!("write {}", file.display())))?;
             command.arg(file).arg("--sentinel");

@@ -26,8 +26,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Installs what the test suite needs and this machine does not have, the editions of Redis that single tests start and
-    /// the clients of other languages included, and starts the three servers: the operating system's, or
+    /// Installs what the test suite needs and this machine does not have, the editions of Redis that single tests start
+    /// and the clients of other languages included, and starts the three servers: the operating system's, or
     /// [the newest](crate::NEWEST).
     pub fn start() -> Result<Self> {
         Self::of(newest_are_wanted())
@@ -39,11 +39,11 @@ impl Servers {
     }
 
     fn of(newest: bool) -> Result<Self> {
-        // One after the other: neither package managers nor their messages may meet.
+        // One after the other: package managers must not run concurrently, and their output must not be mixed.
         for package in Package::ALL {
             ensure_installed(package)?;
         }
-        // Now, and not by several tests at once.
+        // Installed now, and not by several tests at once.
         for client in Client::ALL {
             client.command()?;
         }

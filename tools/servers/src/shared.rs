@@ -1,12 +1,12 @@
-//! The servers that the processes of a test run share, if nothing has started some for them.
+//! The servers that the processes of a test run share, if no servers were started for them.
 //!
-//! The first process that asks starts the program `redstream-servers`, which runs the servers; the others find it. It ends by
-//! itself some time after the last of these processes has gone. File locks tell who is there, since the operating system
-//! releases them however a process ends. In a folder below `target` are:
+//! The first process that asks starts the program `redstream-servers`, which runs the servers; the others find it. It
+//! ends by itself some time after the last of these processes has ended. File locks show which processes are running,
+//! since the operating system releases them however a process ends. In a folder below `target` are:
 //!
 //! - `running`, locked by the program. It inherits the lock from the process that starts it, as its standard input.
 //! - `users`, locked (shared) by each process that uses the servers, and by the program when it ends.
-//! - `turn`, locked by a process while it looks whether the program runs, and starts it.
+//! - `turn`, locked by a process while it checks whether the program runs, and starts it.
 //! - `addresses`, written by the program when the servers are ready.
 //! - `log`, what the program and its build print.
 
@@ -32,8 +32,8 @@ const PROGRAM: &str = "the program that runs the servers of the tests";
 
 static SHARED: OnceLock<Result<SharedServers>> = OnceLock::new();
 
-/// The address of a shared server: what the environment says under this name, such as [`REDIS_URL`](crate::REDIS_URL), or
-/// else that of a server which runs until this process and all others that ask have ended.
+/// The address of a shared server: what the environment says under this name, such as [`REDIS_URL`](crate::REDIS_URL),
+/// or otherwise that of a server which runs until this process and all others that ask have ended.
 ///
 /// # Errors
 /// If the servers could not be started. It is not tried again in this process.
@@ -59,8 +59,8 @@ impl SharedServers {
         Self::find_in(&workspace().join("target/servers").join(edition), LINGER)
     }
 
-    /// Finds the servers that are shared by means of the files in `folder`, or starts them. They end when they had no user for
-    /// the time of `linger`.
+    /// Finds the servers that are shared by means of the files in `folder`, or starts them. They end when they had no
+    /// user for the time of `linger`.
     ///
     /// # Errors
     /// If they could not be started, or are not ready within 5 minutes.
@@ -68,7 +68,7 @@ impl SharedServers {
         fs::create_dir_all(folder).map_err(Error::io(format!("make {}", folder.display())))?;
         let deadline = Instant::now() + START;
         let user = open(&folder.join("users"))?;
-        // The program locks it for itself only to end.
+        // The program locks it exclusively only to end.
         until(deadline, folder, || granted(user.try_lock_shared()).map(|granted| granted.then_some(())))?;
         let mut program = None;
         let addresses = until(deadline, folder, || match &mut program {
@@ -78,21 +78,21 @@ impl SharedServers {
         Ok(Self { addresses, _user: user, _program: program })
     }
 
-    /// The address under the name of an environment variable, such as [`REDIS_URL`](crate::REDIS_URL). Empty if there is none
-    /// of that name.
+    /// The address under the name of an environment variable, such as [`REDIS_URL`](crate::REDIS_URL). Empty if there
+    /// is none of that name.
     pub fn url(&self, variable: &str) -> &str {
         let named = self.addresses.lines().filter_map(|line| line.split_once('='));
         named.filter(|(name, _)| *name == variable).map(|(_, url)| url).next().unwrap_or_default()
     }
 }
 
-/// Runs the servers until they had no user for the time of `linger`: what the program does.
+/// Runs the servers until they had no user for the time of `linger`: the main function of the program.
 pub fn serve(folder: &Path, linger: Duration) -> Result<()> {
     let users = open(&folder.join("users"))?;
     let servers = Servers::start()?;
     let file = addresses(folder);
     let text = servers.environment().map(|(name, url)| format!("{name}={url}\n")).concat();
-    // Renamed, so that it is complete as soon as it is there.
+    // Renamed, so that it is complete as soon as it exists.
     let unfinished = folder.join("addresses.new");
     let written = fs::write(&unfinished, &text).and_then(|()| fs::rename(&unfinished, &file));
     written.map_err(Error::io(format!("write {}", file.display())))?;
@@ -107,8 +107,8 @@ pub fn serve(folder: &Path, linger: Duration) -> Result<()> {
         }
         thread::sleep(POLL);
     }
-    // The lock on `users` is held until the servers have ended: processes that come now wait, and start others. If `target`
-    // was removed meanwhile, the file may be another program's.
+    // The lock on `users` is held until the servers have ended: processes that start now wait, and start others. If
+    // `target` was removed meanwhile, the file may be another program's.
     if read(&file)?.is_some_and(|there| there == text) {
         fs::remove_file(&file).map_err(Error::io(format!("remove {}", file.display())))?;
     }
@@ -159,7 +159,7 @@ fn start(folder: &Path, linger: Duration, running: File) -> Result<Child> {
 
 /// Returns the addresses if the program, which this process has started, is ready.
 fn started(folder: &Path, program: &mut Child) -> Result<Option<String>> {
-    // Asked first, so that what it wrote last is read.
+    // Checked first, so that its last output is read.
     let ended = program.try_wait().map_err(Error::io(format!("look after {PROGRAM}")))?;
     match (read(&addresses(folder))?, ended) {
         (None, Some(status)) => {
@@ -169,7 +169,7 @@ fn started(folder: &Path, program: &mut Child) -> Result<Option<String>> {
     }
 }
 
-/// Asks again and again until there is an answer.
+/// Asks repeatedly until there is an answer.
 fn until<T>(deadline: Instant, folder: &Path, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     loop {
         if let Some(answer) = ask()? {

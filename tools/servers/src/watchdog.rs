@@ -1,7 +1,7 @@
-//! A watchdog ends a server whose owner died without doing so.
+//! A watchdog: ends a server whose owner died without ending it.
 //!
-//! It is a shell that reads a pipe held open by this process. However this process goes, the
-//! pipe closes with it; the shell then kills the server and removes its directory. A kernel
+//! It is a shell that reads a pipe held open by this process. However this process ends, the
+//! pipe is then closed; the shell then kills the server and removes its directory. A kernel
 //! feature such as Linux's parent-death signal would need unsafe code, and would leave the
 //! directory behind.
 
@@ -68,9 +68,9 @@ impl Watchdog {
 }
 
 impl Drop for Watchdog {
-    /// Dismisses it: whoever drops a watchdog has ended the server, or does so next.
+    /// Dismisses it: the code that drops a watchdog has ended the server, or does so next.
     fn drop(&mut self) {
-        // It fails only if the watchdog is gone already; then there is nobody to dismiss.
+        // It fails only if the watchdog has already ended.
         let _ = self.tell("dismissed");
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();

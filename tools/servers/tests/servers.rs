@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Set in the process that plays the owner, see [`owner`].
+/// Set in the process that acts as the owner, see [`owner`].
 const OWNER: &str = "REDSTREAM_SERVERS_TEST_OWNER";
 
 #[test]

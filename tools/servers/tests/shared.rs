@@ -1,4 +1,4 @@
-//! That processes share servers which nobody started for them, and that the servers end after the last of them.
+//! That processes share servers that were not started for them, and that the servers end after the last of them.
 
 use redstream_servers::{MARIADB_URL, POSTGRES_URL, REDIS_URL, SharedServers};
 use std::{
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Set in a process that uses shared servers, see [`user`]: the folder by means of which it shares them.
+/// Set in a process that uses shared servers, see [`user`]: the folder through which it shares them.
 const FOLDER: &str = "REDSTREAM_SERVERS_TEST_FOLDER";
 
 const LINGER: Duration = Duration::from_secs(2);
@@ -19,7 +19,7 @@ const LINGER: Duration = Duration::from_secs(2);
 #[test]
 fn processes_share_servers_that_end_after_the_last_of_them_was_killed() {
     let folder = tempfile::tempdir().unwrap();
-    // As a program that was killed leaves it.
+    // As left by a killed program.
     fs::write(folder.path().join("addresses"), format!("{REDIS_URL}=redis://127.0.0.1:1/\n")).unwrap();
     let [mut first, mut second] = [(); 2].map(|()| User::start(folder.path()));
     let ports = first.ports();

@@ -1,4 +1,4 @@
-//! Builds of the chaos harness, with the failpoints, which nothing else is built with.
+//! Builds of the chaos harness, with failpoints, which no other build has.
 
 use super::{defect::Defect, sources};
 use crate::{
@@ -15,26 +15,26 @@ use std::{
 
 const PROGRAM: &str = "redstream-chaos";
 
-/// The harness as it is.
+/// The harness without a defect.
 pub(super) fn harness() -> Result<PathBuf> {
     let mut build = cargo(&["build"]);
     build.stderr(Stdio::inherit());
     carry_out(build, PROGRAM)
 }
 
-/// The harness with a defect in the product. Its sources are a copy of the workspace, always in the same place: what one defect
-/// has in common with the one before it is not built again.
+/// The harness with a defect in the product. Its sources are a copy of the workspace, always in the same folder, so
+/// that code that two defects share is not built again.
 pub(super) fn mutant(defect: &Defect) -> Result<PathBuf> {
     let copy = folder()?.join("sources");
     sources::copy(&copy, &defect.patched()?)?;
     let mut build = cargo(&["build"]);
-    // It is built to be run, not to be debugged. Dependencies have no debug information anyway.
+    // It is not built for debugging. Dependencies have no debug information anyway.
     build.current_dir(&copy).env("CARGO_PROFILE_DEV_DEBUG", "false");
     carry_out(build, "redstream-chaos-mutant").with_context(|| format!("with the defect {}", defect.name))
 }
 
-/// Dependencies are those of the tests, and are not built again: the wrapper is for the workspace's crates only, the features are those
-/// of the whole workspace, and a test target is named for the features that only tests have.
+/// Dependencies are those of the tests, and are not built again: the wrapper is for the workspace's crates only, the
+/// features are those of the whole workspace, and a test target is named for the features that only tests have.
 fn carry_out(mut build: Command, name: &str) -> Result<PathBuf> {
     build.args(["--workspace", "--bin", PROGRAM, "--test", "servers", "--locked", "--quiet"]);
     build.args(["--message-format", "json-render-diagnostics", "--features", "redstream-chaos/harness"]);
@@ -50,7 +50,7 @@ fn carry_out(mut build: Command, name: &str) -> Result<PathBuf> {
 fn executable(build: &mut Command) -> Result<PathBuf> {
     let built = build.output().context("could not run cargo")?;
     interrupt::check()?;
-    // What a mutant's build warns of is of no interest; its errors are.
+    // Warnings of a mutant's build are ignored; its errors are not.
     ensure!(built.status.success(), "it does not compile\n{}", String::from_utf8_lossy(&built.stderr));
     let messages = String::from_utf8_lossy(&built.stdout).into_owned();
     let program = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
@@ -60,7 +60,7 @@ fn executable(build: &mut Command) -> Result<PathBuf> {
     program.context("cargo does not tell where it put the chaos harness")
 }
 
-/// Cargo's target directory, in which this program lies.
+/// Cargo's target directory, which contains this program.
 fn target() -> Result<PathBuf> {
     Ok(build_directory()?.parent().context("xtask lies in no target directory")?.to_owned())
 }

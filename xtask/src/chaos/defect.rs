@@ -49,7 +49,7 @@ impl Defect {
         Ok(Self { law, name, path })
     }
 
-    /// What the files that it changes become.
+    /// The changed contents of its files.
     pub(crate) fn patched(&self) -> Result<Files> {
         let text = read(&self.path)?;
         apply(&text, |file| read(&workspace().join(file))).with_context(|| {
@@ -59,7 +59,7 @@ impl Defect {
     }
 }
 
-/// Applies a patch to the texts that `read` returns. What is in front of its first `---` is a comment.
+/// Applies a patch to the texts that `read` returns. Text before its first `---` is a comment.
 fn apply(patch: &str, read: impl Fn(&Path) -> Result<String>) -> Result<Files> {
     let mut files = Files::new();
     for part in PatchSet::parse(patch, ParseOptions::unidiff()) {

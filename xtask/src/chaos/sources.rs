@@ -1,4 +1,4 @@
-//! A copy of the workspace's sources, for a defect to be put into.
+//! A copy of the workspace's sources, to which a defect is applied.
 
 use super::defect::Files;
 use crate::cargo::workspace;
@@ -9,8 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Makes `copy` the workspace's sources with these files changed. A file that is so already is left alone, so that cargo builds
-/// again only what has changed.
+/// Makes `copy` the workspace's sources with these files changed. A file that is already identical is not written, so
+/// that cargo builds again only what has changed.
 pub(super) fn copy(copy: &Path, changed: &Files) -> Result<()> {
     let mut sources = BTreeSet::new();
     list(&workspace(), Path::new(""), &mut sources)?;
@@ -31,7 +31,7 @@ pub(super) fn copy(copy: &Path, changed: &Files) -> Result<()> {
     Ok(())
 }
 
-/// All files below `root/folder`, by their paths from `root`: neither what is built nor what is hidden.
+/// All files below `root/folder`, by their paths from `root`: without build output and hidden files.
 fn list(root: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(root.join(folder)).with_context(|| format!("could not list {}", folder.display()))?;
     for entry in entries {

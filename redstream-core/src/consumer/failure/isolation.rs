@@ -1,4 +1,4 @@
-//! The search for the messages at fault, and what becomes of them.
+//! The search for the failing messages, and their handling.
 
 use super::{Failure, OnPoison, RetryBatch, named, text};
 use crate::consumer::handler::Failed;
@@ -6,7 +6,7 @@ use crate::error::{BoxError, Error, Result};
 use crate::message::Message;
 
 impl RetryBatch<'_> {
-    /// Finds the messages at fault, where the datastore answers at all, and deals with them.
+    /// Finds the failing messages, if the datastore answers at all, and handles them.
     pub(super) async fn isolate(&mut self, failure: &Failure) -> Result<()> {
         if !self.datastore_answers().await? {
             return Ok(());
@@ -15,8 +15,8 @@ impl RetryBatch<'_> {
         if !self.hold(&suspects).await? {
             return Ok(());
         }
-        // They may have failed while the datastore was away for a moment, before the search or within it. At fault is
-        // what fails once more, now that it answers, and before it answers again.
+        // They may have failed while the datastore was unavailable for a moment, before the search or during it. A
+        // message is at fault if it fails once more while the datastore answers both before and after.
         let suspects = self.confirm(suspects).await?;
         if !self.hold(&suspects).await? {
             return Ok(());
@@ -25,7 +25,7 @@ impl RetryBatch<'_> {
         match consumer.on_poison {
             OnPoison::Block => Ok(()),
             OnPoison::DeadLetter => {
-                // A probe may have succeeded with one of them meanwhile.
+                // A probe may have handled one of them meanwhile.
                 for (message, error) in suspects {
                     if self.pending.contains(&message) {
                         self.bury(message, &error);
@@ -47,8 +47,8 @@ impl RetryBatch<'_> {
         }
     }
 
-    /// Leaves only the suspects pending. Whether there are any, and the datastore answers: only a success *after* a failure
-    /// tells that it was theirs.
+    /// Keeps only the suspects pending. Returns whether there are any and the datastore answers: only a success *after*
+    /// a failure shows that the failure was theirs.
     async fn hold(&mut self, suspects: &[(Message, BoxError)]) -> Result<bool> {
         self.pending = suspects.iter().map(|(message, _)| message.clone()).collect();
         Ok(!suspects.is_empty() && self.datastore_answers().await?)
@@ -58,7 +58,7 @@ impl RetryBatch<'_> {
     async fn confirm(&mut self, suspects: Vec<(Message, BoxError)>) -> Result<Vec<(Message, BoxError)>> {
         let mut confirmed = Vec::new();
         for (message, error) in suspects {
-            // A probe may have succeeded with it meanwhile.
+            // A probe may have handled it meanwhile.
             if !self.pending.contains(&message) {
                 continue;
             }
@@ -74,7 +74,7 @@ impl RetryBatch<'_> {
         Ok(confirmed)
     }
 
-    /// Halves what is pending until each message that fails stands alone; the others are done.
+    /// Bisects the pending messages until each failing message is isolated; the others are handled.
     async fn bisect(&mut self, failure: &Failure) -> Result<Vec<(Message, BoxError)>> {
         let mut suspects = Vec::new();
         let mut parts = Vec::new();

@@ -1,4 +1,4 @@
-//! Whether it is the datastore that fails, and how its outage is outlasted.
+//! Whether the datastore fails, and how to wait until it answers again.
 
 use super::{Consumer, Failure, RetryBatch};
 use crate::error::Result;
@@ -7,12 +7,11 @@ use crate::metrics;
 use crate::time::backoff::Pauses;
 use crate::transport::replies::Range;
 
-/// How many of the newest messages may be asked whether the datastore answers.
+/// How many of the newest messages may be tried to find out whether the datastore answers.
 const NEWEST: usize = 3;
 
 impl RetryBatch<'_> {
-    /// Whether any message at all can be handled now: one that went well before, one of the newest, or one of
-    /// those pending.
+    /// Whether any message can be handled now: one that succeeded before, one of the newest, or one of those pending.
     pub(super) async fn datastore_answers(&mut self) -> Result<bool> {
         let mut probes: Vec<Message> = self.canary().await.into_iter().collect();
         probes.extend(self.newest().await?);
@@ -38,8 +37,8 @@ impl RetryBatch<'_> {
         Ok(false)
     }
 
-    /// Knocks with one message or two, until one succeeds: the first that can be handled again ends the outage. `false`: told
-    /// to stop meanwhile.
+    /// Tries one or two messages at a time until one succeeds: the first that can be handled again ends the outage.
+    /// `false`: shutdown was requested meanwhile.
     pub(super) async fn wait_out_outage(&mut self, failure: &Failure) -> Result<bool> {
         let (min, max) = self.arena.consumer.backoff;
         let mut pauses = Pauses::knocking(min, max);
@@ -48,7 +47,7 @@ impl RetryBatch<'_> {
                 return Ok(false);
             }
             self.rounds += 1;
-            // The one that went well before may be the one that fails now.
+            // The message that succeeded before may be the one that fails now.
             let others: Vec<Message> = self.newest().await?.into_iter().chain(self.pending.iter().cloned()).collect();
             let turn = self.rounds as usize % others.len().max(1);
             self.try_each(self.canary().await.into_iter().chain(others.into_iter().nth(turn))).await;
@@ -56,7 +55,7 @@ impl RetryBatch<'_> {
         Ok(!self.arena.shutdown.is_cancelled())
     }
 
-    /// Whether one of them succeeds; the others are then left alone.
+    /// Whether one of them succeeds; the rest is then not tried.
     async fn try_each(&mut self, probes: impl IntoIterator<Item = Message>) -> bool {
         for probe in probes {
             if self.arena.shutdown.is_cancelled() {

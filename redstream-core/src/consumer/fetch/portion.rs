@@ -1,15 +1,16 @@
-//! How much one read asks for, where Redis does not send as much as there is room for here.
+//! How much one read requests, if Redis refuses to send as much as the budget allows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, is_broken};
 
-/// Full reads after which twice as much is tried again; more after each cut-off.
+/// Full reads after which the size is doubled again; more after each broken connection.
 const PATIENCE: (u32, u32) = (16, 4096);
 
-/// Redis closes a connection whose reply is larger than `client-output-buffer-limit` allows, without a word. The same read
-/// would meet the same end for ever. So after each connection that broke within a read the next read asks for half as many
-/// messages, and for more again once that has gone well for a while. Shared by the sessions of one worker.
+/// Redis closes a connection whose reply is larger than `client-output-buffer-limit` allows, without an error reply.
+/// The same read would fail the same way each time. So after each connection that broke during a read the next read
+/// requests half as many messages, and more again after a number of successful reads. Shared by the sessions of one
+/// worker.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Portion(Arc<Mutex<State>>);
 
@@ -29,12 +30,12 @@ impl Default for State {
 }
 
 impl Portion {
-    /// So many messages, or fewer.
+    /// This many messages, or fewer.
     pub(super) fn of(&self, count: usize) -> usize {
         self.state().most.min(count).max(1)
     }
 
-    /// A read of `count` messages brought so many.
+    /// Called after a read of `count` messages returned `brought`.
     pub(super) fn went_well(&self, count: usize, brought: usize) {
         let mut state = self.state();
         state.told = false;
@@ -48,7 +49,7 @@ impl Portion {
         }
     }
 
-    /// A read of `count` messages of the stream failed.
+    /// Called after a read of `count` messages of the stream failed.
     pub(super) fn failed(&self, stream: &str, count: usize, error: &Error) {
         let Error::Redis { source, .. } = error else { return };
         if !is_broken(source) {

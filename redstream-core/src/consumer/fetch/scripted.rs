@@ -1,8 +1,8 @@
-//! Batches through the client library, which takes in whatever a reply holds.
+//! Reads batches through redis-rs, which takes in a reply of any size.
 //!
-//! How large messages are is known only once they are read, and Redis sends a reply as a whole. So a read that is to bring
-//! many is a script, which stops where the payloads have come to the budget. That costs Redis four times what a plain read
-//! does; so where the stream is so light that no batch of it can come to the budget, a plain read it is.
+//! The size of messages is known only once they are read, and Redis sends a reply as a whole. So a read of many
+//! messages is a script that stops once the payloads have reached the budget. That costs Redis four times as much as a
+//! plain read; so if the stream is so light that no batch of it can reach the budget, a plain read is used.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::transport::replies::{Entries, Flat, MOST, Range};
 use crate::transport::scripts;
 use crate::transport::session::Session;
 
-/// After so many large reads it is asked again how light the stream is.
+/// After this many large reads the weight of the stream is queried again.
 const ASK_AGAIN: usize = 16;
 
 /// Reads one stream through one session.
@@ -23,18 +23,18 @@ pub(crate) struct Scripted {
     stream: Arc<str>,
     most: usize,
     budget: usize,
-    /// More may be there than the last read brought.
+    /// There may be more than the last read returned.
     more: bool,
     /// How many messages to wait for.
     news: usize,
-    /// Up to here no batch can come to the budget.
+    /// Up to this id no batch can reach the budget.
     light_up_to: MessageId,
     ask_in: usize,
     portion: Portion,
 }
 
 impl Scripted {
-    /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
+    /// Batches of up to `most` messages, and no more once they have reached the budget, in bytes.
     pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: Portion) -> Self {
         let (news, light_up_to) = (NEWS.min(most), MessageId::MIN);
         Self { session, stream: stream.into(), most, budget, more: true, news, light_up_to, ask_in: 1, portion }
@@ -44,7 +44,7 @@ impl Scripted {
         self.more
     }
 
-    /// What is behind `after`; where there is nothing, what comes within two seconds.
+    /// What is after `after`; if there is nothing, what arrives within two seconds.
     pub(super) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
         if self.more {
             let batch = self.read_now(after).await?;
@@ -60,7 +60,7 @@ impl Scripted {
         Ok(batch)
     }
 
-    /// What is behind `after` now, without waiting.
+    /// What is after `after` now, without waiting.
     pub(super) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
         let most = self.portion.of(self.most);
         let read =
@@ -94,7 +94,8 @@ impl Scripted {
         Ok(batch)
     }
 
-    /// For a consumer that has much to read: how far it can be read plainly. Asked again where that was passed, but not each time.
+    /// For a consumer with much to read: up to which id plain reads are safe. Queried again after that id is passed,
+    /// but not each time.
     async fn look_ahead(&mut self, batch: &[Message]) -> Result<()> {
         self.ask_in = self.ask_in.saturating_sub(1);
         let passed = batch.last().is_some_and(|last| last.id() >= self.light_up_to);

@@ -1,8 +1,8 @@
-//! Batches over a connection of our own, which passes over what there is no room for.
+//! Reads batches over a connection with its own protocol code, which skips messages beyond the budget.
 //!
-//! So a plain `XREAD` is sound whatever the messages are, and one command reads what is there and waits for what comes. It asks for few
-//! messages at first, and for no more than have room by the largest of the last batch: what Redis makes ready in vain is then
-//! little, unless messages grow a thousandfold from one to the next.
+//! So a plain `XREAD` is safe whatever the size of the messages, and one command reads what is there and waits for what
+//! comes. It requests few messages at first, and then no more than fit by the size of the largest of the last batch:
+//! what Redis prepares in vain is then little, unless messages grow a thousandfold from one to the next.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +19,15 @@ pub(crate) struct Streaming {
     stream: Arc<str>,
     most: usize,
     budget: usize,
-    /// How many messages the next read asks for.
+    /// How many messages the next read requests.
     count: usize,
-    /// More may be there than the last read brought.
+    /// There may be more than the last read returned.
     more: bool,
     portion: Portion,
 }
 
 impl Streaming {
-    /// Batches of up to `most` messages, and no more once they have come to the budget, in bytes.
+    /// Batches of up to `most` messages, and no more once they have reached the budget, in bytes.
     pub(super) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: Portion) -> Self {
         Self { session, stream: stream.into(), most, budget, count: NEWS.min(most), more: true, portion }
     }
@@ -36,12 +36,12 @@ impl Streaming {
         self.more
     }
 
-    /// What is behind `after`; where there is nothing, what comes within two seconds.
+    /// What is after `after`; if there is nothing, what arrives within two seconds.
     pub(super) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
         self.news(after, Some(BLOCK)).await
     }
 
-    /// What is behind `after` now, without waiting.
+    /// What is after `after` now, without waiting.
     pub(super) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
         self.news(after, None).await
     }
@@ -62,7 +62,7 @@ fn bytes(batch: &[Message]) -> usize {
     batch.iter().map(|message| message.raw().len()).sum()
 }
 
-/// Twice as many while all that was asked for came, and what has room by the largest.
+/// Twice as many while all requested messages came, limited to what fits by the largest.
 fn next_count(count: usize, most: usize, budget: usize, batch: &[Message]) -> usize {
     let wanted = if batch.len() < count { count } else { count.saturating_mul(2) };
     let largest = batch.iter().map(|message| message.raw().len()).max().unwrap_or_default();

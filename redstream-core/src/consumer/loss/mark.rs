@@ -1,7 +1,8 @@
-//! Marks in Redis by which the next owner of a consumer's lock knows what happened while no worker lived.
+//! Marks in Redis by which the next owner of a consumer's lock knows what happened while no worker was running.
 //!
-//! Each owner notes the server's run id, which is new at every start of a server. A loss that no living process remembers shows in
-//! that note: it is missing, it is of another server, or the consumer was registered after it had last worked.
+//! Each owner records the server's run id, which is new at every start of a server. A loss that no running process
+//! remembers shows in that mark: it is missing, it belongs to another server, or the consumer was registered after it
+//! had last worked.
 
 use super::LossKind;
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use crate::worker::member::ConsumerKeys;
 
 const ATTEMPT: &str = "compare a consumer's record with its server";
 
-/// What was noted of the server, and what it says now.
+/// The recorded state of the server, and its current state.
 #[derive(Debug)]
 pub(crate) struct Mark {
     noted: String,
@@ -20,13 +21,14 @@ pub(crate) struct Mark {
     /// Unknown if the user may not ask.
     keeps_file: Option<bool>,
     has_place: bool,
-    /// Milliseconds of the clock of Redis: about when the last batch was committed, and when the consumer was registered.
+    /// Milliseconds of the clock of Redis: about when the last batch was committed, and when the consumer was
+    /// registered.
     worked: Option<u64>,
     registered: Option<u64>,
 }
 
 impl Mark {
-    /// What is there now; notes nothing.
+    /// Reads the current state; records nothing.
     pub(crate) async fn read(session: &Session, member: &ConsumerKeys) -> Result<Self> {
         let reply: Vec<String> = session.script(ATTEMPT, &script(member, "")).await?;
         let [noted, server, keeps_file, offset, version, registered] = &reply[..] else {
@@ -45,7 +47,7 @@ impl Mark {
         })
     }
 
-    /// Notes the server that answered, for the next owner.
+    /// Records the server that answered, for the next owner.
     pub(crate) async fn note(&self, session: &Session, member: &ConsumerKeys) -> Result<()> {
         if self.noted != self.server {
             let _reply: Vec<String> = session.script(ATTEMPT, &script(member, &self.server)).await?;
@@ -53,22 +55,22 @@ impl Mark {
         Ok(())
     }
 
-    /// What does not fit together.
+    /// The loss that follows from the recorded state.
     pub(crate) fn compare(&self, found: &Found) -> Option<LossKind> {
         if !self.noted.is_empty() {
             let is_other = !self.server.is_empty() && self.noted != self.server;
             return (is_other && self.keeps_file == Some(false)).then_some(LossKind::ServerRestarted);
         }
-        // Its version outlives that it is forgotten.
+        // The version of a consumer remains when the consumer is forgotten.
         if !self.has_place {
             return Some(LossKind::NoRecord);
         }
         let offset = found.offset?;
-        // A place of before, and an entry in the registry of after it: nothing waited for this consumer in between.
+        // An offset from before, and a registry entry from after it: nothing waited for this consumer in between.
         (self.has_place && self.worked? < self.registered?).then_some(LossKind::RegistryLost { offset })
     }
 
-    /// Whether the server was started anew since an owner last worked, or is another one.
+    /// Whether the server was restarted since an owner last worked, or is another server.
     pub(crate) fn is_of_another_run(&self) -> bool {
         !self.noted.is_empty() && !self.server.is_empty() && self.noted != self.server
     }

@@ -1,7 +1,8 @@
-//! Commits under way: messages that come in meanwhile need not wait for the answer.
+//! Commits in flight: messages that arrive meanwhile need not wait for the reply.
 //!
-//! One commit at a time, in order; what is done while one is under way goes together with the next. Where messages come one by
-//! one and fast, a commit for each would keep Redis from the messages themselves: so the next one waits a moment for more.
+//! One commit at a time, in order; what is done while one is in flight is committed together with the next. If messages
+//! arrive one by one and fast, a commit for each would take Redis's time from the messages themselves: so the next
+//! commit waits a moment for more.
 
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use crate::error::Result;
 use crate::message::{Message, MessageId};
 use crate::worker::LockGuard;
 
-/// From one commit to the next, while messages come: the owner after a crash handles so much more again.
+/// The minimum time between two commits while messages arrive: after a crash the next owner handles the messages of
+/// this time again.
 const PACE: Duration = Duration::from_millis(1);
 
-/// What was done, and is to be committed.
+/// What was handled and is to be committed.
 pub(super) struct Done {
     pub(super) last: MessageId,
     /// How many.
@@ -26,7 +28,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    /// `read`: all that came; `own`: those of them that were for this consumer.
+    /// `read`: all messages of the batch; `own`: those of them that were for this consumer.
     pub(super) fn of(read: &[Message], own: &[Message], dead: Vec<Dead>) -> Self {
         let last = read.last().map_or(MessageId::MIN, Message::id);
         Self { last, messages: own.len() as u64, dead }
@@ -43,7 +45,7 @@ pub(super) struct Committing<'a> {
     guard: &'a LockGuard,
     under_way: Option<BoxFuture<'a, Result<u64>>>,
     next: Option<Done>,
-    /// When the last one was sent.
+    /// When the last commit was sent.
     sent: Option<Instant>,
 }
 
@@ -52,7 +54,7 @@ impl<'a> Committing<'a> {
         Self { consumer, guard, under_way: None, next: None, sent: None }
     }
 
-    /// Has it committed while something else is waited for.
+    /// Queues it for a commit while other work is awaited.
     pub(super) fn add(&mut self, done: Done) {
         self.next = Some(match self.next.take() {
             Some(earlier) => earlier.and(done),
@@ -60,13 +62,14 @@ impl<'a> Committing<'a> {
         });
     }
 
-    /// Has all committed now, and waits until it is. Cancel-safe: it goes on with the next call.
+    /// Commits all now, and waits until it is done. Cancel-safe: the next call continues.
     pub(super) async fn done(&mut self) -> Result<()> {
         self.sent = None;
         self.paced().await
     }
 
-    /// Waits until all is committed, and a moment before each commit but the first. Cancel-safe as [`done`](Self::done).
+    /// Waits until all is committed, with a pause before each commit but the first. Cancel-safe as
+    /// [`done`](Self::done).
     async fn paced(&mut self) -> Result<()> {
         loop {
             if let Some(commit) = &mut self.under_way {
@@ -87,7 +90,7 @@ impl<'a> Committing<'a> {
         }
     }
 
-    /// What `wait` brings, while commits go on. Errors as soon as one does, and drops `wait` then.
+    /// The result of `wait`, while commits continue. Errors as soon as a commit does, and drops `wait` then.
     pub(super) async fn beside<T>(&mut self, wait: impl Future<Output = T>) -> Result<T> {
         let mut wait = std::pin::pin!(wait);
         tokio::select! {
@@ -98,7 +101,7 @@ impl<'a> Committing<'a> {
         Ok(wait.await)
     }
 
-    /// What `work` comes to, while commits go on, and whether one failed: work that has begun is not cut short.
+    /// The result of `work`, while commits continue, and whether one failed: work that has begun is not interrupted.
     pub(super) async fn beside_work<T>(&mut self, work: impl Future<Output = T>) -> (T, Result<()>) {
         let mut work = std::pin::pin!(work);
         tokio::select! {

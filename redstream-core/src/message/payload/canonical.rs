@@ -7,15 +7,17 @@ use super::object::write_string;
 use super::{Payload, PayloadError};
 
 impl Payload {
-    /// Writes a JSON value in a fixed form: compact, the fields of each object sorted by name, strings and numbers written by
-    /// this crate. So the features `preserve_order` and `arbitrary_precision` of `serde_json`, which any crate of a
-    /// program can switch on, change no byte.
+    /// Writes a JSON value in a fixed form: compact, the fields of each object sorted by name, strings and numbers
+    /// written by this crate. So the bytes do not depend on the features `preserve_order` and `arbitrary_precision` of
+    /// `serde_json`, which any crate of a program can enable.
     ///
-    /// Integers are written with all their digits; any other number as the 64-bit float it is, in the shortest digits
-    /// that read back as the same. A float of 32 bits is to be converted to 64 bits before it becomes a
-    /// [`Value`]: `serde_json` alone does that with some features and not with others.
+    /// Integers are written with all their digits; any other number as a 64-bit float, in the shortest digits that read
+    /// back as the same. Convert a 32-bit float to 64 bits before it becomes a [`Value`]: `serde_json` alone does that
+    /// with some features and not with others.
     ///
-    /// Errors if a number is beyond the range of 64-bit floats, which only `arbitrary_precision` can hold.
+    /// # Errors
+    ///
+    /// If a number is beyond the range of 64-bit floats, which is only possible with `arbitrary_precision`.
     pub fn canonical(value: &Value) -> Result<Self, PayloadError> {
         let mut text = String::with_capacity(32);
         write(&mut text, value)?;

@@ -1,7 +1,7 @@
 //! Finds a NaN or an infinity before `serde_json` writes it as `null`.
 //!
-//! A walk over the value with a serializer that writes nothing. For the usual payload, a small
-//! object of integers, it compiles to next to nothing.
+//! Traverses the value with a serializer that writes nothing. For the usual payload, a small object of integers, the
+//! compiler removes nearly all of it.
 
 use std::fmt::Display;
 
@@ -9,8 +9,8 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::PayloadError;
 
-/// Errors with [`PayloadError::NotFinite`] and the path of the number. An error of the value's own
-/// `Serialize` is left to the real serializer, which words it better.
+/// Errors with [`PayloadError::NotFinite`] and the path of the number. An error of the value's own `Serialize` is left
+/// to the real serializer, whose message is better.
 pub(super) fn check(value: &(impl Serialize + ?Sized)) -> Result<(), PayloadError> {
     match value.serialize(Walk) {
         Err(Found { number: Some(value), mut path }) => {
@@ -27,7 +27,7 @@ pub(super) fn check(value: &(impl Serialize + ?Sized)) -> Result<(), PayloadErro
     }
 }
 
-/// The number found and the way to it, innermost first; no number: an error that is not ours.
+/// The number found and the path to it, innermost first; without a number, an error of the value itself.
 #[derive(Debug)]
 struct Found {
     number: Option<f64>,
@@ -138,7 +138,7 @@ impl Serializer for Walk {
     }
 }
 
-/// Of a sequence or tuple: which element is next.
+/// In a sequence or tuple: the index of the next element.
 struct Elements(usize);
 
 impl Elements {
@@ -167,7 +167,7 @@ elements! {
     SerializeTupleVariant::serialize_field;
 }
 
-/// Of a struct.
+/// In a struct.
 struct Fields;
 
 macro_rules! fields {
@@ -185,7 +185,7 @@ macro_rules! fields {
 
 fields! { SerializeStruct SerializeStructVariant }
 
-/// Of a map: the key of the value that comes next, for the path.
+/// In a map: the key of the next value, for the path.
 struct Entries(String);
 
 impl ser::SerializeMap for Entries {
@@ -193,7 +193,7 @@ impl ser::SerializeMap for Entries {
     type Error = Found;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Found> {
-        // Only text can be a key in JSON; anything else is the real serializer's to refuse.
+        // Only text can be a key in JSON; the real serializer refuses anything else.
         self.0 = serde_json::to_value(key).ok().and_then(|k| k.as_str().map(str::to_owned)).unwrap_or_default();
         Ok(())
     }

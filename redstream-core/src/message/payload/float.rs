@@ -2,16 +2,16 @@
 
 use std::fmt::LowerExp;
 
-/// A number has at most so many digits before its point; a larger one is written with an exponent.
+/// A number has at most this many digits before its point; a larger one is written with an exponent.
 const LONGEST_WHOLE: i32 = 16;
 
-/// A number below one has fewer zeros than that behind its point; a smaller one is written with an exponent.
+/// A number below one has fewer zeros than this after its point; a smaller one is written with an exponent.
 const LEADING_ZEROS: i32 = 5;
 
 /// Writes the shortest digits that read back as `value`, which is finite: `0.0`, `1.5`, `1e-7`, `1.2345e30`.
 ///
-/// The standard library's digits, in a layout of our own: its `Display` has no exponents, and how `serde_json` lays
-/// numbers out has changed between versions.
+/// The standard library's digits, in a fixed layout: its `Display` has no exponents, and the layout of `serde_json` has
+/// changed between versions.
 pub(super) fn write_float(text: &mut String, value: impl LowerExp) {
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));

@@ -1,18 +1,18 @@
-//! JSON objects in one fixed text form, which no feature of `serde_json` changes.
+//! JSON objects in one fixed text form, independent of the features of `serde_json`.
 
 use std::fmt::Write as _;
 
 use super::float::write_float;
 use super::{Payload, PayloadError};
 
-/// The largest integer up to which JavaScript, and every other reader of JSON numbers as 64-bit floats, tells all
-/// integers apart.
+/// The largest integer up to which JavaScript, and every other reader of JSON numbers as 64-bit floats, represents all
+/// integers exactly.
 const LARGEST_EXACT: u64 = (1 << 53) - 1;
 
 /// Writes a [`Payload`] that is one JSON object, field by field.
 ///
 /// One value has one text: compact, with the fields in the order in which they are written. The text does not depend on
-/// which features of `serde_json` or of any other crate are switched on, and other languages read it without loss.
+/// which features of `serde_json` or of any other crate are enabled, and other languages read it without loss.
 ///
 /// ```
 /// # use redstream_core::PayloadObject;
@@ -55,7 +55,9 @@ impl PayloadObject {
 
     /// A number: the shortest digits that read back as this float. −0 is written as 0.
     ///
-    /// Errors if it is not finite.
+    /// # Errors
+    ///
+    /// If it is not finite.
     pub fn float(&mut self, name: &str, value: f32) -> Result<&mut Self, PayloadError> {
         finite(name, value.into())?;
         self.name(name);
@@ -63,6 +65,10 @@ impl PayloadObject {
         Ok(self)
     }
 
+    /// As [`float`](Self::float).
+    ///
+    /// # Errors
+    ///
     /// As [`float`](Self::float).
     pub fn double(&mut self, name: &str, value: f64) -> Result<&mut Self, PayloadError> {
         finite(name, value)?;

@@ -1,5 +1,5 @@
-//! URLs that would connect to another place, or as another user, than they were meant to: refused, with nothing of what they say
-//! in the error, since a part of it may be a password.
+//! Refuses URLs that would connect to another server, or as another user, than intended. The error quotes nothing of
+//! the URL, since a part of it may be a password.
 
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
@@ -7,7 +7,7 @@ use super::Place;
 use crate::error::{Error, Result};
 
 impl Place {
-    /// Errors if a URL cannot mean what it says.
+    /// Errors if a URL would be misread.
     pub(super) fn check(&self) -> Result<()> {
         match self {
             Self::Single(url) => check(url).map(drop),
@@ -33,7 +33,7 @@ fn without_database(url: &str, option: &'static str, reason: &str) -> Result<()>
     }
 }
 
-/// What the URL says; `None` if it is none, which is told where it is used.
+/// The parsed URL; `None` if it is no URL, which is reported when it is used.
 fn check(url: &str) -> Result<Option<ConnectionInfo>> {
     if let Some((scheme, rest)) = url.split_once("://")
         && matches!(scheme, "redis" | "rediss" | "valkey" | "valkeys")
@@ -41,7 +41,7 @@ fn check(url: &str) -> Result<Option<ConnectionInfo>> {
         if cfg!(not(feature = "tls")) && matches!(scheme, "rediss" | "valkeys") {
             return Err(Error::TlsNotBuiltIn);
         }
-        // A path, a query or a fragment begins with the first of these, and the user and password end before it.
+        // A path, a query or a fragment begins with the first of these, and user and password end before it.
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         if rest[end..].contains(['@', '#']) {
             return Err(refused(
@@ -111,7 +111,7 @@ mod tests {
         }
     }
 
-    /// The client library can be told by a URL not to verify certificates. Ours cannot.
+    /// redis-rs accepts URLs that disable the verification of certificates. This crate does not.
     #[cfg(feature = "tls")]
     #[test]
     fn certificates_are_verified_whatever_the_url_says() {

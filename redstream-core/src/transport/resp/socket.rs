@@ -17,7 +17,7 @@ pub(super) enum Socket {
     Unix(UnixStream),
 }
 
-/// Whether there is a [`Socket`] that goes there.
+/// Whether a [`Socket`] can connect there.
 pub(crate) fn reaches(info: &ConnectionInfo) -> bool {
     match info.addr() {
         ConnectionAddr::Unix(_) => cfg!(unix),
@@ -48,7 +48,7 @@ impl Socket {
         }
     }
 
-    /// As much as the system takes at once.
+    /// Writes as much as the system accepts at once.
     pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
@@ -57,7 +57,7 @@ impl Socket {
         }
     }
 
-    /// What has come goes to the end of the buffer. Returns how much; none where the other end has closed.
+    /// Appends the received bytes to the buffer. Returns how many; zero if the other end has closed.
     pub(super) fn poll_read(&self, context: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
         loop {
             let read = match self {
@@ -72,7 +72,7 @@ impl Socket {
                 }
             };
             match read {
-                // It was not ready after all, and is waited for anew.
+                // It was not ready after all: wait again.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return Poll::Ready(read),
             }

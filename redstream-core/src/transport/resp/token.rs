@@ -1,24 +1,24 @@
-//! The parts of a reply, as they stand on the wire: RESP2, since that is what this connection speaks.
+//! The parts of a reply, in RESP2, which this connection uses.
 
 use redis::{ErrorKind, RedisError, RedisResult};
 
 /// One part of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
-    /// So many parts follow, each with all that is in it.
+    /// This many parts follow, each with its nested parts.
     Array(usize),
     Text(&'a [u8]),
     Nil,
-    /// A status, a number or a refusal, with the byte in front that says which.
+    /// A status, a number or a refusal, with the leading byte that identifies it.
     Line(&'a [u8]),
 }
 
-/// No line that Redis writes is as long; an endless one is not waited for.
+/// No line that Redis writes is as long; an endless line is refused.
 const LONGEST_LINE: usize = 64 << 10;
 
-/// The first part, and how many bytes it takes. `None` where it is not there as a whole yet.
+/// The first part, and how many bytes it takes. `None` if it is not complete yet.
 ///
-/// Errors where this is no reply.
+/// Errors if this is no reply.
 pub(super) fn token(bytes: &[u8]) -> RedisResult<Option<(Token<'_>, usize)>> {
     let Some(end) = bytes.iter().take(LONGEST_LINE).position(|byte| *byte == b'\r') else {
         return if bytes.len() < LONGEST_LINE { Ok(None) } else { Err(malformed("a line has no end")) };
@@ -62,7 +62,7 @@ impl Open {
     /// A reply that has not begun.
     pub(super) const REPLY: Self = Self(1);
 
-    /// One part has come. Returns whether the reply is whole.
+    /// Counts a part. Returns whether the reply is complete.
     pub(super) fn took(&mut self, token: Token<'_>) -> bool {
         let more = if let Token::Array(parts) = token { parts } else { 0 };
         self.0 = self.0.saturating_add(more).saturating_sub(1);

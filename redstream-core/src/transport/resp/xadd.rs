@@ -1,4 +1,5 @@
-//! `XADD` of many messages, several pipelines in flight: written as bytes, answered as ids, and no object for each.
+//! `XADD` of many messages, several pipelines in flight: written as bytes, with the replies parsed as ids, without an
+//! object for each.
 
 use std::collections::BTreeMap;
 use std::task::{Context, Poll, ready};
@@ -12,15 +13,16 @@ use super::{CHUNK, RespConnection, refused};
 use crate::message::{MessageId, NewMessage, StreamName};
 use crate::time::within;
 
-/// Pipelines on their way at once. Redis answers as often as it reads, and reads more at once where more is there: it spends less of
-/// its core on waking what waits for the answers (11 % instead of 12 with four).
+/// Pipelines in flight at once. Redis replies as often as it reads, and reads more at once if more has arrived: it then
+/// spends less CPU time on waking the reader of the replies (11 % instead of 12 with four).
 const IN_FLIGHT: usize = 16;
 
 impl RespConnection {
-    /// Adds messages in this order, each under the key of its stream, and their ids to `ids`; where it fails, those of the first ones
-    /// that Redis acknowledged. Each wait for Redis is bounded by `patience`.
+    /// Adds messages in this order, each under the key of its stream, and their ids to `ids`; if it fails, the ids of
+    /// the first messages that Redis acknowledged. Each wait for Redis is bounded by `patience`.
     ///
-    /// Not cancel-safe: the connection is torn then. So it is where Redis refuses one; some that come later may have been added.
+    /// Not cancel-safe: the connection is then broken. It is also broken if Redis refuses a message; some later
+    /// messages may have been added.
     pub(crate) async fn add(
         &mut self,
         key: impl Fn(&StreamName) -> String,
@@ -41,7 +43,7 @@ impl RespConnection {
                 self.owed += pipeline.len();
                 continue;
             }
-            // All that has come, and more only where none has.
+            // Reads all that has arrived, and waits for more only if there is none.
             let before = ids.len();
             while let Some(id) = self.id()? {
                 ids.push(id);
@@ -54,8 +56,8 @@ impl RespConnection {
         Ok(())
     }
 
-    /// Sends messages without waiting for anything; their ids come by [`poll_id`](Self::poll_id). Returns whether it could; where
-    /// not, nothing more may be asked of this connection.
+    /// Sends messages without waiting; [`poll_id`](Self::poll_id) returns their ids. Returns whether it could; if not,
+    /// the connection must not be used any more.
     pub(crate) fn add_now(&mut self, key: impl Fn(&StreamName) -> String, messages: &[NewMessage]) -> bool {
         let mut commands = Vec::new();
         Encoder::new(key).encode(messages, &mut commands);
@@ -86,7 +88,7 @@ impl RespConnection {
     }
 }
 
-/// Writes the commands. What stands before the payload is the same for all messages of a stream, and made once.
+/// Writes the commands. The part before the payload is the same for all messages of a stream, and is built once.
 struct Encoder<'a, K> {
     key: K,
     heads: BTreeMap<&'a StreamName, Vec<u8>>,

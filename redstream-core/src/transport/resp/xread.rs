@@ -1,14 +1,14 @@
-//! The reply to an `XREAD` of one stream, turned into messages as it comes in.
+//! The reply to an `XREAD` of one stream, parsed into messages while it arrives.
 //!
-//! How large messages are is known only once they are read, and Redis sends a reply as a whole. Whatever comes in beyond the
-//! budget is passed over, and read again later: so what is held here is bounded.
+//! The size of messages is known only once they are read, and Redis sends a reply as a whole. What arrives beyond the
+//! budget is skipped, and read again later: so the memory used here is bounded.
 
 use redis::RedisResult;
 
 use super::token::{Token, malformed};
 use crate::message::{CONSUMER, Message, MessageId};
 
-/// How deep each part lies in `[[stream, [[id, [field, value, …]], …]]]`.
+/// The depth of each part in `[[stream, [[id, [field, value, …]], …]]]`.
 mod depth {
     pub(super) const STREAMS: usize = 0;
     pub(super) const STREAM: usize = 1;
@@ -18,19 +18,19 @@ mod depth {
     pub(super) const FIELD: usize = 5;
 }
 
-/// What has come of it so far.
+/// The part that has arrived so far.
 #[derive(Debug, Default)]
 pub(super) struct XreadReply {
     messages: Vec<Message>,
-    /// How many parts are still to come, a level each.
+    /// How many parts are still to come, per level.
     open: Vec<usize>,
     id: Option<MessageId>,
     payload: Option<Vec<u8>>,
     /// The only consumer that the entry is for.
     consumer: Option<Vec<u8>>,
-    /// What the value that comes next is.
+    /// The meaning of the next value.
     next: Next,
-    /// Bytes that there is room for.
+    /// The remaining budget, in bytes.
     room: usize,
 }
 
@@ -57,7 +57,7 @@ impl XreadReply {
     /// Takes the next part. Returns whether it was the last.
     pub(super) fn take(&mut self, token: Token<'_>) -> RedisResult<bool> {
         match (self.open.len(), token) {
-            // Nil: nothing came, or the entry was deleted meanwhile.
+            // Nil: the read timed out, or the entry was deleted meanwhile.
             (depth::STREAMS | depth::ID_AND_FIELDS, Token::Array(_) | Token::Nil)
             | (depth::STREAM, Token::Array(_))
             | (depth::NAME_AND_ENTRIES, Token::Text(_)) => {}
@@ -75,7 +75,7 @@ impl XreadReply {
         self.step(token)
     }
 
-    /// Names and values come in turn.
+    /// Names and values alternate.
     fn field(&mut self, text: &[u8]) {
         let is_value = self.open.last().is_some_and(|left| left % 2 == 1);
         if !is_value {
@@ -113,7 +113,7 @@ impl XreadReply {
 
     fn end_of_entry(&mut self) -> RedisResult<()> {
         let id = self.id.take().ok_or_else(|| malformed("an entry has no id"))?;
-        // Once there is no room, none that comes later may be taken either.
+        // Once the budget is exceeded, no later message may be taken either.
         if self.room > 0 {
             let payload = self.payload.take();
             self.room = self.room.saturating_sub(payload.as_ref().map_or(0, Vec::len));

@@ -1,10 +1,10 @@
-//! What of a server's settings can lose messages; looked up once, when connecting.
+//! The settings of a server that can lose messages; read once, when connecting.
 
 use std::collections::HashMap;
 
 use crate::transport::server::field;
 
-/// Settings of a server, by name; none if the user may not read them.
+/// Settings of a server, by name; empty if the user may not read them.
 pub(crate) type Settings = HashMap<String, String>;
 
 /// A setting of the server with which it can lose messages that it acknowledged.
@@ -16,16 +16,16 @@ pub enum Risk {
         /// The policy in force.
         policy: String,
     },
-    /// Nothing is appended to a file: a restart loses what came after the last snapshot.
+    /// There is no append-only file: a restart loses what was written after the last snapshot.
     NoAppendOnlyFile,
-    /// The append-only file is written, but not before the answer: a crash of the machine loses up to a
-    /// second, or more with `no`.
+    /// The append-only file is written, but not synced before the reply: a crash of the machine loses up to a second,
+    /// or more with `no`.
     LazyFsync {
         /// `everysec` or `no`.
         appendfsync: String,
     },
-    /// While Redis rewrites the append-only file, or saves a snapshot, nothing is synced (`no-appendfsync-on-rewrite yes`),
-    /// whatever `appendfsync` says: a crash of the machine then loses what came since the rewrite began.
+    /// While Redis rewrites the append-only file, or saves a snapshot, nothing is synced (`no-appendfsync-on-rewrite
+    /// yes`), whatever `appendfsync` says: a crash of the machine then loses what was written since the rewrite began.
     NoFsyncOnRewrite,
 }
 
@@ -51,7 +51,7 @@ impl std::fmt::Display for Risk {
     }
 }
 
-/// What `INFO` and the settings tell; nothing if they are empty.
+/// The risks in `INFO` and the settings; none if they are empty.
 pub(crate) fn risks(info: &str, settings: &Settings) -> Vec<Risk> {
     let setting = |name: &str| settings.get(name).map_or("", String::as_str);
     let field = |name: &str| field(info, name);

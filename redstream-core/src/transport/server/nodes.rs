@@ -21,8 +21,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Asks each server for its version and settings. A user who may not ask learns nothing, and that is no error; nor is it
-    /// one where a master of a cluster does not answer: what the others hold can be reached without it.
+    /// Queries each server for its version and settings. A user without the right learns nothing, which is no error;
+    /// nor is it an error if a master of a cluster does not answer: the keys of the others can be used without it.
     pub(crate) async fn all(connector: &Connector, connection: &mut Connection) -> Result<Vec<Self>> {
         match ask(connector.address(), connection).await {
             Err(error) if connector.is_cluster() => {
@@ -37,7 +37,7 @@ impl Node {
         }
     }
 
-    /// Errors if the server cannot be of use: it is too old, or no Redis.
+    /// Errors if the server is not usable: it is too old, or no Redis.
     pub(crate) fn verdict(&mut self) -> Result<Verdict> {
         self.probed
             .take()
@@ -49,14 +49,14 @@ async fn ask(address: &str, connection: &mut Connection) -> RedisResult<Vec<Node
     let mut probed: HashMap<_, _> = connection.ask_each(&server::probe()).await?.into_iter().collect();
     let mut settings = HashMap::new();
     let mut get = redis::cmd("CONFIG");
-    // One pattern, since Redis before 7 takes no more.
+    // One pattern, since Redis before 7 accepts no more.
     for (node, answer) in connection.ask_each(get.arg("GET").arg("*appendfsync*")).await? {
         let answer = answer.and_then(|answer| Ok(redis::from_redis_value::<Settings>(answer)?));
         settings.insert(node, answer.unwrap_or_default());
     }
     let mut nodes = Vec::new();
     for (node, answer) in connection.ask_each(&redis::cmd("INFO")).await? {
-        // What answers with anything else than text is told apart by the probe.
+        // The probe handles servers that reply with anything other than text.
         let info =
             unless_forbidden(answer.map(|answer| redis::from_redis_value::<String>(answer).unwrap_or_default()))?;
         let settings = settings.remove(&node).unwrap_or_default();

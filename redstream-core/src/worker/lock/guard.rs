@@ -1,4 +1,4 @@
-//! Ownership of a lock: proven by its token, kept by renewal, given back by release.
+//! Ownership of a lock: proven by its token, kept by renewal, ended by release.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,8 +22,8 @@ use crate::transport::shared::SharedConnection;
 /// A lock that is held here. Renewed in the background at a third of its TTL until it is released,
 /// dropped or lost.
 ///
-/// [`release`](Self::release) hands it to a standby at once. Dropping it does the same in the
-/// background where a runtime is there to do it; otherwise the TTL does.
+/// [`release`](Self::release) hands it over to a standby at once. Dropping it does the same in the background if there
+/// is a runtime; otherwise the lock expires by its TTL.
 pub struct LockGuard {
     ownership: Arc<Ownership>,
     found: Found,
@@ -31,13 +31,13 @@ pub struct LockGuard {
     _renewal: AbortOnDropHandle<()>,
 }
 
-/// What it takes to act as the owner; shared with the renewal and with open batches.
+/// The state needed to act as the owner; shared with the renewal and with open batches.
 pub(crate) struct Ownership {
     pub(crate) keys: Arc<LockKeys>,
     pub(crate) session: Session,
     pub(crate) token: String,
     pub(crate) ttl: Duration,
-    /// What the owner's handler is at.
+    /// The current call of the owner's handler.
     pub(crate) work: Work,
     link: SharedConnection,
     lost: CancellationToken,
@@ -47,11 +47,11 @@ pub(crate) struct Ownership {
 /// Why a lock is no longer held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
-    /// It expired, or somebody took it away.
+    /// It expired, or was taken away.
     Lost,
     Forgotten,
     Paused,
-    /// The session broke, so that this process cannot say.
+    /// The session broke, so that this process does not know.
     Unknown,
 }
 
@@ -67,7 +67,7 @@ impl LockGuard {
             lost: CancellationToken::new(),
             reason: OnceLock::new(),
         });
-        // On a thread of its own: a handler may block the one that this runs on.
+        // On a thread of its own: a handler may block the thread that this runs on.
         let renewal = ownership.session.keeper().spawn(renew(ownership.clone()).with_current_subscriber());
         let renewal = AbortOnDropHandle::new(renewal);
         Self { ownership, found, released: AtomicBool::new(false), _renewal: renewal }
@@ -92,16 +92,18 @@ impl LockGuard {
         &self.ownership
     }
 
-    /// Gives the lock back and wakes one standby, at once.
+    /// Releases the lock and wakes one standby, at once.
     ///
-    /// Errors where Redis does not answer within the bound: then the TTL frees it.
+    /// # Errors
+    ///
+    /// If Redis does not answer within the bound: then the lock expires by its TTL.
     pub async fn release(self) -> Result<()> {
         self.released.store(true, Ordering::Relaxed);
         self.ownership.release().await
     }
 }
 
-/// A worker that panics still hands over at once.
+/// A worker that panics still releases its lock at once.
 impl Drop for LockGuard {
     fn drop(&mut self) {
         if self.released.load(Ordering::Relaxed) {
@@ -132,7 +134,7 @@ impl fmt::Debug for LockGuard {
 }
 
 impl Ownership {
-    /// Owner-checked, so harmless where another owns the lock by now. On the shared connection: the
+    /// Owner-checked, so harmless if another process owns the lock by now. On the shared connection: the
     /// session may be what broke.
     async fn release(&self) -> Result<()> {
         failpoint!("lock: releasing");
@@ -145,7 +147,7 @@ impl Ownership {
         Ok(())
     }
 
-    /// Reads the word with which a script refuses an owner; remembers it and signals the loss.
+    /// Reads the code with which a script refuses an owner; stores it and signals the loss.
     pub(crate) fn refused(&self, attempt: &str, word: &str) -> Error {
         let loss = match word {
             "lost" => Loss::Lost,
@@ -167,7 +169,7 @@ impl Ownership {
         }
     }
 
-    /// Why it is lost, as an error; where it is not known to be, plainly lost.
+    /// Why it is lost, as an error; without a known reason, the plain loss.
     pub(crate) fn loss(&self) -> Error {
         self.error(self.reason.get().copied().unwrap_or(Loss::Lost))
     }
@@ -222,7 +224,7 @@ async fn renew(ownership: Arc<Ownership>) {
                 return;
             }
             Err(error) => {
-                // The worker tells what becomes of its session, together with all others of its process.
+                // The worker reports the failure of its session, together with all others of its process.
                 tracing::debug!(
                     lock = ownership.keys.lock,
                     error = &error as &dyn std::error::Error,

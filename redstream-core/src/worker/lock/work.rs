@@ -1,4 +1,5 @@
-//! What the owner's handler is at, seen from the thread that renews the lock: a handler that never returns is told.
+//! The current call of the owner's handler, observed by the thread that renews the lock: a handler that does not return
+//! is reported.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,21 +16,21 @@ struct Call {
     first: MessageId,
     begun: Instant,
     patience: Duration,
-    /// The handler's timeout, which cannot cut off one that blocks its thread.
+    /// The handler's timeout, which cannot interrupt a handler that blocks its thread.
     bound: Option<Duration>,
-    /// How many times it was warned of: once in each `patience`.
+    /// How many warnings were given: once in each `patience`.
     warned: u32,
 }
 
 impl Work {
-    /// The handler was called with a batch that begins with this message; after `patience` it should have returned.
-    /// The call ends when the guard is dropped.
+    /// Records that the handler was called with a batch that begins with this message; it should return within
+    /// `patience`. The call ends when the guard is dropped.
     pub(crate) fn begin(&self, first: MessageId, patience: Duration, bound: Option<Duration>) -> Calling<'_> {
         *self.call() = Some(Call { first, begun: Instant::now(), patience, bound, warned: 0 });
         Calling(self)
     }
 
-    /// Whether a call has outlasted its timeout by so much that it blocks its thread, which may be for ever.
+    /// Whether a call has outlasted its timeout by so much that it blocks its thread, possibly without end.
     pub(super) fn is_stuck(&self, ttl: Duration) -> bool {
         let call = self.call();
         call.as_ref()
@@ -56,7 +57,7 @@ impl Work {
     }
 }
 
-/// Held while the handler is at work.
+/// Held while the handler runs.
 pub(crate) struct Calling<'a>(&'a Work);
 
 impl Drop for Calling<'_> {

@@ -11,8 +11,8 @@ use crate::worker::health::Health;
 
 /// Workers that run; made by [`Supervisor::start`](crate::Supervisor::start).
 ///
-/// Dropping it stops all workers at once, without grace: a batch that is cut off is handled again. [`shutdown`](Self::shutdown) lets
-/// them finish.
+/// Dropping it stops all workers at once, without grace: an interrupted batch is handled again.
+/// [`shutdown`](Self::shutdown) lets them finish.
 ///
 /// ```no_run
 /// # use redstream_core::{Batch, Redstream, Supervisor};
@@ -45,11 +45,11 @@ impl SupervisorHandle {
     /// Tells all workers to stop: they read nothing more, handlers finish and commit within the
     /// [grace period](crate::Supervisor::grace), and the locks are released.
     ///
-    /// Dropping the future cuts off what is not finished.
+    /// Dropping the future stops what is not finished.
     ///
     /// # Errors
     ///
-    /// With [`Error::GraceExceeded`] if some workers did not finish in time and were cut off.
+    /// [`Error::GraceExceeded`] if some workers did not finish in time and were stopped.
     pub async fn shutdown(self) -> Result<()> {
         let Self { mut kept, grace, shutdown, .. } = self;
         tracing::info!(workers = kept.len(), ?grace, "stopping: workers finish what they have begun");
@@ -65,7 +65,7 @@ impl SupervisorHandle {
     }
 }
 
-/// The task that runs a worker and restarts it; dropping it cuts the worker off.
+/// The task that runs a worker and restarts it; dropping it stops the worker.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) name: String,

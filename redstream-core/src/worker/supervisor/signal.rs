@@ -4,15 +4,16 @@ use std::io;
 
 use crate::error::{Error, Result};
 
-/// Completes when the process is told to stop, with the signal's name: SIGTERM, which Kubernetes, systemd and Docker send, or SIGINT,
-/// which is ctrl-C; on Windows ctrl-C. [`Supervisor::run_until_signal`](crate::Supervisor::run_until_signal) waits for it; for an
-/// application that stops more than its workers, such as a web server.
+/// Completes when the process is told to stop, with the signal's name: SIGTERM, which Kubernetes, systemd and Docker
+/// send, or SIGINT, which is ctrl-C; on Windows ctrl-C.
+/// [`Supervisor::run_until_signal`](crate::Supervisor::run_until_signal) waits for it; for an application that stops
+/// more than its workers, such as a web server.
 ///
 /// Signals are caught from this call on, for as long as the process lives, so call it before the work begins.
 ///
 /// # Errors
 ///
-/// With [`Error::Signal`] if the operating system does not let them be caught.
+/// [`Error::Signal`] if the operating system does not let them be caught.
 pub fn stop_signal() -> Result<impl Future<Output = &'static str> + Send + 'static> {
     caught().map_err(|source| Error::Signal { source })
 }

@@ -1,4 +1,4 @@
-//! Hooks beside those of the derive.
+//! Hooks in addition to those of the derive.
 
 mod twice {
     use redstream_seaorm::Streamed;

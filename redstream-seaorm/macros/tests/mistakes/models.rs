@@ -1,4 +1,4 @@
-//! What is no model.
+//! Types that are no models.
 
 mod of_another_name {
     use redstream_seaorm::Streamed;

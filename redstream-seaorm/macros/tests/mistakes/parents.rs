@@ -1,4 +1,4 @@
-//! Parents that are none, and what goes with a stream or a payload of its own alone.
+//! Invalid parents, and attributes that need a stream or payload of the entity's own.
 
 mod no_parents {
     use redstream_seaorm::Streamed;

@@ -1,4 +1,4 @@
-//! What is said twice.
+//! Attributes that are given twice.
 
 mod in_one {
     use redstream_seaorm::Streamed;

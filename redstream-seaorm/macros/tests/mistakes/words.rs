@@ -1,4 +1,4 @@
-//! Words that nobody knows.
+//! Unknown words.
 
 mod misspelled {
     use redstream_seaorm::Streamed;

@@ -1,4 +1,4 @@
-//! Dates and times as text, the same for each library of them: `2026-02-01T12:34:56.789Z`.
+//! Dates and times as text, the same for every date library: `2026-02-01T12:34:56.789Z`.
 
 use std::fmt::Write as _;
 
@@ -81,7 +81,7 @@ pub(super) fn read(text: &str) -> Option<(Day, Clock)> {
     Some((Day::read(day)?, Clock::read(clock)?))
 }
 
-/// A date and time, and how many seconds its place is ahead of UTC: `…Z`, or as other programs write it, `…+02:00`.
+/// A date and time, and its offset from UTC in seconds: `…Z`, or in the form of other programs, `…+02:00`.
 pub(super) fn read_zoned(text: &str) -> Option<(Day, Clock, i64)> {
     if let Some(utc) = text.strip_suffix('Z') {
         return read(utc).map(|(day, clock)| (day, clock, 0));

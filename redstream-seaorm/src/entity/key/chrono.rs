@@ -41,7 +41,7 @@ pub(super) fn read_date_time(text: &str) -> Option<NaiveDateTime> {
 pub(super) fn read_utc(text: &str) -> Option<DateTime<Utc>> {
     let (day, clock, ahead) = calendar::read_zoned(text)?;
     let local = date_of(day)?.and_time(time_of(clock)?);
-    // A subtraction of nothing would still forget that a second was a leap second.
+    // Subtracting zero would still lose that a second was a leap second.
     let utc = if ahead == 0 { local } else { local.checked_sub_signed(TimeDelta::try_seconds(ahead)?)? };
     Some(utc.and_utc())
 }

@@ -1,11 +1,11 @@
 //! Decimal numbers as text: one text for one number, whatever its scale.
 
-/// At most so many zeros are written that only say where the point is; with more, an exponent is.
+/// How many zeros are written at most only to place the decimal point; beyond that an exponent is used.
 const MOST_ZEROS: i64 = 100;
 
-/// Normalises the digits of a number: `150` with two of them behind the point is `1.5`, as `15` with one is.
+/// Normalises the digits of a number: `150` with two of them after the point is `1.5`, as `15` with one is.
 ///
-/// No exponent for numbers of a usual size. Others would be gigabytes of zeros: they are `1.5e300`.
+/// Numbers of a usual size have no exponent. Others would take gigabytes of zeros, and are written as `1.5e300`.
 pub(super) fn write(negative: bool, digits: &str, scale: i64) -> String {
     let digits = digits.trim_start_matches('0');
     let significant = digits.trim_end_matches('0');

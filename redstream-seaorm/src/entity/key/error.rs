@@ -1,4 +1,4 @@
-//! Why a key has no message.
+//! Errors of keys that have no form in messages.
 
 /// A primary key that has no form in messages; the source of [`Error::Message`](crate::Error::Message).
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum KeyError {
         /// The column.
         column: &'static str,
     },
-    /// A feature of `redstream-seaorm` is off that keys of this type need.
+    /// A feature of `redstream-seaorm` that keys of this type need is off.
     #[error(
         "the key's column `{column}` is of SeaORM's type {kind}: such keys need the feature `{feature}` of redstream-seaorm"
     )]
@@ -40,7 +40,7 @@ pub enum KeyError {
         /// The variant of SeaORM's `Value`, such as `Json`.
         kind: String,
     },
-    /// A date that no calendar of this crate has in UTC.
+    /// A date that, in UTC, is out of the range of its type.
     #[error("the key's column `{column}` holds a time that cannot be converted to UTC")]
     OutOfRange {
         /// The column.

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 /// A variant of SeaORM's `Value`, and how it is read from JSON.
 pub(super) struct Kind {
-    /// For errors: what is expected.
+    /// For errors: the expected form.
     pub(super) title: &'static str,
     /// A value of the kind, as JSON text.
     pub(super) sample: &'static str,
@@ -35,7 +35,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { title: "a float of 32 bits", sample: "0.5", read: |json| finite::<f32>(json).map(Value::from) },
     Kind { title: "bytes in hexadecimal digits", sample: "\"\"", read: |json| bytes(json.as_str()?).map(Value::from) },
     Kind { title: "a character", sample: "\"a\"", read: |json| character(json.as_str()?).map(Value::from) },
-    // The name of its type is added by the entity.
+    // The entity adds the name of its type.
     Kind { title: "an enum's value", sample: "\"\"", read: |json| json.as_str().map(enumerated) },
     #[cfg(feature = "with-chrono")]
     Kind {
@@ -144,7 +144,7 @@ fn small<N: TryFrom<i64>>(json: &Json) -> Option<N> {
     integer(json)?.try_into().ok()
 }
 
-/// As we write it: no plus sign.
+/// In the form that is written: no plus sign.
 fn is_integer(text: &str) -> bool {
     text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
@@ -172,7 +172,7 @@ fn enumerated(value: &str) -> Value {
     Value::Enum(OptionEnum::Some(Box::new(value)))
 }
 
-/// A number with a fraction is refused: some parser has rounded it.
+/// A number with a fraction is refused: a parser may have rounded it.
 #[cfg(any(feature = "with-rust_decimal", feature = "with-bigdecimal"))]
 fn decimal(json: &Json) -> Option<std::borrow::Cow<'_, str>> {
     match json {

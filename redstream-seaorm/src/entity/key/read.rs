@@ -19,13 +19,13 @@ pub(crate) struct KeyReader<E: EntityTrait> {
 
 struct Column<C> {
     column: C,
-    /// What the column's Rust type is read from, once it is known.
+    /// The kind of value of the column's Rust type, once it is known.
     kind: OnceLock<&'static Kind>,
 }
 
 impl<E: EntityTrait> KeyReader<E> {
-    /// Finds out what each column is read from: the entity's active model accepts one kind of value only, through newtypes, too.
-    /// An enum accepts no sample; its kind is found by the first key that is read.
+    /// Finds out which kind each column takes: the entity's active model accepts one kind of value only, also through
+    /// newtypes. An enum accepts no sample; its kind is found with the first key that is read.
     pub(crate) fn new() -> Self {
         let known = |column: E::Column| {
             let sample = |kind: &Kind| serde_json::from_str(kind.sample).ok().and_then(|json| (kind.read)(&json));

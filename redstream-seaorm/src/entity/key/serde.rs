@@ -1,4 +1,4 @@
-//! Keys in data of the application's own, in the form that messages have.
+//! Keys in data of the application's own, in the form of messages.
 
 use sea_orm::EntityTrait;
 use serde::de::Error as _;
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{Key, KeyReader};
 
-/// As [`to_json`](Key::to_json): `{"id":1}`. Errors with a key that has no form in messages.
+/// As [`to_json`](Key::to_json): `{"id":1}`. Errors for a key that has no form in messages.
 impl<E: EntityTrait> Serialize for Key<E> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let payload = self.payload().map_err(S::Error::custom)?;
@@ -16,10 +16,10 @@ impl<E: EntityTrait> Serialize for Key<E> {
     }
 }
 
-/// Reads what [`to_json`](Key::to_json) writes, so that `batch.payloads::<Key<city::Entity>>()` gives keys. Fields besides the
-/// key's columns are passed over.
+/// Reads what [`to_json`](Key::to_json) writes, so that `batch.payloads::<Key<city::Entity>>()` gives keys. Fields
+/// other than the key's columns are ignored.
 ///
-/// For all keys of a batch [`BatchExt::keys`](crate::BatchExt::keys) is faster: it looks at the key's columns once.
+/// For all keys of a batch [`BatchExt::keys`](crate::BatchExt::keys) is faster: it inspects the key's columns once.
 impl<'de, E: EntityTrait> Deserialize<'de> for Key<E> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Json::deserialize(deserializer)?;

@@ -1,4 +1,4 @@
-//! The form of each kind of key, pinned; and what holds for any value.
+//! Pins the form of each kind of key, and properties of any value.
 
 mod golden;
 mod properties;

@@ -22,7 +22,7 @@ pub(super) fn write_date_time(date_time: PrimitiveDateTime) -> String {
     calendar::write(day(date_time.date()), clock(date_time.time()))
 }
 
-/// `None` if the date in UTC is beyond the years that the crate has.
+/// `None` if the date in UTC is out of the crate's range of years.
 pub(super) fn write_utc(date_time: OffsetDateTime) -> Option<String> {
     let utc = date_time.checked_to_offset(UtcOffset::UTC)?;
     Some(write_date_time(PrimitiveDateTime::new(utc.date(), utc.time())) + "Z")

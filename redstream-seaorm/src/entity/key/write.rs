@@ -30,7 +30,7 @@ pub(super) fn write(object: &mut PayloadObject, column: &'static str, value: &Va
     Ok(())
 }
 
-/// What is a string in JSON, but not in Rust.
+/// Values that are a string in JSON, but not in Rust.
 fn text(column: &'static str, value: &Value) -> Result<String, KeyError> {
     let null = || KeyError::Null { column };
     Ok(match value {

@@ -1,4 +1,4 @@
-//! Keys that ask for a generated one.
+//! Keys that the database replaces by a generated key.
 
 use sea_orm::sea_query::{Value, ValueTuple};
 

@@ -1,4 +1,4 @@
-//! Statements that define: few of them write, some hold statements that do not run now.
+//! Statements that define: few of them write; some contain statements that do not run now.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::super::tokens::Token;
 use super::{CONFORMING, Reader};
 
 impl Reader<'_> {
-    /// What is within the body of a trigger or a procedure does not run now, and has semicolons of its own.
+    /// The body of a trigger or a procedure does not run now, and has semicolons of its own.
     pub(super) fn create(&mut self) {
         let mut replaces = false;
         // Nothing but `OR REPLACE` was read.
@@ -72,8 +72,8 @@ impl Reader<'_> {
         }
     }
 
-    /// In PostgreSQL, `DROP TABLE a, b` deletes the rows of what they are partitions or heirs of. That the table itself goes is no
-    /// write of it.
+    /// In PostgreSQL, `DROP TABLE a, b` deletes the rows of the tables of which they are partitions or heirs. That the
+    /// table itself is dropped is no write of it.
     pub(super) fn dropped(&mut self) {
         if self.took("OWNED") {
             return self.not_understood();
@@ -103,7 +103,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A body that ends with an `END` of its own behind the semicolon of its last statement. `is_begun`: its first words were read.
+    /// A body that ends with an `END` of its own after the semicolon of its last statement. `is_begun`: its first words
+    /// were read.
     fn pass_body(&mut self, is_begun: bool) {
         let mut may_end = is_begun;
         while let Some(token) = self.next() {
@@ -115,7 +116,7 @@ impl Reader<'_> {
         self.not_understood();
     }
 
-    /// PostgreSQL's body is a string, or stands between `BEGIN ATOMIC` and `END`. An argument may be called `begin`, too.
+    /// PostgreSQL's body is a string, or is between `BEGIN ATOMIC` and `END`. An argument may be called `begin`, too.
     fn pass_atomic_body(&mut self) {
         while let Some(token) = self.next_of_statement() {
             if token.is("BEGIN") && self.parens == 0 && self.took("ATOMIC") {
@@ -124,8 +125,8 @@ impl Reader<'_> {
         }
     }
 
-    /// One statement, or a block. Blocks and `CASE` end with `END`, others with `END IF` and the like. If a `BEGIN` may be a name,
-    /// all that follows is read as if it ran.
+    /// One statement, or a block. Blocks and `CASE` end with `END`, others with `END IF` and the like. If a `BEGIN` may
+    /// be a name, all that follows is read as if it ran.
     fn pass_mysql_body(&mut self, kind: &str) {
         let mut place = Place::new(kind);
         let (mut depth, mut cases) = (0_usize, 0_usize);
@@ -160,12 +161,12 @@ impl Reader<'_> {
         }
     }
 
-    /// `ALTER TABLE a RENAME TO b` and what else changes the rows that a name stands for.
+    /// `ALTER TABLE a RENAME TO b` and other statements that change which rows a name refers to.
     pub(super) fn alter(&mut self) {
         let mut ignores = false;
         let is_index = loop {
             let Some(token) = self.next_of_statement() else { return };
-            // PostgreSQL renames tables as indexes, too.
+            // PostgreSQL also renames tables by this statement for indexes.
             let is_index = self.backend == DbBackend::Postgres && token.is("INDEX");
             if is_index || token.is_one_of(&["TABLE", "VIEW"]) {
                 break is_index;
@@ -192,7 +193,7 @@ impl Reader<'_> {
         }
         let Some(table) = self.name() else { return };
         if ignores && self.backend == DbBackend::MySql {
-            // It drops the rows that a new key has twice.
+            // It deletes rows with a duplicate of the new key.
             self.write("ALTER", table.clone());
         }
         let mut before = None;
@@ -254,21 +255,21 @@ impl Reader<'_> {
     }
 }
 
-/// Where in a routine of MariaDB a reader is.
+/// The position of a reader in a routine of MariaDB.
 enum Place {
-    /// Before this word, behind which a statement may begin; `)` is that of the arguments.
+    /// Before this word, after which a statement may begin; `)` is that of the arguments.
     Header(&'static str),
-    /// Behind what stands before a statement: the end of another one, `THEN`, a label.
+    /// After what precedes a statement: the end of another one, `THEN`, a label.
     First,
     /// Within a statement.
     Within,
     /// In a statement that has others within: `IF a THEN …`, `FOR a IN b DO …`.
     Compound,
-    /// Behind `DECLARE`.
+    /// After `DECLARE`.
     Declare,
-    /// Before a condition of a handler, which may have any name.
+    /// Before a condition of a handler, whose name may be any word.
     Condition,
-    /// Behind the arguments of a routine, or behind `DECLARE … HANDLER`: what is no statement may follow.
+    /// After the arguments of a routine, or after `DECLARE … HANDLER`: words that begin no statement may follow.
     BeforeFirst,
 }
 
@@ -286,12 +287,12 @@ impl Place {
         matches!(self, Self::First)
     }
 
-    /// Whether a `BEGIN` here is that of a block, and no name.
+    /// Whether a `BEGIN` here begins a block and is no name.
     fn is_of_block(&self) -> bool {
         matches!(self, Self::First | Self::BeforeFirst)
     }
 
-    /// Goes behind a token; `nested`: in how many parentheses and expressions it stands.
+    /// Advances past a token; `nested`: how many parentheses and expressions enclose it.
     fn pass(&mut self, token: Token<'_>, nested: usize) {
         const BEFORE: [&str; 5] = ["THEN", "ELSE", "DO", "LOOP", "REPEAT"];
         const COMPOUND: [&str; 8] = ["IF", "ELSEIF", "CASE", "WHEN", "WHILE", "FOR", "UNTIL", "END"];

@@ -1,4 +1,4 @@
-//! What the first word of a statement says of it.
+//! Classifies a statement by its first word.
 
 use sea_orm::DbBackend;
 
@@ -70,7 +70,7 @@ const HARMLESS: [&str; 61] = [
 ];
 
 impl<'a> Reader<'a> {
-    /// Reads the statement behind its first word.
+    /// Reads the statement after its first word.
     pub(super) fn begins_with(&mut self, head: &'a str) {
         let is = |keyword: &str| head.eq_ignore_ascii_case(keyword);
         let (is_mysql, is_postgres) = (self.backend == DbBackend::MySql, self.backend == DbBackend::Postgres);

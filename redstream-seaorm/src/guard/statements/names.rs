@@ -11,7 +11,7 @@ use crate::entity::table_name::cut_off;
 /// A schema, and a table in it.
 pub(super) type Name<'a> = (Option<Cow<'a, str>>, Cow<'a, str>);
 
-/// The name as PostgreSQL cuts it.
+/// The name as PostgreSQL truncates it.
 fn cut(name: Cow<'_, str>) -> Cow<'_, str> {
     match cut_off(&name) {
         Some(cut) => Cow::Owned(cut.to_owned()),
@@ -22,7 +22,7 @@ fn cut(name: Cow<'_, str>) -> Cow<'_, str> {
 impl<'a> Reader<'a> {
     /// `[schema .] table`
     pub(super) fn name(&mut self) -> Option<Name<'a>> {
-        // `UPDATE .cities`: MySQL takes a point without a schema.
+        // `UPDATE .cities`: MySQL accepts a dot without a schema.
         if self.backend == DbBackend::MySql {
             self.took_sign(b'.');
         }
@@ -43,14 +43,14 @@ impl<'a> Reader<'a> {
 
     pub(super) fn write(&mut self, verb: &'static str, name: Name<'a>) {
         let write = self.as_stored(verb, name);
-        // A rule on it sets what is written to it.
+        // A rule on it determines what is written to it.
         if self.backend == DbBackend::Postgres && write.table.eq_ignore_ascii_case("pg_settings") {
             self.not_understood();
         }
         self.reading.writes.push(write);
     }
 
-    /// The write of a table by the name that the database has for it.
+    /// The write of a table by the database's spelling of its name.
     pub(super) fn as_stored(&self, verb: &'static str, (schema, table): Name<'a>) -> Write<'a> {
         if self.backend == DbBackend::Postgres {
             Write { verb, schema: schema.map(cut), table: cut(table) }
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The table that stands next, noted as written.
+    /// Reads the next table name, and records a write of it.
     pub(super) fn table(&mut self, verb: &'static str) {
         match self.name() {
             Some(name) => self.write(verb, name),
@@ -136,8 +136,8 @@ impl<'a> Reader<'a> {
         self.not_understood();
     }
 
-    /// Statements that write and stand in parentheses: in PostgreSQL each common table expression may be one, and the one of an
-    /// INSERT stands behind its table.
+    /// Statements that write and are in parentheses: in PostgreSQL each common table expression may be one, and that of
+    /// an INSERT follows its table.
     pub(super) fn writes_in_parentheses(&mut self) {
         let parens = self.parens;
         while let Some(token) = self.next_of_statement() {
@@ -151,12 +151,12 @@ impl<'a> Reader<'a> {
             if token != Token::Sign(b'(') {
                 continue;
             }
-            // A common table expression may have its own.
+            // A common table expression may have common table expressions of its own.
             if self.took("WITH") {
                 self.with();
                 continue;
             }
-            // A column may be called so, too: `(delete, x)`.
+            // A column may have this name, too: `(delete, x)`.
             if self.took("UPDATE") {
                 if self.peek().is_some_and(|token| token.name().is_some()) {
                     self.relation("UPDATE");
@@ -179,7 +179,7 @@ impl Reader<'_> {
             return;
         }
         let parens = self.parens;
-        // Behind a dot and behind AS, a keyword is a name.
+        // After a dot and after AS, a keyword is a name.
         let mut is_name = false;
         while let Some(token) = self.next_of_statement() {
             if self.parens < parens {
@@ -194,7 +194,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether these four letters may be in it, in either case; quick.
+/// Whether the text may contain these four letters, in either case; a fast check.
 pub(super) fn may_hold(text: &str, [a, b, c, d]: [u8; 4]) -> bool {
     let bytes = text.as_bytes();
     let [Some(second), Some(third), Some(fourth)] = [1, 2, 3].map(|at| bytes.get(at..)) else { return false };

@@ -1,4 +1,4 @@
-//! Any text can be read, and nothing that stands beside a statement hides the table it writes.
+//! Any text can be read, and nothing next to a statement hides the table that it writes.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 
 const BACKENDS: [DbBackend; 3] = [DbBackend::Sqlite, DbBackend::Postgres, DbBackend::MySql];
 
-/// Pieces that a tokenizer can stumble over.
+/// Pieces that are difficult for a tokenizer.
 fn pieces() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
         "'",
@@ -65,7 +65,7 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
-/// What may stand between two words, and says nothing.
+/// Insignificant text that may be between two words.
 fn gap(backend: DbBackend) -> impl Strategy<Value = String> {
     let mut gaps =
         vec![" ", "\n", "\t ", "/* c */", "/* ' */", "/* \" ; */", "/* $$ */", "-- it's;\n", " -- \" /*\n", "/**/"];
@@ -77,7 +77,7 @@ fn gap(backend: DbBackend) -> impl Strategy<Value = String> {
     prop::sample::select(gaps).prop_map(|gap| format!(" {gap} "))
 }
 
-/// A value that a statement can hold, with what looks like another statement in it.
+/// A value that a statement can contain, with text in it that looks like another statement.
 fn literal(backend: DbBackend) -> impl Strategy<Value = String> {
     let mut literals =
         vec!["1", "''", "'it''s'", "'; DELETE FROM b; '", "'-- '", "'/*'", "'*/'", "'$$'", "'\"'", "'`'"];
@@ -91,7 +91,7 @@ fn literal(backend: DbBackend) -> impl Strategy<Value = String> {
     prop::sample::select(literals).prop_map(str::to_owned)
 }
 
-/// A text that writes `cake` and nothing else, behind others that read.
+/// A text that writes `cake` and nothing else, after others that read.
 fn texts() -> impl Strategy<Value = (DbBackend, String)> {
     prop::sample::select(BACKENDS.to_vec()).prop_flat_map(|backend| {
         let quote = if backend == DbBackend::MySql { '`' } else { '"' };
@@ -112,7 +112,7 @@ fn texts() -> impl Strategy<Value = (DbBackend, String)> {
                     2 => format!("DELETE FROM {table} WHERE x={literal}"),
                     _ => format!("WITH y AS (SELECT 5) DELETE FROM {table}"),
                 };
-                // A gap in the place of each of the first blanks, from behind so that the places stay.
+                // Replaces each of the first blanks by a gap, from the end so that earlier positions stay valid.
                 let blanks: Vec<usize> = words.match_indices(' ').map(|(at, _)| at).take(3).collect();
                 for (at, gap) in blanks.into_iter().zip(&gaps).rev() {
                     words.replace_range(at..=at, gap);
@@ -141,7 +141,7 @@ proptest! {
     }
 }
 
-/// What fuzzing found to cover more of the code, as `fuzz/run.py` keeps it.
+/// Inputs that fuzzing found to increase coverage, as stored by `fuzz/run.py`.
 #[test]
 fn kept_inputs_of_fuzzing_are_read_to_their_end() {
     let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/sql.hex");

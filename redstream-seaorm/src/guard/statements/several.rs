@@ -8,7 +8,7 @@ use super::super::tokens::Token;
 use super::Reader;
 use super::names::Name;
 
-/// A table of a list, and the name that it goes by in the statement.
+/// A table of a list, and its alias in the statement.
 struct Reference<'a> {
     name: Name<'a>,
     alias: Cow<'a, str>,
@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `DELETE c FROM cities AS c`: what was taken for a table `c` is `cities`.
+    /// `DELETE c FROM cities AS c`: `c` is an alias of `cities`.
     fn resolved(&mut self, targets: Vec<Name<'a>>) {
         let mut references = Vec::new();
         self.references(|_, reference| references.push(reference));
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        // With it, tables that the text does not name are emptied.
+        // With it, tables that the text does not name are truncated, too.
         while self.backend == DbBackend::Postgres {
             let Some(token) = self.next_of_statement() else { return };
             if token.is("CASCADE") {
@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `RENAME TABLE a TO b, c TO d`: with each, what the name holds is another.
+    /// `RENAME TABLE a TO b, c TO d`: each changes which rows a name refers to.
     pub(super) fn renamed(&mut self) {
         if self.took_one_of(&["TABLE", "TABLES"]) {
             if self.took("IF") {

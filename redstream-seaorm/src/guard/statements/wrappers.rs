@@ -1,4 +1,4 @@
-//! Statements that run another one.
+//! Statements that run another statement.
 
 use sea_orm::DbBackend;
 
@@ -60,14 +60,14 @@ impl Reader<'_> {
         }
     }
 
-    /// It runs the statement if it is to be analyzed, and never in SQLite.
+    /// It runs the statement only with ANALYZE, and never in SQLite.
     pub(super) fn explain(&mut self) {
         let (mut runs, backend) = (false, self.backend);
         match backend {
             DbBackend::Postgres if self.took_sign(b'(') => {
                 let parens = self.parens - 1;
                 while let Some(token) = self.next_of_statement() {
-                    // A name in quotes may be any option.
+                    // A quoted name may be any option.
                     runs |= token.is_one_of(&["ANALYZE", "ANALYSE"]) || matches!(token, Token::Quoted(_));
                     if self.parens <= parens {
                         break;
@@ -124,7 +124,7 @@ impl Reader<'_> {
         if self.took("IMMEDIATE") { self.of_string() } else { self.not_understood() }
     }
 
-    /// A statement in a string, if that is all and has no escapes.
+    /// A statement in a string, if there is nothing else and it has no escapes.
     fn of_string(&mut self) {
         let is_string = self.next_of_statement() == Some(Token::Sign(b'\''));
         let text = self.tokens.string();
@@ -145,7 +145,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `SET STATEMENT a = 1 FOR statement`, and settings that make texts read otherwise.
+    /// `SET STATEMENT a = 1 FOR statement`, and settings that change how texts are read.
     pub(super) fn set(&mut self) {
         let before = self.tokens.rest();
         let runs = self.backend == DbBackend::MySql && self.took("STATEMENT");
@@ -170,8 +170,8 @@ impl Reader<'_> {
         }
     }
 
-    /// `NAMES a`, `CHARACTER SET a`, `character_set_client = a`, `client_encoding TO a`: whether it is a set, or may be one, some of
-    /// whose characters hold the bytes of quotes or backslashes.
+    /// `NAMES a`, `CHARACTER SET a`, `character_set_client = a`, `client_encoding TO a`: whether it selects, or may
+    /// select, a character set in which some characters contain the bytes of quotes or backslashes.
     fn is_character_set(&mut self, token: Token<'_>) -> bool {
         let is_mysql = self.backend == DbBackend::MySql;
         let is_words = token.is_one_of(&["NAMES", "CHARSET"]) || (token.is("CHARACTER") && self.took("SET"));
@@ -184,14 +184,14 @@ impl Reader<'_> {
         self.took_sign(b':');
         let is_set = self.took_sign(b'=') || self.took("TO");
         if is_variable && !is_set {
-            // Of MySQL it is a value: `SET @old = @@character_set_client`.
+            // In MySQL this reads the value: `SET @old = @@character_set_client`.
             return !is_mysql;
         }
         let is_saved = self.took_sign(b'@');
         let Some(value) = self.next_of_statement() else { return true };
         let value = value.name().unwrap_or_else(|| self.tokens.string().into()).to_ascii_lowercase();
         let known: &[&str] = match (is_saved, is_mysql) {
-            // Dumps set it back so in the end.
+            // Dumps restore it this way at their end.
             (true, _) => &["old_", "saved_"],
             (false, true) => &["utf8", "latin", "ascii", "binary", "cp12", "koi8"],
             (false, false) => &["utf8", "utf-8", "unicode", "latin", "sql_ascii", "win12", "koi8"],
@@ -199,7 +199,7 @@ impl Reader<'_> {
         !known.iter().any(|known| value.starts_with(known))
     }
 
-    /// It changes what tables there are.
+    /// Some pragmas change the schema.
     pub(super) fn pragma(&mut self) {
         while let Some(token) = self.next_of_statement() {
             if token.name().is_some_and(|name| name.eq_ignore_ascii_case("writable_schema")) {
@@ -209,7 +209,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a text of PostgreSQL calls `set_config` for what makes strings read otherwise, or may.
+/// Whether a text of PostgreSQL calls `set_config` to change how strings are read, or may do so.
 pub(super) fn may_set_config(sql: &str) -> bool {
     // A name with escapes has `&`.
     if !may_hold(sql, *b"nfig") && !sql.as_bytes().contains(&b'&') {
@@ -225,7 +225,7 @@ pub(super) fn may_set_config(sql: &str) -> bool {
         }
         let is_string = tokens.next() == Some(Token::Sign(b'\''));
         let setting = tokens.string().to_ascii_lowercase();
-        // A string may go on in a further line.
+        // A string may continue on a further line.
         let may_be = |name: &str| name.starts_with(&setting) || setting.contains('\\');
         if !is_string || tokens.next() != Some(Token::Sign(b',')) || may_be(CONFORMING) || may_be("client_encoding") {
             return true;
@@ -234,14 +234,14 @@ pub(super) fn may_set_config(sql: &str) -> bool {
     false
 }
 
-/// Whether such a mode makes strings and names read otherwise, or may.
+/// Whether such a mode changes how strings and names are read, or may do so.
 fn changes_reading(text: &str, backend: DbBackend) -> bool {
     const MODES: [&str; 7] = ["ansi", "backslash", "oracle", "mssql", "db2", "maxdb", "postgresql"];
     let text = text.to_ascii_lowercase();
     if backend == DbBackend::Postgres {
         return !["on", "true", "default"].iter().any(|value| text.trim_end_matches(['\'', ';', ' ']).ends_with(value));
     }
-    // Dumps set it back so in the end.
+    // Dumps restore it this way at their end.
     let text = text.replace("@old_sql_mode", "").replace("@@", "");
     MODES.iter().any(|mode| text.contains(mode)) || text.contains(|byte: char| byte == '@' || byte.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! Comments, and what only looks like one.
+//! Comments, and text that only looks like one.
 
 use sea_orm::DbBackend;
 
@@ -13,12 +13,12 @@ enum Runs {
     Sometimes,
 }
 
-/// Servers that are older are not read for. MariaDB skips `/*!50700 … */` and later ones up to 99999.
+/// Older servers are not supported. MariaDB skips `/*!50700 … */` and later ones up to 99999.
 const ALWAYS: u32 = 50_699;
 /// No server runs it: dumps use it to say something to their client.
 const NEVER: u32 = 999_999;
 
-/// Whether what follows `/*` is run, and how long its mark is. `None`: it is a comment.
+/// Whether what follows `/*` is run, and the length of its mark; `None` for a plain comment.
 fn version(rest: &[u8]) -> Option<(Runs, usize)> {
     let mark = match rest {
         [b'!', ..] => 1,
@@ -26,7 +26,7 @@ fn version(rest: &[u8]) -> Option<(Runs, usize)> {
         _ => return None,
     };
     let digits = rest[mark..].iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
-    // MySQL takes what MariaDB marks so for a comment.
+    // MySQL treats as a comment what MariaDB marks this way.
     let is_marked = mark == 2;
     if digits < 5 {
         return Some((if is_marked { Runs::Sometimes } else { Runs::Always }, mark));
@@ -52,7 +52,7 @@ impl Tokens<'_> {
         }
     }
 
-    /// Goes behind a comment of one line. A carriage return ends it in PostgreSQL, a zero byte in `MySQL`.
+    /// Skips past a comment of one line. A carriage return ends it in PostgreSQL, a zero byte in `MySQL`.
     pub(super) fn pass_line(&mut self) {
         let rest = &self.sql.as_bytes()[self.at..];
         let other = match self.backend {
@@ -64,7 +64,7 @@ impl Tokens<'_> {
         self.at += end.unwrap_or(rest.len());
     }
 
-    /// Goes behind a comment; in PostgreSQL they nest. Of what `MySQL` runs only the mark is passed.
+    /// Skips past a comment; in PostgreSQL they nest. If `MySQL` runs it, only the mark is skipped.
     pub(super) fn pass_comment(&mut self) {
         self.at += 2;
         let mut nested = if self.backend == DbBackend::Postgres { usize::MAX } else { 0 };
@@ -77,7 +77,7 @@ impl Tokens<'_> {
                 self.at += mark;
                 return;
             }
-            // One that is skipped may hold comments.
+            // A skipped comment may contain comments.
             nested = 1;
         }
         let mut depth = 0;

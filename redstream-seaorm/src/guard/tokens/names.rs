@@ -1,14 +1,14 @@
-//! What a quoted name says.
+//! Decodes quoted names.
 
 use std::borrow::Cow;
 
-/// A quoted name, as it stands between its quotes.
+/// A quoted name, as written between its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Quoted<'a> {
     raw: &'a str,
-    /// This quote stands in it, doubled; zero: none does.
+    /// The quote that occurs in it, doubled; zero if none does.
     quote: u8,
-    /// Begins the number of a character; zero: nothing does.
+    /// The escape character before a code point; zero if there is none.
     escape: u8,
 }
 
@@ -25,14 +25,14 @@ impl<'a> Quoted<'a> {
         Self { raw, quote: b'"', escape }
     }
 
-    /// The name as the database knows it.
+    /// The name in the database's spelling.
     pub(super) fn decoded(self) -> Cow<'a, str> {
         if self.quote == 0 && self.escape == 0 {
             return Cow::Borrowed(self.raw);
         }
         let mut name = String::with_capacity(self.raw.len());
         let mut rest = self.raw.chars();
-        // Two numbers may make one character.
+        // Two escapes may form one character (a surrogate pair).
         let mut units: Vec<u16> = Vec::new();
         while let Some(next) = rest.next() {
             let after = rest.as_str();

@@ -6,7 +6,7 @@ use super::names::Quoted;
 use super::{Token, Tokens, is_of_word};
 
 impl<'a> Tokens<'a> {
-    /// Goes behind a string or a quoted name; its quotes are doubled within. Tells whether one was.
+    /// Skips past a string or a quoted name, in which quotes are doubled. Returns whether one was doubled.
     fn pass_quoted(&mut self, quote: u8, escapes: bool) -> (&'a str, bool) {
         let (begin, bytes) = (self.at + 1, self.sql.as_bytes());
         let (mut end, mut is_doubled) = (begin, false);
@@ -31,7 +31,7 @@ impl<'a> Tokens<'a> {
         (self.sql.get(begin..end.min(bytes.len())).unwrap_or_default(), is_doubled)
     }
 
-    /// A string. `escapes`: a backslash takes the meaning from the quote behind it.
+    /// A string. `escapes`: a backslash escapes the quote after it.
     pub(super) fn string_token(&mut self, escapes: bool) -> Token<'a> {
         let quote = self.byte(0).unwrap_or(b'\'');
         self.string = self.pass_quoted(quote, escapes).0;
@@ -41,7 +41,8 @@ impl<'a> Tokens<'a> {
         Token::Sign(b'\'')
     }
 
-    /// In PostgreSQL a string goes on behind a line break, with the escapes of its beginning; goes to its next quote.
+    /// In PostgreSQL a string continues after a line break, with the escape rules of its beginning; skips to its next
+    /// quote.
     fn is_continued(&mut self) -> bool {
         let before = self.at;
         let mut is_behind_a_break = false;
@@ -68,7 +69,7 @@ impl<'a> Tokens<'a> {
         Token::Quoted(if is_doubled { Quoted::doubled(raw, quote) } else { Quoted::plain(raw) })
     }
 
-    /// PostgreSQL's `U&"d\0061ta"`, and behind it `UESCAPE '!'`; from the `&` on.
+    /// PostgreSQL's `U&"d\0061ta"`, and after it `UESCAPE '!'`; from the `&` on.
     pub(super) fn unicode_name(&mut self) -> Token<'a> {
         self.at += 1;
         let (raw, _) = self.pass_quoted(b'"', false);

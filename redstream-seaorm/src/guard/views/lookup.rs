@@ -7,8 +7,9 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use super::{Behind, mariadb, sqlite};
 use crate::entity::table_name::TableName;
 
-/// From the relations of a name, in any schema if none is named, along the rules of views (and of tables), and from a partition or an heir to
-/// what it is part of, or the other way. A change of way would go from one partition to the next.
+/// From the relations of a name, in any schema if none is named, along the rules of views (and of tables), and from a
+/// partition or an heir to its parent, or in the other direction. Changing direction would lead from one partition to
+/// the next.
 const POSTGRES: &str = "
 WITH RECURSIVE edges(source, target, way) AS (
     SELECT r.ev_class, d.refobjid, 0 FROM pg_rewrite r

@@ -5,7 +5,8 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use super::Behind;
 use crate::entity::table_name::TableName;
 
-/// The definition, once for each database that it seems to name; an empty one may not be read.
+/// The definition, once for each database that it appears to name; an empty definition is one without the right to read
+/// it.
 const DEFINITION: &str = "
 SELECT CAST(v.VIEW_DEFINITION AS CHAR) AS definition, CAST(s.SCHEMA_NAME AS CHAR) AS named
 FROM information_schema.VIEWS v LEFT JOIN information_schema.SCHEMATA s
@@ -68,7 +69,7 @@ fn name(text: &str) -> (String, &str) {
     }
 }
 
-/// What follows a string. A doubled quote ends one and begins another, which comes to the same.
+/// What follows a string. A doubled quote ends one and begins another, with the same result.
 fn after_string(text: &str) -> &str {
     let mut escaped = false;
     for (at, letter) in text.char_indices() {

@@ -9,7 +9,7 @@ use crate::guard::statements::read;
 pub(super) async fn behind(relation: &TableName, db: &impl ConnectionTrait) -> Result<Behind, DbErr> {
     let mut behind = Behind::default();
     let definitions = definitions(relation, db).await?;
-    // A table has triggers, too: what they write is not to be seen anywhere.
+    // Tables have triggers, too; what these write is not tracked.
     if definitions.iter().any(|(kind, _)| kind == "view") {
         for (_, trigger) in definitions.iter().filter(|(kind, _)| kind == "trigger") {
             behind.tables.extend(written_by(trigger));
@@ -18,8 +18,8 @@ pub(super) async fn behind(relation: &TableName, db: &impl ConnectionTrait) -> R
     Ok(behind)
 }
 
-/// Kind and text of each view and trigger of this name, in all attached databases, or in the one that is named: there, triggers of
-/// the database `temp` count, too.
+/// Kind and text of each view and trigger of this name, in all attached databases, or in the named one; for that one,
+/// triggers of the database `temp` count, too.
 async fn definitions(relation: &TableName, db: &impl ConnectionTrait) -> Result<Vec<(String, String)>, DbErr> {
     let attached = "SELECT name FROM pragma_database_list";
     let attached = db.query_all_raw(Statement::from_string(DbBackend::Sqlite, attached)).await?;
@@ -44,8 +44,8 @@ async fn definitions(relation: &TableName, db: &impl ConnectionTrait) -> Result<
     rows.iter().map(|row| Ok((row.try_get("", "kind")?, row.try_get("", "definition")?))).collect()
 }
 
-/// The tables that the statements behind `BEGIN` write. A name may hold that word, too, and be taken for it: then a table may be read
-/// that is not written, and none is missed.
+/// The tables that the statements after `BEGIN` write. A name may contain that word, and be mistaken for it: then a
+/// table may be reported that is not written, but none is missed.
 fn written_by(trigger: &str) -> Vec<TableName> {
     let upper = trigger.to_ascii_uppercase();
     let bodies = upper.match_indices("BEGIN").map(|(at, begin)| &trigger[at + begin.len()..]);

@@ -6,14 +6,14 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use crate::outbox::table::{ID, PAYLOAD, STREAM, TABLE};
 
-/// Rows a `DELETE`: below every database's limit of parameters.
+/// Rows per `DELETE`: below every database's limit of parameters.
 const ROWS_A_DELETE: usize = 5000;
 
 /// A row of the outbox.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) id: i64,
-    /// Its stream and its payload; an error if they are no texts.
+    /// Its stream and its payload; an error if they are not text.
     content: Result<(String, String), DbErr>,
 }
 
@@ -23,14 +23,14 @@ impl Row {
         Ok(Self { id: row.try_get("", ID)?, content: content() })
     }
 
-    /// Errors if it is none.
+    /// Errors if the row is no message.
     pub(super) fn message(&self) -> Result<NewMessage, BoxError> {
         let (stream, payload) = self.content.as_ref().map_err(ToString::to_string)?;
         Ok(NewMessage::new(StreamName::new(stream)?, Payload::from_json(payload.as_str())?))
     }
 }
 
-/// The next rows behind `after`, but for those of these streams, locked where the database can.
+/// The next rows after `after`, except those of these streams; locked if the database can do so.
 pub(super) async fn select<D: ConnectionTrait>(
     db: &D,
     after: Option<i64>,
@@ -68,7 +68,7 @@ pub(super) async fn last_id<D: ConnectionTrait>(db: &D) -> Result<Option<i64>, D
     Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.flatten())
 }
 
-/// The stream's name, byte by byte: MySQL and MariaDB would take `Cities` for `cities`.
+/// The stream's name, byte by byte: MySQL and MariaDB would treat `Cities` and `cities` as equal.
 fn stream(backend: DbBackend) -> Expr {
     if backend == DbBackend::MySql { Expr::cust(format!("BINARY {STREAM}")) } else { Expr::col(STREAM) }
 }
@@ -83,8 +83,8 @@ pub(super) async fn delete<D: ConnectionTrait>(db: &D, ids: &[i64]) -> Result<()
 async fn delete_some<D: ConnectionTrait>(db: &D, ids: &[i64]) -> Result<(), DbErr> {
     let backend = db.get_database_backend();
     if backend == DbBackend::MySql {
-        // Given a list it may scan the table instead, and would wait for rows of other relays, which wait for these. So each
-        // row is joined by its key.
+        // Given a list, the database may scan the table instead, and wait for rows of other relays, which wait for
+        // these. So each row is joined by its key.
         let keys = ids.iter().map(|id| format!("SELECT {id} AS {ID}")).collect::<Vec<_>>().join(" UNION ALL ");
         let sql = format!("DELETE o FROM ({keys}) AS moved STRAIGHT_JOIN {TABLE} AS o ON o.{ID} = moved.{ID}");
         return db.execute_raw(Statement::from_string(backend, sql)).await.map(drop);

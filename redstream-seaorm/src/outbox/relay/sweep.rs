@@ -1,39 +1,39 @@
-//! One sweep after another over the rows of the outbox: what cannot be moved is passed over until the next one.
+//! Sweeps over the rows of the outbox: rows that cannot be moved are skipped until the next sweep.
 //!
-//! While everything can be moved there is nothing to remember: each statement begins at the first row. Once a row has to stay,
-//! the next statement begins behind it, and streams that Redis refuses are left out. A sweep ends at the row that was the newest
-//! after the first one had to stay, so that it ends whatever is added meanwhile. The next one begins at the first row again, so
-//! that a row that committed late under a smaller id is found.
+//! While everything can be moved there is no state: each statement begins at the first row. Once a row has to stay, the
+//! next statement begins after it, and streams that Redis refuses are excluded. A sweep ends at the row that was the
+//! newest after the first one had to stay, so that it ends whatever is added meanwhile. The next sweep begins at the
+//! first row again, so that a row that committed late with a smaller id is found.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use redstream_core::StreamName;
 
-/// So many streams are left out by the statement; rows of more are read, and passed over one by one.
+/// How many streams the statement excludes; rows of further streams are read and skipped one by one.
 const LEFT_OUT: usize = 100;
 
-/// The shortest and the longest time from one sweep to the next. One that itself takes long is not repeated before ten times
-/// as long has passed.
+/// The shortest and the longest time from one sweep to the next. A sweep that takes long is not repeated before ten
+/// times its duration has passed.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
-/// What is left is told again after so long.
+/// The interval at which remaining rows are reported again.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
-    /// The last row that was passed over.
+    /// The last row that was skipped.
     after: Option<i64>,
     /// The row that was the newest after the first one had to stay.
     upto: Option<i64>,
     /// Streams whose messages Redis did not take, and whether that may pass by itself.
     refused: BTreeMap<StreamName, bool>,
-    /// Rows passed over one by one.
+    /// Rows skipped one by one.
     left: u64,
-    /// Why one of them had to stay.
+    /// The error of one of them.
     example: Option<String>,
     begun: Option<Instant>,
-    /// When the next sweep may begin, once this one is at its end.
+    /// When the next sweep may begin, once this one has ended.
     next: Option<Instant>,
     /// How long the last pause was.
     pause: Option<Duration>,
@@ -62,7 +62,7 @@ impl Sweep {
         (self.pause, self.told) = (pause, told);
     }
 
-    /// Where the next statement begins, and which streams it leaves out.
+    /// Where the next statement begins, and which streams it excludes.
     pub(super) fn place(&self) -> (Option<i64>, Vec<StreamName>) {
         (self.after, self.refused.keys().take(LEFT_OUT).cloned().collect())
     }
@@ -81,14 +81,14 @@ impl Sweep {
         self.refused.insert(stream, !error.is_refusal());
     }
 
-    /// Rows have to stay.
+    /// Called when rows have to stay.
     pub(super) fn left(&mut self, rows: u64, why: impl FnOnce() -> String) {
         self.begun.get_or_insert_with(Instant::now);
         self.left += rows;
         self.example.get_or_insert_with(|| cut(&why()));
     }
 
-    /// Whether it is to be told which row is the newest.
+    /// Whether it needs the id of the newest row.
     pub(super) fn wants_its_end(&self) -> bool {
         self.begun.is_some() && self.upto.is_none()
     }
@@ -102,13 +102,13 @@ impl Sweep {
         self.after = self.after.max(Some(last_left));
     }
 
-    /// Whether all was tried that there is to be tried: up to the row that was `read` last, of which `is_last` says that none
-    /// follows.
+    /// Whether all rows of the sweep were tried: up to the row that was `read` last; `is_last` says that no row follows
+    /// it.
     pub(super) fn is_at_its_end(&self, read: Option<i64>, is_last: bool) -> bool {
         self.next.is_none() && (is_last || (self.upto.is_some() && read >= self.upto))
     }
 
-    /// Streams that stay refused until something is changed.
+    /// Streams that stay refused until an operator changes something.
     pub(super) fn refusals(&self) -> Vec<StreamName> {
         let left_out = self.refused.iter().take(LEFT_OUT);
         left_out.filter(|(_, may_pass)| !**may_pass).map(|(stream, _)| stream.clone()).collect()
@@ -130,7 +130,7 @@ impl Sweep {
         left
     }
 
-    /// Says how many rows are left: at first, once a minute, and when all are gone.
+    /// Logs how many rows are left: at first, once a minute, and when none is left.
     fn tell(&mut self, left: u64) {
         match self.told {
             None if left == 0 => return,
@@ -154,7 +154,7 @@ impl Sweep {
     }
 }
 
-/// As much of an example as a line has room for.
+/// The beginning of an example, as long as a log line allows.
 fn cut(text: &str) -> String {
     text.chars().take(300).collect()
 }

@@ -7,7 +7,7 @@ use crate::place::Place;
 use anyhow::Result;
 use std::time::Instant;
 
-/// What is added on top, and read from the start.
+/// The number of messages that are added, and read from the start.
 const SOME: usize = 50_000;
 
 pub(crate) async fn curve(place: &Place) -> Result<Curve> {

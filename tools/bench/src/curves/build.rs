@@ -1,4 +1,4 @@
-//! What the adapter adds to a build, beside plain `SeaORM` with the same features.
+//! What the adapter adds to a build, compared with plain `SeaORM` with the same features.
 
 use crate::curve::Curve;
 use crate::place::Place;

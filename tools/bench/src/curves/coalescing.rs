@@ -1,4 +1,4 @@
-//! Hot keys: what the indexer spares its sink.
+//! Hot keys: how many writes the indexer saves its sink.
 
 use crate::city::streamed;
 use crate::curve::{Curve, percent, whole};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Counts what it is given.
+/// Counts its records.
 struct Counting(Arc<AtomicU64>);
 
 impl Sink<streamed::Entity> for Counting {

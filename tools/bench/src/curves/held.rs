@@ -1,4 +1,4 @@
-//! What Redis holds for each message.
+//! The memory that Redis uses for each message.
 
 use crate::curve::Curve;
 use crate::place::Place;

@@ -1,4 +1,4 @@
-//! Payloads that grow.
+//! Payloads of growing size.
 
 use crate::curve::{Curve, whole};
 use crate::place::Place;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-/// About so much is written at each size, in bytes; of small messages fewer.
+/// About this much is written at each size, in bytes; of small messages fewer.
 const ALL: usize = 64 << 20;
 const MOST: usize = 200_000;
 

@@ -1,4 +1,4 @@
-//! Tracked saves a transaction, on SQLite.
+//! Tracked saves per transaction, on SQLite.
 
 use crate::curve::{Curve, whole};
 use crate::database::{Backend, Database};
@@ -6,8 +6,8 @@ use crate::place::Place;
 use crate::saving::{self, Save};
 use anyhow::Result;
 
-/// The fastest of many, in turns: in a long transaction the machine has moments in which every save takes five times as long, plain
-/// ones too, and no median of so few is rid of them.
+/// The fastest of many, measured in turns: during a long transaction the machine has moments in which every save takes
+/// five times as long, plain ones too, and a median of so few samples still includes them.
 pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     let columns = &["saves a transaction", "plain, ms", "through Redstream, ms", "added a save, µs"];
     let mut curve = Curve::new("saves", columns);

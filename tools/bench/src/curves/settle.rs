@@ -1,4 +1,4 @@
-//! What settling saves, and what it costs.
+//! The savings and the cost of settling.
 
 use crate::curve::{Curve, whole};
 use crate::database::{Backend, Database};
@@ -42,14 +42,14 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     Ok(curve)
 }
 
-/// The median time of a transaction in each mode, in microseconds; in turns.
+/// The median time of a transaction in each mode, in microseconds; measured in turns.
 async fn times(place: &Place, count: usize) -> Result<[f64; 2]> {
     let redstream = place.fresh().await?;
     let mut databases = Vec::new();
     for (settles, _) in MODES {
         databases.push(database(place, &redstream, settles, count).await?);
     }
-    // In a task, as an application's handlers are.
+    // In a task, like an application's handlers.
     let saving = tokio::spawn(async move {
         let mut took = [Vec::new(), Vec::new()];
         for n in 0..count {

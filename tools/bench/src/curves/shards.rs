@@ -1,4 +1,4 @@
-//! One stream cut into shards, on one Redis.
+//! One stream split into shards, on one Redis.
 
 use crate::consuming::consume;
 use crate::curve::{Curve, percent, whole};
@@ -19,7 +19,7 @@ const AT_ONCE: usize = 50_000;
 pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     let columns = &["shards", "added/s", "Redis busy", "consumed/s, a consumer a shard", "Redis busy"];
     let mut curve = Curve::new("shards", columns);
-    // In turns, so that a busy moment of the machine meets all of them.
+    // In turns, so that a busy moment of the machine affects all of them.
     let mut rounds = COUNTS.map(|_| Vec::new());
     for _ in 0..place.rounds() {
         for (count, round) in COUNTS.into_iter().zip(&mut rounds) {
@@ -34,7 +34,7 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     Ok(curve)
 }
 
-/// Messages added a second and the share of Redis's core that they took, and the same of those consumed.
+/// Messages added per second and the share of Redis's core that they took, and the same of those consumed.
 async fn measure(place: &Place, shards: u32) -> Result<[f64; 4]> {
     let redstream = place.fresh().await?;
     let shards = redstream.shards("sharded", shards)?;
@@ -46,7 +46,7 @@ async fn measure(place: &Place, shards: u32) -> Result<[f64; 4]> {
     Ok([added, adding, consumed, load.share().await?])
 }
 
-/// Two tasks that add; messages a second.
+/// Two tasks that add; messages per second.
 pub(crate) async fn add(redstream: &Redstream, shards: &Shards, count: usize) -> Result<f64> {
     let mut batches = [Vec::new(), Vec::new()];
     for (n, key) in keys(0..count).enumerate() {
@@ -65,7 +65,7 @@ pub(crate) async fn add(redstream: &Redstream, shards: &Shards, count: usize) ->
     Ok(count as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// A consumer a shard, all at once; messages a second.
+/// A consumer per shard, all at once; messages per second.
 pub(crate) async fn consume_all(shards: &Shards) -> Result<f64> {
     let mut lengths = Vec::new();
     for stream in shards.streams() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 const PAGES: [&str; 3] = ["README.md", "docs/performance.md", "docs/scale.md"];
 
-/// Without rows the table stays as it is.
+/// Without rows the table is not changed.
 pub(crate) fn write(rows: &[Row], curves: &[Curve], command: &str) -> Result<()> {
     let mut figures: Vec<(String, String)> =
         curves.iter().map(|curve| (curve.name.to_owned(), markdown::curve(curve))).collect();
@@ -30,7 +30,7 @@ pub(crate) fn write(rows: &[Row], curves: &[Curve], command: &str) -> Result<()>
     Ok(())
 }
 
-/// The text with the figure between its marks; as it is where it has none.
+/// The text with the figure between its marks; unchanged if it has none.
 fn between(text: &str, name: &str, figure: &str) -> String {
     let (begin, end) = (format!("<!-- bench: {name} -->\n"), "<!-- end -->");
     let Some((before, rest)) = text.split_once(&begin) else { return text.to_owned() };

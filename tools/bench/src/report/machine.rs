@@ -1,9 +1,9 @@
-//! The machine, in a phrase.
+//! The machine, in one line.
 
 use std::fs;
 use std::process::Command;
 
-/// Processor, cores, memory, kernel, Redis and compiler, as far as the machine tells.
+/// Processor, cores, memory, kernel, Redis and compiler, as far as known.
 pub(crate) fn description() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "an unknown processor".to_owned());

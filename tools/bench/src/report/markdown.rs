@@ -5,7 +5,7 @@ use crate::curve::Curve;
 use crate::row::{Measure, Row};
 use std::fmt::Write;
 
-/// All there is to know of each row.
+/// The complete row.
 pub(crate) fn rows(rows: &[Row]) -> String {
     let mut text = String::from(
         "| path | beside | ours | limit | ratio (min … max) | at least | aim | | allocations, CPU µs |\n\
@@ -36,7 +36,7 @@ pub(crate) fn rows(rows: &[Row]) -> String {
     text
 }
 
-/// What a reader of the front page wants to know.
+/// The short table for the README.
 pub(crate) fn summary(rows: &[Row]) -> String {
     let mut text = String::from("| path | ours | beside | ratio | at least | |\n|---|---|---|---|---|---|\n");
     for row in rows {

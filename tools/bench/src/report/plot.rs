@@ -1,4 +1,4 @@
-//! The plot: each rate as a bar beside its limit.
+//! The plot: each rate as a bar next to its limit.
 
 use crate::row::{Measure, Row};
 use anyhow::{Result, anyhow};
@@ -15,7 +15,7 @@ const OURS: RGBColor = RGBColor(0xb7, 0x41, 0x0e);
 const LIMIT: RGBColor = RGBColor(0x9a, 0xa5, 0xb1);
 const TEXT: RGBColor = RGBColor(0x57, 0x60, 0x6a);
 
-/// Of the rows whose trimming does not dwarf the others: those that are counted in messages a second, up to some millions.
+/// The rows that are counted in messages per second, up to some millions, so that trimming does not dwarf the others.
 pub(crate) fn draw(rows: &[Row], file: &Path) -> Result<()> {
     let bars: Vec<&Row> = rows.iter().filter(|row| row.measure == Measure::Rate && row.limit < 5e6).collect();
     let height = TOP + i32::try_from(bars.len())? * (2 * BAR + GAP);

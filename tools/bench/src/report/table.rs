@@ -24,7 +24,7 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
-/// Tab-separated, so that a spreadsheet takes it.
+/// Tab-separated, for spreadsheets.
 pub(crate) fn print_curve(curve: &Curve) {
     println!("{}\t{}", curve.name, curve.columns.join("\t"));
     for point in &curve.points {

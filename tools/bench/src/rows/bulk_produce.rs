@@ -20,10 +20,10 @@ const QUESTION: Question = Question {
     aim: 1.4,
 };
 
-/// How many are handed in at once.
+/// How many are passed at once.
 const BATCH: usize = 10_000;
 
-/// `queue_all` of batches; the payloads of the next are encoded while Redis takes one.
+/// `queue_all` of batches; the payloads of the next are encoded while Redis processes one.
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     let count = place.scaled(250_000);
     let limit = async || {

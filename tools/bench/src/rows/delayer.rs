@@ -21,7 +21,7 @@ const QUESTION: Question = Question {
     aim: 0.8,
 };
 
-/// At work it sleeps until the next message is due; all of these are.
+/// A running delayer sleeps until the next message is due; all of these are due.
 const DELAY: Duration = Duration::from_millis(1);
 
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
@@ -43,7 +43,7 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         });
         while stream.delay_len().await? > 0 {
             ensure!(!working.is_finished(), "the delayer ended by itself");
-            // Each look is a command more for Redis.
+            // Each check is one more command for Redis.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let (took, cost) = (begun.elapsed(), meter.per(count));

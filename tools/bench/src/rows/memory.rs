@@ -1,4 +1,4 @@
-//! What Redis holds for a message that waits.
+//! The memory that Redis uses for a waiting message.
 
 use crate::fill;
 use crate::place::Place;
@@ -23,7 +23,7 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     let mut raw = place.raw().await?;
     let mut rounds = Rounds::default();
     for round in 0..place.rounds() {
-        // A key takes part of the memory: names of one length.
+        // A key takes part of the memory: names of equal length.
         let stream = redstream.stream(format!("ours-{round}"))?;
         fill::main(&redstream, &stream, count).await?;
         let (key, bare) = (format!("redstream:stream:ours-{round}"), format!("redstream:stream:bare-{round}"));

@@ -1,4 +1,4 @@
-//! One save a transaction: what insurance and announcement add to it.
+//! One save per transaction: the cost of insurance and announcement.
 
 use crate::cost::{Cost, Meter};
 use crate::database::{Backend, Database};
@@ -60,7 +60,7 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// What is saved, and how.
+/// The kind of save.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Saving {
     pub(crate) backend: Backend,
@@ -71,11 +71,12 @@ pub(crate) struct Saving {
     pub(crate) in_background: bool,
 }
 
-/// The median time added a save, in microseconds, beside the median round trip. All in turns, so often a round: what is added is
-/// the difference of two transactions that follow each other, so that a change of the machine's mood meets both.
+/// The median time added per save, in microseconds, and the median round trip. All are measured in turns, several times
+/// a round: the added time is the difference of two consecutive transactions, so that a change in the machine's speed
+/// affects both.
 ///
-/// A round trip follows each transaction: in that time the pool tests the connection that came back, which is not to be charged to
-/// the transaction that comes next.
+/// A round trip follows each transaction: during that time the pool tests the returned connection, which must not be
+/// charged to the next transaction.
 pub(crate) async fn added(place: &Place, saving: Saving, often: usize) -> Result<Rounds> {
     let Saving { backend, save, saves, in_background } = saving;
     let redstream = place.fresh().await?;
@@ -86,7 +87,7 @@ pub(crate) async fn added(place: &Place, saving: Saving, often: usize) -> Result
     }
     let mut rounds = Rounds::default();
     let (rounds_wanted, port) = (place.rounds(), place.redis_port());
-    // In a task, as an application's handlers are.
+    // In a task, like an application's handlers.
     let measuring = tokio::spawn(async move {
         let xadd = packed(&["XADD", KEY, "*", "payload", SAMPLE]);
         let mut socket = Socket::connect(port).await?;
@@ -96,7 +97,7 @@ pub(crate) async fn added(place: &Place, saving: Saving, often: usize) -> Result
             for nth in 0..often {
                 from += saves;
                 let (mut plain, mut streamed) = (0.0, 0.0);
-                // Each of the two comes first as often as the other.
+                // Each of the two is first equally often.
                 for is_plain in [nth % 2 == 0, nth % 2 == 1] {
                     if is_plain {
                         plain = saving::plain(&database, save, saves, from).await?.as_secs_f64();

@@ -1,4 +1,4 @@
-//! One message a call, from a hundred tasks at once.
+//! One message per call, from a hundred tasks at once.
 
 use crate::cost::Meter;
 use crate::key::{SAMPLE, keys};

@@ -20,7 +20,7 @@ const QUESTION: Question = Question {
 
 const STREAM: &str = "trimmed";
 
-/// `run_once`: connects, takes the lock, sweeps, gives it back.
+/// `run_once`: connects, acquires the lock, sweeps, releases it.
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     let count = place.scaled(1_000_000);
     let limit = async || {

@@ -4,10 +4,10 @@ use crate::item::FIRST_GENERATED;
 use crate::keys::Keys;
 use crate::kind::Kind;
 
-/// The statements that create them, each to be run alone.
+/// The statements that create them, each to be run separately.
 ///
-/// `items` is the streamed table. `audit` takes every value, by triggers. `side` is a table for statements that commit. `tags`
-/// holds the one tag that no further row may have; on SQLite such a row rolls the transaction back.
+/// `items` is the streamed table. `audit` takes every value, by triggers. `side` is a table for statements that commit.
+/// `tags` contains one tag, which is unique; on SQLite a second row with it rolls the transaction back.
 pub(crate) fn statements(kind: Kind, keys: Keys) -> Vec<String> {
     let id = column(kind, keys);
     let mut statements = vec![
@@ -128,7 +128,7 @@ fn rewriting(kind: Kind, keys: Keys) -> Vec<String> {
     }
 }
 
-/// A procedure that commits, where the database has procedures.
+/// A procedure that commits, if the database has procedures.
 fn procedure(kind: Kind) -> Option<String> {
     match kind {
         Kind::Sqlite => None,

@@ -14,14 +14,14 @@ use crate::words::{Word, Written, say};
 use crate::workload::{End, Retry};
 use crate::writer::{Writer, chain, rows};
 
-/// How long a transaction waits for the other, which may have failed. SQLite lets one write only.
+/// How long a transaction waits for the other, which may have failed. SQLite allows only one writer.
 const MEETING: Duration = Duration::from_millis(100);
 
 /// How often a transaction is tried.
 const TRIES: u32 = 3;
 
 impl<E: Item> Writer<E> {
-    /// Two transactions that save two keys in opposite order. Each is noted as a write of its own.
+    /// Two transactions that save two keys in opposite order. Each is recorded as a separate write.
     pub(super) async fn deadlock(
         &mut self,
         db: &StreamedConnection,
@@ -55,7 +55,7 @@ impl<E: Item> Writer<E> {
         written: &mut Written,
     ) -> Result<(), DbErr> {
         let sql = committing(self.kind, statement);
-        // What a procedure does cannot be told before it ran, and a drop returns nothing.
+        // What a procedure does is not known before it ran, and a drop returns nothing.
         let unknown = sql.starts_with("CALL") && end == End::Drop;
         let txn = db.begin_with_options(self.options()).await?;
         for number in saves {
@@ -69,7 +69,7 @@ impl<E: Item> Writer<E> {
         finish(txn, end).await
     }
 
-    /// A statement that fails in the middle of a transaction, whose writer goes on.
+    /// A statement that fails in the middle of a transaction, whose writer continues.
     pub(super) async fn conflict(
         &mut self,
         db: &StreamedConnection,
@@ -115,7 +115,7 @@ impl Crossing<'_> {
         let txn = self.db.begin().await?;
         self.save::<E>(&txn, chance, 0).await?;
         if meets {
-            // Alone, it goes on.
+            // Alone, it continues.
             let _ = timeout(MEETING, self.met.wait()).await;
         }
         match self.save::<E>(&txn, chance, 1).await {
@@ -146,7 +146,7 @@ async fn finish(txn: StreamedTransaction, end: End) -> Result<(), DbErr> {
     }
 }
 
-/// A statement that commits the transaction it is in, on MariaDB; elsewhere it may do nothing of the kind, or fail.
+/// A statement that commits the transaction it is in, on MariaDB; on other databases it may not commit, or fail.
 fn committing(kind: Kind, which: usize) -> &'static str {
     let analyze = if kind == Kind::MariaDb { "ANALYZE TABLE side" } else { "ANALYZE side" };
     let all = [

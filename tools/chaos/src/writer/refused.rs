@@ -39,7 +39,7 @@ fn refused<T>(outcome: &Result<T, DbErr>, what: &str) -> Result<(), DbErr> {
     }
 }
 
-/// A statement that writes all rows of the table, and hides it.
+/// A statement that writes all rows of the table, in a form that hides it.
 fn hidden(kind: Kind, form: usize, value: &str) -> String {
     let update = |quote: &str| format!("UPDATE items SET value = {quote}{value}{quote}");
     let forms = match kind {

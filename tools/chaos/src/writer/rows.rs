@@ -15,7 +15,7 @@ impl<E: Item> Writer<E> {
         save::<E, C>(db, self.keys, &mut self.chance, number, value).await
     }
 
-    /// Deletes the item by one of the spellings, whichever the database has.
+    /// Deletes the item by all spellings, one of which the database has.
     pub(super) async fn delete<C: ConnectionTrait>(&mut self, db: &C, number: i64) -> Result<(), DbErr> {
         let spellings = self.keys.spellings(number);
         let spelling = self.chance.choice(&spellings).map(String::as_str);
@@ -33,14 +33,14 @@ impl<E: Item> Writer<E> {
         is_any_of::<E>(self.keys, numbers)
     }
 
-    /// The keys of these numbers, as a caller names them who is about to update their rows.
+    /// The keys of these numbers, as named by a caller that is about to update their rows.
     pub(super) fn named(&mut self, numbers: RangeInclusive<i64>) -> Vec<Key<E>> {
         let spellings = numbers.flat_map(|number| self.keys.for_update(number, &mut self.chance));
         spellings.map(|spelling| Key::new(E::id(&spelling))).collect()
     }
 }
 
-/// Inserts the item, or updates it where it is there.
+/// Inserts the item, or updates it if it exists.
 pub(super) async fn save<E: Item, C: ConnectionTrait>(
     db: &C,
     keys: Keys,

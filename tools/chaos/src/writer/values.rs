@@ -1,11 +1,11 @@
-//! The values that a writer writes, each noted as what must become of it.
+//! The values that a writer writes, each recorded with its required outcome.
 
 use crate::words::Written;
 use crate::workload::End;
 use crate::writer::Writer;
 
 impl<E> Writer<E> {
-    /// The note of the next write.
+    /// The record of the next write.
     pub(super) fn written(&mut self, kind: String) -> Written {
         self.number += 1;
         Written { number: self.number, kind, ..Written::default() }
@@ -38,14 +38,14 @@ impl<E> Writer<E> {
         value
     }
 
-    /// A value that may be committed or not, whatever the writer is told.
+    /// A value that may be committed or not, whatever the writer's outcome is.
     pub(super) fn unknown(&self, written: &mut Written) -> String {
         let value = self.next(written);
         written.unknown.push(value.clone());
         value
     }
 
-    /// A value of a transaction that ends so.
+    /// A value of a transaction with this end.
     pub(super) fn until(&self, end: End, written: &mut Written) -> String {
         self.value(written, end != End::Commit)
     }

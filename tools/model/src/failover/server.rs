@@ -1,6 +1,6 @@
 //! A server, and what is replicated from one to another.
 
-/// What a server has. A message's id is its place in the stream, from 1 on, and it is of one change.
+/// What a server has. A message's id is its position in the stream, from 1 on, and each message belongs to one change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Server {
     pub(super) main: Vec<u8>,

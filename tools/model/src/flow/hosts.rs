@@ -6,7 +6,7 @@ use super::{Flow, Rule, State, Step};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Host {
     Out,
-    /// It took the lock with this token, and has read up to here.
+    /// It acquired the lock with this token, and has read up to here.
     Idle {
         token: u8,
         read: u8,
@@ -57,7 +57,7 @@ pub(super) fn hosts_steps(state: &State, h: usize, steps: &mut Vec<Step>) {
             if state.stops > 0 {
                 steps.push(Step::Release(h));
             }
-            // What was trimmed is not there to be read.
+            // Trimmed messages cannot be read.
             if state.last > read.max(state.trimmed) {
                 steps.push(Step::ReadStream(h));
             }
@@ -101,7 +101,8 @@ impl Flow {
                     state.sink = (row, version);
                     Host::Handled { token, read }
                 } else {
-                    // Refused: an owner asks for a newer version and reads again, and who is none is told so.
+                    // Refused: an owner asks for a newer version and reads again, and a host that is no owner gets an
+                    // error.
                     Host::Arrived { token, read }
                 }
             }
@@ -124,18 +125,18 @@ impl Flow {
                 state.crashes -= 1;
                 Host::Out
             }
-            // The touch of one who is no owner any more: lost.
+            // The touch of a former owner: lost.
             _ => Host::Out,
         };
     }
 
-    /// Whether the host's lock has expired and no other one took it since: then its next script takes it again.
+    /// Whether the host's lock has expired and no other host acquired it since: then its next script acquires it again.
     fn takes_again(&self, state: &State, host: Host) -> bool {
         let last = |token| token == state.tokens || !self.keeps(Rule::OnlyTheLastTakesAgain);
         state.owner.is_none() && host.token().is_some_and(last)
     }
 
-    /// `commit.lua`: whether the caller is the owner, and so goes on.
+    /// `commit.lua`: whether the caller is the owner, and so continues.
     fn commit(&self, state: &mut State, token: u8, id: u8) -> bool {
         let owns = state.owner == Some(token);
         let fenced = self.keeps(Rule::CommitIsFenced);
@@ -143,7 +144,7 @@ impl Flow {
             return false;
         }
         if id > state.offset || !fenced {
-            // Also one that was followed by another, and took the lock again all the same.
+            // Also if another owner followed, and it acquired the lock again anyway.
             state.other_committed |= !owns || token != state.tokens;
             state.offset_went_back |= id < state.offset;
             state.offset = id;

@@ -9,7 +9,7 @@ pub(super) enum Writer {
     Written,
     /// The delay message is acknowledged, too.
     Insured,
-    /// COMMIT was sent; whether the writer lives to see its answer is another matter.
+    /// COMMIT was sent; the writer may die before its answer.
     Committing {
         alive: bool,
     },

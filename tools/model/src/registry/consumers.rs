@@ -2,27 +2,28 @@
 
 use super::{Registry, Rule, State, Step};
 
-/// A consumer of one host. That another one takes over its expired lock is the flow's.
+/// A consumer of one host. The model `flow` covers takeovers of an expired lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Consumer {
     pub(super) registered: bool,
     pub(super) offset: Option<u8>,
     pub(super) stage: Stage,
     pub(super) holds_lock: bool,
-    /// It took the lock last, by the registry, and may take it again if it has expired.
+    /// By the registry it is the last owner of the lock, and may acquire it again if it has expired.
     pub(super) took_last: bool,
-    /// Messages it must handle, one bit each: those that were there or came since it registered, or since it was rewound.
+    /// Messages it must handle, one bit each: those that existed or were added since it registered, or since it was
+    /// rewound.
     pub(super) owed: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
     Out,
-    /// It has asked, in a call of its own, where the stream ends.
+    /// It has asked, in a separate call, where the stream ends.
     Asked {
         last: u8,
     },
-    /// It has asked, in a call of its own, whether it is paused.
+    /// It has asked, in a separate call, whether it is paused.
     Unpaused,
     Idle {
         read: u8,
@@ -58,7 +59,7 @@ impl Registry {
         let paused = index == 0 && state.paused && self.keeps(Rule::CommitTestsPause);
         let consumer = &mut state.consumers[index];
         let Stage::Handled { read } = consumer.stage else { return };
-        // An expired lock is taken again if no other one took it since.
+        // An expired lock is acquired again if no other host acquired it since.
         consumer.holds_lock |= consumer.took_last && !paused;
         if !consumer.holds_lock || paused {
             consumer.holds_lock = false;
@@ -83,7 +84,7 @@ impl State {
             consumer.owed = (trimmed + 1..=last).map(bit).sum();
             return;
         }
-        // From the latest on: what was there when it asked is not for it.
+        // From the latest on: messages before its request are not for it.
         let asked = if let Stage::Asked { last } = consumer.stage { last } else { last };
         consumer.offset = Some(asked);
         consumer.owed = (asked + 1..=last).map(bit).sum();

@@ -1,9 +1,9 @@
-//! SeaORM's own tests, which `cargo xtask seaorm-suite` puts where this says.
+//! SeaORM's own tests, which `cargo xtask seaorm-suite` writes to the included path.
 
 // It is not our code.
 #![allow(warnings, clippy::all, clippy::pedantic)]
 
-/// What SeaORM's attribute `test` runs a test by, in the place of their `common::runtime`: one macro for all files.
+/// The runtime for SeaORM's attribute `test`, instead of their `common::runtime`: one macro for all files.
 macro_rules! block_on {
     ($test:expr) => {
         crate::run(Box::pin($test))
@@ -11,7 +11,7 @@ macro_rules! block_on {
 }
 pub(crate) use block_on;
 
-/// Takes every test in one form, which spares the compiler a runtime for each.
+/// Accepts every test in one form, so that the compiler does not generate a runtime for each.
 fn run<T>(test: std::pin::Pin<Box<dyn Future<Output = T> + '_>>) -> T {
     ::tokio::runtime::Runtime::new().unwrap().block_on(test)
 }

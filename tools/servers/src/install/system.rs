@@ -3,7 +3,7 @@
 use crate::{process, programs::find, say};
 use std::process::Command;
 
-/// A server, and what package managers call it.
+/// A server, and its names in package managers.
 pub(crate) struct SystemPackage {
     pub(crate) program: &'static str,
     debian: &'static str,
@@ -19,7 +19,7 @@ pub(crate) const MARIADB: SystemPackage =
 pub(crate) const NODE: SystemPackage = SystemPackage { program: "node", debian: "nodejs", homebrew: "node" };
 pub(crate) const NPM: SystemPackage = SystemPackage { program: "npm", debian: "npm", homebrew: "node" };
 pub(crate) const RUBY: SystemPackage = SystemPackage { program: "ruby", debian: "ruby", homebrew: "ruby" };
-/// A library, which no program shows to be there.
+/// A library, whose presence no program shows.
 pub(crate) const RUBY_REDIS: SystemPackage =
     SystemPackage { program: "redis-rb", debian: "ruby-redis", homebrew: "ruby" };
 
@@ -33,7 +33,7 @@ impl SystemPackage {
     }
 }
 
-/// Installs a package with the package manager of this machine, or says what was tried.
+/// Installs a package with the package manager of this machine, or returns what was tried.
 pub(crate) fn install(package: &SystemPackage) -> Result<(), String> {
     if find("apt-get").is_some() {
         install_with_apt(package)
@@ -53,7 +53,7 @@ fn install_with_apt(package: &SystemPackage) -> Result<(), String> {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new(if root { "env" } else { "sudo" });
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes"]);
-        // Somebody else's apt-get may be at work: a machine's daily update, another test run.
+        // Another apt-get may be running: a machine's daily update, another test run.
         command.args(["-o", "DPkg::Lock::Timeout=300"]).args(arguments);
         command
     };

@@ -1,5 +1,5 @@
-//! Values and their texts. A change here is a change of the wire format: writers of both versions would send the messages
-//! of one row to different shards.
+//! Values and their texts. A change here is a change of the wire format: writers of both versions would send the
+//! messages of one row to different shards.
 
 use redstream_core::BoxError;
 use sea_orm::prelude::{BigDecimal, ChronoDateTimeLocal, ChronoDateTimeWithTimeZone, Decimal, Uuid};
@@ -45,7 +45,7 @@ fn integers_that_javascript_rounds_are_strings() {
         (9_007_199_254_740_991_u64.into(), "9007199254740991"),
         (u64::MAX.into(), "\"18446744073709551615\""),
     ]);
-    // As other writers put them.
+    // The forms that other writers use.
     assert_eq!(read("9223372036854775807", &0_i64.into()), Some(i64::MAX.into()));
     assert_eq!(read("\"7\"", &0_i32.into()), Some(7_i32.into()));
 }
@@ -112,7 +112,7 @@ fn decimals() -> Result<(), BoxError> {
         ("-2e-300".parse::<BigDecimal>()?.into(), "\"-2e-300\""),
         ("2e3".parse::<BigDecimal>()?.into(), "\"2000\""),
     ]);
-    // A parser has rounded it already.
+    // A parser has already rounded it.
     assert_eq!(read("1.5", &Decimal::ZERO.into()), None);
     assert_eq!(read("15", &Decimal::ZERO.into()), Some(Decimal::from(15).into()));
     Ok(())
@@ -142,7 +142,7 @@ fn dates_and_times_of_chrono() {
         (ChronoDateTimeLocal::from(utc).into(), "\"2026-02-01T12:34:56Z\""),
         (east.into(), "\"2026-02-01T12:34:56Z\""),
     ]);
-    // As other writers put it.
+    // The form that other writers use.
     assert_eq!(read("\"2026-02-01T14:34:56+02:00\"", &utc.into()), Some(utc.into()));
     assert_eq!(read("\"2026-02-01T10:04:56-02:30\"", &utc.into()), Some(utc.into()));
 }

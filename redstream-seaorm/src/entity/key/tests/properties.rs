@@ -147,7 +147,7 @@ proptest! {
         prop_assert_eq!(found.as_ref(), Some(&value), "{}", json);
         let found = found.unwrap();
         prop_assert_eq!(bits(&found), bits(&value), "{}", json);
-        // So that the key that was read is found among those of rows.
+        // The key that was read must be found among the keys of rows.
         prop_assert_eq!(hash(&found), hash(&value));
         prop_assert_eq!(text(&found).unwrap(), json);
     }

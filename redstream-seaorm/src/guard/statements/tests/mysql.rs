@@ -1,4 +1,4 @@
-//! What only MariaDB and `MySQL` read so.
+//! Syntax that only MariaDB and `MySQL` read this way.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What only PostgreSQL reads so.
+//! Syntax that only PostgreSQL reads this way.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What only SQLite reads so.
+//! Syntax that only SQLite reads this way.
 
 use super::*;
 

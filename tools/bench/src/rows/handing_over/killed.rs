@@ -1,4 +1,4 @@
-//! One is killed, the other takes over when the lock falls free.
+//! One is killed, the other takes over when the lock expires.
 
 use super::standby::Standby;
 use crate::key::Id;
@@ -62,7 +62,7 @@ async fn victim(place: &Place) -> Result<Process> {
     Ok(process)
 }
 
-/// What that process does: reports when it holds all locks, and keeps them until it is killed.
+/// The main function of that process: reports when it holds all locks, and keeps them until it is killed.
 pub(crate) async fn be_victim() -> Result<()> {
     let (url, end): (String, _) = job()?;
     let redstream = Redstream::connect(url).await?;

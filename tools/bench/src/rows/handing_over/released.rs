@@ -34,7 +34,7 @@ pub(super) async fn rows(place: &Place) -> Result<Vec<Row>> {
         for _ in 0..place.scaled(100).max(20) {
             let mut next = Standby::start(&stream, TTL);
             next.is(WorkerState::Standby).await?;
-            // It has begun to wait when this comes back from its own loop of commands.
+            // It has begun to wait when this reply comes from its own loop of commands.
             tokio::time::sleep(Duration::from_millis(5)).await;
             let told = Instant::now();
             at_work.stop();

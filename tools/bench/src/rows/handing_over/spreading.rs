@@ -64,7 +64,7 @@ fn locks(redstream: &Redstream) -> Result<Vec<String>> {
     shards.streams().iter().map(|stream| Ok(stream.lock("bench", TTL)?.key().to_owned())).collect()
 }
 
-/// Looks until the shards that each host holds are as they should be.
+/// Checks until the shards that each host holds are as they should be.
 async fn until(
     raw: &mut MultiplexedConnection,
     locks: &[String],
@@ -75,7 +75,7 @@ async fn until(
             let owners: Vec<Option<String>> = redis::cmd("MGET").arg(locks).query_async(raw).await?;
             let mut loads: HashMap<String, usize> = HashMap::new();
             for token in owners.into_iter().flatten() {
-                // The first half of a token is its host's.
+                // The first half of a token identifies its host.
                 *loads.entry(token[..16].to_owned()).or_default() += 1;
             }
             if is_so(&loads.into_values().collect()) {

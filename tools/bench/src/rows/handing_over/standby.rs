@@ -1,4 +1,4 @@
-//! A consumer that tells when its handler is called.
+//! A consumer that reports when its handler is called.
 
 use anyhow::{Context, Result};
 use redstream_core::{Batch, CancellationToken, Consumer, Stream, Worker, WorkerState};
@@ -38,13 +38,13 @@ impl Standby {
         Ok(tokio::time::timeout(Duration::from_secs(30), until).await?)
     }
 
-    /// When its handler is called next.
+    /// The time of the next call of its handler.
     pub(super) async fn called(&mut self) -> Result<Instant> {
         let call = tokio::time::timeout(Duration::from_secs(60), self.calls.recv()).await?;
         call.context("the consumer ended")
     }
 
-    /// Tells it to stop; it finishes, and releases its lock.
+    /// Stops it; it finishes, and releases its lock.
     pub(super) fn stop(&self) {
         self.stop.cancel();
     }

@@ -47,7 +47,7 @@ pub(super) async fn latencies(place: &Place, pace: Pace) -> Result<(Vec<f64>, Co
     Ok((all, cost))
 }
 
-/// A message a tick, whether or not the last one is acknowledged.
+/// A message per tick, whether or not the last one is acknowledged.
 async fn send(producer: Producer, stream: StreamName, pace: Pace, epoch: Instant) -> Result<()> {
     let send = async || {
         let now = Id { id: u64::try_from(epoch.elapsed().as_nanos())? };
@@ -70,7 +70,7 @@ async fn send(producer: Producer, stream: StreamName, pace: Pace, epoch: Instant
     Ok(())
 }
 
-/// Latencies in microseconds. Nobody is woken for each, as beside the raw sockets.
+/// Latencies in microseconds. No task is woken for each, as with the raw sockets.
 #[derive(Clone, Debug, Default)]
 struct Seen(Arc<Mutex<Vec<f64>>>);
 
@@ -79,7 +79,7 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(latency.as_secs_f64() * 1e6);
     }
 
-    /// Waits for so many, and takes them.
+    /// Waits for this many, and takes them.
     async fn take<T>(&self, count: usize, running: &JoinHandle<T>) -> Result<Vec<f64>> {
         loop {
             {

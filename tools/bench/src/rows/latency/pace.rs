@@ -1,4 +1,4 @@
-//! When messages are added: evenly, and whether or not the last one is through.
+//! When messages are added: evenly, and whether or not the last one has arrived.
 
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
