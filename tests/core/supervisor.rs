@@ -97,7 +97,7 @@ async fn dropping_the_handle_stops_the_workers_without_grace() {
     let (began, ended) = (starts.clone(), Arc::new(()));
     let alive = Arc::downgrade(&ended);
     let worker = Scripted(starts, move |_| {
-        let _held = &ended;
+        drop(ended.clone());
         Ok(())
     });
     let workers = Supervisor::new().with(worker).start().unwrap();

@@ -33,7 +33,15 @@ pub(crate) struct Text<'a> {
     /// It may make, change or drop a view.
     pub(super) defines: bool,
     /// The lookup result of the first write's table, cached because most texts have only one write.
-    pub(super) first: Option<Option<Streaming>>,
+    pub(super) first: FirstWrite,
+}
+
+/// What was found of the table that the first write names.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum FirstWrite {
+    NotLookedUp,
+    NotStreamed,
+    Streamed(Streaming),
 }
 
 /// A streamed table that a text writes.
@@ -51,7 +59,7 @@ impl<'a> Text<'a> {
         writes.extend(drops);
         let defines = unread.is_some() || may_define(sql);
         let unread = unread.map(|unread| unread.statement);
-        Self { sql, backend, writes, behind: Vec::new(), unread, defines, first: None }
+        Self { sql, backend, writes, behind: Vec::new(), unread, defines, first: FirstWrite::NotLookedUp }
     }
 
     /// Whether the table that a write names is streamed.
@@ -59,7 +67,7 @@ impl<'a> Text<'a> {
         let write = &self.writes[at];
         let streaming = tables.streaming(write.schema.as_deref(), &write.table);
         if at == 0 {
-            self.first = Some(streaming);
+            self.first = streaming.map_or(FirstWrite::NotStreamed, FirstWrite::Streamed);
         }
         streaming.is_some()
     }
@@ -69,9 +77,10 @@ impl<'a> Text<'a> {
         // Of a table that is dropped, only the tables behind it are written.
         let named = self.writes.iter().enumerate().filter(|(_, write)| write.verb != DROP).filter_map(|(at, write)| {
             let (schema, table) = (write.schema.as_deref(), &*write.table);
-            let streaming = match self.first.filter(|_| at == 0) {
-                Some(known) => known,
-                None => tables.streaming(schema, table),
+            let streaming = match self.first {
+                FirstWrite::Streamed(streaming) if at == 0 => Some(streaming),
+                FirstWrite::NotStreamed if at == 0 => None,
+                _ => tables.streaming(schema, table),
             };
             Some(Found { target: Target::new(schema, table, streaming?), verb: write.verb, through: None })
         });

@@ -86,6 +86,7 @@ pub trait Loader<E: EntityTrait, C>: Send + Sync + 'static {
     /// that what is read is at least as new.
     ///
     /// An error fails the whole batch; [`HandlerError::only`] does not.
+    #[expect(clippy::type_complexity, reason = "an alias would hide what an implementation returns")]
     fn load(
         &self,
         db: &C,

@@ -166,9 +166,9 @@ async fn what_follows_a_nested_begin_that_failed_is_refused() {
             }
             all_is_refused(&txn).await;
             if is_committed {
-                is_ended(&txn.commit().await.unwrap_err())
+                is_ended(&txn.commit().await.unwrap_err());
             } else {
-                txn.rollback().await.unwrap()
+                txn.rollback().await.unwrap();
             }
             assert_eq!((keys(&world).await, outbox_keys(&world).await), (vec![], vec![]), "{backend}");
         }

@@ -18,7 +18,7 @@ enum Way {
 async fn delete(way: Way, db: StreamedConnection, producer: Producer) -> Result<(), DbErr> {
     let town = town::Model { name: "ada".to_owned(), size: 1 };
     match way {
-        Way::Alone => drop(town.delete(&db).await?),
+        Way::Alone => _ = town.delete(&db).await?,
         Way::InTransaction => {
             let txn = db.begin().await?;
             town.delete(&txn).await?;
