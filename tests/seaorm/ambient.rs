@@ -1,13 +1,13 @@
 //! `db.scope(…)`: code that requires SeaORM's own types.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redstream_seaorm::SaveInTransaction;
 use sea_orm::{ActiveModelTrait, DatabaseConnection, DbErr, ModelTrait, TransactionTrait};
 
 use super::city::{self, named, renamed, with_key};
-use super::world::{World, id, ids};
-use crate::support::private_redis;
+use super::world::{SOON, World, id, ids};
+use crate::support::{eventually, private_redis};
 
 /// As in a crate that knows nothing of streams.
 async fn seed(db: &DatabaseConnection) -> Result<city::Model, DbErr> {
@@ -63,10 +63,12 @@ on_each_database! {
     async fn a_record_that_is_written_again_when_its_delay_message_may_be_due_is_insured_again(db: TestDb) {
         let world = World::new(&db).await;
         let rome = world.existing(1, "Rom").await;
-        let streamed = world.db.to_builder().resend_after(Duration::from_millis(1)).build();
+        let resend_after = Duration::from_millis(1);
+        let streamed = world.db.to_builder().resend_after(resend_after).build();
         let writing = async {
             renamed(&rome, "Roma").update(&world.plain).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            let written = Instant::now();
+            eventually(SOON, "the delay message to grow old", async || written.elapsed() > resend_after).await;
             renamed(&rome, "Rome").update(&world.plain).await.unwrap();
         };
         streamed.scope(writing).await;
