@@ -111,7 +111,7 @@ impl<C> StreamedConnection<C> {
 
     /// If begin fails, there is no transaction to clean up.
     #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
-    pub(crate) fn begins<F: Future>(&self, begin: F) -> F {
+    pub(crate) fn watch_begin<F: Future>(&self, begin: F) -> F {
         begin
     }
 

@@ -202,7 +202,7 @@ macro_rules! forward {
 
             async fn begin(&self) -> Result<Self::Transaction, DbErr> {
                 self.ready(None).await?;
-                self.wrap(self.begins(self.inner.begin()).await)
+                self.wrap(self.watch_begin(self.inner.begin()).await)
             }
 
             async fn begin_with_config(
@@ -211,12 +211,12 @@ macro_rules! forward {
                 access_mode: Option<AccessMode>,
             ) -> Result<Self::Transaction, DbErr> {
                 self.ready(None).await?;
-                self.wrap(self.begins(self.inner.begin_with_config(isolation_level, access_mode)).await)
+                self.wrap(self.watch_begin(self.inner.begin_with_config(isolation_level, access_mode)).await)
             }
 
             async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self::Transaction, DbErr> {
                 self.ready(None).await?;
-                self.wrap(self.begins(self.inner.begin_with_options(options)).await)
+                self.wrap(self.watch_begin(self.inner.begin_with_options(options)).await)
             }
 
             async fn transaction<F, R, E>(&self, callback: F) -> Result<R, TransactionError<E>>

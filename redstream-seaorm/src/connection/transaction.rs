@@ -82,11 +82,11 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
     }
 
     /// Sets a savepoint. If that fails or is dropped before its answer, the driver rolls back the level around it.
-    pub(crate) async fn begins<N>(&self, begin: impl Future<Output = Result<N, DbErr>>) -> Result<N, DbErr> {
-        let moving = self.scope.life().moves();
+    pub(crate) async fn watch_begin<N>(&self, begin: impl Future<Output = Result<N, DbErr>>) -> Result<N, DbErr> {
+        let change = self.scope.life().change_savepoint();
         let begun = begin.await;
         if begun.is_ok() {
-            moving.done();
+            change.done();
         }
         begun
     }
@@ -258,9 +258,9 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     /// Releases a savepoint, whose changes then belong to the enclosing level.
     async fn release(self) -> Result<(), DbErr> {
         let Self { inner, scope } = self;
-        let moving = scope.life().moves();
+        let change = scope.life().change_savepoint();
         let released = inner.commit().await;
-        moving.done();
+        change.done();
         match released {
             Ok(()) => scope.released(),
             Err(_) => scope.life().doubt(),

@@ -50,10 +50,10 @@ impl Life {
         self.0.store(ENDED, SeqCst);
     }
 
-    /// A savepoint is about to be set or released. If this is dropped before [`Moving::done`], the transaction has
+    /// A savepoint is about to be set or released. If this is dropped before [`SavepointChange::done`], the transaction has
     /// ended: the driver then rolls back another level than is meant, possibly the outermost.
-    pub(crate) fn moves(&self) -> Moving<'_> {
-        Moving { life: self, done: false }
+    pub(crate) fn change_savepoint(&self) -> SavepointChange<'_> {
+        SavepointChange { life: self, done: false }
     }
 
     fn failed(&self, error: &DbErr) {
@@ -114,18 +114,18 @@ impl Drop for Sent<'_> {
 
 /// A savepoint that is being set or released.
 #[derive(Debug)]
-pub(crate) struct Moving<'a> {
+pub(crate) struct SavepointChange<'a> {
     life: &'a Life,
     done: bool,
 }
 
-impl Moving<'_> {
+impl SavepointChange<'_> {
     pub(crate) fn done(mut self) {
         self.done = true;
     }
 }
 
-impl Drop for Moving<'_> {
+impl Drop for SavepointChange<'_> {
     fn drop(&mut self) {
         if !self.done {
             self.life.end();

@@ -66,7 +66,13 @@ impl StreamWatch {
         let mut last = None;
         for NewMessage { stream, .. } in messages {
             // Consecutive messages mostly have the same stream.
-            if last.replace(stream) == Some(stream) || !self.begin_look(stream) {
+            if last.replace(stream) == Some(stream) {
+                continue;
+            }
+            if let Some(resend_after) = settings.resend_after {
+                self.warn_of_short_delay(stream, resend_after);
+            }
+            if !self.begin_look(stream) {
                 continue;
             }
             let Ok(stream) = producer.redstream().stream(stream) else { continue };
@@ -101,7 +107,7 @@ impl StreamWatch {
         let Ok(Some(delay)) = stream.published_delay().await else { return };
         self.set_delay(stream.name(), delay);
         if let Some(resend_after) = settings.resend_after {
-            self.warn_of_short_delay(stream.name(), delay, resend_after);
+            self.warn_of_short_delay(stream.name(), resend_after);
         }
     }
 
@@ -122,8 +128,10 @@ impl StreamWatch {
         self.shortest_delay.store(u64::try_from(shortest.as_millis()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Warns, once per stream, of a delayer that would re-queue delay messages before a long transaction commits.
-    fn warn_of_short_delay(&self, stream: &StreamName, delay: Duration, resend_after: Duration) {
+    /// Warns, once per stream, of a delayer that is known to re-queue delay messages before a long transaction commits. Called
+    /// with each save, since the check that read the delay may have been that of a connection with another setting.
+    fn warn_of_short_delay(&self, stream: &StreamName, resend_after: Duration) {
+        let Some(delay) = self.streams().get(stream).and_then(|known| known.delay) else { return };
         let needed = resend_after * DELAYS_OF_RESEND;
         let first = || self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(stream.clone());
         if delay < needed && first() {
