@@ -170,6 +170,22 @@ async fn a_delay_too_short_for_old_transactions_is_warned_of_once() {
 }
 
 #[tokio::test]
+async fn a_delay_that_another_connection_has_read_is_warned_of_too() {
+    let logs = Logs::capture();
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    world.cities().delayer(Duration::from_secs(1)).run_once().await.unwrap().expect("no other delayer runs");
+    // Reads the delay, once a minute, and takes its age from it.
+    named("Rome").insert(&world.db).await.unwrap();
+    let other = resending_after(Duration::from_secs(60))(world.db.clone());
+    eventually(SOON, "the warning", async || {
+        named("Oslo").insert(&other).await.unwrap();
+        logs.has(&TOO_SHORT)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_delay_five_times_as_long_as_resend_after_is_not_warned_of() {
     let logs = Logs::capture();
     save_beside_a_delayer(Duration::from_secs(300), resending_after(Duration::from_secs(60))).await;
