@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use self::clock::Clock;
 use self::due::Due;
 use self::prefetch::Ahead;
-use crate::consumer::fetch::{Portion, Source, read_now};
+use crate::consumer::fetch::{Fetch, Portion, read_now};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::keys::DELAYER;
@@ -234,7 +234,7 @@ struct Look {
 
 #[async_trait]
 impl Leader for Delayer {
-    type Turn = Moved;
+    type Step = Moved;
 
     fn redstream(&self) -> &Redstream {
         &self.redstream
@@ -248,7 +248,7 @@ impl Leader for Delayer {
         &self.status
     }
 
-    async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Moved> {
+    async fn step(&self, session: &Session, guard: &LockGuard) -> Result<Moved> {
         let stream = self.member().stream;
         let looked = self.carry_out(session, guard, &self.a_move(guard, &[], 0)).await?;
         let batch = read_now(session, &stream, self.batch_size, BUDGET, &self.portion, MessageId::MIN).await?;
@@ -258,8 +258,8 @@ impl Leader for Delayer {
         Ok(Moved { due, queued, next })
     }
 
-    async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
-        let source = Source::new(session.clone(), &self.member().stream, self.batch_size, BUDGET, &self.portion);
+    async fn lead(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
+        let source = Fetch::new(session.clone(), &self.member().stream, self.batch_size, BUDGET, &self.portion);
         let mut ahead = Ahead::new(source);
         loop {
             self.status.set_state(WorkerState::Working);

@@ -1,8 +1,8 @@
 //! The producer: writes delay messages before a commit and main messages after it. Uses the root handle, the transport
 //! and what is below them.
 
+mod announce;
 mod early;
-mod settle;
 
 pub use early::Early;
 

@@ -159,7 +159,7 @@ impl Trimmer {
 
 #[async_trait]
 impl Leader for Trimmer {
-    type Turn = Trimmed;
+    type Step = Trimmed;
 
     fn redstream(&self) -> &Redstream {
         &self.redstream
@@ -173,11 +173,11 @@ impl Leader for Trimmer {
         &self.status
     }
 
-    async fn turn(&self, session: &Session, _: &LockGuard) -> Result<Trimmed> {
+    async fn step(&self, session: &Session, _: &LockGuard) -> Result<Trimmed> {
         self.sweep(session).await
     }
 
-    async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
+    async fn lead(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let mut warned = Vec::new();
         loop {
             self.status.set_state(WorkerState::Working);

@@ -32,7 +32,7 @@ pub use self::query::Bulk;
 use crate::entity::key::Key;
 use crate::entity::streamed::Streamed;
 use crate::error::Error;
-use crate::hooks::lookup::tracked;
+use crate::hooks::lookup::target;
 use crate::unit_of_work::UnitOfWork;
 
 /// `producer.bulk(…)`: the classic form of a bulk operation.
@@ -186,7 +186,7 @@ where
     F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
     X: From<DbErr>,
 {
-    if !tracked::<E, D>(db).map_err(DbErr::from)?.context().producer.same_redis(producer) {
+    if !target::<E, D>(db).map_err(DbErr::from)?.shared().producer.same_redis(producer) {
         return Err(DbErr::from(Error::OtherRedis).into());
     }
     write_in_transaction(db, keys, write).await
@@ -199,23 +199,23 @@ where
     F: AsyncFnOnce(&D::Transaction) -> Result<R, X>,
     X: From<DbErr>,
 {
-    let (transaction, scope) = begin::<E, D>(db).await?;
-    let outcome = write_named(&transaction, &scope, keys, write).await;
+    let (transaction, unit) = begin::<E, D>(db).await?;
+    let outcome = write_named(&transaction, &unit, keys, write).await;
     finish(transaction, outcome).await
 }
 
-async fn write_named<E, T, F, R, X>(transaction: &T, scope: &UnitOfWork, keys: Vec<Key<E>>, write: F) -> Result<R, X>
+async fn write_named<E, T, F, R, X>(transaction: &T, unit: &UnitOfWork, keys: Vec<Key<E>>, write: F) -> Result<R, X>
 where
     E: Streamed,
     T: ConnectionTrait,
     F: AsyncFnOnce(&T) -> Result<R, X>,
     X: From<DbErr>,
 {
-    follow_parents(transaction, scope, &keys).await?;
-    let named = BatchKeys::insure(transaction, scope, keys.clone()).await?;
+    follow_parents(transaction, unit, &keys).await?;
+    let named = BatchKeys::insure(transaction, unit, keys.clone()).await?;
     let value = write(transaction).await?;
-    follow_parents(transaction, scope, &keys).await?;
-    named.announce(transaction, scope).await?;
+    follow_parents(transaction, unit, &keys).await?;
+    named.announce(transaction, unit).await?;
     Ok(value)
 }
 

@@ -34,7 +34,7 @@ use self::builder::StreamedConnectionBuilder;
 use self::transaction::StreamedTransaction;
 use crate::guard::admission::Admission;
 use crate::guard::{Guard, Text};
-use crate::hooks::lookup::Tracked;
+use crate::hooks::lookup::Target;
 use crate::hooks::task_scope::TaskScope;
 use crate::outbox::relay::Relay;
 use crate::unit_of_work::UnitOfWork;
@@ -47,7 +47,7 @@ use crate::unit_of_work::shared::Shared;
 #[derive(Clone, Debug)]
 pub struct StreamedConnection<C = DatabaseConnection> {
     pub(crate) inner: C,
-    pub(crate) context: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl<C> StreamedConnection<C> {
@@ -58,7 +58,7 @@ impl<C> StreamedConnection<C> {
 
     /// The producer that writes the messages.
     pub fn producer(&self) -> &Producer {
-        &self.context.producer
+        &self.shared.producer
     }
 
     /// Runs `future`. Meanwhile, hooks that are given SeaORM's own connections behave as if these were this one:
@@ -85,20 +85,20 @@ impl<C> StreamedConnection<C> {
     ///   each; `docs/frameworks.md` says what to do instead for seaography and loco;
     /// - it does not apply to tasks that `future` spawns: there a save is refused, as it is without a scope.
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
-        TaskScope::run(self.context.clone(), future).await
+        TaskScope::run(self.shared.clone(), future).await
     }
 
-    pub(crate) fn tracked(&self) -> Tracked {
-        Tracked::Autocommit(self.context.clone())
+    pub(crate) fn target(&self) -> Target {
+        Target::Autocommit(self.shared.clone())
     }
 
     pub(crate) fn admit(&self, text: &Text<'_>) -> Result<Admission, DbErr> {
-        let Shared { guard, permits, settings, .. } = &*self.context;
+        let Shared { guard, permits, settings, .. } = &*self.shared;
         guard.admit(text, &std::iter::once(&**permits), settings.nested)
     }
 
     pub(crate) fn bypass_guard(&self) -> &Guard {
-        &self.context.guard
+        &self.shared.guard
     }
 
     /// Without a transaction there is none to end.
@@ -121,11 +121,11 @@ impl<C> StreamedConnection<C> {
     pub(crate) fn streams(&self) {}
 
     pub(crate) fn looks_at_statements(&self) -> bool {
-        self.context.guard.looks(&self.context.permits)
+        self.shared.guard.looks(&self.shared.permits)
     }
 
     pub(crate) fn wrap<T>(&self, begun: Result<T, DbErr>) -> Result<StreamedTransaction<T>, DbErr> {
-        Ok(StreamedTransaction::new(begun?, UnitOfWork::outermost(self.context.clone())))
+        Ok(StreamedTransaction::new(begun?, UnitOfWork::outermost(self.shared.clone())))
     }
 }
 
@@ -148,7 +148,7 @@ impl<C: Clone> StreamedConnection<C> {
     /// It looks at once after a commit of this connection, or of one built from it, that wrote to it, and in intervals
     /// for other commits.
     pub fn relay(&self) -> Relay<C> {
-        Relay::new(self.inner.clone(), self.context.producer.clone(), self.context.commits.clone())
+        Relay::new(self.inner.clone(), self.shared.producer.clone(), self.shared.commits.clone())
     }
 }
 
@@ -189,12 +189,12 @@ where
 
     /// Begins a transaction of its own for a statement that a hook has announced.
     pub(crate) async fn attend(&self, admission: Admission) -> Result<AutocommitStatement<C::Transaction>, DbErr> {
-        AutocommitStatement::begin(&self.context, admission, self.inner.begin()).await
+        AutocommitStatement::begin(&self.shared, admission, self.inner.begin()).await
     }
 
     /// Runs a statement, in a transaction of its own if there is follow-up work.
     #[expect(clippy::unused_self, reason = "the method of the same name of a transaction needs it")]
-    pub(crate) fn beside<F: Future>(&self, statement: F) -> F {
+    pub(crate) fn run_statement<F: Future>(&self, statement: F) -> F {
         statement
     }
 }

@@ -30,7 +30,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
 
 pub(crate) use self::control::{Control, control};
 pub use self::tables::StreamedEntity;
-pub(crate) use self::tables::Target;
+pub(crate) use self::tables::WrittenTable;
 pub(crate) use self::text::Text;
 pub(crate) use self::views::Changing;
 
@@ -168,15 +168,15 @@ impl Guard {
         let mut is_meant = false;
         for found in text.found(&self.seen.tables) {
             is_meant = true;
-            match permits.clone().find_map(|permits| permits.take(&found.target, found.verb)) {
+            match permits.clone().find_map(|permits| permits.take(&found.written, found.verb)) {
                 Some(promises) => admission.promised(promises),
                 None => self.bypassed(&found, text.sql)?,
             }
             if lends {
-                admission.lends(found.target.name());
+                admission.lends(found.written.name());
             }
             if text.backend == DbBackend::MySql {
-                let table = found.target.name().table.into_owned();
+                let table = found.written.name().table.into_owned();
                 if self.is_first_write(&table) {
                     admission.writes_first(table);
                 }
@@ -202,10 +202,10 @@ impl Guard {
 
     /// Reports which streamed tables a text has written that has run on a connection of SeaORM's, except tables that a
     /// hook has announced.
-    pub(crate) fn watch(&self, text: &Text<'_>, is_told: impl Fn(&Target<'_>) -> bool, failed: bool) {
+    pub(crate) fn watch(&self, text: &Text<'_>, is_told: impl Fn(&WrittenTable<'_>) -> bool, failed: bool) {
         for found in text.found(&self.seen.tables) {
-            if !is_told(&found.target) && !failed {
-                let table = found.target.name().to_string();
+            if !is_told(&found.written) && !failed {
+                let table = found.written.name().to_string();
                 self.was_missed(text.sql, &table, found.verb);
             }
         }
@@ -231,7 +231,7 @@ impl Guard {
     }
 
     fn bypassed(&self, found: &Found<'_>, sql: &str) -> Result<(), DbErr> {
-        let (table, verb) = (found.target.name().to_string(), found.verb);
+        let (table, verb) = (found.written.name().to_string(), found.verb);
         self.is_missed(Error::Bypass { table: table.clone(), verb, view: found.view() }, sql, &table, verb)
     }
 

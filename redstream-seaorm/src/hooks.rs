@@ -42,7 +42,7 @@ pub use self::allow_unread::allow_unread;
 pub use self::touch::touch;
 pub use self::touch_parents::touch_parents;
 
-use self::lookup::{Tracked, tracked};
+use self::lookup::{Target, target};
 use self::task_scope::TaskScope;
 use self::touch_parents::{announce_parents, announce_parents_of_row};
 use crate::entity::generated_key::ReadKeys;
@@ -73,11 +73,11 @@ where
     A::Entity: Streamed,
     C: ConnectionTrait,
 {
-    let tracked = tracked::<A::Entity, C>(db)?;
+    let target = target::<A::Entity, C>(db)?;
     let kind = if insert { WriteKind::Insert } else { WriteKind::Update };
     let change = if insert { Change::Announced } else { Change::of(model) };
     let key = model.get_primary_key_value().filter(|key| !(insert && replaced::<A::Entity, C>(key, db)));
-    tracked.calls().note::<A::Entity>(kind, key.clone());
+    target.calls().note::<A::Entity>(kind, key.clone());
     if change == Change::None {
         return Ok(());
     }
@@ -86,22 +86,22 @@ where
     }
     if !A::Entity::HAS_STREAM {
         let known = key.map(message::<A::Entity>).transpose()?;
-        announce_statement::<A::Entity>(&tracked, known, FollowUp::None);
+        announce_statement::<A::Entity>(&target, known, FollowUp::None);
         return Ok(());
     }
     let followed = key.map(|key| followed::<A::Entity>(key, kind, db.get_database_backend())).transpose()?;
     let known = followed.as_ref().map(|followed| followed.message.clone());
-    let promise = match (followed, &tracked) {
+    let promise = match (followed, &target) {
         _ if change == Change::Silent => FollowUp::None,
-        (Some(followed), _) => follow(followed, &tracked, db).await?,
-        (None, Tracked::TaskScope(_)) if insert && !is_transaction::<C>() => {
+        (Some(followed), _) => follow(followed, &target, db).await?,
+        (None, Target::TaskScope(_)) if insert && !is_transaction::<C>() => {
             return Err(Error::UnseenKey { table: table::<A::Entity>() }.into());
         }
         (None, _) if insert => FollowUp::FollowAnswer(ReadKeys::of::<A::Entity>()),
         // SeaORM itself refuses an update without a key.
         (None, _) => return Ok(()),
     };
-    announce_statement::<A::Entity>(&tracked, known, promise);
+    announce_statement::<A::Entity>(&target, known, promise);
     Ok(())
 }
 
@@ -117,29 +117,33 @@ fn followed<E: Streamed>(key: ValueTuple, kind: WriteKind, backend: DbBackend) -
 }
 
 /// Insures what can be insured before the statement; the rest is returned as a promise.
-async fn follow(followed: Followed, tracked: &Tracked, db: &impl ConnectionTrait) -> Result<FollowUp, DbErr> {
+async fn follow(followed: Followed, target: &Target, db: &impl ConnectionTrait) -> Result<FollowUp, DbErr> {
     let Followed { message, kind, stored, .. } = &followed;
-    match tracked {
-        Tracked::Autocommit(_) => Ok(FollowUp::Follow(followed)),
-        Tracked::Transaction(scope) if stored.is_some() => {
-            scope.note(message.clone(), false)?;
+    match target {
+        Target::Autocommit(_) => Ok(FollowUp::Follow(followed)),
+        Target::Transaction(unit) if stored.is_some() => {
+            unit.note(message.clone(), false)?;
             Ok(FollowUp::Follow(followed))
         }
-        Tracked::Transaction(scope) => {
-            scope.note(message.clone(), *kind == WriteKind::Update)?;
+        Target::Transaction(unit) => {
+            unit.note(message.clone(), *kind == WriteKind::Update)?;
             Ok(FollowUp::None)
         }
-        Tracked::TaskScope(ambient) => {
-            Box::pin(follow_in_a_scope(&followed, ambient, db)).await?;
+        Target::TaskScope(task_scope) => {
+            Box::pin(follow_in_a_scope(&followed, task_scope, db)).await?;
             Ok(FollowUp::None)
         }
     }
 }
 
 /// Insures a write at once, and defers its announcement to the end of the scope.
-async fn follow_in_a_scope(followed: &Followed, ambient: &TaskScope, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+async fn follow_in_a_scope(
+    followed: &Followed,
+    task_scope: &TaskScope,
+    db: &impl ConnectionTrait,
+) -> Result<(), DbErr> {
     let Followed { message, kind, stored, .. } = followed;
-    ambient.insure(message).await?;
+    task_scope.insure(message).await?;
     let mut before = match stored.as_ref().filter(|_| *kind != WriteKind::Insert) {
         Some(stored) => stored.look_up_and_lock(db).await?,
         None => Vec::new(),
@@ -148,8 +152,8 @@ async fn follow_in_a_scope(followed: &Followed, ambient: &TaskScope, db: &impl C
         before.push(message.clone());
     }
     for message in before {
-        ambient.insure(&message).await?;
-        ambient.announce_later(message);
+        task_scope.insure(&message).await?;
+        task_scope.announce_later(message);
     }
     Ok(())
 }
@@ -165,23 +169,23 @@ where
     E: Streamed,
     C: ConnectionTrait,
 {
-    let tracked = tracked::<E, C>(db)?;
+    let target = target::<E, C>(db)?;
     let kind = if insert { WriteKind::Insert } else { WriteKind::Update };
     let key = model.get_primary_key_value();
-    let called = tracked.calls().take::<E>(kind, &key);
+    let called = target.calls().take::<E>(kind, &key);
     parents_were_announced::<E>(called)?;
     if insert && are_known::<E>() {
-        Box::pin(announce_parents_of_row::<E, C>(model, db, &tracked)).await?;
+        Box::pin(announce_parents_of_row::<E, C>(model, db, &target)).await?;
     }
     if !E::HAS_STREAM {
-        return finish_without_stream::<E>(&tracked, key);
+        return finish_without_stream::<E>(&target, key);
     }
     let is_done = called == Called::ForThisKey && !insert;
-    if is_done && tracked.permits().is_none_or(Permits::is_empty) {
+    if is_done && target.permits().is_none_or(Permits::is_empty) {
         // Announced before it, and its statement was seen.
         return Ok(());
     }
-    finish::<E>(&tracked, called, kind, key, db).await
+    finish::<E>(&target, called, kind, key, db).await
 }
 
 /// The hook before a write announces parents: after the write, the parents that the row had are no longer known.
@@ -193,9 +197,9 @@ fn parents_were_announced<E: Streamed>(called: Called) -> Result<(), Error> {
 }
 
 /// After a write of a row that only announces its parents.
-fn finish_without_stream<E: Streamed>(tracked: &Tracked, key: ValueTuple) -> Result<(), DbErr> {
+fn finish_without_stream<E: Streamed>(target: &Target, key: ValueTuple) -> Result<(), DbErr> {
     let message = message::<E>(key)?;
-    if let Some(permits) = tracked.permits() {
+    if let Some(permits) = target.permits() {
         permits.withdraw(&TableName::of::<E>(), &message);
     }
     Ok(())
@@ -203,7 +207,7 @@ fn finish_without_stream<E: Streamed>(tracked: &Tracked, key: ValueTuple) -> Res
 
 /// Finishes after a write of the row of this key.
 async fn finish<E: Streamed>(
-    tracked: &Tracked,
+    target: &Target,
     called: Called,
     kind: WriteKind,
     key: ValueTuple,
@@ -216,35 +220,35 @@ async fn finish<E: Streamed>(
         WriteKind::Delete => !is_exact::<E>(&key, db.get_database_backend()),
     };
     let message = message::<E>(key)?;
-    let left = tracked.permits().and_then(|permits| permits.withdraw(&TableName::of::<E>(), &message));
+    let left = target.permits().and_then(|permits| permits.withdraw(&TableName::of::<E>(), &message));
     // Whether this task ran a statement that was not recognized as the promised one.
     let promised = match left {
         Some(Left { promise: FollowUp::Follow(_) | FollowUp::FollowAnswer(_), passed }) => Some(passed),
         _ => None,
     };
     let is_seen = called == Called::ForThisKey && is_done_before;
-    match tracked {
-        Tracked::Autocommit(context) if called == Called::Never => {
-            context.guard.hook_missed(&TableName::of::<E>());
-            Box::pin(follow_late(context, message, db)).await
+    match target {
+        Target::Autocommit(shared) if called == Called::Never => {
+            shared.guard.hook_missed(&TableName::of::<E>());
+            Box::pin(follow_late(shared, message, db)).await
         }
-        Tracked::Autocommit(context) => match promised {
+        Target::Autocommit(shared) => match promised {
             Some(passed) => {
-                context.guard.ran_late(&TableName::of::<E>(), passed);
-                Box::pin(follow_late(context, message, db)).await
+                shared.guard.ran_late(&TableName::of::<E>(), passed);
+                Box::pin(follow_late(shared, message, db)).await
             }
             None => Ok(()),
         },
-        Tracked::Transaction(_) if is_seen && promised.is_none() => Ok(()),
-        Tracked::Transaction(scope) => {
-            scope.insure([message.clone()])?;
-            scope.announce_later([message]);
+        Target::Transaction(_) if is_seen && promised.is_none() => Ok(()),
+        Target::Transaction(unit) => {
+            unit.insure([message.clone()])?;
+            unit.announce_later([message]);
             Ok(())
         }
-        Tracked::TaskScope(_) if is_seen => Ok(()),
-        Tracked::TaskScope(ambient) => {
-            Box::pin(ambient.insure(&message)).await?;
-            ambient.announce_later(message);
+        Target::TaskScope(_) if is_seen => Ok(()),
+        Target::TaskScope(task_scope) => {
+            Box::pin(task_scope.insure(&message)).await?;
+            task_scope.announce_later(message);
             Ok(())
         }
     }
@@ -261,22 +265,22 @@ where
     A::Entity: Streamed,
     C: ConnectionTrait,
 {
-    let tracked = tracked::<A::Entity, C>(db)?;
+    let target = target::<A::Entity, C>(db)?;
     // SeaORM itself refuses a delete without a key.
     let Some(key) = model.get_primary_key_value() else { return Ok(()) };
-    tracked.calls().note::<A::Entity>(WriteKind::Delete, Some(key.clone()));
+    target.calls().note::<A::Entity>(WriteKind::Delete, Some(key.clone()));
     if are_known::<A::Entity>() {
         Box::pin(announce_parents(model, db, false)).await?;
     }
     if !A::Entity::HAS_STREAM {
         let known = Some(message::<A::Entity>(key)?);
-        announce_statement::<A::Entity>(&tracked, known, FollowUp::None);
+        announce_statement::<A::Entity>(&target, known, FollowUp::None);
         return Ok(());
     }
     let followed = followed::<A::Entity>(key, WriteKind::Delete, db.get_database_backend())?;
     let known = Some(followed.message.clone());
-    let promise = follow(followed, &tracked, db).await?;
-    announce_statement::<A::Entity>(&tracked, known, promise);
+    let promise = follow(followed, &target, db).await?;
+    announce_statement::<A::Entity>(&target, known, promise);
     Ok(())
 }
 
@@ -292,21 +296,21 @@ where
     C: ConnectionTrait,
 {
     let Some(key) = model.get_primary_key_value() else { return Ok(()) };
-    let tracked = tracked::<A::Entity, C>(db)?;
-    let called = tracked.calls().take::<A::Entity>(WriteKind::Delete, &key);
+    let target = target::<A::Entity, C>(db)?;
+    let called = target.calls().take::<A::Entity>(WriteKind::Delete, &key);
     parents_were_announced::<A::Entity>(called)?;
     if !A::Entity::HAS_STREAM {
-        return finish_without_stream::<A::Entity>(&tracked, key);
+        return finish_without_stream::<A::Entity>(&target, key);
     }
-    finish::<A::Entity>(&tracked, called, WriteKind::Delete, key, db).await
+    finish::<A::Entity>(&target, called, WriteKind::Delete, key, db).await
 }
 
 /// Announces to the connection the statement that follows the hook.
-fn announce_statement<E: EntityTrait>(tracked: &Tracked, message: Option<NewMessage>, promise: FollowUp) {
-    match tracked {
-        Tracked::TaskScope(ambient) => ambient.told.note(TableName::of::<E>()),
-        Tracked::Autocommit(context) => context.permits.give(TableName::of::<E>(), message, promise),
-        Tracked::Transaction(scope) => scope.permits.give(TableName::of::<E>(), message, promise),
+fn announce_statement<E: EntityTrait>(target: &Target, message: Option<NewMessage>, promise: FollowUp) {
+    match target {
+        Target::TaskScope(task_scope) => task_scope.told.note(TableName::of::<E>()),
+        Target::Autocommit(shared) => shared.permits.give(TableName::of::<E>(), message, promise),
+        Target::Transaction(unit) => unit.permits.give(TableName::of::<E>(), message, promise),
     }
 }
 
@@ -316,15 +320,15 @@ fn is_transaction<C>() -> bool {
 }
 
 /// Insures and announces, late, a statement that was not seen in this task, or that no hook before it had announced.
-async fn follow_late(context: &Arc<Shared>, message: NewMessage, db: &impl ConnectionTrait) -> Result<(), DbErr> {
-    let scope = UnitOfWork::outermost(context.clone());
-    scope.insure([message.clone()])?;
-    match scope.delays.settled().await? {
-        InsuredBy::Redis => _ = context.announce(vec![message], false).await,
+async fn follow_late(shared: &Arc<Shared>, message: NewMessage, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let unit = UnitOfWork::outermost(shared.clone());
+    unit.insure([message.clone()])?;
+    match unit.delays.insured_by().await? {
+        InsuredBy::Redis => _ = shared.announce(vec![message], false).await,
         InsuredBy::Outbox => {
             let messages = [message];
             outbox::write(db, &messages).await?;
-            context.leave_to_relays(&messages);
+            shared.leave_to_relays(&messages);
         }
     }
     Ok(())

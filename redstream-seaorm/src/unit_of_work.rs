@@ -50,7 +50,7 @@ use crate::guard::permits::Permits;
 /// its rows.
 #[derive(Debug)]
 pub(crate) struct UnitOfWork {
-    pub(crate) context: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) delays: Arc<DelayPipeline>,
     level: Level,
     pub(crate) permits: Permits,
@@ -93,19 +93,19 @@ pub(crate) struct Level {
 }
 
 impl UnitOfWork {
-    pub(crate) fn outermost(context: Arc<Shared>) -> Arc<Self> {
-        let delays = DelayPipeline::new(context.clone());
-        Arc::new(Self::new(context, delays, None))
+    pub(crate) fn outermost(shared: Arc<Shared>) -> Arc<Self> {
+        let delays = DelayPipeline::new(shared.clone());
+        Arc::new(Self::new(shared, delays, None))
     }
 
     pub(crate) fn savepoint(self: &Arc<Self>) -> Arc<Self> {
         self.work_off();
-        Arc::new(Self::new(self.context.clone(), self.delays.clone(), Some(self.clone())))
+        Arc::new(Self::new(self.shared.clone(), self.delays.clone(), Some(self.clone())))
     }
 
-    fn new(context: Arc<Shared>, delays: Arc<DelayPipeline>, parent: Option<Arc<Self>>) -> Self {
+    fn new(shared: Arc<Shared>, delays: Arc<DelayPipeline>, parent: Option<Arc<Self>>) -> Self {
         Self {
-            context,
+            shared,
             delays,
             level: Level::default(),
             permits: Permits::default(),
@@ -129,12 +129,12 @@ impl UnitOfWork {
 
     /// This level's permits, then those of the enclosing levels.
     pub(crate) fn all_permits(&self) -> impl Iterator<Item = &Permits> + Clone {
-        std::iter::successors(Some(self), |scope| scope.parent()).map(|scope| &scope.permits)
+        std::iter::successors(Some(self), |unit| unit.parent()).map(|unit| &unit.permits)
     }
 
     /// Keeps this until the whole transaction is over.
     pub(crate) fn keep(&self, changing: Option<Changing>) {
-        let outermost = std::iter::successors(Some(self), |scope| scope.parent()).last();
+        let outermost = std::iter::successors(Some(self), |unit| unit.parent()).last();
         if let (Some(changing), Some(outermost)) = (changing, outermost) {
             outermost.changing.lock().unwrap_or_else(PoisonError::into_inner).push(changing);
         }
@@ -175,7 +175,7 @@ impl UnitOfWork {
     }
 
     fn insure_now(&self, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
-        if self.context.settings.insurance == Insurance::Redis {
+        if self.shared.settings.insurance == Insurance::Redis {
             return self.delays.send(messages);
         }
         let messages: Vec<_> = messages.into_iter().collect();
@@ -207,9 +207,9 @@ impl UnitOfWork {
     /// them.
     pub(crate) fn changed_so_far(&self) -> Vec<NewMessage> {
         let mut all = OrderedMessageSet::default();
-        for scope in std::iter::successors(Some(self), |scope| scope.parent()) {
-            scope.work_off();
-            let changes = scope.changes();
+        for unit in std::iter::successors(Some(self), |unit| unit.parent()) {
+            unit.work_off();
+            let changes = unit.changes();
             all.add_all(changes.announced.iter().chain(changes.insured.iter()).cloned());
         }
         all.into_vec()
@@ -266,7 +266,7 @@ impl UnitOfWork {
     }
 
     fn outer_levels(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(self.parent(), |scope| scope.parent())
+        std::iter::successors(self.parent(), |unit| unit.parent())
     }
 
     fn changes(&self) -> MutexGuard<'_, Changes> {
@@ -279,11 +279,11 @@ impl UnitOfWork {
 pub(crate) struct Open(Arc<UnitOfWork>);
 
 impl Open {
-    pub(crate) fn new(scope: Arc<UnitOfWork>) -> Self {
-        for outer in scope.outer_levels() {
+    pub(crate) fn new(unit: Arc<UnitOfWork>) -> Self {
+        for outer in unit.outer_levels() {
             outer.level.savepoints.fetch_add(1, SeqCst);
         }
-        Self(scope)
+        Self(unit)
     }
 }
 

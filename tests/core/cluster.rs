@@ -23,14 +23,14 @@ fn message(redstream: &Redstream, stream: &str, id: i64) -> NewMessage {
 }
 
 #[tokio::test]
-async fn settling_works_over_many_slots() {
+async fn announcing_and_removing_delays_works_over_many_slots() {
     let cluster = Cluster::start().await;
     let redstream = Redstream::connect(cluster.options()).await.unwrap();
     let streams = ["products", "orders", "users", "cities", "lines"];
     let messages: Vec<_> = (0..50).map(|n| message(&redstream, streams[n % 5], i64::try_from(n).unwrap())).collect();
     let delayed = redstream.producer().delay_all(&messages).await.unwrap();
     let insured: Vec<_> = messages.into_iter().zip(delayed).map(|(message, id)| (message, vec![id])).collect();
-    assert_eq!(redstream.producer().settle(&insured).await.unwrap().len(), 50);
+    assert_eq!(redstream.producer().announce_and_remove_delays(&insured).await.unwrap().len(), 50);
     for name in streams {
         let stream = redstream.stream(name).unwrap();
         assert_eq!((stream.len().await.unwrap(), stream.delay_len().await.unwrap()), (10, 0), "{name}");

@@ -94,7 +94,8 @@ async fn early_delay_messages_land_under_the_ids_that_they_say() {
     let mut early = producer.delay_early(&messages).expect("nobody else uses it");
     assert!(producer.delay_early(&messages).is_none(), "it is in use");
     producer.queue(products.name(), &3).await.expect("another connection will do");
-    let landed = tokio::time::timeout_at(early.deadline().into(), poll_fn(|context| early.poll_landed(context))).await;
+    let landed =
+        tokio::time::timeout_at(early.deadline().into(), poll_fn(|context| early.poll_acknowledged(context))).await;
     let ids = landed.expect("an answer in time").expect("both were added");
     assert_eq!(ids.len(), 2);
     for (id, n) in ids.into_iter().zip(1..) {
@@ -117,7 +118,7 @@ async fn early_delay_messages_say_that_they_did_not_land() {
     let set = |value| redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(value).to_owned();
     set("1").query_async::<()>(&mut raw).await.unwrap();
     let mut early = producer.delay_early(&messages).unwrap();
-    let landed = tokio::time::timeout(SOON, poll_fn(|context| early.poll_landed(context))).await;
+    let landed = tokio::time::timeout(SOON, poll_fn(|context| early.poll_acknowledged(context))).await;
     assert_eq!(landed.expect("an answer"), None);
     set("0").query_async::<()>(&mut raw).await.unwrap();
     drop(early);
@@ -128,7 +129,7 @@ async fn early_delay_messages_say_that_they_did_not_land() {
     server.pause().unwrap();
     let mut early = producer.delay_early(&messages).unwrap();
     server.kill().unwrap();
-    let landed = tokio::time::timeout(SOON, poll_fn(|context| early.poll_landed(context))).await;
+    let landed = tokio::time::timeout(SOON, poll_fn(|context| early.poll_acknowledged(context))).await;
     assert_eq!(landed.expect("the end of the connection"), None);
 }
 

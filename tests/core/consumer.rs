@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::SOON;
-use super::held::Held;
 use super::recorder::Recorder;
+use super::waiting_handler::Held;
 use crate::support::{eventually, private_redis, raw_redis, redstream};
 
 async fn add(redstream: &Redstream, stream: &Stream, ids: std::ops::Range<usize>) {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use redstream_core::{Batch, Health, OnPoison, Redstream, Supervisor, WorkerState};
 
 use super::SOON;
-use super::held::Held;
+use super::panicking_worker::Restless;
 use super::recorder::Recorder;
-use super::restless::Restless;
+use super::waiting_handler::Held;
 use crate::support::{eventually, private_redis, redstream};
 
 fn state(health: &Health, worker: usize) -> WorkerState {

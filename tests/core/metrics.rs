@@ -11,8 +11,8 @@ use redstream_core::metrics as names;
 use redstream_core::{Batch, CancellationToken, Consumer, Progress, Start, Supervisor};
 
 use super::SOON;
+use super::panicking_worker::Restless;
 use super::recorder::Recorder;
-use super::restless::Restless;
 use crate::support::{eventually, namespace, raw_redis, redis_url, redstream_at};
 
 /// Reads the metrics: counters and samples added up, gauges with their current values. By name and the values of the

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::SOON;
-use super::held::Held;
 use super::recorder::Recorder;
+use super::waiting_handler::Held;
 use crate::support::{eventually, namespace, raw_redis, redis_url, redstream, redstream_at};
 
 async fn add(redstream: &Redstream, stream: &Stream, ids: std::ops::Range<i64>) {

@@ -94,7 +94,7 @@ async fn a_refusal_of_redis_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn settling_adds_main_messages_and_removes_exactly_the_delay_messages_named() {
+async fn announcing_adds_main_messages_and_removes_exactly_the_delay_messages_named() {
     let redstream = redstream().await;
     let (a, b) = (redstream.stream("a").unwrap(), redstream.stream("b").unwrap());
     let messages: Vec<_> = (0..600).map(|n| message(if n % 2 == 0 { a.name() } else { b.name() }, n)).collect();
@@ -103,7 +103,7 @@ async fn settling_adds_main_messages_and_removes_exactly_the_delay_messages_name
     let kept = producer.delay(a.name(), &json!({"id": 0})).await.unwrap();
 
     let insured: Vec<_> = messages.into_iter().zip(delayed).map(|(message, id)| (message, vec![id])).collect();
-    let ids = producer.settle(&insured).await.unwrap();
+    let ids = producer.announce_and_remove_delays(&insured).await.unwrap();
 
     let seen = Recorder::default();
     a.consumer("reader", seen.clone()).run_once().await.unwrap();

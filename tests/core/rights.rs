@@ -62,7 +62,7 @@ async fn all_the_rest(options: ConnectOptions) {
     let orders = redstream.stream("orders").unwrap();
     let message = NewMessage::new(orders.name().clone(), Payload::encode(&json!(1)).unwrap());
     let delayed = redstream.producer().delay_all(std::slice::from_ref(&message)).await.unwrap();
-    redstream.producer().settle(&[(message, delayed)]).await.unwrap();
+    redstream.producer().announce_and_remove_delays(&[(message, delayed)]).await.unwrap();
     assert!(orders.delay_messages(MessageId::MIN, 10).await.unwrap().is_empty());
     orders.register("search", Start::Earliest).await.unwrap();
     assert!(orders.lag_time("search").await.unwrap() < SOON);

@@ -9,8 +9,8 @@ use redstream_core::{Batch, CancellationToken, Error, Progress, Result, Supervis
 use tokio::sync::{Notify, oneshot};
 
 use super::SOON;
-use super::held::Held;
 use super::recorder::Recorder;
+use super::waiting_handler::Held;
 use crate::support::{Logs, eventually, redstream};
 
 /// A worker that runs the closure with the number of its earlier starts.

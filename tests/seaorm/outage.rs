@@ -172,7 +172,7 @@ on_each_database! {
         repaired(&world, &[id(100)]).await;
     }
 
-    async fn a_commit_that_could_not_settle_is_repaired_by_its_delay_message(db: TestDb) {
+    async fn a_commit_that_could_not_remove_its_delay_message_is_repaired_by_its_delay_message(db: TestDb) {
         let (world, server) = world_of_its_own(&db).await;
         let killing = Killing::new(server, Moment::After);
         let txn = world.interfered(killing.clone()).to_builder().remove_delay_messages(true).build().begin().await.unwrap();

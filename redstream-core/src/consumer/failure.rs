@@ -59,7 +59,7 @@ pub(super) struct RetryContext<'a> {
 
 /// The messages of one batch that are not done yet.
 pub(super) struct RetryBatch<'a> {
-    arena: RetryContext<'a>,
+    context: RetryContext<'a>,
     pending: Vec<Message>,
     tries: HashMap<MessageId, u32>,
     dead: Vec<Dead>,
@@ -74,10 +74,10 @@ const OUTAGE_PACE: Duration = Duration::from_secs(60);
 
 impl<'a> RetryBatch<'a> {
     /// For a batch whose first attempt failed.
-    pub(super) fn new(arena: RetryContext<'a>, messages: &[Message]) -> Self {
+    pub(super) fn new(context: RetryContext<'a>, messages: &[Message]) -> Self {
         let tries = messages.iter().map(|message| (message.id(), 1)).collect();
         Self {
-            arena,
+            context,
             pending: messages.to_vec(),
             tries,
             dead: Vec::new(),
@@ -89,15 +89,15 @@ impl<'a> RetryBatch<'a> {
 
     /// Retries until every message is handled or dead, and returns the dead. `None`: shutdown was requested meanwhile,
     /// so the batch must not be committed.
-    pub(super) async fn fight(mut self, mut failure: Failure) -> Result<Option<Vec<Dead>>> {
-        let consumer = self.arena.consumer;
+    pub(super) async fn run(mut self, mut failure: Failure) -> Result<Option<Vec<Dead>>> {
+        let consumer = self.context.consumer;
         let mut pauses = Pauses::new(consumer.backoff.0, consumer.backoff.1);
         loop {
-            let buried = self.narrow(&failure);
-            if !buried && self.rounds >= consumer.attempts {
+            let given_up = self.keep_failed(&failure);
+            if !given_up && self.rounds >= consumer.attempts {
                 self.isolate(&failure).await?;
             }
-            let going_on = match (self.outage, buried || self.pending.is_empty()) {
+            let going_on = match (self.outage, given_up || self.pending.is_empty()) {
                 (true, _) => self.wait_out_outage(&failure).await?,
                 (false, true) => true,
                 (false, false) => self.pause(&failure, &mut pauses).await?,
@@ -117,7 +117,7 @@ impl<'a> RetryBatch<'a> {
     }
 
     /// Keeps only the messages pending that the handler named. Returns whether one was given up at once.
-    fn narrow(&mut self, failure: &Failure) -> bool {
+    fn keep_failed(&mut self, failure: &Failure) -> bool {
         match &failure.failed {
             Failed::Unknown => false,
             Failed::Only(ids) => {
@@ -127,9 +127,9 @@ impl<'a> RetryBatch<'a> {
             Failed::Never(id) => {
                 let known = self.pending.iter().position(|message| message.id() == *id);
                 match known {
-                    Some(at) if self.arena.consumer.on_poison == OnPoison::DeadLetter => {
+                    Some(at) if self.context.consumer.on_poison == OnPoison::DeadLetter => {
                         let message = self.pending.remove(at);
-                        self.bury(message, &failure.source);
+                        self.dead_letter(message, &failure.source);
                         true
                     }
                     _ => false,
@@ -143,12 +143,12 @@ impl<'a> RetryBatch<'a> {
         for message in &messages {
             *self.tries.entry(message.id()).or_default() += 1;
         }
-        let batch = Batch::new(messages.into(), self.arena.versions.clone(), None);
-        self.arena.consumer.handle(batch).await
+        let batch = Batch::new(messages.into(), self.context.versions.clone(), None);
+        self.context.consumer.handle(batch).await
     }
 
-    fn bury(&mut self, message: Message, error: &BoxError) {
-        let consumer = self.arena.consumer;
+    fn dead_letter(&mut self, message: Message, error: &BoxError) {
+        let consumer = self.context.consumer;
         let (error, attempts) = (chain(&**error), self.tries_of(message.id()));
         ::metrics::counter!(metrics::DEAD, &consumer.labels()).increment(1);
         tracing::error!(
@@ -166,7 +166,7 @@ impl<'a> RetryBatch<'a> {
     /// `false`: shutdown was requested meanwhile.
     async fn pause(&mut self, failure: &Failure, pauses: &mut Pauses) -> Result<bool> {
         let pause = pauses.pause();
-        let Consumer { stream, name, status, .. } = self.arena.consumer;
+        let Consumer { stream, name, status, .. } = self.context.consumer;
         status.set_state(WorkerState::Failing);
         let (error, pending, attempt) = (chain(&*failure.source), self.pending.len(), self.rounds);
         if self.outage && self.told.elapsed() < OUTAGE_PACE {
@@ -178,7 +178,7 @@ impl<'a> RetryBatch<'a> {
                 "messages failed: they are handled again after the pause"
             );
         }
-        rest(pause, self.arena.guard, self.arena.shutdown).await
+        rest(pause, self.context.guard, self.context.shutdown).await
     }
 }
 

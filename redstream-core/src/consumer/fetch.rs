@@ -42,12 +42,12 @@ pub(crate) async fn read_now(
 
 /// Reads one stream through one session.
 #[derive(Clone)]
-pub(crate) enum Source {
+pub(crate) enum Fetch {
     Streaming(Streaming),
     Scripted(Scripted),
 }
 
-impl Source {
+impl Fetch {
     /// Batches of up to `most` messages, and no more once they have reached the budget, in bytes; of fewer messages if
     /// the connection broke before.
     pub(crate) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: &Portion) -> Self {

@@ -5,18 +5,18 @@ use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 
-use crate::consumer::fetch::{Portion, Source};
+use crate::consumer::fetch::{Fetch, Portion};
 use crate::error::Result;
 use crate::message::{Message, MessageId};
 use crate::transport::scripts::BUDGET;
 use crate::transport::session::Session;
 
-/// A batch, and the source as the read left it.
-type Read = (Source, Vec<Message>);
+/// A batch, and the fetch as the read left it.
+type Read = (Fetch, Vec<Message>);
 
 /// Reads a stream from a cursor on. At most one read is in flight, and at most one batch waits.
 pub(super) struct Reading {
-    source: Source,
+    fetch: Fetch,
     cursor: MessageId,
     under_way: Option<BoxFuture<'static, Result<Read>>>,
     ahead: Option<Vec<Message>>,
@@ -25,8 +25,8 @@ pub(super) struct Reading {
 impl Reading {
     /// In batches of up to `most` messages.
     pub(super) fn new(session: &Session, stream: &str, most: usize, portion: &Portion, after: MessageId) -> Self {
-        let source = Source::new(session.clone(), stream, most, BUDGET, portion);
-        Self { source, cursor: after, under_way: None, ahead: None }
+        let fetch = Fetch::new(session.clone(), stream, most, BUDGET, portion);
+        Self { fetch, cursor: after, under_way: None, ahead: None }
     }
 
     /// Whether the next batch has arrived already.
@@ -53,17 +53,17 @@ impl Reading {
         let read = match &mut self.under_way {
             Some(read) => read,
             none => {
-                let (mut source, cursor) = (self.source.clone(), self.cursor);
+                let (mut fetch, cursor) = (self.fetch.clone(), self.cursor);
                 none.insert(Box::pin(async move {
-                    let batch = source.read(cursor).await?;
-                    Ok((source, batch))
+                    let batch = fetch.read(cursor).await?;
+                    Ok((fetch, batch))
                 }))
             }
         };
         let outcome = read.await;
         self.under_way = None;
-        let (source, batch) = outcome?;
-        self.source = source;
+        let (fetch, batch) = outcome?;
+        self.fetch = fetch;
         if let Some(last) = batch.last() {
             self.cursor = last.id();
             self.ahead = Some(batch);
@@ -78,7 +78,7 @@ impl Reading {
     /// first: sending a read that finds nothing would delay most messages by more than their latency.
     pub(super) async fn while_working<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
-        if !self.source.may_have_more()
+        if !self.fetch.may_have_more()
             && let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await
         {
             return done;

@@ -37,7 +37,7 @@ use crate::worker::{Lock, LockGuard, WorkerState, WorkerStatus, panic_message};
 
 #[async_trait]
 impl Leader for Consumer {
-    type Turn = Progress;
+    type Step = Progress;
 
     fn redstream(&self) -> &Redstream {
         &self.redstream
@@ -59,7 +59,7 @@ impl Leader for Consumer {
         self.identify(session).await
     }
 
-    async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Progress> {
+    async fn step(&self, session: &Session, guard: &LockGuard) -> Result<Progress> {
         let member = Arc::new(self.member());
         self.introduce(session).await?;
         self.notice_loss(session, guard, &member).await?;
@@ -86,7 +86,7 @@ impl Leader for Consumer {
         Ok(Progress::Handled(own.len()))
     }
 
-    async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
+    async fn lead(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
         let mut reading = Reading::new(session, &member.stream, self.batch_size, &self.portion, guard.found().cursor());
         reading.while_working(self.notice_loss(session, guard, &member)).await?;
@@ -101,17 +101,17 @@ impl Leader for Consumer {
                 biased;
                 () = shutdown.cancelled() => return committing.done().await,
                 () = guard.lost() => return Err(guard.ownership().loss()),
-                batch = committing.beside(reading.next()) => batch??.into(),
+                batch = committing.commit_while_waiting(reading.next()) => batch??.into(),
             };
             failpoint!("consumer: read");
             self.status.progress(WorkerState::Working);
             let own = self.own(&messages);
             let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = own.len());
             let versions = self.versions(guard, &member);
-            let arena = RetryContext { consumer: self, session, guard, shutdown, versions: &versions };
+            let context = RetryContext { consumer: self, session, guard, shutdown, versions: &versions };
             // Boxed: with the handling of failures it is a large future.
-            let work = Box::pin(arena.carry(&own, issued.take()).instrument(span));
-            let (dead, committed) = reading.while_working(committing.beside_work(work)).await;
+            let work = Box::pin(context.carry(&own, issued.take()).instrument(span));
+            let (dead, committed) = reading.while_working(committing.commit_while_working(work)).await;
             committed?;
             let Some(dead) = dead? else { return committing.done().await };
             let done = Done::of(&messages, &own, dead);
@@ -139,7 +139,7 @@ impl RetryContext<'_> {
         }
         let batch = Batch::new(fitting.clone(), self.versions.clone(), issued);
         let Err(failure) = self.consumer.handle(batch).await else { return Ok(Some(dead)) };
-        let given_up = RetryBatch::new(self, &fitting).fight(failure).await?;
+        let given_up = RetryBatch::new(self, &fitting).run(failure).await?;
         Ok(given_up.map(|given_up| {
             dead.extend(given_up);
             dead

@@ -5,22 +5,22 @@ use std::task::Poll;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use crate::consumer::fetch::Source;
+use crate::consumer::fetch::Fetch;
 use crate::error::Result;
 use crate::message::{Message, MessageId};
 
-/// The source of the reads, and the read in flight.
+/// The fetch of the reads, and the read in flight.
 pub(super) struct Ahead {
-    source: Source,
+    fetch: Fetch,
     under_way: Option<(MessageId, BoxFuture<'static, Read>)>,
 }
 
-/// A batch, and the source as the read left it.
-type Read = Result<(Source, Vec<Message>)>;
+/// A batch, and the fetch as the read left it.
+type Read = Result<(Fetch, Vec<Message>)>;
 
 impl Ahead {
-    pub(super) fn new(source: Source) -> Self {
-        Self { source, under_way: None }
+    pub(super) fn new(fetch: Fetch) -> Self {
+        Self { fetch, under_way: None }
     }
 
     /// Requests the batch after `after`, without waiting for it: Redis answers meanwhile.
@@ -36,16 +36,16 @@ impl Ahead {
     /// The batch after `after`: the requested batch if it is this one, otherwise a new read.
     pub(super) async fn batch(&mut self, after: MessageId) -> Result<Vec<Message>> {
         let asked = self.under_way.take().filter(|(asked, _)| *asked == after);
-        let (source, batch) = asked.map_or_else(|| self.read(after), |(_, read)| read).await?;
-        self.source = source;
+        let (fetch, batch) = asked.map_or_else(|| self.read(after), |(_, read)| read).await?;
+        self.fetch = fetch;
         Ok(batch)
     }
 
     fn read(&self, after: MessageId) -> BoxFuture<'static, Read> {
-        let mut source = self.source.clone();
+        let mut fetch = self.fetch.clone();
         let read = async move {
-            let batch = source.read_now(after).await?;
-            Ok((source, batch))
+            let batch = fetch.read_now(after).await?;
+            Ok((fetch, batch))
         };
         read.boxed()
     }

@@ -11,7 +11,7 @@ use crate::transport::resp::CHUNK;
 
 /// Messages in flight, sent by [`Producer::delay_early`]. Dropping it does not cancel them.
 #[derive(Debug)]
-#[must_use = "they insure nothing until they have landed"]
+#[must_use = "they insure nothing until they are acknowledged"]
 pub struct Early {
     loan: ConnectionLease,
     ids: Vec<MessageId>,
@@ -21,7 +21,7 @@ pub struct Early {
 
 impl Producer {
     /// Sends delay messages at once, in the calling thread and without waiting: no task is woken for it, which for few
-    /// messages takes longer than sending them. [`Early::poll_landed`] returns their ids.
+    /// messages takes longer than sending them. [`Early::poll_acknowledged`] returns their ids.
     ///
     /// `None`, and nothing is sent, if that is not possible: another caller uses the connection for it, none of the
     /// other methods has opened that connection yet, there are no messages or more than 250, they must be
@@ -54,7 +54,7 @@ impl Early {
     ///
     /// The caller must observe the [`deadline`](Self::deadline), and must not poll again after it was ready.
     #[doc(hidden)]
-    pub fn poll_landed(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<MessageId>>> {
+    pub fn poll_acknowledged(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<MessageId>>> {
         let Some(wire) = self.loan.wire() else { return Poll::Ready(None) };
         while self.ids.len() < self.expected {
             let Ok(id) = ready!(wire.poll_id(context)) else {

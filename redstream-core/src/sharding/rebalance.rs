@@ -26,7 +26,7 @@ const JUST_AFTER: Duration = Duration::from_millis(20);
 
 /// The result of one round.
 struct Round {
-    took: bool,
+    acquired: bool,
     /// When a lock of a host that seems to be dead expires.
     changes_in: Option<Duration>,
 }
@@ -101,7 +101,7 @@ impl<W: Leader + Clone> Rebalancer<W> {
             let pause = match round {
                 // After this host has acquired a shard the others may acquire one, and then there may be more to
                 // acquire.
-                Ok(Round { took: true, .. }) => jittered(self.round / 8),
+                Ok(Round { acquired: true, .. }) => jittered(self.round / 8),
                 // Slightly later, so that Redis has expired it.
                 Ok(Round { changes_in: Some(soon), .. }) => (soon + JUST_AFTER).min(jittered(self.round)),
                 Ok(Round { .. }) => jittered(self.round),
@@ -126,17 +126,17 @@ impl<W: Leader + Clone> Rebalancer<W> {
         let view = self.host.look(&self.redstream, &self.hosts, self.round * 2, &self.locks).await?;
         self.release(view.surplus(self.held.values().filter(|stop| !stop.is_cancelled()).count()));
         let closed = self.is_gate_closed().await?;
-        let (mut spare, mut took) = (None, false);
+        let (mut spare, mut acquired) = (None, false);
         for shard in rotated(view.free.clone()) {
             let not_now = closed || begun.elapsed() > self.round || shutdown.is_cancelled();
             if not_now || self.held.contains_key(&shard) || !view.may_take(self.held.len()) {
                 break;
             }
-            took |= self.take(shard, &mut spare, shutdown).await?;
+            acquired |= self.take(shard, &mut spare, shutdown).await?;
         }
         self.status.troubles_of(self.workers.iter().map(Leader::own_status));
         self.status.sum_up(self.held.keys().map(|shard| self.workers[*shard].own_status()));
-        Ok(Round { took, changes_in: view.changes_in })
+        Ok(Round { acquired, changes_in: view.changes_in })
     }
 
     async fn is_gate_closed(&mut self) -> Result<bool> {
@@ -180,7 +180,7 @@ impl<W: Leader + Clone> Rebalancer<W> {
                 status.set_patience(self.status.patience());
                 status.progress(WorkerState::Idle);
                 self.held.insert(shard, stop.clone());
-                self.tasks.spawn(work(shard, self.workers[shard].clone(), session, guard, stop));
+                self.tasks.spawn(lead(shard, self.workers[shard].clone(), session, guard, stop));
                 Ok(true)
             }
             Attempt::Held { .. } | Attempt::Paused => {
@@ -256,7 +256,7 @@ impl<W: Leader + Clone> Rebalancer<W> {
 }
 
 /// Works on one shard until `stop`, and releases it.
-async fn work<W: Leader>(
+async fn lead<W: Leader>(
     shard: usize,
     worker: W,
     session: Session,
@@ -265,7 +265,7 @@ async fn work<W: Leader>(
 ) -> (usize, Result<()>) {
     tracing::info!(worker = worker.name(), offset = ?guard.found().offset, "lock taken: at work");
     let outcome = match worker.introduce(&session).await {
-        Ok(()) => worker.work(&session, &guard, &stop).await,
+        Ok(()) => worker.lead(&session, &guard, &stop).await,
         refused => refused,
     };
     let released = guard.release().await;

@@ -110,7 +110,7 @@ impl Stream {
     }
 
     /// Whether some registered consumer [skips repeats](crate::Consumer::skip_repeats), so that writers should
-    /// [mark](crate::Producer::settle_as_wanted) them.
+    /// [mark](crate::Producer::announce_as_wanted) them.
     ///
     /// # Errors
     ///

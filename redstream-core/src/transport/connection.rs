@@ -16,7 +16,7 @@ pub(crate) enum Connection {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
     /// Our own client of the protocol, for one caller at a time.
-    Own(Arc<Mutex<RespConnection>>),
+    Exclusive(Arc<Mutex<RespConnection>>),
 }
 
 impl Connection {
@@ -24,7 +24,9 @@ impl Connection {
     /// address. A server's refusal is returned as its own result.
     pub(crate) async fn ask_each(&mut self, cmd: &Cmd) -> RedisResult<Vec<(Option<String>, RedisResult<Value>)>> {
         match self {
-            Self::Single(_) | Self::Own(_) => Ok(vec![(None, self.req_packed_command(cmd).await?.extract_error())]),
+            Self::Single(_) | Self::Exclusive(_) => {
+                Ok(vec![(None, self.req_packed_command(cmd).await?.extract_error())])
+            }
             Self::Cluster(connection) => {
                 let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                 let Value::Map(answers) = connection.route_command(cmd.clone(), masters).await? else {
@@ -56,7 +58,7 @@ impl ConnectionLike for Connection {
                     answer => answer,
                 }
             }),
-            Self::Own(wire) => Box::pin(async move { wire.lock().await.req_packed_command(cmd).await }),
+            Self::Exclusive(wire) => Box::pin(async move { wire.lock().await.req_packed_command(cmd).await }),
         }
     }
 
@@ -74,7 +76,7 @@ impl ConnectionLike for Connection {
                     answers => answers,
                 }
             }),
-            Self::Own(wire) => {
+            Self::Exclusive(wire) => {
                 Box::pin(async move { wire.lock().await.req_packed_commands(pipeline, offset, count).await })
             }
         }
@@ -85,7 +87,7 @@ impl ConnectionLike for Connection {
             Self::Single(connection) => connection.get_db(),
             Self::Cluster(connection) => connection.get_db(),
             // Unreachable: the connection is never queried for it, and the lock could not be acquired here.
-            Self::Own(_) => 0,
+            Self::Exclusive(_) => 0,
         }
     }
 }
@@ -117,7 +119,7 @@ impl std::fmt::Debug for Connection {
         f.write_str(match self {
             Self::Single(_) => "Connection::Single",
             Self::Cluster(_) => "Connection::Cluster",
-            Self::Own(_) => "Connection::Own",
+            Self::Exclusive(_) => "Connection::Exclusive",
         })
     }
 }

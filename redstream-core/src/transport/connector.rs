@@ -200,7 +200,7 @@ impl Connector {
 
     async fn blocking(&self, client: &Client) -> RedisResult<Connection> {
         if resp::reaches(client.get_connection_info()) {
-            return self.wire(client).await.map(|wire| Connection::Own(Arc::new(wire.into())));
+            return self.wire(client).await.map(|wire| Connection::Exclusive(Arc::new(wire.into())));
         }
         self.multiplexed(client, None).await
     }

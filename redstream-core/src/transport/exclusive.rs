@@ -66,7 +66,7 @@ impl Drop for ConnectionLease {
     fn drop(&mut self) {
         // Also if the caller's future was dropped: the connection skips its pending replies.
         let after = match std::mem::take(&mut self.after) {
-            State::Here(wire) if wire.is_torn() => State::Absent,
+            State::Here(wire) if wire.is_broken() => State::Absent,
             after => after,
         };
         *self.own.0.lock().unwrap_or_else(PoisonError::into_inner) = after;

@@ -39,9 +39,9 @@ pub(crate) struct RespConnection {
     /// How far the first reply in the buffer has been parsed, and what of it is still to come.
     seen: (usize, Open),
     /// Pending replies of earlier requests.
-    owed: usize,
+    pending_replies: usize,
     /// A request or reply was interrupted: the connection is broken.
-    torn: bool,
+    broken: bool,
     db: i64,
 }
 
@@ -51,7 +51,8 @@ impl RespConnection {
         let socket = Socket::open(info.addr()).await?;
         let settings = info.redis_settings();
         let buffer = BytesMut::with_capacity(READ_SIZE);
-        let mut wire = Self { socket, buffer, seen: (0, Open::REPLY), owed: 0, torn: false, db: settings.db() };
+        let mut wire =
+            Self { socket, buffer, seen: (0, Open::REPLY), pending_replies: 0, broken: false, db: settings.db() };
         wire.sign_in(settings).await?;
         Ok(wire)
     }
@@ -76,23 +77,23 @@ impl RespConnection {
 
     /// Sends an `XREAD` of one stream and returns its messages: of any size, but no more once they have reached the
     /// budget, in bytes.
-    pub(crate) async fn news(&mut self, xread: &Cmd, budget: usize) -> RedisResult<Vec<Message>> {
+    pub(crate) async fn xread(&mut self, xread: &Cmd, budget: usize) -> RedisResult<Vec<Message>> {
         self.send(&xread.get_packed_command(), 1).await?;
-        let mut news = XreadReply::within(budget);
+        let mut reply = XreadReply::within(budget);
         loop {
             while let Some((part, length)) = token(&self.buffer)? {
                 // Until its end the reply is neither counted as pending nor complete.
-                self.torn = true;
+                self.broken = true;
                 if let Token::Line(line @ [b'-', ..]) = part {
                     let refusal = refused(line);
-                    self.took(length);
+                    self.consume(length);
                     return Err(refusal);
                 }
-                let is_last = news.take(part)?;
+                let is_last = reply.take(part)?;
                 self.buffer.advance(length);
                 if is_last {
-                    self.took(0);
-                    return Ok(news.into_messages());
+                    self.consume(0);
+                    return Ok(reply.into_messages());
                 }
             }
             self.read().await?;
@@ -102,20 +103,20 @@ impl RespConnection {
     /// Sends commands, and skips the pending replies of earlier ones.
     async fn send(&mut self, commands: &[u8], replies: usize) -> RedisResult<()> {
         self.check()?;
-        self.torn = true;
+        self.broken = true;
         self.socket.write_all(commands).await?;
-        self.torn = false;
-        self.owed += replies;
-        while self.owed > replies {
+        self.broken = false;
+        self.pending_replies += replies;
+        while self.pending_replies > replies {
             self.reply().await?;
         }
         Ok(())
     }
 
     /// Skips the pending replies of earlier requests.
-    async fn settle(&mut self) -> RedisResult<()> {
+    async fn drain_replies(&mut self) -> RedisResult<()> {
         self.check()?;
-        while self.owed > 0 {
+        while self.pending_replies > 0 {
             self.reply().await?;
         }
         Ok(())
@@ -124,24 +125,24 @@ impl RespConnection {
     /// Sends commands without waiting. Returns whether it could; if not, the connection must not be used any more.
     fn send_now(&mut self, commands: &[u8], replies: usize) -> bool {
         let mut context = Context::from_waker(std::task::Waker::noop());
-        while self.owed > 0 {
+        while self.pending_replies > 0 {
             if !matches!(self.poll_reply(&mut context), Poll::Ready(Ok(_))) {
                 return false;
             }
         }
-        let sent = !self.torn && self.socket.write_now(commands).is_ok_and(|written| written == commands.len());
-        self.torn = !sent;
-        self.owed += replies;
+        let sent = !self.broken && self.socket.write_now(commands).is_ok_and(|written| written == commands.len());
+        self.broken = !sent;
+        self.pending_replies += replies;
         sent
     }
 
     /// Whether the connection is broken.
-    pub(crate) fn is_torn(&self) -> bool {
-        self.torn
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     fn check(&self) -> RedisResult<()> {
-        if self.torn {
+        if self.broken {
             return Err(
                 io::Error::new(io::ErrorKind::ConnectionAborted, "an earlier exchange was cut off half way").into()
             );
@@ -157,7 +158,7 @@ impl RespConnection {
     /// [`reply`](Self::reply) as a poll function.
     fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<RedisResult<Value>> {
         loop {
-            if let Some(value) = self.whole().inspect_err(|_| self.torn = true)? {
+            if let Some(value) = self.whole().inspect_err(|_| self.broken = true)? {
                 return Poll::Ready(Ok(value));
             }
             ready!(self.poll_read(context))?;
@@ -169,23 +170,23 @@ impl RespConnection {
         loop {
             let (end, mut open) = self.seen;
             let Some((part, length)) = token(&self.buffer[end..])? else { return Ok(None) };
-            let is_last = open.took(part);
+            let is_last = open.consume(part);
             let end = end + length;
             self.seen = (end, open);
             if is_last {
                 let value = redis::parse_redis_value(&self.buffer[..end])?;
-                self.took(end);
+                self.consume(end);
                 return Ok(Some(value));
             }
         }
     }
 
     /// Consumes a reply that ends after this many bytes.
-    fn took(&mut self, bytes: usize) {
+    fn consume(&mut self, bytes: usize) {
         self.buffer.advance(bytes);
         self.seen = (0, Open::REPLY);
-        self.owed -= 1;
-        self.torn = false;
+        self.pending_replies -= 1;
+        self.broken = false;
     }
 
     /// Cancel-safe: what was read is in the buffer.
@@ -195,9 +196,9 @@ impl RespConnection {
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<RedisResult<()>> {
         self.buffer.reserve(READ_SIZE);
-        let read = ready!(self.socket.poll_read(context, &mut self.buffer)).inspect_err(|_| self.torn = true)?;
+        let read = ready!(self.socket.poll_read(context, &mut self.buffer)).inspect_err(|_| self.broken = true)?;
         if read == 0 {
-            self.torn = true;
+            self.broken = true;
             return Poll::Ready(Err(
                 io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection").into()
             ));
@@ -218,11 +219,11 @@ impl RespConnection {
 /// The messages in the received bytes, or nothing if they are not a complete reply to `XREAD`.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read(mut bytes: &[u8], budget: usize) -> RedisResult<Vec<Message>> {
-    let mut news = XreadReply::within(budget);
+    let mut reply = XreadReply::within(budget);
     while let Some((part, length)) = token(bytes)? {
         bytes = &bytes[length..];
-        if news.take(part)? {
-            return Ok(news.into_messages());
+        if reply.take(part)? {
+            return Ok(reply.into_messages());
         }
     }
     Ok(Vec::new())

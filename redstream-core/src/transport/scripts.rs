@@ -27,7 +27,7 @@ script!(TOUCH, "touch.lua");
 script!(RELEASE, "release.lua");
 script!(COMMIT, "commit.lua");
 script!(DELAY, "delay.lua");
-script!(SETTLE, "settle.lua");
+script!(ANNOUNCE, "announce.lua");
 script!(TRIM, "trim.lua");
 script!(EXPIRE, "expire.lua");
 script!(LAST_ID, "last_id.lua");

@@ -88,27 +88,27 @@ impl Session {
         within(block + WATCHDOG, command.query_async(&mut connection)).await.map_err(|source| failed(attempt, source))
     }
 
-    /// Whether [`news`](Self::news) is available.
+    /// Whether [`xread`](Self::xread) is available.
     pub(crate) fn has_wire(&self) -> bool {
-        matches!(self.blocking, Connection::Own(_))
+        matches!(self.blocking, Connection::Exclusive(_))
     }
 
     /// Runs an `XREAD` of one stream, which Redis may block for up to `block`: returns no more messages once they have
     /// reached the budget, unless [`has_wire`](Self::has_wire) is false. Bounded, as [`blocking`](Self::blocking).
-    pub(crate) async fn news(
+    pub(crate) async fn xread(
         &self,
         attempt: &str,
         xread: &Cmd,
         block: Duration,
         budget: usize,
     ) -> Result<Vec<Message>> {
-        let news = async {
+        let reply = async {
             match &self.blocking {
-                Connection::Own(wire) => wire.lock().await.news(xread, budget).await,
+                Connection::Exclusive(wire) => wire.lock().await.xread(xread, budget).await,
                 other => xread.query_async(&mut other.clone()).await.map(|Entries(messages)| messages),
             }
         };
-        within(block + BULK + WATCHDOG, news).await.map_err(|source| failed(attempt, source))
+        within(block + BULK + WATCHDOG, reply).await.map_err(|source| failed(attempt, source))
     }
 
     /// Runs a command whose reply may be large on the connection for blocking commands, so that it does not delay a

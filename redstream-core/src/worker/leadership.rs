@@ -20,7 +20,7 @@ use crate::worker::status::{WorkerState, WorkerStatus};
 #[async_trait]
 pub(crate) trait Leader: Worker {
     /// The result of one [`turn`](Self::turn).
-    type Turn: Send;
+    type Step: Send;
 
     fn redstream(&self) -> &Redstream;
 
@@ -40,14 +40,14 @@ pub(crate) trait Leader: Worker {
     }
 
     /// One unit of work on what is there now; waits for nothing.
-    async fn turn(&self, session: &Session, guard: &LockGuard) -> Result<Self::Turn>;
+    async fn step(&self, session: &Session, guard: &LockGuard) -> Result<Self::Step>;
 
     /// Works until `shutdown`. Errors if the lock or the connection is lost.
-    async fn work(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()>;
+    async fn lead(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()>;
 }
 
 /// One turn, if the lock is free; `None` if another host holds it.
-pub(crate) async fn once<W: Leader>(worker: &W) -> Result<Option<W::Turn>> {
+pub(crate) async fn once<W: Leader>(worker: &W) -> Result<Option<W::Step>> {
     worker.check()?;
     let session = Session::open(worker.redstream().link().connector()).await?;
     let lock = worker.lock();
@@ -57,10 +57,10 @@ pub(crate) async fn once<W: Leader>(worker: &W) -> Result<Option<W::Turn>> {
         Attempt::Held { .. } => return Ok(None),
         Attempt::Paused => return Err(lock.paused()),
     };
-    let outcome = worker.turn(&session, &guard).await;
+    let outcome = worker.step(&session, &guard).await;
     let released = guard.release().await;
-    let turn = outcome?;
-    released.map(|()| Some(turn))
+    let step = outcome?;
+    released.map(|()| Some(step))
 }
 
 /// Repeats the loop until `shutdown`. Retries after transient failures; returns other errors.
@@ -148,7 +148,7 @@ async fn tenure<W: Leader>(
     worker.own_status().progress(WorkerState::Idle);
     tracing::info!(worker = name, offset = ?guard.found().offset, "lock taken: at work");
 
-    let outcome = worker.work(&session, &guard, shutdown).await;
+    let outcome = worker.lead(&session, &guard, shutdown).await;
     if outcome.is_err() {
         worker.own_status().lost();
     }

@@ -14,7 +14,7 @@ use crate::entity::streamed::{self, Streamed, table};
 use crate::entity::table_name::TableName;
 use crate::error::Error;
 use crate::failpoint::failpoint;
-use crate::hooks::lookup::{Tracked, tracked};
+use crate::hooks::lookup::{Target, target};
 use crate::unit_of_work::UnitOfWork;
 
 /// A transaction that is going to write, and its unit of work.
@@ -24,26 +24,26 @@ where
     D: ConnectionTrait + TransactionTrait,
 {
     // On a plain connection nothing is begun.
-    tracked::<E, D>(db)?;
+    target::<E, D>(db)?;
     // On SQLite a transaction that reads first and then writes fails at once if another transaction wrote in between.
     // This one takes the write lock at its beginning and waits for it.
     let options =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let transaction = db.begin_with_options(options).await?;
-    match tracked::<E, _>(&transaction)? {
-        Tracked::Transaction(scope) => {
+    match target::<E, _>(&transaction)? {
+        Target::Transaction(unit) => {
             failpoint!("bulk: begun");
-            scope.permits.open(TableName::of::<E>());
-            Ok((transaction, scope))
+            unit.permits.open(TableName::of::<E>());
+            Ok((transaction, unit))
         }
-        Tracked::Autocommit(_) | Tracked::TaskScope(_) => Err(Error::Untracked { table: table::<E>() }.into()),
+        Target::Autocommit(_) | Target::TaskScope(_) => Err(Error::Untracked { table: table::<E>() }.into()),
     }
 }
 
 /// Insures messages, and has the commit announce them; a rollback drops them.
-pub(super) fn follow(scope: &UnitOfWork, messages: Vec<NewMessage>) -> Result<(), Error> {
-    scope.insure(messages.iter().cloned())?;
-    scope.announce_later(messages);
+pub(super) fn follow(unit: &UnitOfWork, messages: Vec<NewMessage>) -> Result<(), Error> {
+    unit.insure(messages.iter().cloned())?;
+    unit.announce_later(messages);
     failpoint!("bulk: followed");
     Ok(())
 }
@@ -57,12 +57,12 @@ pub(super) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, 
 /// may remove or move the rows, and after it.
 pub(super) async fn follow_parents<E: Streamed>(
     db: &impl ConnectionTrait,
-    scope: &UnitOfWork,
+    unit: &UnitOfWork,
     keys: &[Key<E>],
 ) -> Result<(), DbErr> {
     if parents::are_known::<E>() {
         let parents = parents::of_keys(db, keys).await?;
-        follow(scope, parents.into_iter().collect())?;
+        follow(unit, parents.into_iter().collect())?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::returning::{Row, gives_back};
 use super::rows::{insert_all, insert_batch};
 use crate::entity::parents;
 use crate::entity::streamed::{Streamed, table};
-use crate::hooks::lookup::tracked;
+use crate::hooks::lookup::target;
 
 impl<E: Streamed> Bulk<E> {
     /// Inserts these rows. Returns how many.
@@ -121,8 +121,8 @@ impl<E: Streamed> Bulk<E> {
             return Err(BulkError::NoReturning { table: table::<E>(), verb, instead }.into());
         }
         let models = models.into_iter().map(IntoActiveModel::into_active_model).collect();
-        let (transaction, scope) = begin::<E, D>(db).await?;
-        let outcome = insert_all::<E, _>(&transaction, &scope, models).await;
+        let (transaction, unit) = begin::<E, D>(db).await?;
+        let outcome = insert_all::<E, _>(&transaction, &unit, models).await;
         let rows = finish(transaction, outcome).await?;
         self.report(rows.len() as u64, rows.is_empty());
         Ok(rows.into_iter().map(|Row(model)| model).collect())
@@ -142,8 +142,8 @@ impl<E: Streamed> Bulk<E> {
             if batch.is_empty() {
                 return Ok(rows);
             }
-            let (transaction, scope) = begin::<E, D>(db).await?;
-            let outcome = insert_batch::<E, _>(&transaction, &scope, batch, conflict).await;
+            let (transaction, unit) = begin::<E, D>(db).await?;
+            let outcome = insert_batch::<E, _>(&transaction, &unit, batch, conflict).await;
             rows += finish(transaction, outcome).await?;
             self.report(rows, false);
         }
@@ -151,7 +151,7 @@ impl<E: Streamed> Bulk<E> {
 
     fn may_insert<D: ConnectionTrait>(&self, db: &D) -> Result<(), DbErr> {
         // Without models no transaction is begun that would return these errors.
-        tracked::<E, D>(db)?;
+        target::<E, D>(db)?;
         if !self.condition.is_empty() {
             return Err(BulkError::FilteredInsert { table: table::<E>() }.into());
         }

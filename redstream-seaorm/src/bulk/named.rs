@@ -22,42 +22,38 @@ pub(super) struct BatchKeys<E> {
 
 impl<E: Streamed> BatchKeys<E> {
     /// Insures the records; those whose keys are exact are announced by the commit.
-    pub(super) async fn insure(
-        db: &impl ConnectionTrait,
-        scope: &UnitOfWork,
-        keys: Vec<Key<E>>,
-    ) -> Result<Self, DbErr> {
+    pub(super) async fn insure(db: &impl ConnectionTrait, unit: &UnitOfWork, keys: Vec<Key<E>>) -> Result<Self, DbErr> {
         check_zones(&keys, db.get_database_backend())?;
         if are_exact(&keys, db.get_database_backend()) {
-            follow(scope, messages(&keys)?)?;
+            follow(unit, messages(&keys)?)?;
             return Ok(Self { keys, before: None });
         }
-        scope.insure(messages(&keys)?)?;
+        unit.insure(messages(&keys)?)?;
         // Locked, if the database can, so that no other transaction renames them before the closure writes them.
         let locked = match db.get_database_backend() {
             DbBackend::Sqlite => Vec::new(),
             _ => present(db, &keys).await?,
         };
         let before = stored_keys(db, &keys).await?;
-        follow(scope, messages(&keys_of(&before))?)?;
-        follow(scope, messages(&locked)?)?;
+        follow(unit, messages(&keys_of(&before))?)?;
+        follow(unit, messages(&locked)?)?;
         Ok(Self { keys, before: Some(before) })
     }
 
     /// Has the commit announce the keys that the database has now. Errors if it may have stored a record under a key
     /// that is not known.
-    pub(super) async fn announce(self, db: &impl ConnectionTrait, scope: &UnitOfWork) -> Result<(), DbErr> {
+    pub(super) async fn announce(self, db: &impl ConnectionTrait, unit: &UnitOfWork) -> Result<(), DbErr> {
         let Self { keys, before: Some(before) } = self else { return Ok(()) };
         let after = stored_keys(db, &keys).await?;
-        follow(scope, messages(&keys_of(&after))?)?;
-        let written = Written::of::<E>(scope);
+        follow(unit, messages(&keys_of(&after))?)?;
+        let written = Written::of::<E>(unit);
         let (had, has) = (places(&before), places(&after));
         for (nth, key) in keys.iter().enumerate().filter(|(nth, _)| !has.contains(nth)) {
             if written.may_have_moved(had.contains(&nth)) {
                 return Err(BulkError::UnknownRow { table: table::<E>(), key: key.to_string() }.into());
             }
             if !had.contains(&nth) {
-                follow(scope, messages(std::slice::from_ref(key))?)?;
+                follow(unit, messages(std::slice::from_ref(key))?)?;
             }
         }
         Ok(())
@@ -72,8 +68,8 @@ struct Written {
 }
 
 impl Written {
-    fn of<E: EntityTrait>(scope: &UnitOfWork) -> Self {
-        let verbs = scope.permits.verbs(&TableName::of::<E>());
+    fn of<E: EntityTrait>(unit: &UnitOfWork) -> Self {
+        let verbs = unit.permits.verbs(&TableName::of::<E>());
         let any = |known: &[&str]| verbs.iter().any(|verb| known.contains(verb));
         Self {
             inserts: any(&["INSERT", "REPLACE", "MERGE", "COPY", "LOAD", UNREAD]),

@@ -160,19 +160,19 @@ impl<E: Streamed> Bulk<E> {
             if let Some(earlier) = earlier.take() {
                 earlier.aside.written().await;
             }
-            let (scope, keys, written) = batch?;
+            let (unit, keys, written) = batch?;
             rows += written;
             // Rows that no longer met the filter once they were locked have been replaced by the next rows, so a short
             // page is the last.
             let is_last = (keys.len() as u64) < self.batch_size || keys.last() == walk.up_to.as_ref();
             if is_last {
-                scope.aside.written().await;
+                unit.aside.written().await;
             }
             self.report(rows, keys.is_empty());
             if is_last {
                 return Ok(rows);
             }
-            (walk.after, earlier) = (keys.into_iter().next_back(), Some(scope));
+            (walk.after, earlier) = (keys.into_iter().next_back(), Some(unit));
         }
     }
 
@@ -189,18 +189,18 @@ impl<E: Streamed> Bulk<E> {
         D: ConnectionTrait + TransactionTrait,
         S: Returning,
     {
-        let (transaction, scope) = begin::<E, D>(db).await?;
-        scope.aside.want();
-        let outcome = self.batch(&transaction, &scope, walk, is_announced, statement).await;
+        let (transaction, unit) = begin::<E, D>(db).await?;
+        unit.aside.want();
+        let outcome = self.batch(&transaction, &unit, walk, is_announced, statement).await;
         let (keys, written) = finish(transaction, outcome).await?;
-        Ok((scope, keys, written))
+        Ok((unit, keys, written))
     }
 
     /// The next keys, and how many of their rows were written.
     async fn batch<T, S>(
         &self,
         transaction: &T,
-        scope: &UnitOfWork,
+        unit: &UnitOfWork,
         walk: &mut Walk<E>,
         is_announced: bool,
         statement: impl Fn(Condition) -> S,
@@ -227,7 +227,7 @@ impl<E: Streamed> Bulk<E> {
         }
         if gives_back::<S>(transaction) && !parents::are_known::<E>() {
             // The statement is sent first: the messages are sent while the database works on it.
-            let following = async { follow(scope, messages(&keys)?) };
+            let following = async { follow(unit, messages(&keys)?) };
             let (written, followed) = tokio::join!(returning::<Key<E>, _>(transaction, range()), following);
             let mut written = written?;
             followed?;
@@ -239,11 +239,11 @@ impl<E: Streamed> Bulk<E> {
             if S::KEEPS_ROWS && is_full {
                 walk.passes_once(transaction, last, &others).await?;
             }
-            follow(scope, messages(&others)?)?;
+            follow(unit, messages(&others)?)?;
             return Ok((keys, rows));
         }
-        follow_parents(transaction, scope, &keys).await?;
-        follow(scope, messages(&keys)?)?;
+        follow_parents(transaction, unit, &keys).await?;
+        follow(unit, messages(&keys)?)?;
         let mut rows = 0;
         for keys in key_chunks(&keys) {
             let statement = statement(is_one_of(keys));
@@ -263,11 +263,11 @@ impl<E: Streamed> Bulk<E> {
             if is_full {
                 walk.passes_once(transaction, last, &others).await?;
             }
-            follow_parents(transaction, scope, &others).await?;
-            follow(scope, messages(&others)?)?;
+            follow_parents(transaction, unit, &others).await?;
+            follow(unit, messages(&others)?)?;
         }
         if S::KEEPS_ROWS {
-            follow_parents(transaction, scope, &keys).await?;
+            follow_parents(transaction, unit, &keys).await?;
         }
         Ok((keys, rows))
     }

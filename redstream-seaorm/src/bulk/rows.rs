@@ -29,7 +29,7 @@ const MODELS_A_LOOK_UP: usize = 400;
 /// How many rows it wrote.
 pub(super) async fn insert_batch<E, T>(
     transaction: &T,
-    scope: &UnitOfWork,
+    unit: &UnitOfWork,
     models: Vec<E::ActiveModel>,
     conflict: Option<&Conflict>,
 ) -> Result<u64, DbErr>
@@ -53,9 +53,9 @@ where
     for models in statements::<E>(keyed) {
         let keys = keys::<E>(&models);
         check_zones(&keys, backend)?;
-        follow(scope, parents::of_models::<E>(&models)?.into_iter().collect())?;
+        follow(unit, parents::of_models::<E>(&models)?.into_iter().collect())?;
         if updates {
-            follow_parents(transaction, scope, &keys).await?;
+            follow_parents(transaction, unit, &keys).await?;
         }
         let written = models.len() as u64;
         // The rows that are updated have the keys of the models, if the database compares them as Rust does.
@@ -64,51 +64,51 @@ where
         let insertion = insertion::<E>(models, conflict);
         rows += match conflict {
             None if gives_back && is_changeable::<E>(&keys, backend) => {
-                scope.insure(messages(&keys)?)?;
-                insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?.len() as u64
+                unit.insure(messages(&keys)?)?;
+                insert_and_follow::<Key<E>, _>(transaction, unit, insertion).await?.len() as u64
             }
             None => {
-                scope.insure(messages(&keys)?)?;
+                unit.insure(messages(&keys)?)?;
                 let written = transaction.execute(&insertion).await?.rows_affected();
-                follow(scope, messages(&written_keys(transaction, keys).await?)?)?;
+                follow(unit, messages(&written_keys(transaction, keys).await?)?)?;
                 written
             }
             Some(conflict) if gives_back => {
                 if conflict.is_in_key {
-                    scope.insure(messages(&keys)?)?;
+                    unit.insure(messages(&keys)?)?;
                 }
-                let rows = insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?;
+                let rows = insert_and_follow::<Key<E>, _>(transaction, unit, insertion).await?;
                 let had = if is_known { keys } else { met };
-                follow(scope, messages(&renamed(&had, &rows))?)?;
+                follow(unit, messages(&renamed(&had, &rows))?)?;
                 rows.len() as u64
             }
             Some(_) => {
-                scope.insure(messages(&keys)?)?;
+                unit.insure(messages(&keys)?)?;
                 transaction.execute(&insertion).await?;
                 let keys = if updates {
                     upserted_keys(transaction, keys).await?
                 } else {
                     written_keys(transaction, keys).await?
                 };
-                follow(scope, messages(&keys)?)?;
+                follow(unit, messages(&keys)?)?;
                 written
             }
         };
     }
     for models in statements::<E>(unkeyed) {
-        follow(scope, parents::of_models::<E>(&models)?.into_iter().collect())?;
+        follow(unit, parents::of_models::<E>(&models)?.into_iter().collect())?;
         if gives_back {
             let met = met_keys::<E, _>(transaction, &models, conflict).await?;
             let insertion = insertion::<E>(models, conflict);
-            let written = insert_and_follow::<Key<E>, _>(transaction, scope, insertion).await?;
-            follow(scope, messages(&renamed(&met, &written))?)?;
+            let written = insert_and_follow::<Key<E>, _>(transaction, unit, insertion).await?;
+            follow(unit, messages(&renamed(&met, &written))?)?;
             rows += written.len() as u64;
             continue;
         }
         for model in models {
             let key = insert_one::<E, _>(transaction, model, conflict).await?;
             rows += u64::from(key.is_some());
-            follow(scope, messages(key.as_slice())?)?;
+            follow(unit, messages(key.as_slice())?)?;
         }
     }
     Ok(rows)
@@ -117,7 +117,7 @@ where
 /// Inserts these rows, and returns them.
 pub(super) async fn insert_all<E, T>(
     transaction: &T,
-    scope: &UnitOfWork,
+    unit: &UnitOfWork,
     models: Vec<E::ActiveModel>,
 ) -> Result<Vec<Row<E>>, DbErr>
 where
@@ -127,8 +127,8 @@ where
     let (keyed, unkeyed) = by_key::<E>(models, transaction.get_database_backend());
     let mut rows = Vec::new();
     for models in statements::<E>(keyed).chain(statements::<E>(unkeyed)) {
-        follow(scope, parents::of_models::<E>(&models)?.into_iter().collect())?;
-        rows.extend(insert_and_follow::<Row<E>, _>(transaction, scope, insertion::<E>(models, None)).await?);
+        follow(unit, parents::of_models::<E>(&models)?.into_iter().collect())?;
+        rows.extend(insert_and_follow::<Row<E>, _>(transaction, unit, insertion::<E>(models, None)).await?);
     }
     Ok(rows)
 }
@@ -136,7 +136,7 @@ where
 /// Runs it, and tracks the rows that it returns.
 async fn insert_and_follow<R, T>(
     transaction: &T,
-    scope: &UnitOfWork,
+    unit: &UnitOfWork,
     insertion: InsertStatement,
 ) -> Result<Vec<R>, DbErr>
 where
@@ -146,7 +146,7 @@ where
     let rows: Vec<R> = returning(transaction, insertion).await?;
     let keys = rows.iter().map(R::key).collect();
     let keys = kept(transaction, keys).await?;
-    follow(scope, messages(&keys)?)?;
+    follow(unit, messages(&keys)?)?;
     Ok(rows)
 }
 

@@ -79,30 +79,30 @@ impl<E: Streamed> Bulk<E> {
             let (verb, instead) = ("a DELETE", "delete_many");
             return Err(BulkError::NoReturning { table: table::<E>(), verb, instead }.into());
         }
-        let (transaction, scope) = begin::<E, D>(db).await?;
-        let outcome = self.delete(&transaction, &scope).await;
+        let (transaction, unit) = begin::<E, D>(db).await?;
+        let outcome = self.delete(&transaction, &unit).await;
         let rows: Vec<Row<E>> = finish(transaction, outcome).await?;
         self.report(rows.len() as u64, rows.is_empty());
         Ok(rows.into_iter().map(|Row(model)| model).collect())
     }
 
-    async fn delete<T: ConnectionTrait>(&self, transaction: &T, scope: &UnitOfWork) -> Result<Vec<Row<E>>, DbErr> {
+    async fn delete<T: ConnectionTrait>(&self, transaction: &T, unit: &UnitOfWork) -> Result<Vec<Row<E>>, DbErr> {
         if !parents::are_known::<E>() {
             // The times in the keys of deleted rows cannot be looked up afterwards.
             check_table_of_times::<E, _>(transaction).await?;
             let delete = E::delete_many().filter(self.condition.clone()).into_query();
             let rows: Vec<Row<E>> = returning(transaction, delete).await?;
-            follow_rows(scope, &rows)?;
+            follow_rows(unit, &rows)?;
             return Ok(rows);
         }
         // Found and locked first: the parents of deleted rows cannot be looked up afterwards.
         let keys: Vec<Key<E>> = page(transaction, self.condition.clone(), &KeyOrder::default(), None, None).await?;
-        follow_parents(transaction, scope, &keys).await?;
+        follow_parents(transaction, unit, &keys).await?;
         let mut rows = Vec::with_capacity(keys.len());
         for keys in key_chunks(&keys) {
             rows.extend(returning(transaction, E::delete_many().filter(is_one_of(keys)).into_query()).await?);
         }
-        follow_rows(scope, &rows)?;
+        follow_rows(unit, &rows)?;
         Ok(rows)
     }
 
@@ -116,62 +116,62 @@ impl<E: Streamed> Bulk<E> {
         if !gives_back::<UpdateStatement>(db) {
             return Err(BulkError::RenamedKeys { table: table::<E>() }.into());
         }
-        let (transaction, scope) = begin::<E, D>(db).await?;
+        let (transaction, unit) = begin::<E, D>(db).await?;
         // A trigger of PostgreSQL may give the rows new keys, and RETURNING only returns the new ones.
         let may_rename = db.get_database_backend() == DbBackend::Postgres && !E::has_exact_key();
         let reads_first = update.renames || (update.is_announced && (may_rename || parents::are_known::<E>()));
         let outcome = if reads_first {
-            self.rename(&transaction, &scope, update).await
+            self.rename(&transaction, &unit, update).await
         } else {
-            self.update(&transaction, &scope, update).await
+            self.update(&transaction, &unit, update).await
         };
         let rows = finish(transaction, outcome).await?;
         self.report(rows.len() as u64, rows.is_empty());
         Ok(rows)
     }
 
-    async fn update<R, T>(&self, transaction: &T, scope: &UnitOfWork, update: &Update<E>) -> Result<Vec<R>, DbErr>
+    async fn update<R, T>(&self, transaction: &T, unit: &UnitOfWork, update: &Update<E>) -> Result<Vec<R>, DbErr>
     where
         R: Returned<Entity = E>,
         T: ConnectionTrait,
     {
         let rows = returning(transaction, update.of(self.condition.clone())).await?;
         if update.is_announced {
-            follow_written(transaction, scope, &rows).await?;
+            follow_written(transaction, unit, &rows).await?;
         }
         Ok(rows)
     }
 
     /// The old keys and the old parents are read first; the new ones are returned.
-    async fn rename<R, T>(&self, transaction: &T, scope: &UnitOfWork, update: &Update<E>) -> Result<Vec<R>, DbErr>
+    async fn rename<R, T>(&self, transaction: &T, unit: &UnitOfWork, update: &Update<E>) -> Result<Vec<R>, DbErr>
     where
         R: Returned<Entity = E>,
         T: ConnectionTrait,
     {
         let old: Vec<Key<E>> = page(transaction, self.condition.clone(), &KeyOrder::default(), None, None).await?;
-        follow_parents(transaction, scope, &old).await?;
-        follow(scope, messages(&old)?)?;
+        follow_parents(transaction, unit, &old).await?;
+        follow(unit, messages(&old)?)?;
         let mut rows = Vec::with_capacity(old.len());
         for old in key_chunks(&old) {
             rows.extend(returning(transaction, update.of(is_one_of(old))).await?);
         }
-        follow_written(transaction, scope, &rows).await?;
+        follow_written(transaction, unit, &rows).await?;
         Ok(rows)
     }
 }
 
-async fn follow_written<R, T>(transaction: &T, scope: &UnitOfWork, rows: &[R]) -> Result<(), DbErr>
+async fn follow_written<R, T>(transaction: &T, unit: &UnitOfWork, rows: &[R]) -> Result<(), DbErr>
 where
     R: Returned<Entity: Streamed>,
     T: ConnectionTrait,
 {
     let keys = rows.iter().map(R::key).collect();
     let keys = kept(transaction, keys).await?;
-    follow_parents(transaction, scope, &keys).await?;
-    Ok(follow(scope, messages(&keys)?)?)
+    follow_parents(transaction, unit, &keys).await?;
+    Ok(follow(unit, messages(&keys)?)?)
 }
 
-fn follow_rows<R: Returned<Entity: Streamed>>(scope: &UnitOfWork, rows: &[R]) -> Result<(), DbErr> {
+fn follow_rows<R: Returned<Entity: Streamed>>(unit: &UnitOfWork, rows: &[R]) -> Result<(), DbErr> {
     let keys: Vec<_> = rows.iter().map(R::key).collect();
-    Ok(follow(scope, messages(&keys)?)?)
+    Ok(follow(unit, messages(&keys)?)?)
 }

@@ -11,7 +11,7 @@ use crate::entity::generated_key::Answer;
 use crate::guard::admission::Admission;
 use crate::guard::permits::FollowUp;
 use crate::unit_of_work::UnitOfWork;
-use crate::unit_of_work::futures::beside;
+use crate::unit_of_work::futures::run_while_sent;
 use crate::unit_of_work::shared::Shared;
 
 /// A statement in a transaction of its own, as `ActiveRecord` has for every save: insured before its commit,
@@ -26,23 +26,23 @@ pub(crate) struct AutocommitStatement<T> {
 impl<T: TransactionSession + ConnectionTrait + Send + 'static> AutocommitStatement<T> {
     /// Sends the delay messages of the known keys, and begins the transaction.
     pub(crate) async fn begin(
-        context: &Arc<Shared>,
+        shared: &Arc<Shared>,
         admission: Admission,
         begin: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<Self, DbErr> {
-        let scope = UnitOfWork::outermost(context.clone());
+        let unit = UnitOfWork::outermost(shared.clone());
         let insure = || {
             let known = admission.promises.iter().filter_map(|promise| match promise {
                 FollowUp::Follow(followed) => Some(followed.message.clone()),
                 FollowUp::None | FollowUp::FollowAnswer(_) => None,
             });
-            scope.insure(known)
+            unit.insure(known)
         };
-        let (begun, insured) = beside(begin, insure).await;
+        let (begun, insured) = run_while_sent(begin, insure).await;
         insured?;
         let inner = begun?;
-        let transaction = StreamedTransaction::new(inner, scope);
-        let before = follow_up::before(&transaction.inner, &transaction.scope, &admission.promises).await?;
+        let transaction = StreamedTransaction::new(inner, unit);
+        let before = follow_up::before(&transaction.inner, &transaction.unit, &admission.promises).await?;
         lend(&admission, &transaction.inner);
         Ok(Self { transaction, admission, before })
     }
@@ -53,15 +53,15 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> AutocommitStateme
 
     pub(crate) async fn end<R: Answer>(self, answer: Result<R, DbErr>) -> Result<R, DbErr> {
         let Self { transaction, admission: Admission { promises, .. }, before } = self;
-        let (inner, scope) = (&transaction.inner, &transaction.scope);
+        let (inner, unit) = (&transaction.inner, &transaction.unit);
         if answer.is_err() {
             // It may have ended the transaction, which the rollback must know.
-            scope.life().doubt();
+            unit.life().doubt();
         }
         let followed = match answer
             .and_then(|answer| Ok((follow_up::told(&promises, &answer, inner.get_database_backend())?, answer)))
         {
-            Ok((told, answer)) => follow_up::after(inner, scope, &promises, before, told).await.map(|()| answer),
+            Ok((told, answer)) => follow_up::after(inner, unit, &promises, before, told).await.map(|()| answer),
             Err(error) => Err(error),
         };
         match followed {

@@ -53,8 +53,8 @@ impl<C: ConnectionTrait> StreamedConnectionBuilder<C> {
 
 impl<C: Clone> StreamedConnectionBuilder<C> {
     pub(super) fn of(connection: &StreamedConnection<C>) -> Self {
-        let StreamedConnection { inner, context } = connection.clone();
-        Self { inner, settings: context.settings, base: Base::Existing(context) }
+        let StreamedConnection { inner, shared } = connection.clone();
+        Self { inner, settings: shared.settings, base: Base::Existing(shared) }
     }
 }
 
@@ -128,10 +128,10 @@ impl<C> StreamedConnectionBuilder<C> {
 
     /// Builds the connection.
     pub fn build(self) -> StreamedConnection<C> {
-        let context = match self.base {
+        let shared = match self.base {
             Base::New(producer) => Shared::new(producer, self.settings),
             Base::Existing(shared) => shared.with_settings(self.settings),
         };
-        StreamedConnection { inner: self.inner, context: Arc::new(context) }
+        StreamedConnection { inner: self.inner, shared: Arc::new(shared) }
     }
 }

@@ -32,12 +32,12 @@ macro_rules! follow {
         if admission.is_to_be_followed() {
             let attended = $self.attend(admission).await?;
             let $executor = attended.executor();
-            let answer = $self.beside($run).await;
+            let answer = $self.run_statement($run).await;
             attended.end(answer).await
         } else {
             let $executor = &$self.inner;
             lend(&admission, $executor);
-            $self.beside($run).await
+            $self.run_statement($run).await
         }
     }};
 }
@@ -81,7 +81,7 @@ macro_rules! forward {
             $($bounds)*
         {
             fn get_database_backend(&self) -> DbBackend {
-                lookup::answer(|| self.tracked());
+                lookup::answer(|| self.target());
                 self.inner.get_database_backend()
             }
 

@@ -24,7 +24,7 @@ pub(crate) struct Told {
 /// spellings.
 pub(crate) async fn before(
     db: &impl ConnectionTrait,
-    scope: &UnitOfWork,
+    unit: &UnitOfWork,
     promises: &[FollowUp],
 ) -> Result<Before, DbErr> {
     if !promises.iter().any(|promise| matches!(promise, FollowUp::Follow(followed) if followed.is_read_before())) {
@@ -39,7 +39,7 @@ pub(crate) async fn before(
             _ => Vec::new(),
         });
     }
-    scope.insure(before.iter().flatten().cloned())?;
+    unit.insure(before.iter().flatten().cloned())?;
     Ok(before)
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn told(promises: &[FollowUp], answer: &impl Answer, backend: DbBacke
 /// be known.
 pub(crate) async fn after(
     db: &impl ConnectionTrait,
-    scope: &UnitOfWork,
+    unit: &UnitOfWork,
     promises: &[FollowUp],
     before: Before,
     told: Vec<Told>,
@@ -83,20 +83,20 @@ pub(crate) async fn after(
         let before = before.next().unwrap_or_default();
         match promise {
             FollowUp::None => {}
-            FollowUp::FollowAnswer(_) => announce(scope, told.messages)?,
+            FollowUp::FollowAnswer(_) => announce(unit, told.messages)?,
             // Insured before the statement.
             FollowUp::Follow(Followed { stored: None, message, .. }) if told.messages.is_empty() => {
-                scope.announce_later([message.clone()]);
+                unit.announce_later([message.clone()]);
             }
-            FollowUp::Follow(followed) => announce(scope, followed.messages(db, before, told).await?)?,
+            FollowUp::Follow(followed) => announce(unit, followed.messages(db, before, told).await?)?,
         }
     }
     Ok(())
 }
 
-fn announce(scope: &UnitOfWork, messages: Vec<NewMessage>) -> Result<(), Error> {
-    scope.insure(messages.iter().cloned())?;
-    scope.announce_later(messages);
+fn announce(unit: &UnitOfWork, messages: Vec<NewMessage>) -> Result<(), Error> {
+    unit.insure(messages.iter().cloned())?;
+    unit.announce_later(messages);
     Ok(())
 }
 

@@ -39,7 +39,7 @@ impl StreamedConnection {
     ///
     /// If no rules are loaded.
     pub fn restricted_for(&self, user: RbacUserId) -> Result<StreamedConnection<RestrictedConnection>, DbErr> {
-        Ok(StreamedConnection { inner: self.inner.restricted_for(user)?, context: self.context.clone() })
+        Ok(StreamedConnection { inner: self.inner.restricted_for(user)?, shared: self.shared.clone() })
     }
 }
 

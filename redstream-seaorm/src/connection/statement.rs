@@ -8,24 +8,24 @@ use crate::guard::admission::Admission;
 use crate::guard::permits::FollowUp;
 use crate::hooks::lookup;
 use crate::unit_of_work::UnitOfWork;
-use crate::unit_of_work::unkeyed_insert::Running;
+use crate::unit_of_work::unkeyed_insert::InsertGuard;
 
 /// A statement in an open transaction.
 #[derive(Debug)]
 pub(crate) struct TransactionStatement<'a, T> {
     inner: &'a T,
-    scope: &'a UnitOfWork,
+    unit: &'a UnitOfWork,
     admission: Admission,
     before: Before,
-    running: Running<'a>,
+    running: InsertGuard<'a>,
 }
 
 impl<'a, T: ConnectionTrait> TransactionStatement<'a, T> {
-    pub(crate) async fn begin(inner: &'a T, scope: &'a UnitOfWork, admission: Admission) -> Result<Self, DbErr> {
-        let before = follow_up::before(inner, scope, &admission.promises).await;
-        let before = before.inspect_err(|_| scope.life().doubt())?;
+    pub(crate) async fn begin(inner: &'a T, unit: &'a UnitOfWork, admission: Admission) -> Result<Self, DbErr> {
+        let before = follow_up::before(inner, unit, &admission.promises).await;
+        let before = before.inspect_err(|_| unit.life().doubt())?;
         lend(&admission, inner);
-        Ok(Self { inner, scope, admission, before, running: scope.unkeyed.begin() })
+        Ok(Self { inner, unit, admission, before, running: unit.unkeyed.begin() })
     }
 
     pub(crate) fn executor(&self) -> &T {
@@ -33,7 +33,7 @@ impl<'a, T: ConnectionTrait> TransactionStatement<'a, T> {
     }
 
     pub(crate) async fn end<R: Answer>(self, answer: Result<R, DbErr>) -> Result<R, DbErr> {
-        let Self { inner, scope, admission: Admission { promises, .. }, before, running } = self;
+        let Self { inner, unit, admission: Admission { promises, .. }, before, running } = self;
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
@@ -43,8 +43,8 @@ impl<'a, T: ConnectionTrait> TransactionStatement<'a, T> {
         };
         // After one of these errors a row exists whose key cannot be insured, as after a statement that was cut off.
         let told = follow_up::told(&promises, &answer, inner.get_database_backend())?;
-        let followed = follow_up::after(inner, scope, &promises, before, told).await;
-        followed.inspect_err(|_| scope.life().doubt())?;
+        let followed = follow_up::after(inner, unit, &promises, before, told).await;
+        followed.inspect_err(|_| unit.life().doubt())?;
         running.answered();
         Ok(answer)
     }

@@ -9,12 +9,12 @@ use crate::connection::statement::TransactionStatement;
 use crate::error::Error;
 use crate::guard::admission::Admission;
 use crate::guard::{Control, Guard, Text, control};
-use crate::hooks::lookup::Tracked;
+use crate::hooks::lookup::Target;
 use crate::outbox;
 use crate::unit_of_work::announcement::Announcement;
 use crate::unit_of_work::commit;
 use crate::unit_of_work::delay_pipeline::InsuredBy;
-use crate::unit_of_work::futures::{FinishOnDrop, beside};
+use crate::unit_of_work::futures::{FinishOnDrop, run_while_sent};
 use crate::unit_of_work::liveness::is_aborted;
 use crate::unit_of_work::shared::Shared;
 use crate::unit_of_work::{Open, UnitOfWork};
@@ -25,12 +25,12 @@ use crate::unit_of_work::{Open, UnitOfWork};
 #[derive(Debug)]
 pub struct StreamedTransaction<T = DatabaseTransaction> {
     pub(crate) inner: T,
-    pub(crate) scope: Open,
+    pub(crate) unit: Open,
 }
 
 impl<T> StreamedTransaction<T> {
-    pub(crate) fn new(inner: T, scope: Arc<UnitOfWork>) -> Self {
-        Self { inner, scope: Open::new(scope) }
+    pub(crate) fn new(inner: T, unit: Arc<UnitOfWork>) -> Self {
+        Self { inner, unit: Open::new(unit) }
     }
 
     /// The wrapped transaction. Writes through it are not tracked; a streamed entity refuses them if it can.
@@ -40,36 +40,36 @@ impl<T> StreamedTransaction<T> {
 
     /// The producer that writes the messages.
     pub fn producer(&self) -> &Producer {
-        &self.scope.context.producer
+        &self.unit.shared.producer
     }
 
-    pub(crate) fn tracked(&self) -> Tracked {
-        Tracked::Transaction(Arc::clone(&self.scope))
+    pub(crate) fn target(&self) -> Target {
+        Target::Transaction(Arc::clone(&self.unit))
     }
 
     pub(crate) fn admit(&self, text: &Text<'_>) -> Result<Admission, DbErr> {
-        let Shared { guard, settings, .. } = &*self.scope.context;
-        let mut admission = guard.admit(text, &self.scope.all_permits(), settings.nested)?;
-        self.scope.keep(admission.take_changing());
+        let Shared { guard, settings, .. } = &*self.unit.shared;
+        let mut admission = guard.admit(text, &self.unit.all_permits(), settings.nested)?;
+        self.unit.keep(admission.take_changing());
         Ok(admission)
     }
 
     pub(crate) fn bypass_guard(&self) -> &Guard {
-        &self.scope.context.guard
+        &self.unit.shared.guard
     }
 
     pub(crate) fn looks_at_statements(&self) -> bool {
-        self.scope.all_permits().any(|permits| self.scope.context.guard.looks(permits))
+        self.unit.all_permits().any(|permits| self.unit.shared.guard.looks(permits))
     }
 
     pub(crate) fn wrap<N>(&self, begun: Result<N, DbErr>) -> Result<StreamedTransaction<N>, DbErr> {
-        Ok(StreamedTransaction::new(begun?, self.scope.savepoint()))
+        Ok(StreamedTransaction::new(begun?, self.unit.savepoint()))
     }
 }
 
 impl<T: ConnectionTrait> StreamedTransaction<T> {
     pub(crate) async fn attend(&self, admission: Admission) -> Result<TransactionStatement<'_, T>, DbErr> {
-        TransactionStatement::begin(&self.inner, &self.scope, admission).await
+        TransactionStatement::begin(&self.inner, &self.unit, admission).await
     }
 
     pub(crate) const IN_TRANSACTION: bool = true;
@@ -78,12 +78,12 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
     /// the next statement.
     #[cfg(feature = "stream")]
     pub(crate) fn streams(&self) {
-        self.scope.life().doubt();
+        self.unit.life().doubt();
     }
 
     /// Sets a savepoint. If that fails or is dropped before its answer, the driver rolls back the level around it.
     pub(crate) async fn watch_begin<N>(&self, begin: impl Future<Output = Result<N, DbErr>>) -> Result<N, DbErr> {
-        let change = self.scope.life().change_savepoint();
+        let change = self.unit.life().change_savepoint();
         let begun = begin.await;
         if begun.is_ok() {
             change.done();
@@ -94,11 +94,11 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
     /// Called before each statement and before a savepoint. Errors if the database has ended the transaction, or if
     /// this text would end it. Changes are insured first if the text may end it.
     pub(crate) async fn ready(&self, text: Option<&str>) -> Result<(), DbErr> {
-        if self.scope.context.settings.nested {
+        if self.unit.shared.settings.nested {
             // The transaction below checks all this.
             return Ok(());
         }
-        if !self.scope.life().is_sure() {
+        if !self.unit.life().is_sure() {
             Box::pin(self.still_lives()).await?;
         }
         match text.and_then(|text| control(text, self.inner.get_database_backend())) {
@@ -107,16 +107,16 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
             Some(Control::Implicit(statement)) => Err(Error::ImplicitCommit { statement }.into()),
             Some(Control::Unknown) => {
                 Box::pin(self.insure_what_is_written()).await?;
-                self.scope.life().doubt();
+                self.unit.life().doubt();
                 Ok(())
             }
         }
     }
 
     /// Runs a statement. Once it is sent, does what the hook before it has noted.
-    pub(crate) async fn beside<R>(&self, statement: impl Future<Output = Result<R, DbErr>>) -> Result<R, DbErr> {
-        let sent = self.scope.life().begin();
-        let (answer, ()) = beside(statement, || self.scope.work_off()).await;
+    pub(crate) async fn run_statement<R>(&self, statement: impl Future<Output = Result<R, DbErr>>) -> Result<R, DbErr> {
+        let sent = self.unit.life().begin();
+        let (answer, ()) = run_while_sent(statement, || self.unit.work_off()).await;
         sent.answered(&answer);
         if answer.is_err() {
             Box::pin(self.ask()).await;
@@ -126,26 +126,26 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
 
     /// Asks the database whether it still has the transaction, if that is uncertain.
     async fn ask(&self) {
-        if !self.scope.context.settings.nested {
-            self.scope.life().ask(&self.inner, self.scope.open_savepoints()).await;
+        if !self.unit.shared.settings.nested {
+            self.unit.life().ask(&self.inner, self.unit.open_savepoints()).await;
         }
     }
 
     async fn still_lives(&self) -> Result<(), Error> {
         self.ask().await;
-        if self.scope.life().has_ended() { Err(Error::TransactionEnded) } else { Ok(()) }
+        if self.unit.life().has_ended() { Err(Error::TransactionEnded) } else { Ok(()) }
     }
 
     /// Whether a commit would commit this level.
     async fn may_commit(&self) -> Result<(), Error> {
-        self.scope.may_commit()?;
-        let life = self.scope.life();
+        self.unit.may_commit()?;
+        let life = self.unit.life();
         if life.is_sure() {
             return Ok(());
         }
         Box::pin(self.still_lives()).await?;
         // Releasing a savepoint of an aborted transaction is an error of the database itself.
-        let may_be_aborted = self.inner.get_database_backend() == DbBackend::Postgres && !self.scope.is_savepoint();
+        let may_be_aborted = self.inner.get_database_backend() == DbBackend::Postgres && !self.unit.is_savepoint();
         if may_be_aborted && life.is_doubted() && Box::pin(is_aborted(&self.inner)).await {
             return Err(Error::TransactionAborted);
         }
@@ -154,11 +154,11 @@ impl<T: ConnectionTrait> StreamedTransaction<T> {
 
     /// All that this transaction has written, collected before a statement that may commit it.
     async fn insure_what_is_written(&self) -> Result<(), Error> {
-        let messages = self.scope.changed_so_far();
-        if messages.is_empty() && self.scope.delays.is_empty() {
+        let messages = self.unit.changed_so_far();
+        if messages.is_empty() && self.unit.delays.is_empty() {
             return Ok(());
         }
-        match self.scope.delays.settled().await? {
+        match self.unit.delays.insured_by().await? {
             InsuredBy::Redis => Ok(()),
             InsuredBy::Outbox => outbox::write(&self.inner, &messages).await,
         }
@@ -198,7 +198,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     ///   to the driver alone that commit would succeed, and commit nothing.
     pub async fn commit(self) -> Result<(), DbErr> {
         let announcement =
-            if self.scope.context.settings.in_background { Announcement::Follows } else { Announcement::Awaited };
+            if self.unit.shared.settings.in_background { Announcement::Follows } else { Announcement::Awaited };
         self.conclude(announcement).await.map(drop)
     }
 
@@ -240,30 +240,30 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
             let _ = self.inner.rollback().await;
             return Err(error.into());
         }
-        if self.scope.is_savepoint() {
+        if self.unit.is_savepoint() {
             return self.release().await.map(|()| SyncToken::new());
         }
-        if self.scope.unkeyed.is_cut_off() {
+        if self.unit.unkeyed.is_cut_off() {
             // If the rollback fails too, the server rolls back when the connection is closed.
             let _ = self.inner.rollback().await;
             return Err(Error::InsertCutOff.into());
         }
-        if self.scope.is_empty() {
+        if self.unit.is_empty() {
             return self.inner.commit().await.map(|()| SyncToken::new());
         }
-        let Self { inner, scope } = self;
-        FinishOnDrop::new(commit::run(inner, scope, announcement)).await
+        let Self { inner, unit } = self;
+        FinishOnDrop::new(commit::run(inner, unit, announcement)).await
     }
 
     /// Releases a savepoint, whose changes then belong to the enclosing level.
     async fn release(self) -> Result<(), DbErr> {
-        let Self { inner, scope } = self;
-        let change = scope.life().change_savepoint();
+        let Self { inner, unit } = self;
+        let change = unit.life().change_savepoint();
         let released = inner.commit().await;
         change.done();
         match released {
-            Ok(()) => scope.released(),
-            Err(_) => scope.life().doubt(),
+            Ok(()) => unit.released(),
+            Err(_) => unit.life().doubt(),
         }
         released
     }
@@ -274,7 +274,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
     ///
     /// If the database or its driver fails to roll back.
     pub async fn rollback(self) -> Result<(), DbErr> {
-        let life = self.scope.life();
+        let life = self.unit.life();
         if life.is_doubted() {
             self.ask().await;
         }
@@ -284,7 +284,7 @@ impl<T: TransactionSession + ConnectionTrait + Send + 'static> StreamedTransacti
             return Ok(());
         }
         if rolled_back.is_err() {
-            self.scope.life().doubt();
+            self.unit.life().doubt();
         }
         rolled_back
     }

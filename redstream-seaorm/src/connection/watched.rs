@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::{DatabaseConnection, metric};
 
 use crate::connection::StreamedConnection;
-use crate::guard::{BypassGuard, Target, Text};
+use crate::guard::{BypassGuard, Text, WrittenTable};
 use crate::hooks::task_scope;
 use crate::unit_of_work::shared::Shared;
 
@@ -30,18 +30,18 @@ impl StreamedConnection<DatabaseConnection> {
     /// replaces a metric callback that the wrapped connection has (on the clone; the wrapped connection keeps its own).
     pub fn watched(&self) -> DatabaseConnection {
         let mut plain = self.inner.clone();
-        let context = self.context.clone();
-        plain.set_metric_callback(move |info| watch(&context, info));
+        let shared = self.shared.clone();
+        plain.set_metric_callback(move |info| watch(&shared, info));
         plain
     }
 }
 
-fn watch(context: &Arc<Shared>, info: &metric::Info<'_>) {
-    if context.settings.guard == BypassGuard::Off {
+fn watch(shared: &Arc<Shared>, info: &metric::Info<'_>) {
+    if shared.settings.guard == BypassGuard::Off {
         return;
     }
     let text = Text::read(&info.statement.sql, info.statement.db_backend);
-    let ambient = task_scope::current();
-    let is_told = |target: &Target<'_>| ambient.as_ref().is_some_and(|ambient| ambient.told.take(target));
-    context.guard.watch(&text, is_told, info.failed);
+    let task_scope = task_scope::current();
+    let is_told = |written: &WrittenTable<'_>| task_scope.as_ref().is_some_and(|scope| scope.told.take(written));
+    shared.guard.watch(&text, is_told, info.failed);
 }

@@ -17,7 +17,7 @@ use sea_orm::sea_query::ValueTuple;
 use crate::entity::generated_key::ReadKeys;
 use crate::entity::stored_key::StoredKey;
 use crate::entity::table_name::TableName;
-use crate::guard::tables::Target;
+use crate::guard::tables::WrittenTable;
 
 /// A permit that is unused for this long was left for a statement that was never sent.
 const STALE: Duration = Duration::from_secs(60);
@@ -135,7 +135,7 @@ impl Permits {
 
     /// Consumes a permit for a statement that writes this table, if there is one. Returns all that was promised for the
     /// table: if several hooks came before, one statement may serve all of them, as SeaORM's inserts of links do.
-    pub(crate) fn take(&self, table: &Target<'_>, verb: &'static str) -> Option<Vec<FollowUp>> {
+    pub(crate) fn take(&self, table: &WrittenTable<'_>, verb: &'static str) -> Option<Vec<FollowUp>> {
         if self.is_empty() {
             return None;
         }

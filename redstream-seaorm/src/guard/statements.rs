@@ -119,11 +119,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Consumes the next token if it is this keyword.
-    fn took(&mut self, keyword: &str) -> bool {
-        self.took_one_of(&[keyword])
+    fn accept(&mut self, keyword: &str) -> bool {
+        self.accept_one_of(&[keyword])
     }
 
-    fn took_one_of(&mut self, keywords: &[&str]) -> bool {
+    fn accept_one_of(&mut self, keywords: &[&str]) -> bool {
         let is_there = self.peek().is_some_and(|token| token.is_one_of(keywords));
         if is_there {
             self.held = None;
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Consumes the next token if it is this sign.
-    fn took_sign(&mut self, sign: u8) -> bool {
+    fn accept_sign(&mut self, sign: u8) -> bool {
         let is_there = self.peek() == Some(Token::Sign(sign));
         if is_there {
             self.next();
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
         if self.nested > NESTED {
             self.not_understood();
         } else {
-            while self.took_sign(b'(') {}
+            while self.accept_sign(b'(') {}
             match self.next() {
                 None => {}
                 Some(Token::Word(head)) => {

@@ -20,10 +20,10 @@ inventory::collect!(StreamedEntity);
 
 /// The tables of all derived entities of the program, and of entities for which a hook or a bulk operation was called.
 #[derive(Debug)]
-pub(super) struct Tables(RwLock<Known>);
+pub(super) struct Tables(RwLock<KnownTables>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownTables {
     /// The schemas in which a table of this name is streamed; `None`: an entity names no schema, so it may be in any.
     /// All in lower case.
     schemas: HashMap<String, Vec<Option<String>>, RandomState>,
@@ -33,7 +33,7 @@ struct Known {
 
 impl Tables {
     pub(super) fn known() -> Self {
-        let mut known = Known::default();
+        let mut known = KnownTables::default();
         for (schema, table) in inventory::iter::<StreamedEntity>().map(|entity| (entity.0)()) {
             known.add(schema.as_deref(), &table);
         }
@@ -59,8 +59,8 @@ impl Tables {
 
     /// The streamed table that this name in a statement refers to, if it refers to one. A name without a schema may be
     /// in any schema.
-    pub(super) fn find<'a>(&self, schema: Option<&'a str>, table: &'a str) -> Option<Target<'a>> {
-        Some(Target::new(schema, table, self.streaming(schema, table)?))
+    pub(super) fn find<'a>(&self, schema: Option<&'a str>, table: &'a str) -> Option<WrittenTable<'a>> {
+        Some(WrittenTable::new(schema, table, self.streaming(schema, table)?))
     }
 
     /// The same as a plain answer, without the names.
@@ -77,12 +77,12 @@ impl Tables {
         is_streamed.then_some(Streaming { is_named, is_alone })
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Known> {
+    fn read(&self) -> RwLockReadGuard<'_, KnownTables> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl KnownTables {
     fn add(&mut self, schema: Option<&str>, table: &str) {
         self.add_name(schema, table);
         if let Some(cut) = cut_off(table) {
@@ -101,7 +101,7 @@ impl Known {
 
 /// A streamed table that a statement writes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Target<'a> {
+pub(crate) struct WrittenTable<'a> {
     /// As the statement names it.
     schema: Option<&'a str>,
     table: &'a str,
@@ -117,7 +117,7 @@ pub(super) struct Streaming {
     is_alone: bool,
 }
 
-impl<'a> Target<'a> {
+impl<'a> WrittenTable<'a> {
     pub(super) fn new(schema: Option<&'a str>, table: &'a str, streaming: Streaming) -> Self {
         Self { schema, table, streaming }
     }
@@ -143,14 +143,14 @@ impl<'a> Target<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, Tables};
+    use super::{KnownTables, Tables};
     use crate::entity::table_name::TableName;
     use std::sync::RwLock;
 
     #[test]
     fn a_long_name_is_known_as_postgres_cuts_it() {
         let (long, cut) = ("a".repeat(70), "A".repeat(63));
-        let mut known = Known::default();
+        let mut known = KnownTables::default();
         known.add(None, &long);
         let tables = Tables(RwLock::new(known));
         let found = tables.find(None, &cut).expect("a streamed table");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sea_orm::DbBackend;
 
 use super::statements::{Reading, Write, read};
-use super::tables::{Streaming, Tables, Target};
+use super::tables::{Streaming, Tables, WrittenTable};
 use super::views::Behind;
 use crate::entity::table_name::{TableName, same};
 
@@ -47,7 +47,7 @@ pub(super) enum FirstWrite {
 /// A streamed table that a text writes.
 #[derive(Debug)]
 pub(super) struct Found<'t> {
-    pub(super) target: Target<'t>,
+    pub(super) written: WrittenTable<'t>,
     pub(super) verb: &'static str,
     /// The relation that the text names, if that is not the table itself.
     pub(super) through: Option<&'t Write<'t>>,
@@ -82,14 +82,14 @@ impl<'a> Text<'a> {
                 FirstWrite::NotStreamed if at == 0 => None,
                 _ => tables.streaming(schema, table),
             };
-            Some(Found { target: Target::new(schema, table, streaming?), verb: write.verb, through: None })
+            Some(Found { written: WrittenTable::new(schema, table, streaming?), verb: write.verb, through: None })
         });
         let behind = self.behind.iter().flat_map(|(at, behind)| {
             let write = &self.writes[*at];
             let goes = |table: &&TableName| write.verb == DROP && same(&table.table, &write.table);
             let others = behind.tables.iter().filter(move |table| !goes(table));
-            let targets = others.filter_map(|table| tables.find(table.schema.as_deref(), &table.table));
-            targets.map(move |target| Found { target, verb: write.verb, through: Some(write) })
+            let written = others.filter_map(|table| tables.find(table.schema.as_deref(), &table.table));
+            written.map(move |written| Found { written, verb: write.verb, through: Some(write) })
         });
         named.chain(behind)
     }

@@ -208,6 +208,8 @@ impl<'a> Tokens<'a> {
                 let raw = self.pass(self.at + 1, "]");
                 return Some(Token::Quoted(Quoted::plain(raw)));
             }
+            // A name may begin with it.
+            b'$' if self.backend == DbBackend::MySql => return Some(self.word(byte)),
             b'$' if self.pass_dollar_quoted() => return Some(Token::Sign(b'\'')),
             b'$' | b'@' | b':' | b'#' if is_sqlite => self.pass_variable(),
             // A further statement is read from its beginning, even if the comment is not closed.

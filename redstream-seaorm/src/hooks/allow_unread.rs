@@ -23,8 +23,8 @@ use crate::hooks::lookup;
 /// A statement that does write streamed tables belongs in [`producer.bulk`](crate::BulkExt::bulk), with the records
 /// that it writes; there these statements need no permission.
 pub fn allow_unread<C: ConnectionTrait>(db: &C) {
-    if let Some(tracked) = lookup::find(db)
-        && let Some(permits) = tracked.permits()
+    if let Some(target) = lookup::find(db)
+        && let Some(permits) = target.permits()
     {
         permits.give_unread();
     }

@@ -18,9 +18,9 @@ use crate::unit_of_work::UnitOfWork;
 use crate::unit_of_work::hook_calls::Calls;
 use crate::unit_of_work::shared::Shared;
 
-/// The tracked target of a write.
+/// The target of a tracked write.
 #[derive(Clone, Debug)]
-pub(crate) enum Tracked {
+pub(crate) enum Target {
     /// The connection itself: each statement commits by itself.
     Autocommit(Arc<Shared>),
     /// A transaction or savepoint.
@@ -29,29 +29,29 @@ pub(crate) enum Tracked {
     TaskScope(Arc<TaskScope>),
 }
 
-impl Tracked {
-    pub(crate) fn context(&self) -> &Arc<Shared> {
+impl Target {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         match self {
-            Self::Autocommit(context) => context,
-            Self::Transaction(scope) => &scope.context,
-            Self::TaskScope(ambient) => &ambient.context,
+            Self::Autocommit(shared) => shared,
+            Self::Transaction(unit) => &unit.shared,
+            Self::TaskScope(task_scope) => &task_scope.shared,
         }
     }
 
     /// Where a hook before a write records its call for the hook after it.
     pub(crate) fn calls(&self) -> &Calls {
         match self {
-            Self::Autocommit(context) => &context.calls,
-            Self::Transaction(scope) => &scope.calls,
-            Self::TaskScope(ambient) => &ambient.calls,
+            Self::Autocommit(shared) => &shared.calls,
+            Self::Transaction(unit) => &unit.calls,
+            Self::TaskScope(task_scope) => &task_scope.calls,
         }
     }
 
     /// Where a hook leaves permits for the statement that follows it; `None` if that statement is not seen.
     pub(crate) fn permits(&self) -> Option<&Permits> {
         match self {
-            Self::Autocommit(context) => Some(&context.permits),
-            Self::Transaction(scope) => Some(&scope.permits),
+            Self::Autocommit(shared) => Some(&shared.permits),
+            Self::Transaction(unit) => Some(&unit.permits),
             Self::TaskScope(_) => None,
         }
     }
@@ -60,34 +60,34 @@ impl Tracked {
 enum Probe {
     Idle,
     Armed,
-    Answered(Tracked),
+    Answered(Target),
 }
 
 thread_local!(static PROBE: RefCell<Probe> = const { RefCell::new(Probe::Idle) });
 
 /// The streamed connection or transaction that `db` is or wraps; else the scope that this runs in.
-pub(crate) fn find<C: ConnectionTrait>(db: &C) -> Option<Tracked> {
+pub(crate) fn find<C: ConnectionTrait>(db: &C) -> Option<Target> {
     let _disarm = Disarm;
     PROBE.replace(Probe::Armed);
     let _ = db.get_database_backend();
     match PROBE.replace(Probe::Idle) {
-        Probe::Answered(tracked) => Some(tracked),
-        Probe::Idle | Probe::Armed => task_scope::current().map(Tracked::TaskScope),
+        Probe::Answered(target) => Some(target),
+        Probe::Idle | Probe::Armed => task_scope::current().map(Target::TaskScope),
     }
 }
 
 /// The same, for a write of `E`; errors if there is none.
-pub(crate) fn tracked<E: EntityTrait, C: ConnectionTrait>(db: &C) -> Result<Tracked, Error> {
-    let tracked = find(db).ok_or_else(|| Error::Untracked { table: table::<E>() })?;
-    tracked.context().guard.learn::<E>();
-    Ok(tracked)
+pub(crate) fn target<E: EntityTrait, C: ConnectionTrait>(db: &C) -> Result<Target, Error> {
+    let target = find(db).ok_or_else(|| Error::Untracked { table: table::<E>() })?;
+    target.shared().guard.learn::<E>();
+    Ok(target)
 }
 
 /// Called by our wrappers whenever they are asked for their backend.
-pub(crate) fn answer(tracked: impl FnOnce() -> Tracked) {
+pub(crate) fn answer(target: impl FnOnce() -> Target) {
     let armed = PROBE.with_borrow(|probe| matches!(probe, Probe::Armed));
     if armed {
-        PROBE.replace(Probe::Answered(tracked()));
+        PROBE.replace(Probe::Answered(target()));
     }
 }
 

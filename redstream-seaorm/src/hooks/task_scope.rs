@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use redstream_core::NewMessage;
 
 use crate::entity::table_name::TableName;
 use crate::error::Error;
-use crate::guard::Target;
+use crate::guard::WrittenTable;
 use crate::unit_of_work::hook_calls::Calls;
 use crate::unit_of_work::message_set::OrderedMessageSet;
 use crate::unit_of_work::shared::Shared;
@@ -19,7 +19,7 @@ use crate::unit_of_work::shared::Shared;
 /// What hooks do while a scope runs, with connections that are not streamed.
 #[derive(Debug)]
 pub(crate) struct TaskScope {
-    pub(crate) context: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) calls: Calls,
     pub(crate) told: Told,
     changes: Mutex<Changes>,
@@ -34,28 +34,28 @@ struct Changes {
 
 impl TaskScope {
     /// Runs `future` with this scope visible to hooks, then announces what they have deferred.
-    pub(crate) async fn run<F: Future>(context: Arc<Shared>, future: F) -> F::Output {
-        let ambient =
-            Arc::new(Self { context, calls: Calls::default(), told: Told::default(), changes: Mutex::default() });
-        let output = TransactionStatement { future: Box::pin(future), ambient: ambient.clone() }.await;
-        let Changes { insured, announced } = std::mem::take(&mut *ambient.changes());
+    pub(crate) async fn run<F: Future>(shared: Arc<Shared>, future: F) -> F::Output {
+        let task_scope =
+            Arc::new(Self { shared, calls: Calls::default(), told: Told::default(), changes: Mutex::default() });
+        let output = InTaskScope { future: Box::pin(future), task_scope: task_scope.clone() }.await;
+        let Changes { insured, announced } = std::mem::take(&mut *task_scope.changes());
         let announced = announced.into_vec();
-        let resend_after = ambient.context.resend_after();
+        let resend_after = task_scope.shared.resend_after();
         let is_old = |message| insured.get(message).is_some_and(|since| since.elapsed() > resend_after * 5 / 2);
         let uninsured = announced.iter().any(is_old);
-        ambient.context.announce(announced, uninsured).await;
+        task_scope.shared.announce(announced, uninsured).await;
         output
     }
 
     /// Waits for Redis to acknowledge a delay message, unless it did so less than `resend_after` ago: an older message
     /// may become due before the write that follows is committed.
     pub(crate) async fn insure(&self, message: &NewMessage) -> Result<(), Error> {
-        let resend_after = self.context.resend_after();
+        let resend_after = self.shared.resend_after();
         if self.changes().insured.get(message).is_some_and(|since| since.elapsed() < resend_after) {
             return Ok(());
         }
         let now = Instant::now();
-        self.context.insure(std::slice::from_ref(message)).await?;
+        self.shared.insure(std::slice::from_ref(message)).await?;
         self.changes().insured.insert(message.clone(), now);
         Ok(())
     }
@@ -78,17 +78,17 @@ pub(crate) fn current() -> Option<Arc<TaskScope>> {
 }
 
 /// A future that is in a scope whenever it is polled, and only then, by a task-local that other tasks do not see.
-struct TransactionStatement<F> {
+struct InTaskScope<F> {
     future: Pin<Box<F>>,
-    ambient: Arc<TaskScope>,
+    task_scope: Arc<TaskScope>,
 }
 
-impl<F: Future> Future for TransactionStatement<F> {
+impl<F: Future> Future for InTaskScope<F> {
     type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<F::Output> {
-        let _leave = Leave(CURRENT.replace(Some(self.ambient.clone())));
-        self.future.as_mut().poll(task)
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _leave = Leave(CURRENT.replace(Some(self.task_scope.clone())));
+        self.future.as_mut().poll(context)
     }
 }
 
@@ -112,9 +112,9 @@ impl Told {
     }
 
     /// Consumes the announcement of a statement that writes this table; returns whether there was one.
-    pub(crate) fn take(&self, target: &Target<'_>) -> bool {
+    pub(crate) fn take(&self, written: &WrittenTable<'_>) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = told.iter_mut().find(|(table, left)| **left > 0 && target.is_answered_by(table));
+        let left = told.iter_mut().find(|(table, left)| **left > 0 && written.is_answered_by(table));
         left.map(|(_, left)| *left -= 1).is_some()
     }
 }

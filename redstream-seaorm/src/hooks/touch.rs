@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbErr, ModelTrait};
 use crate::entity::key::Key;
 use crate::entity::streamed::{Streamed, messages};
 use crate::error::Error;
-use crate::hooks::lookup::{Tracked, tracked};
+use crate::hooks::lookup::{Target, target};
 use crate::outbox;
 use crate::unit_of_work::insurance::Insurance;
 
@@ -50,30 +50,30 @@ where
 {
     // Built outside the future, so that the future is `Send` whatever the keys come from.
     let messages = messages(&keys.into_iter().collect::<Vec<_>>());
-    let tracked = tracked::<E, C>(db);
-    async move { announce(db, &tracked?, messages?).await }
+    let target = target::<E, C>(db);
+    async move { announce(db, &target?, messages?).await }
 }
 
 /// Announces these messages: after the commit, in a transaction.
 pub(crate) async fn announce(
     db: &impl ConnectionTrait,
-    tracked: &Tracked,
+    target: &Target,
     messages: Vec<NewMessage>,
 ) -> Result<(), DbErr> {
-    match tracked {
-        Tracked::Autocommit(context) if context.settings.insurance == Insurance::Outbox => {
+    match target {
+        Target::Autocommit(shared) if shared.settings.insurance == Insurance::Outbox => {
             outbox::write(db, &messages).await?;
-            context.leave_to_relays(&messages);
+            shared.leave_to_relays(&messages);
         }
-        Tracked::Autocommit(context) => queue(&context.producer, &messages).await?,
-        Tracked::Transaction(scope) => {
-            scope.insure(messages.iter().cloned())?;
-            scope.announce_later(messages);
+        Target::Autocommit(shared) => queue(&shared.producer, &messages).await?,
+        Target::Transaction(unit) => {
+            unit.insure(messages.iter().cloned())?;
+            unit.announce_later(messages);
         }
-        Tracked::TaskScope(ambient) => {
+        Target::TaskScope(task_scope) => {
             for message in messages {
-                ambient.insure(&message).await?;
-                ambient.announce_later(message);
+                task_scope.insure(&message).await?;
+                task_scope.announce_later(message);
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::entity::key_query::is_one_of;
 use crate::entity::parents::{are_known, of_models, of_row, of_rows, parent, refused};
 use crate::entity::relation::{columns_of, is_the_key};
 use crate::entity::streamed::Streamed;
-use crate::hooks::lookup::{Tracked, tracked};
+use crate::hooks::lookup::{Target, target};
 use crate::hooks::touch::{announce, touch};
 
 /// [Touches](touch) the parents `P` of a child that is about to be saved or deleted, for documents of the parents that
@@ -102,7 +102,7 @@ where
     A::Entity: Streamed + Related<P>,
     C: ConnectionTrait,
 {
-    if let Tracked::Autocommit(_) = tracked::<P, C>(db)? {
+    if let Target::Autocommit(_) = target::<P, C>(db)? {
         return Err(refused(
             "parents can only be touched in a transaction: begin one, or use `insert_tx` and the like",
         ));
@@ -156,8 +156,8 @@ where
     if !are_known::<A::Entity>() {
         return Ok(());
     }
-    let tracked = tracked::<A::Entity, C>(db)?;
-    if let Tracked::Autocommit(_) = tracked {
+    let target = target::<A::Entity, C>(db)?;
+    if let Target::Autocommit(_) = target {
         return Err(refused(
             "this entity announces its parents, which it can only do in a transaction: begin one, or use `insert_tx` and \
              the like",
@@ -167,15 +167,15 @@ where
     if !insert && let Some(key) = child.get_primary_key_value() {
         messages.extend(of_rows::<A::Entity>(db, is_one_of(&[Key::<A::Entity>::from_values(key)])).await?);
     }
-    announce(db, &tracked, messages.into_iter().collect()).await
+    announce(db, &target, messages.into_iter().collect()).await
 }
 
 /// Called by a hook after a child is inserted: announces the parents that it has, which may differ from those in the
 /// model (a default, a trigger).
-pub(crate) async fn announce_parents_of_row<E, C>(row: &E::Model, db: &C, tracked: &Tracked) -> Result<(), DbErr>
+pub(crate) async fn announce_parents_of_row<E, C>(row: &E::Model, db: &C, target: &Target) -> Result<(), DbErr>
 where
     E: Streamed,
     C: ConnectionTrait,
 {
-    announce(db, tracked, of_row::<E>(row)?.into_iter().collect()).await
+    announce(db, target, of_row::<E>(row)?.into_iter().collect()).await
 }

@@ -24,7 +24,7 @@ pub trait Inline: Sync {
 
     /// Does the work that is ready, up to one batch, and waits for nothing. Returns the number of messages; `None` if
     /// another process holds the lock.
-    async fn turn(&self) -> Result<Option<usize>, BoxError>;
+    async fn step(&self) -> Result<Option<usize>, BoxError>;
 }
 
 /// What [`run_until_idle`] did.
@@ -86,7 +86,7 @@ pub async fn run_until_idle(workers: &[&dyn Inline]) -> Result<Ran, Unfinished> 
     for _ in 0..ROUNDS {
         let before = ran.turns;
         for worker in workers {
-            match worker.turn().await {
+            match worker.step().await {
                 Ok(Some(0)) => {}
                 Ok(Some(messages)) => {
                     ran.messages += messages;
@@ -109,7 +109,7 @@ impl Inline for Consumer {
         Worker::name(self)
     }
 
-    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+    async fn step(&self) -> Result<Option<usize>, BoxError> {
         Ok(match self.run_once().await? {
             Progress::Handled(messages) => Some(messages),
             Progress::Idle => Some(0),
@@ -124,7 +124,7 @@ impl Inline for Delayer {
         Worker::name(self)
     }
 
-    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+    async fn step(&self) -> Result<Option<usize>, BoxError> {
         loop {
             let Some(moved) = self.run_once().await? else { return Ok(None) };
             match moved.next {
@@ -144,7 +144,7 @@ where
         Worker::name(self)
     }
 
-    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+    async fn step(&self) -> Result<Option<usize>, BoxError> {
         Ok(Some(usize::try_from(self.run_once().await?)?))
     }
 }
@@ -156,7 +156,7 @@ impl Inline for Trimmer {
         Worker::name(self)
     }
 
-    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+    async fn step(&self) -> Result<Option<usize>, BoxError> {
         Ok((self.run_once().await? != Trimmed::Standby).then_some(0))
     }
 }
@@ -172,10 +172,10 @@ where
         Worker::name(self)
     }
 
-    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+    async fn step(&self) -> Result<Option<usize>, BoxError> {
         let mut messages = 0;
         for shard in self.shards() {
-            let Some(handled) = shard.turn().await? else { return Ok(None) };
+            let Some(handled) = shard.step().await? else { return Ok(None) };
             messages += handled;
         }
         Ok(Some(messages))
@@ -195,10 +195,10 @@ where
         }
     }
 
-    async fn turn(&self) -> Result<Option<usize>, BoxError> {
+    async fn step(&self) -> Result<Option<usize>, BoxError> {
         match self {
-            Self::Whole(worker) => worker.turn().await,
-            Self::Sharded(workers) => workers.turn().await,
+            Self::Whole(worker) => worker.step().await,
+            Self::Sharded(workers) => workers.step().await,
         }
     }
 }

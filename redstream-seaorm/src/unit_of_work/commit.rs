@@ -13,11 +13,11 @@ use crate::unit_of_work::delay_pipeline::InsuredBy;
 use crate::unit_of_work::{Open, UnitOfWork};
 
 /// Must not be interrupted: acknowledgements, COMMIT, main messages.
-pub(crate) async fn run<T>(inner: T, scope: Open, announcement: Announcement) -> Result<SyncToken, DbErr>
+pub(crate) async fn run<T>(inner: T, unit: Open, announcement: Announcement) -> Result<SyncToken, DbErr>
 where
     T: TransactionSession + ConnectionTrait + Send,
 {
-    let insured = match insured(&inner, &scope).await {
+    let insured = match insured(&inner, &unit).await {
         Ok(insured) => insured,
         Err(error) => {
             // If the rollback fails too, the server rolls back when the connection is closed.
@@ -35,10 +35,10 @@ where
         Insured::ByRedis => {
             // A commit so slow that its delay messages may have become due before it, at half of the shortest sound
             // delay.
-            let uninsured = scope.delays.age() > scope.context.resend_after() * 5 / 2;
-            let announced = announced(Arc::clone(&scope), uninsured);
+            let uninsured = unit.delays.age() > unit.shared.resend_after() * 5 / 2;
+            let announced = announced(Arc::clone(&unit), uninsured);
             match announcement {
-                Announcement::Awaited => match scope.aside.take(announced) {
+                Announcement::Awaited => match unit.aside.take(announced) {
                     Ok(()) => Ok(SyncToken::new()),
                     Err(announced) => Ok(announced.await),
                 },
@@ -49,17 +49,17 @@ where
                 }
             }
         }
-        Insured::ByOutbox(messages) => Ok(scope.context.leave_to_relays(&messages)),
+        Insured::ByOutbox(messages) => Ok(unit.shared.leave_to_relays(&messages)),
     }
 }
 
 /// Writes the main messages.
-async fn announced(scope: Arc<UnitOfWork>, uninsured: bool) -> SyncToken {
-    let (context, messages) = (&scope.context, scope.take_announcements());
-    let token = if context.may_settle() {
-        context.settle(messages, scope.delays.take_ids(), uninsured).await
+async fn announced(unit: Arc<UnitOfWork>, uninsured: bool) -> SyncToken {
+    let (shared, messages) = (&unit.shared, unit.take_announcements());
+    let token = if shared.may_remove_delays() {
+        shared.announce_and_remove_delays(messages, unit.delays.take_ids(), uninsured).await
     } else {
-        context.announce(messages, uninsured).await
+        shared.announce(messages, uninsured).await
     };
     failpoint!("commit: announced");
     token
@@ -71,11 +71,11 @@ enum Insured {
     ByOutbox(Vec<NewMessage>),
 }
 
-async fn insured<T: ConnectionTrait>(inner: &T, scope: &UnitOfWork) -> Result<Insured, Error> {
-    match scope.delays.settled().await? {
+async fn insured<T: ConnectionTrait>(inner: &T, unit: &UnitOfWork) -> Result<Insured, Error> {
+    match unit.delays.insured_by().await? {
         InsuredBy::Redis => Ok(Insured::ByRedis),
         InsuredBy::Outbox => {
-            let messages = scope.take_all();
+            let messages = unit.take_all();
             outbox::write(inner, &messages).await?;
             failpoint!("outbox: written");
             Ok(Insured::ByOutbox(messages))

@@ -20,14 +20,14 @@ use tokio::sync::Notify;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::unit_of_work::insurance::Insurance;
-use crate::unit_of_work::message_set::Known;
+use crate::unit_of_work::message_set::MessageSet;
 use crate::unit_of_work::shared::Shared;
 
 #[derive(Debug)]
 pub(crate) struct DelayPipeline {
-    context: Arc<Shared>,
+    shared: Arc<Shared>,
     state: Mutex<State>,
-    landed: Notify,
+    progress: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ struct State {
     /// Messages for the next pipeline.
     waiting: Vec<NewMessage>,
     /// All messages ever added: a key is insured once per transaction.
-    insured: Known,
+    insured: MessageSet,
     /// The ids of the delay messages in Redis, if they may have to be removed.
     ids: HashMap<NewMessage, Vec<MessageId>>,
     in_flight: bool,
@@ -73,15 +73,15 @@ pub(crate) enum InsuredBy {
 }
 
 impl DelayPipeline {
-    pub(crate) fn new(context: Arc<Shared>) -> Arc<Self> {
-        Arc::new(Self { context, state: Mutex::default(), landed: Notify::new() })
+    pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self { shared, state: Mutex::default(), progress: Notify::new() })
     }
 
     /// Sends delay messages without waiting for the reply. Fails at once if earlier messages failed and nothing else
     /// can insure the transaction: then it cannot commit.
     pub(crate) fn send(self: &Arc<Self>, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
         let mut state = self.state();
-        if !*state.asks.get_or_insert_with(|| self.context.may_ask_redis()) {
+        if !*state.asks.get_or_insert_with(|| self.shared.may_ask_redis()) {
             return Ok(());
         }
         if state.failed.is_some() {
@@ -98,7 +98,7 @@ impl DelayPipeline {
         }
         failpoint!("save: insuring");
         state.since.get_or_insert_with(Instant::now);
-        self.context.streams.watch(&self.context.producer, &self.context.settings, &state.waiting[known..]);
+        self.shared.streams.watch(&self.shared.producer, &self.shared.settings, &state.waiting[known..]);
         self.start_if_due(&mut state);
         Ok(())
     }
@@ -110,7 +110,7 @@ impl DelayPipeline {
 
     fn hopeless(&self, state: &State) -> Result<(), Error> {
         match &state.failed {
-            Some(error) if self.context.settings.insurance == Insurance::Redis => Err(Error::NotInsured(error.clone())),
+            Some(error) if self.shared.settings.insurance == Insurance::Redis => Err(Error::NotInsured(error.clone())),
             _ => Ok(()),
         }
     }
@@ -119,31 +119,31 @@ impl DelayPipeline {
         if !state.is_due() {
             return;
         }
-        let _landed = self.poll_early(state, &mut Poller::from_waker(Waker::noop()));
+        let _sent = self.poll_early(state, &mut Poller::from_waker(Waker::noop()));
         // What did not arrive waits again.
         if state.in_flight {
             return;
         }
         state.in_flight = true;
-        let producer = &self.context.producer;
+        let producer = &self.shared.producer;
         match Some(&state.waiting).filter(|_| !state.early_failed).and_then(|waiting| producer.delay_early(waiting)) {
             Some(early) => state.early = Some((early, std::mem::take(&mut state.waiting))),
-            None => _ = tokio::spawn(SendLoop { delays: self.clone(), landed: false }.start()),
+            None => _ = tokio::spawn(SendLoop { delays: self.clone(), ended: false }.start()),
         }
     }
 
     /// Ready when nothing is in flight without a task. Messages that were not acknowledged wait again.
     fn poll_early(&self, state: &mut State, poller: &mut Poller<'_>) -> Poll<()> {
         let Some((early, _)) = &mut state.early else { return Poll::Ready(()) };
-        let landed = ready!(early.poll_landed(poller));
-        self.ended(state, landed);
+        let acknowledged = ready!(early.poll_acknowledged(poller));
+        self.ended(state, acknowledged);
         Poll::Ready(())
     }
 
-    fn ended(&self, state: &mut State, landed: Option<Vec<MessageId>>) {
+    fn ended(&self, state: &mut State, acknowledged: Option<Vec<MessageId>>) {
         let Some((_, messages)) = state.early.take() else { return };
         state.in_flight = false;
-        if let Some(ids) = landed {
+        if let Some(ids) = acknowledged {
             self.keep_ids(state, messages, ids);
         } else {
             state.waiting.splice(..0, messages);
@@ -152,29 +152,29 @@ impl DelayPipeline {
     }
 
     /// Waits until it is known what insures the transaction. Errors if nothing does.
-    pub(crate) async fn settled(self: &Arc<Self>) -> Result<InsuredBy, Error> {
+    pub(crate) async fn insured_by(self: &Arc<Self>) -> Result<InsuredBy, Error> {
         if self.state().asks == Some(false) {
             return Ok(InsuredBy::Outbox);
         }
-        if self.context.settings.insurance == Insurance::Redis {
+        if self.shared.settings.insurance == Insurance::Redis {
             return self.acknowledged().await.map(|()| InsuredBy::Redis);
         }
-        let patience = self.context.settings.outbox_after;
+        let patience = self.shared.settings.outbox_after;
         let answer = tokio::time::timeout(patience, self.acknowledged()).await;
         match answer.unwrap_or(Err(Error::NoAnswer { within: patience })) {
             Ok(()) => {
-                self.context.outage.ended();
+                self.shared.outage.ended();
                 Ok(InsuredBy::Redis)
             }
             Err(error) => {
-                self.context.outage.began(&error);
+                self.shared.outage.began(&error);
                 Ok(InsuredBy::Outbox)
             }
         }
     }
 
     /// Waits for the pipeline in flight without a task, and for those that follow it in the same way. Cancel-safe.
-    async fn early_landed(self: &Arc<Self>) {
+    async fn early_acknowledged(self: &Arc<Self>) {
         loop {
             let deadline = {
                 let mut state = self.state();
@@ -182,8 +182,8 @@ impl DelayPipeline {
                 let Some((early, _)) = &state.early else { return };
                 early.deadline()
             };
-            let landing = poll_fn(|poller| self.poll_early(&mut self.state(), poller));
-            if tokio::time::timeout_at(deadline.into(), landing).await.is_err() {
+            let reply = poll_fn(|poller| self.poll_early(&mut self.state(), poller));
+            if tokio::time::timeout_at(deadline.into(), reply).await.is_err() {
                 self.ended(&mut self.state(), None);
             }
         }
@@ -193,12 +193,12 @@ impl DelayPipeline {
     /// so that the delay need not outlast the transaction.
     async fn acknowledged(self: &Arc<Self>) -> Result<(), Error> {
         self.state().awaited = true;
-        self.early_landed().await;
-        self.landing().await?;
-        if self.age() > self.context.resend_after() {
+        self.early_acknowledged().await;
+        self.send_loop_ended().await?;
+        if self.age() > self.shared.resend_after() {
             let messages: Vec<_> = self.state().insured.iter().cloned().collect();
             let sent = Instant::now();
-            let ids = self.context.insure(&messages).await?;
+            let ids = self.shared.insure(&messages).await?;
             let mut state = self.state();
             state.since = Some(sent);
             self.keep_ids(&mut state, messages, ids);
@@ -217,7 +217,7 @@ impl DelayPipeline {
     }
 
     fn keep_ids(&self, state: &mut State, messages: Vec<NewMessage>, ids: Vec<MessageId>) {
-        if self.context.may_settle() {
+        if self.shared.may_remove_delays() {
             for (message, id) in messages.into_iter().zip(ids) {
                 state.ids.entry(message).or_default().push(id);
             }
@@ -229,10 +229,10 @@ impl DelayPipeline {
         self.state().insured.is_empty()
     }
 
-    async fn landing(&self) -> Result<(), Error> {
+    async fn send_loop_ended(&self) -> Result<(), Error> {
         loop {
             // Created before the state is read, so that no later acknowledgement is missed.
-            let landed = self.landed.notified();
+            let progress = self.progress.notified();
             {
                 let state = self.state();
                 if let Some(error) = &state.failed {
@@ -242,7 +242,7 @@ impl DelayPipeline {
                     return Ok(());
                 }
             }
-            landed.await;
+            progress.await;
         }
     }
 
@@ -255,17 +255,17 @@ impl DelayPipeline {
 /// Sends pipeline after pipeline until no message waits. However it ends, waiting tasks are notified.
 struct SendLoop {
     delays: Arc<DelayPipeline>,
-    landed: bool,
+    ended: bool,
 }
 
 impl SendLoop {
     async fn start(mut self) {
-        self.fly().await;
+        self.run().await;
         // Another send loop may already run: from here on the state no longer describes this one.
-        self.landed = true;
+        self.ended = true;
     }
 
-    async fn fly(&self) {
+    async fn run(&self) {
         let delays = &self.delays;
         loop {
             let next = {
@@ -276,7 +276,7 @@ impl SendLoop {
                 }
                 std::mem::take(&mut state.waiting)
             };
-            match delays.context.producer.delay_all(&next).await {
+            match delays.shared.producer.delay_all(&next).await {
                 Ok(ids) => delays.keep_ids(&mut delays.state(), next, ids),
                 Err(error) => {
                     let mut state = delays.state();
@@ -291,7 +291,7 @@ impl SendLoop {
 
 impl Drop for SendLoop {
     fn drop(&mut self) {
-        if !self.landed {
+        if !self.ended {
             // The runtime shuts down while a pipeline is in flight: not acknowledged means not insured.
             let mut state = self.delays.state();
             state.in_flight = false;
@@ -302,6 +302,6 @@ impl Drop for SendLoop {
                 })
             });
         }
-        self.delays.landed.notify_waiters();
+        self.delays.progress.notify_waiters();
     }
 }

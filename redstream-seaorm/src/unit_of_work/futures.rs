@@ -46,7 +46,7 @@ impl<R: Send + 'static> Drop for FinishOnDrop<R> {
 /// Runs `request`, and calls `work` as soon as the request was sent: work before that would keep the database idle,
 /// whose threads and processes go to sleep meanwhile. If the future is dropped before it is polled, `work` is not
 /// called.
-pub(crate) async fn beside<R, W>(request: impl Future<Output = R>, work: impl FnOnce() -> W) -> (R, W) {
+pub(crate) async fn run_while_sent<R, W>(request: impl Future<Output = R>, work: impl FnOnce() -> W) -> (R, W) {
     let mut request = pin!(request);
     let sent = poll_fn(|context| Poll::Ready(request.as_mut().poll(context))).await;
     let worked = work();

@@ -7,13 +7,13 @@ use redstream_core::NewMessage;
 
 /// A set of messages. Each save looks into two such sets: the standard library's hasher, which resists deliberate
 /// collisions, takes a tenth of the time that a save adds (callgrind). This hasher is also seeded at random.
-pub(crate) type Known = HashSet<NewMessage, RandomState>;
+pub(crate) type MessageSet = HashSet<NewMessage, RandomState>;
 
 /// Each message once, in the order of first insertion.
 #[derive(Debug, Default)]
 pub(crate) struct OrderedMessageSet {
     order: Vec<NewMessage>,
-    known: Known,
+    known: MessageSet,
 }
 
 impl OrderedMessageSet {

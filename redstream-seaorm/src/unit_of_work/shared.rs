@@ -72,7 +72,7 @@ impl Shared {
     }
 
     /// Whether main messages may have to remove delay messages, whose ids must then be kept.
-    pub(crate) fn may_settle(&self) -> bool {
+    pub(crate) fn may_remove_delays(&self) -> bool {
         self.settings.removes_delay_messages || self.streams.any_skips_repeats()
     }
 
@@ -109,7 +109,7 @@ impl Shared {
     }
 
     /// The same, and removes the delay messages with these ids, if the connection or the consumers want it.
-    pub(crate) async fn settle(
+    pub(crate) async fn announce_and_remove_delays(
         self: &Arc<Self>,
         messages: Vec<NewMessage>,
         mut insured: HashMap<NewMessage, Vec<MessageId>>,
@@ -128,9 +128,9 @@ impl Shared {
         };
         let messages: Vec<_> = messages.into_iter().map(with_ids).collect();
         let added = if self.settings.removes_delay_messages {
-            self.producer.settle(&messages).await
+            self.producer.announce_and_remove_delays(&messages).await
         } else {
-            self.producer.settle_as_wanted(&messages).await
+            self.producer.announce_as_wanted(&messages).await
         };
         token.merge(self.announced(messages.into_iter().map(|(message, _)| message).collect(), added, uninsured));
         token

@@ -24,7 +24,7 @@ const LOOK_AGAIN_WITHOUT_DELAYER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 pub(crate) struct StreamWatch {
-    streams: Mutex<HashMap<StreamName, Known>>,
+    streams: Mutex<HashMap<StreamName, StreamState>>,
     /// Streams with a short delay, for which a warning was given.
     warned: Mutex<HashSet<StreamName>>,
     /// Streams that are being checked for consumers, that have some, or for which a warning was given.
@@ -37,7 +37,7 @@ pub(crate) struct StreamWatch {
 
 /// What is known of one stream.
 #[derive(Debug)]
-struct Known {
+struct StreamState {
     looked_at: Instant,
     skips_repeats: bool,
     delay: Option<Duration>,
@@ -85,7 +85,7 @@ impl StreamWatch {
         let now = Instant::now();
         let mut streams = self.streams();
         let Some(known) = streams.get_mut(stream) else {
-            streams.insert(stream.clone(), Known { looked_at: now, skips_repeats: false, delay: None });
+            streams.insert(stream.clone(), StreamState { looked_at: now, skips_repeats: false, delay: None });
             return true;
         };
         let again = if known.delay.is_some() { LOOK_AGAIN } else { LOOK_AGAIN_WITHOUT_DELAYER };
@@ -158,7 +158,7 @@ impl StreamWatch {
         }
     }
 
-    fn streams(&self) -> MutexGuard<'_, HashMap<StreamName, Known>> {
+    fn streams(&self) -> MutexGuard<'_, HashMap<StreamName, StreamState>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

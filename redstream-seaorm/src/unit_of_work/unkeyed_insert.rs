@@ -22,25 +22,26 @@ impl UnkeyedInserts {
         self.cut_off.fetch_or(inner.is_cut_off(), Relaxed);
     }
 
-    /// The statement of such an insert begins. If this is dropped before [`Running::answered`], the insert was cut off.
-    pub(crate) fn begin(&self) -> Running<'_> {
-        Running { unkeyed: self, answered: false }
+    /// The statement of such an insert begins. If this is dropped before [`InsertGuard::answered`], the insert was
+    /// cut off.
+    pub(crate) fn begin(&self) -> InsertGuard<'_> {
+        InsertGuard { unkeyed: self, answered: false }
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct Running<'a> {
+pub(crate) struct InsertGuard<'a> {
     unkeyed: &'a UnkeyedInserts,
     answered: bool,
 }
 
-impl Running<'_> {
+impl InsertGuard<'_> {
     pub(crate) fn answered(mut self) {
         self.answered = true;
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for InsertGuard<'_> {
     fn drop(&mut self) {
         if !self.answered {
             self.unkeyed.cut_off.store(true, Relaxed);

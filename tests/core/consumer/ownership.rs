@@ -6,8 +6,8 @@ use std::time::Duration;
 use redstream_core::{Batch, Error, Progress};
 
 use super::{add, keys, start, stop};
-use crate::core::held::Held;
 use crate::core::recorder::Recorder;
+use crate::core::waiting_handler::Held;
 use crate::core::{AT_ONCE, SOON};
 use crate::support::{eventually, raw_redis, redis_url, redstream};
 

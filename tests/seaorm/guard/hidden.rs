@@ -39,6 +39,8 @@ async fn what_mariadb_reads_as_a_write() {
         "CREATE PROCEDURE p() SELECT 1 begin; DELETE FROM cities; SELECT 1 AS end",
         "ALTER IGNORE TABLE cities ADD UNIQUE (name)",
         "SET NAMES gbk",
+        "DELETE FROM a USING { $a$OJ cities AS a LEFT OUTER JOIN plain b ON 1 = 1 } WHERE a.id < 3",
+        "DELETE $c FROM plain p JOIN cities AS $c",
     ];
     are_refused(&world, &statements).await;
 }

@@ -7,6 +7,6 @@ pub(crate) mod coalescing;
 pub(crate) mod consumers;
 pub(crate) mod held;
 pub(crate) mod payloads;
+pub(crate) mod remove_delays;
 pub(crate) mod saves;
-pub(crate) mod settle;
 pub(crate) mod shards;

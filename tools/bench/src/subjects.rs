@@ -1,7 +1,7 @@
 //! All that can be measured, by name.
 
 use crate::curve::Curve;
-use crate::curves::{backlog, build, cluster, coalescing, consumers, held, payloads, saves, settle, shards};
+use crate::curves::{backlog, build, cluster, coalescing, consumers, held, payloads, remove_delays, saves, shards};
 use crate::place::Place;
 use crate::row::Row;
 use crate::rows::{
@@ -65,7 +65,7 @@ const ALL: &[Subject] = subjects! {
         "saves" => saves::curve,
         "coalescing" => coalescing::curve,
         "held" => held::curve,
-        "settle" => settle::curve,
+        "remove-delays" => remove_delays::curve,
         "cluster" => cluster::curve,
         "build" => build::curve,
     }

@@ -31,7 +31,7 @@ pub(crate) struct Schedule {
     pub(crate) place: Place,
     pub(crate) insured: Insured,
     /// Commits remove their delay messages.
-    pub(crate) settles: bool,
+    pub(crate) removes_delays: bool,
     /// Commits do not wait for their main messages.
     pub(crate) in_background: bool,
     pub(crate) delay_ms: u64,
@@ -199,7 +199,7 @@ impl Schedule {
             faults.push((chance.u64(100..calm_at), Fault::OpenSlot(chance.u64(200..1000))));
         }
         faults.sort_by_key(|(at, _)| *at);
-        let settles = chance.u8(0..3) == 0;
+        let removes_delays = chance.u8(0..3) == 0;
         // A writer that ends leaves unannounced changes to the delay messages.
         let in_background = chance.u8(0..3) == 0 && theme == Theme::Repair;
         Self {
@@ -209,7 +209,7 @@ impl Schedule {
             keys,
             place,
             insured,
-            settles,
+            removes_delays,
             in_background,
             delay_ms,
             ahead,

@@ -44,7 +44,7 @@ pub(crate) struct Site {
     pub(crate) repairs: bool,
     pub(crate) sink: u16,
     pub(crate) insured: Insured,
-    pub(crate) settles: bool,
+    pub(crate) removes_delays: bool,
     pub(crate) in_background: bool,
     pub(crate) delay_ms: u64,
 }
@@ -91,7 +91,7 @@ impl Site {
             .resend_after(self.delay() / 5)
             .outbox_after(Duration::from_millis(150))
             .insurance(insurance)
-            .remove_delay_messages(self.settles)
+            .remove_delay_messages(self.removes_delays)
             .announce_in_background(self.in_background)
             .guard(BypassGuard::Deny)
             .build())

@@ -106,7 +106,7 @@ impl Stage {
             repairs: self.schedule.theme == Theme::Repair,
             sink: self.datastore.port,
             insured: self.schedule.insured,
-            settles: self.schedule.settles,
+            removes_delays: self.schedule.removes_delays,
             in_background: self.schedule.in_background,
             delay_ms: self.schedule.delay_ms,
         }

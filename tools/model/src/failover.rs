@@ -1,5 +1,5 @@
-//! A failover to a replica that lags: sessions, cursors and `settle`. Law 1, if delay messages are confirmed by the
-//! replica.
+//! A failover to a replica that lags: sessions, cursors, and the script that announces and removes. Law 1, if delay
+//! messages are confirmed by the replica.
 //!
 //! The old master's commands reach the replica in order and late; in the failover those that have not are lost.
 
@@ -17,8 +17,8 @@ pub(crate) enum Rule {
     CursorEndsWithSession,
     /// A session's connections lead to one server (counterexample 6).
     OneServerASession,
-    /// `settle` adds the main message and removes the delay message in one script (counterexample 7).
-    SettleInOneScript,
+    /// the announcing script adds the main message and removes the delay message in one script (counterexample 7).
+    AnnounceInOneScript,
     /// A delay message is confirmed by the replica before COMMIT.
     DelayConfirmed,
 }
@@ -42,8 +42,8 @@ enum Writer {
     Idle,
     Insured,
     Committed,
-    /// `settle` in two commands: the main message is acknowledged.
-    HalfSettled,
+    /// the announcing script in two commands: the main message is acknowledged.
+    HalfAnnounced,
     Done,
 }
 
@@ -85,7 +85,7 @@ pub(crate) enum Step {
     Insure(usize),
     Commit(usize),
     Announce(usize),
-    Settle(usize),
+    AnnounceAndRemove(usize),
     RemoveDelay(usize),
     WriterCrashes(usize),
     Move,
@@ -165,13 +165,13 @@ impl Model for Failover {
                 state.run(Command::Main(change(w)));
                 state.writers[w] = Writer::Done;
             }
-            Step::Settle(w) if self.keeps(Rule::SettleInOneScript) => {
-                state.run(Command::Settle(change(w)));
+            Step::AnnounceAndRemove(w) if self.keeps(Rule::AnnounceInOneScript) => {
+                state.run(Command::AnnounceAndRemove(change(w)));
                 state.writers[w] = Writer::Done;
             }
-            Step::Settle(w) => {
+            Step::AnnounceAndRemove(w) => {
                 state.run(Command::Main(change(w)));
-                state.writers[w] = Writer::HalfSettled;
+                state.writers[w] = Writer::HalfAnnounced;
             }
             Step::RemoveDelay(w) => {
                 state.run(Command::RemoveDelay(change(w)));
@@ -216,8 +216,8 @@ impl Failover {
                 }
                 steps.push(Step::WriterCrashes(w));
             }
-            Writer::Committed => steps.extend([Step::Announce(w), Step::Settle(w), Step::WriterCrashes(w)]),
-            Writer::HalfSettled => steps.extend([Step::RemoveDelay(w), Step::WriterCrashes(w)]),
+            Writer::Committed => steps.extend([Step::Announce(w), Step::AnnounceAndRemove(w), Step::WriterCrashes(w)]),
+            Writer::HalfAnnounced => steps.extend([Step::RemoveDelay(w), Step::WriterCrashes(w)]),
             Writer::Done => {}
         }
     }
@@ -305,12 +305,12 @@ fn bit(change: u8) -> u8 {
 impl Ruled for Failover {
     type Rule = Rule;
     const NAME: &'static str = "failover";
-    const BOUNDS: &'static str =
-        "2 changes, each announced or settled or neither, 1 failover at any moment, 1 end of a session without one";
+    const BOUNDS: &'static str = "2 changes, each announced, announced with its delay message removed, or neither, \
+                                  1 failover at any moment, 1 end of a session without one";
     const RULES: &'static [(Rule, &'static str)] = &[
         (Rule::CursorEndsWithSession, AT_REST),
         (Rule::OneServerASession, AT_REST),
-        (Rule::SettleInOneScript, AT_REST),
+        (Rule::AnnounceInOneScript, AT_REST),
         (Rule::DelayConfirmed, AT_REST),
     ];
 

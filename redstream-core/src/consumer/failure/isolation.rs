@@ -21,14 +21,14 @@ impl RetryBatch<'_> {
         if !self.hold(&suspects).await? {
             return Ok(());
         }
-        let consumer = self.arena.consumer;
+        let consumer = self.context.consumer;
         match consumer.on_poison {
             OnPoison::Block => Ok(()),
             OnPoison::DeadLetter => {
                 // A probe may have handled one of them meanwhile.
                 for (message, error) in suspects {
                     if self.pending.contains(&message) {
-                        self.bury(message, &error);
+                        self.dead_letter(message, &error);
                     }
                 }
                 self.pending.clear();
@@ -62,10 +62,10 @@ impl RetryBatch<'_> {
             if !self.pending.contains(&message) {
                 continue;
             }
-            if self.arena.guard.is_lost() {
-                return Err(self.arena.guard.ownership().loss());
+            if self.context.guard.is_lost() {
+                return Err(self.context.guard.ownership().loss());
             }
-            if self.arena.shutdown.is_cancelled() {
+            if self.context.shutdown.is_cancelled() {
                 confirmed.push((message, error));
             } else if let Err(failure) = self.attempt(vec![message.clone()]).await {
                 confirmed.push((message, text(&failure.source)));
@@ -83,10 +83,10 @@ impl RetryBatch<'_> {
             all => halve(all.to_vec(), &mut parts),
         }
         while let Some(part) = parts.pop() {
-            if self.arena.guard.is_lost() {
-                return Err(self.arena.guard.ownership().loss());
+            if self.context.guard.is_lost() {
+                return Err(self.context.guard.ownership().loss());
             }
-            if self.arena.shutdown.is_cancelled() {
+            if self.context.shutdown.is_cancelled() {
                 suspects.extend(part.into_iter().map(|message| (message, text(&failure.source))));
                 continue;
             }

@@ -21,13 +21,13 @@ impl RetryBatch<'_> {
         if self.try_each(probes).await {
             return Ok(true);
         }
-        if self.arena.shutdown.is_cancelled() {
+        if self.context.shutdown.is_cancelled() {
             return Ok(false);
         }
         if !self.outage {
             self.outage = true;
-            let Consumer { stream, name, .. } = self.arena.consumer;
-            ::metrics::gauge!(metrics::OUTAGE, &self.arena.consumer.labels()).set(1.0);
+            let Consumer { stream, name, .. } = self.context.consumer;
+            ::metrics::gauge!(metrics::OUTAGE, &self.context.consumer.labels()).set(1.0);
             tracing::error!(
                 %stream, consumer = name, pending = self.pending.len(),
                 "nothing can be handled: taken for an outage of the datastore; nothing is given up, and work goes on \
@@ -40,7 +40,7 @@ impl RetryBatch<'_> {
     /// Tries one or two messages at a time until one succeeds: the first that can be handled again ends the outage.
     /// `false`: shutdown was requested meanwhile.
     pub(super) async fn wait_out_outage(&mut self, failure: &Failure) -> Result<bool> {
-        let (min, max) = self.arena.consumer.backoff;
+        let (min, max) = self.context.consumer.backoff;
         let mut pauses = Pauses::knocking(min, max);
         while self.outage {
             if !self.pause(failure, &mut pauses).await? {
@@ -52,13 +52,13 @@ impl RetryBatch<'_> {
             let turn = self.rounds as usize % others.len().max(1);
             self.try_each(self.canary().await.into_iter().chain(others.into_iter().nth(turn))).await;
         }
-        Ok(!self.arena.shutdown.is_cancelled())
+        Ok(!self.context.shutdown.is_cancelled())
     }
 
     /// Whether one of them succeeds; the rest is then not tried.
     async fn try_each(&mut self, probes: impl IntoIterator<Item = Message>) -> bool {
         for probe in probes {
-            if self.arena.shutdown.is_cancelled() {
+            if self.context.shutdown.is_cancelled() {
                 return false;
             }
             if self.attempt(vec![probe.clone()]).await.is_ok() {
@@ -71,22 +71,22 @@ impl RetryBatch<'_> {
     }
 
     async fn canary(&self) -> Option<Message> {
-        self.arena.consumer.canary.lock().await.clone()
+        self.context.consumer.canary.lock().await.clone()
     }
 
     /// The newest messages that are not pending.
     async fn newest(&self) -> Result<Vec<Message>> {
         let mut xrevrange = redis::cmd("XREVRANGE");
-        xrevrange.arg(&self.arena.versions.member().stream).arg("+").arg("-").arg("COUNT").arg(NEWEST);
-        let Range(newest) = self.arena.session.command("look for a message to try", &xrevrange).await?;
-        let name = &self.arena.consumer.name;
+        xrevrange.arg(&self.context.versions.member().stream).arg("+").arg("-").arg("COUNT").arg(NEWEST);
+        let Range(newest) = self.context.session.command("look for a message to try", &xrevrange).await?;
+        let name = &self.context.consumer.name;
         Ok(newest.into_iter().filter(|message| message.is_for(name) && !self.pending.contains(message)).collect())
     }
 
     fn mend(&mut self) {
         if std::mem::take(&mut self.outage) {
-            ::metrics::gauge!(metrics::OUTAGE, &self.arena.consumer.labels()).set(0.0);
-            let Consumer { stream, name, .. } = self.arena.consumer;
+            ::metrics::gauge!(metrics::OUTAGE, &self.context.consumer.labels()).set(0.0);
+            let Consumer { stream, name, .. } = self.context.consumer;
             tracing::warn!(%stream, consumer = name, "the datastore answers again: going on where it stood");
         }
     }

@@ -38,18 +38,18 @@ impl Streaming {
 
     /// What is after `after`; if there is nothing, what arrives within two seconds.
     pub(super) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
-        self.news(after, Some(BLOCK)).await
+        self.read_once(after, Some(BLOCK)).await
     }
 
     /// What is after `after` now, without waiting.
     pub(super) async fn read_now(&mut self, after: MessageId) -> Result<Vec<Message>> {
-        self.news(after, None).await
+        self.read_once(after, None).await
     }
 
-    async fn news(&mut self, after: MessageId, block: Option<Duration>) -> Result<Vec<Message>> {
+    async fn read_once(&mut self, after: MessageId, block: Option<Duration>) -> Result<Vec<Message>> {
         let count = self.portion.of(self.count);
         let xread = xread(&self.stream, count, after, block);
-        let read = self.session.news(ATTEMPT, &xread, block.unwrap_or_default(), self.budget).await;
+        let read = self.session.xread(ATTEMPT, &xread, block.unwrap_or_default(), self.budget).await;
         let batch = read.inspect_err(|error| self.portion.failed(&self.stream, count, error))?;
         self.portion.went_well(count, batch.len());
         self.more = batch.len() >= count || bytes(&batch) >= self.budget;

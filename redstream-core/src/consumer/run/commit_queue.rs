@@ -43,7 +43,7 @@ impl Done {
 pub(super) struct Committing<'a> {
     consumer: &'a Consumer,
     guard: &'a LockGuard,
-    under_way: Option<BoxFuture<'a, Result<u64>>>,
+    in_flight: Option<BoxFuture<'a, Result<u64>>>,
     next: Option<Done>,
     /// When the last commit was sent.
     sent: Option<Instant>,
@@ -51,7 +51,7 @@ pub(super) struct Committing<'a> {
 
 impl<'a> Committing<'a> {
     pub(super) fn new(consumer: &'a Consumer, guard: &'a LockGuard) -> Self {
-        Self { consumer, guard, under_way: None, next: None, sent: None }
+        Self { consumer, guard, in_flight: None, next: None, sent: None }
     }
 
     /// Queues it for a commit while other work is awaited.
@@ -72,9 +72,9 @@ impl<'a> Committing<'a> {
     /// [`done`](Self::done).
     async fn paced(&mut self) -> Result<()> {
         loop {
-            if let Some(commit) = &mut self.under_way {
+            if let Some(commit) = &mut self.in_flight {
                 let committed = commit.await;
-                self.under_way = None;
+                self.in_flight = None;
                 committed?;
             }
             if self.next.is_none() {
@@ -86,12 +86,12 @@ impl<'a> Committing<'a> {
             let Some(done) = self.next.take() else { return Ok(()) };
             self.sent = Some(Instant::now());
             let (consumer, guard) = (self.consumer, self.guard);
-            self.under_way = Some(Box::pin(async move { consumer.commit(guard, &done).await }));
+            self.in_flight = Some(Box::pin(async move { consumer.commit(guard, &done).await }));
         }
     }
 
     /// The result of `wait`, while commits continue. Errors as soon as a commit does, and drops `wait` then.
-    pub(super) async fn beside<T>(&mut self, wait: impl Future<Output = T>) -> Result<T> {
+    pub(super) async fn commit_while_waiting<T>(&mut self, wait: impl Future<Output = T>) -> Result<T> {
         let mut wait = std::pin::pin!(wait);
         tokio::select! {
             biased;
@@ -102,7 +102,7 @@ impl<'a> Committing<'a> {
     }
 
     /// The result of `work`, while commits continue, and whether one failed: work that has begun is not interrupted.
-    pub(super) async fn beside_work<T>(&mut self, work: impl Future<Output = T>) -> (T, Result<()>) {
+    pub(super) async fn commit_while_working<T>(&mut self, work: impl Future<Output = T>) -> (T, Result<()>) {
         let mut work = std::pin::pin!(work);
         tokio::select! {
             biased;

@@ -63,7 +63,7 @@ impl Open {
     pub(super) const REPLY: Self = Self(1);
 
     /// Counts a part. Returns whether the reply is complete.
-    pub(super) fn took(&mut self, token: Token<'_>) -> bool {
+    pub(super) fn consume(&mut self, token: Token<'_>) -> bool {
         let more = if let Token::Array(parts) = token { parts } else { 0 };
         self.0 = self.0.saturating_add(more).saturating_sub(1);
         self.0 == 0
@@ -106,7 +106,7 @@ mod tests {
     fn a_reply_ends_with_the_last_part_of_its_arrays() {
         let mut open = Open::REPLY;
         let parts = [Token::Array(2), Token::Array(1), Token::Nil, Token::Text(b"x")];
-        assert_eq!(parts.map(|part| open.took(part)), [false, false, false, true]);
-        assert!(Open::REPLY.clone().took(Token::Array(0)));
+        assert_eq!(parts.map(|part| open.consume(part)), [false, false, false, true]);
+        assert!(Open::REPLY.clone().consume(Token::Array(0)));
     }
 }

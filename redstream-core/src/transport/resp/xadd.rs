@@ -30,8 +30,8 @@ impl RespConnection {
         ids: &mut Vec<MessageId>,
         patience: Duration,
     ) -> RedisResult<()> {
-        within(patience, self.settle()).await?;
-        self.torn = true;
+        within(patience, self.drain_replies()).await?;
+        self.broken = true;
         let (mut sent, mut commands, mut encoder) = (0, Vec::new(), Encoder::new(key));
         while ids.len() < messages.len() {
             if sent < messages.len() && sent - ids.len() <= (IN_FLIGHT - 1) * CHUNK {
@@ -40,7 +40,7 @@ impl RespConnection {
                 encoder.encode(pipeline, &mut commands);
                 within(patience, async { Ok(self.socket.write_all(&commands).await?) }).await?;
                 sent += pipeline.len();
-                self.owed += pipeline.len();
+                self.pending_replies += pipeline.len();
                 continue;
             }
             // Reads all that has arrived, and waits for more only if there is none.
@@ -52,7 +52,7 @@ impl RespConnection {
                 within(patience, self.read()).await?;
             }
         }
-        self.torn = false;
+        self.broken = false;
         Ok(())
     }
 
@@ -75,15 +75,15 @@ impl RespConnection {
     }
 
     fn id(&mut self) -> RedisResult<Option<MessageId>> {
-        let Some((part, length)) = token(&self.buffer).inspect_err(|_| self.torn = true)? else { return Ok(None) };
+        let Some((part, length)) = token(&self.buffer).inspect_err(|_| self.broken = true)? else { return Ok(None) };
         let id = match part {
             Token::Text(id) => std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()),
             Token::Line(line @ [b'-', ..]) => return Err(refused(line)),
             _ => None,
         };
-        let id = id.ok_or_else(|| malformed("the reply to XADD is not an id")).inspect_err(|_| self.torn = true)?;
+        let id = id.ok_or_else(|| malformed("the reply to XADD is not an id")).inspect_err(|_| self.broken = true)?;
         self.buffer.advance(length);
-        self.owed -= 1;
+        self.pending_replies -= 1;
         Ok(Some(id))
     }
 }

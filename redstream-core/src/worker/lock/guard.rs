@@ -41,12 +41,12 @@ pub(crate) struct Ownership {
     pub(crate) work: Work,
     link: SharedConnection,
     lost: CancellationToken,
-    reason: OnceLock<Loss>,
+    reason: OnceLock<LockLossReason>,
 }
 
 /// Why a lock is no longer held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Loss {
+pub(crate) enum LockLossReason {
     /// It expired, or was taken away.
     Lost,
     Forgotten,
@@ -149,21 +149,21 @@ impl Ownership {
 
     /// Reads the code with which a script refuses an owner; stores it and signals the loss.
     pub(crate) fn refused(&self, attempt: &str, word: &str) -> Error {
-        let loss = match word {
-            "lost" => Loss::Lost,
-            "forgotten" => Loss::Forgotten,
-            "paused" => Loss::Paused,
+        let reason = match word {
+            "lost" => LockLossReason::Lost,
+            "forgotten" => LockLossReason::Forgotten,
+            "paused" => LockLossReason::Paused,
             other => {
                 let reply = other.chars().take(64).collect();
                 return Error::UnexpectedReply { attempt: attempt.to_owned(), reply };
             }
         };
-        self.give_up(loss);
-        self.error(loss)
+        self.give_up(reason);
+        self.error(reason)
     }
 
-    fn give_up(&self, loss: Loss) {
-        if self.reason.set(loss).is_ok() {
+    fn give_up(&self, reason: LockLossReason) {
+        if self.reason.set(reason).is_ok() {
             ::metrics::counter!(metrics::LOCKS_LOST, "lock" => self.keys.lock.clone()).increment(1);
             self.lost.cancel();
         }
@@ -171,18 +171,18 @@ impl Ownership {
 
     /// Why it is lost, as an error; without a known reason, the plain loss.
     pub(crate) fn loss(&self) -> Error {
-        self.error(self.reason.get().copied().unwrap_or(Loss::Lost))
+        self.error(self.reason.get().copied().unwrap_or(LockLossReason::Lost))
     }
 
-    fn error(&self, loss: Loss) -> Error {
-        match (loss, &self.keys.member) {
-            (Loss::Forgotten, Some(member)) => {
+    fn error(&self, reason: LockLossReason) -> Error {
+        match (reason, &self.keys.member) {
+            (LockLossReason::Forgotten, Some(member)) => {
                 Error::Forgotten { stream: member.stream_name.clone(), consumer: member.name.clone() }
             }
-            (Loss::Paused, Some(member)) => {
+            (LockLossReason::Paused, Some(member)) => {
                 Error::Paused { stream: member.stream_name.clone(), consumer: member.name.clone() }
             }
-            (Loss::Unknown, _) => {
+            (LockLossReason::Unknown, _) => {
                 let broke =
                     "the connection that renews it broke: its TTL frees it, unless this worker takes it again before";
                 let source = std::io::Error::new(std::io::ErrorKind::ConnectionReset, broke).into();
@@ -203,7 +203,7 @@ async fn renew(ownership: Arc<Ownership>) {
                 "the handler has outlasted its handler_timeout and blocks its thread: its lock is given up, and another host takes over \
                  when the TTL has passed"
             );
-            return ownership.give_up(Loss::Lost);
+            return ownership.give_up(LockLossReason::Lost);
         }
         failpoint!("lock: renewing");
         let mut script = scripts::RENEW.prepare_invoke();
@@ -230,7 +230,7 @@ async fn renew(ownership: Arc<Ownership>) {
                     error = &error as &dyn std::error::Error,
                     "lock not renewed: the session is given up"
                 );
-                ownership.give_up(Loss::Unknown);
+                ownership.give_up(LockLossReason::Unknown);
                 return;
             }
         }

@@ -43,9 +43,9 @@ impl Reader<'_> {
 
     /// `CREATE TABLE a [(…)] [AS] SELECT …` writes the table that it makes.
     fn created_table(&mut self) {
-        if self.took("IF") {
-            self.took("NOT");
-            self.took("EXISTS");
+        if self.accept("IF") {
+            self.accept("NOT");
+            self.accept("EXISTS");
         }
         let Some(name) = self.name() else { return };
         let mut ahead = self.ahead();
@@ -75,10 +75,10 @@ impl Reader<'_> {
     /// In PostgreSQL, `DROP TABLE a, b` deletes the rows of the tables of which they are partitions or heirs. That the
     /// table itself is dropped is no write of it.
     pub(super) fn dropped(&mut self) {
-        if self.took("OWNED") {
+        if self.accept("OWNED") {
             return self.not_understood();
         }
-        if self.took("SCHEMA") {
+        if self.accept("SCHEMA") {
             while let Some(token) = self.next_of_statement() {
                 if token.is("CASCADE") {
                     self.not_understood();
@@ -86,18 +86,18 @@ impl Reader<'_> {
             }
             return;
         }
-        self.took("FOREIGN");
-        if !self.took("TABLE") {
+        self.accept("FOREIGN");
+        if !self.accept("TABLE") {
             return;
         }
-        if self.took("IF") {
-            self.took("EXISTS");
+        if self.accept("IF") {
+            self.accept("EXISTS");
         }
         loop {
             let Some((schema, table)) = self.name() else { return self.not_understood() };
             let dropped = self.as_stored("DROP", (schema, table));
             self.reading.drops.push(dropped);
-            if !self.took_sign(b',') {
+            if !self.accept_sign(b',') {
                 return;
             }
         }
@@ -119,7 +119,7 @@ impl Reader<'_> {
     /// PostgreSQL's body is a string, or is between `BEGIN ATOMIC` and `END`. An argument may be called `begin`, too.
     fn pass_atomic_body(&mut self) {
         while let Some(token) = self.next_of_statement() {
-            if token.is("BEGIN") && self.parens == 0 && self.took("ATOMIC") {
+            if token.is("BEGIN") && self.parens == 0 && self.accept("ATOMIC") {
                 return self.pass_body(true);
             }
         }
@@ -149,8 +149,8 @@ impl Reader<'_> {
             } else if token.is("END") {
                 if cases > 0 {
                     cases -= 1;
-                } else if !self.took_one_of(&["IF", "LOOP", "WHILE", "REPEAT", "FOR"]) {
-                    self.took("CASE");
+                } else if !self.accept_one_of(&["IF", "LOOP", "WHILE", "REPEAT", "FOR"]) {
+                    self.accept("CASE");
                     depth = depth.saturating_sub(1);
                 }
             }
@@ -185,11 +185,11 @@ impl Reader<'_> {
                 return;
             }
         };
-        if self.took("IF") {
-            self.took("EXISTS");
+        if self.accept("IF") {
+            self.accept("EXISTS");
         }
         if !is_index {
-            self.took("ONLY");
+            self.accept("ONLY");
         }
         let Some(table) = self.name() else { return };
         if ignores && self.backend == DbBackend::MySql {
@@ -202,10 +202,10 @@ impl Reader<'_> {
             let verb = if token.is("RENAME") { "RENAME" } else { "ALTER" };
             let is_partition = self.peek().is_some_and(|token| token.is("PARTITION"));
             if verb == "RENAME" {
-                if self.took_one_of(&["COLUMN", "INDEX", "KEY", "CONSTRAINT"]) {
+                if self.accept_one_of(&["COLUMN", "INDEX", "KEY", "CONSTRAINT"]) {
                     continue;
                 }
-                let is_behind_to = self.took("TO") || self.took("AS") || self.took_sign(b'=');
+                let is_behind_to = self.accept("TO") || self.accept("AS") || self.accept_sign(b'=');
                 let is_mysql = self.backend == DbBackend::MySql;
                 // `RENAME a TO b` renames a column.
                 if !is_behind_to && !is_mysql {
@@ -223,7 +223,7 @@ impl Reader<'_> {
                 && self.peek().is_some_and(|token| token.is_one_of(&["PARTITION", "TABLE"]))
             {
                 self.write(verb, table.clone());
-                while !self.took("TABLE") {
+                while !self.accept("TABLE") {
                     if self.next_of_statement().is_none() {
                         return self.not_understood();
                     }
@@ -232,7 +232,7 @@ impl Reader<'_> {
             } else if token.is("INHERIT") && self.backend == DbBackend::Postgres {
                 self.write(verb, table.clone());
                 self.table(verb);
-            } else if token.is_one_of(&["DISCARD", "IMPORT"]) && self.took("TABLESPACE") {
+            } else if token.is_one_of(&["DISCARD", "IMPORT"]) && self.accept("TABLESPACE") {
                 self.write(verb, table.clone());
             } else if sets_type && token.is("USING") {
                 // `ALTER COLUMN a TYPE int USING b`
@@ -261,8 +261,8 @@ enum Place {
     Header(&'static str),
     /// After what precedes a statement: the end of another one, `THEN`, a label.
     First,
-    /// Within a statement.
-    Within,
+    /// Inside a statement.
+    Inside,
     /// In a statement that has others within: `IF a THEN …`, `FOR a IN b DO …`.
     Compound,
     /// After `DECLARE`.
@@ -312,9 +312,9 @@ impl Place {
             Self::BeforeFirst if token == Token::Sign(b',') => Self::Condition,
             Self::Compound | Self::Declare => return,
             // A label.
-            Self::Within | Self::BeforeFirst if token == Token::Sign(b':') => Self::First,
+            Self::Inside | Self::BeforeFirst if token == Token::Sign(b':') => Self::First,
             Self::BeforeFirst if !begins_statement(token) => return,
-            _ => Self::Within,
+            _ => Self::Inside,
         };
     }
 }

@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
             6 if is("PRAGMA") => self.pragma(),
             // `BEGIN NOT ATOMIC …` runs what follows.
             5 if is("BEGIN") => {
-                if self.took("NOT") {
+                if self.accept("NOT") {
                     self.not_understood();
                 }
             }

@@ -24,7 +24,7 @@ impl<'a> Reader<'a> {
     pub(super) fn name(&mut self) -> Option<Name<'a>> {
         // `UPDATE .cities`: MySQL accepts a dot without a schema.
         if self.backend == DbBackend::MySql {
-            self.took_sign(b'.');
+            self.accept_sign(b'.');
         }
         let mut table = self.peek()?.name()?;
         self.held = None;
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
         while self.peek() == Some(Token::Sign(b'.')) {
             self.held = None;
             // `DELETE cities.* FROM …`
-            if self.took_sign(b'*') {
+            if self.accept_sign(b'*') {
                 break;
             }
             schema = Some(table);
@@ -69,16 +69,16 @@ impl<'a> Reader<'a> {
 
     /// `[ONLY] table`, `ONLY (table)`
     pub(super) fn relation(&mut self, verb: &'static str) {
-        if self.backend != DbBackend::Postgres || !self.took("ONLY") || !self.took_sign(b'(') {
+        if self.backend != DbBackend::Postgres || !self.accept("ONLY") || !self.accept_sign(b'(') {
             return self.table(verb);
         }
         self.table(verb);
-        self.took_sign(b')');
+        self.accept_sign(b')');
     }
 
     /// `OR IGNORE` in SQLite.
     pub(super) fn pass_conflict(&mut self) {
-        if self.backend == DbBackend::Sqlite && self.took("OR") {
+        if self.backend == DbBackend::Sqlite && self.accept("OR") {
             self.next();
         }
     }
@@ -86,10 +86,10 @@ impl<'a> Reader<'a> {
     pub(super) fn inserted(&mut self, verb: &'static str) {
         let rest = self.tokens.rest();
         if self.backend == DbBackend::MySql {
-            while self.took_one_of(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE"]) {}
+            while self.accept_one_of(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE"]) {}
         }
         self.pass_conflict();
-        if !self.took("INTO") && self.backend != DbBackend::MySql {
+        if !self.accept("INTO") && self.backend != DbBackend::MySql {
             return self.not_understood();
         }
         self.table(verb);
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn merged(&mut self) {
-        if self.took("INTO") {
+        if self.accept("INTO") {
             self.relation("MERGE");
         } else {
             self.not_understood();
@@ -108,28 +108,28 @@ impl<'a> Reader<'a> {
 
     /// `COPY cities FROM …` writes, `COPY cities TO …` reads, `COPY (DELETE … RETURNING …) TO …` writes.
     pub(super) fn copied(&mut self) {
-        if self.took_sign(b'(') {
+        if self.accept_sign(b'(') {
             return self.statement();
         }
-        self.took("BINARY");
+        self.accept("BINARY");
         let Some(name) = self.name() else { return self.not_understood() };
         let parens = self.parens;
-        if self.took_sign(b'(') {
+        if self.accept_sign(b'(') {
             self.pass_parens_to(parens);
         }
-        if !self.took("TO") {
+        if !self.accept("TO") {
             self.write("COPY", name);
         }
     }
 
     /// `LOAD DATA … INTO TABLE cities …`; `LOAD INDEX INTO CACHE …` reads.
     pub(super) fn loaded(&mut self) {
-        if self.took("INDEX") {
+        if self.accept("INDEX") {
             return;
         }
         while let Some(token) = self.next_of_statement() {
             if token.is("INTO") {
-                self.took("TABLE");
+                self.accept("TABLE");
                 return self.table("LOAD");
             }
         }
@@ -152,20 +152,20 @@ impl<'a> Reader<'a> {
                 continue;
             }
             // A common table expression may have common table expressions of its own.
-            if self.took("WITH") {
+            if self.accept("WITH") {
                 self.with();
                 continue;
             }
             // A column may have this name, too: `(delete, x)`.
-            if self.took("UPDATE") {
+            if self.accept("UPDATE") {
                 if self.peek().is_some_and(|token| token.name().is_some()) {
                     self.relation("UPDATE");
                 }
-            } else if self.took("DELETE") {
-                if self.took("FROM") {
+            } else if self.accept("DELETE") {
+                if self.accept("FROM") {
                     self.relation("DELETE");
                 }
-            } else if self.took_one_of(&["INSERT", "MERGE"]) && self.took("INTO") {
+            } else if self.accept_one_of(&["INSERT", "MERGE"]) && self.accept("INTO") {
                 self.relation("INSERT");
             }
         }
@@ -186,7 +186,7 @@ impl Reader<'_> {
                 return;
             }
             if token.is("INTO") && !is_name {
-                while self.took_one_of(&["TEMPORARY", "TEMP", "LOCAL", "GLOBAL", "UNLOGGED", "TABLE"]) {}
+                while self.accept_one_of(&["TEMPORARY", "TEMP", "LOCAL", "GLOBAL", "UNLOGGED", "TABLE"]) {}
                 return self.table("CREATE");
             }
             is_name = token == Token::Sign(b'.') || (token.is("AS") && !is_name);

@@ -20,7 +20,7 @@ impl<'a> Reader<'a> {
             self.pass_conflict();
             return self.relation("UPDATE");
         }
-        while self.took_one_of(&["LOW_PRIORITY", "IGNORE"]) {}
+        while self.accept_one_of(&["LOW_PRIORITY", "IGNORE"]) {}
         let before = self.reading.writes.len();
         self.references(|reader, reference| reader.write("UPDATE", reference.name));
         if self.reading.writes.len() == before {
@@ -30,17 +30,17 @@ impl<'a> Reader<'a> {
 
     pub(super) fn deleted(&mut self) {
         if self.backend != DbBackend::MySql {
-            return if self.took("FROM") { self.relation("DELETE") } else { self.not_understood() };
+            return if self.accept("FROM") { self.relation("DELETE") } else { self.not_understood() };
         }
-        while self.took_one_of(&["LOW_PRIORITY", "QUICK", "IGNORE"]) {}
-        let is_from = self.took("FROM");
+        while self.accept_one_of(&["LOW_PRIORITY", "QUICK", "IGNORE"]) {}
+        let is_from = self.accept("FROM");
         let Some(first) = self.name() else { return self.not_understood() };
         let mut targets = Vec::new();
-        while self.took_sign(b',') {
+        while self.accept_sign(b',') {
             let Some(name) = self.name() else { return self.not_understood() };
             targets.push(name);
         }
-        if self.took(if is_from { "USING" } else { "FROM" }) {
+        if self.accept(if is_from { "USING" } else { "FROM" }) {
             targets.insert(0, first);
             self.resolved(targets);
         } else {
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
                     self.next();
                 }
                 Token::Sign(b'.') | Token::Word(_) | Token::Quoted(_) if is_due => {
-                    if self.took("LATERAL") {
+                    if self.accept("LATERAL") {
                         continue;
                     }
                     let Some(name) = self.name() else { return self.not_understood() };
@@ -116,8 +116,8 @@ impl<'a> Reader<'a> {
                 // `USE INDEX FOR ORDER BY (a)`
                 _ if token.is("FOR") => {
                     self.next();
-                    self.took_one_of(&["JOIN", "ORDER", "GROUP"]);
-                    self.took("BY");
+                    self.accept_one_of(&["JOIN", "ORDER", "GROUP"]);
+                    self.accept("BY");
                 }
                 _ => {
                     is_due = token == Token::Sign(b',') || token.is_one_of(&["JOIN", "STRAIGHT_JOIN"]);
@@ -151,10 +151,10 @@ impl<'a> Reader<'a> {
             "RETURNING",
         ];
         let parens = self.parens;
-        if self.took("PARTITION") && self.took_sign(b'(') {
+        if self.accept("PARTITION") && self.accept_sign(b'(') {
             self.pass_parens_to(parens);
         }
-        if self.took("AS") {
+        if self.accept("AS") {
             return self.next()?.name();
         }
         let token = self.peek().filter(|token| !token.is_one_of(&BEHIND))?;
@@ -165,11 +165,11 @@ impl<'a> Reader<'a> {
 
     /// `TRUNCATE [TABLE] [ONLY] a [*], …`
     pub(super) fn truncated(&mut self) {
-        self.took("TABLE");
+        self.accept("TABLE");
         loop {
             self.relation("TRUNCATE");
-            self.took_sign(b'*');
-            if !self.took_sign(b',') {
+            self.accept_sign(b'*');
+            if !self.accept_sign(b',') {
                 break;
             }
         }
@@ -184,19 +184,19 @@ impl<'a> Reader<'a> {
 
     /// `RENAME TABLE a TO b, c TO d`: each changes which rows a name refers to.
     pub(super) fn renamed(&mut self) {
-        if self.took_one_of(&["TABLE", "TABLES"]) {
-            if self.took("IF") {
-                self.took("EXISTS");
+        if self.accept_one_of(&["TABLE", "TABLES"]) {
+            if self.accept("IF") {
+                self.accept("EXISTS");
             }
             loop {
                 self.table("RENAME");
-                while !self.took("TO") {
+                while !self.accept("TO") {
                     if self.next_of_statement().is_none() {
                         return self.not_understood();
                     }
                 }
                 self.table("RENAME");
-                if !self.took_sign(b',') {
+                if !self.accept_sign(b',') {
                     return;
                 }
             }

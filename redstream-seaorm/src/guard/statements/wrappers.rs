@@ -10,7 +10,7 @@ impl Reader<'_> {
     /// Common table expressions, each of which may write in PostgreSQL, and the statement they are for.
     pub(super) fn with(&mut self) {
         // `recursive` may be the name of the first.
-        let is_recursive = self.took("RECURSIVE");
+        let is_recursive = self.accept("RECURSIVE");
         let mut is_named =
             is_recursive && self.peek().is_some_and(|token| token.is("AS") || token == Token::Sign(b'('));
         loop {
@@ -19,15 +19,15 @@ impl Reader<'_> {
                 return self.not_understood();
             }
             is_named = false;
-            if self.took_sign(b'(') {
+            if self.accept_sign(b'(') {
                 self.pass_parens_to(parens);
             }
-            if !self.took("AS") {
+            if !self.accept("AS") {
                 return self.not_understood();
             }
-            self.took("NOT");
-            self.took("MATERIALIZED");
-            if !self.took_sign(b'(') {
+            self.accept("NOT");
+            self.accept("MATERIALIZED");
+            if !self.accept_sign(b'(') {
                 return self.not_understood();
             }
             if self.backend == DbBackend::Postgres {
@@ -35,7 +35,7 @@ impl Reader<'_> {
             }
             self.pass_parens_to(parens);
             self.pass_search();
-            if !self.took_sign(b',') {
+            if !self.accept_sign(b',') {
                 return self.statement();
             }
         }
@@ -43,11 +43,11 @@ impl Reader<'_> {
 
     /// `SEARCH DEPTH FIRST BY a SET b CYCLE a SET c USING d`, and MariaDB's `CYCLE a RESTRICT`.
     fn pass_search(&mut self) {
-        if self.took("SEARCH") {
+        if self.accept("SEARCH") {
             while self.next_of_statement().is_some_and(|token| !token.is("SET")) {}
             self.next_of_statement();
         }
-        if self.took("CYCLE") {
+        if self.accept("CYCLE") {
             while let Some(token) = self.next_of_statement() {
                 if token.is("RESTRICT") {
                     return;
@@ -64,7 +64,7 @@ impl Reader<'_> {
     pub(super) fn explain(&mut self) {
         let (mut runs, backend) = (false, self.backend);
         match backend {
-            DbBackend::Postgres if self.took_sign(b'(') => {
+            DbBackend::Postgres if self.accept_sign(b'(') => {
                 let parens = self.parens - 1;
                 while let Some(token) = self.next_of_statement() {
                     // A quoted name may be any option.
@@ -76,11 +76,11 @@ impl Reader<'_> {
             }
             DbBackend::Postgres => {
                 while self.peek().is_some_and(|token| token.is_one_of(&["ANALYZE", "ANALYSE", "VERBOSE"])) {
-                    runs |= !self.took("VERBOSE");
-                    self.took_one_of(&["ANALYZE", "ANALYSE"]);
+                    runs |= !self.accept("VERBOSE");
+                    self.accept_one_of(&["ANALYZE", "ANALYSE"]);
                 }
             }
-            DbBackend::MySql if self.took("ANALYZE") => return self.analyze(),
+            DbBackend::MySql if self.accept("ANALYZE") => return self.analyze(),
             _ => {}
         }
         if runs {
@@ -90,8 +90,8 @@ impl Reader<'_> {
 
     /// `ANALYZE [FORMAT = JSON] statement`, which runs it, and `ANALYZE TABLE`, which does not write.
     pub(super) fn analyze(&mut self) {
-        if self.took("FORMAT") {
-            self.took_sign(b'=');
+        if self.accept("FORMAT") {
+            self.accept_sign(b'=');
             self.next_of_statement();
         }
         if !self.peek().is_some_and(|token| token.is_one_of(&["TABLE", "TABLES", "LOCAL", "NO_WRITE_TO_BINLOG"])) {
@@ -110,18 +110,18 @@ impl Reader<'_> {
             return self.not_understood();
         }
         if self.backend == DbBackend::MySql {
-            return if self.took("FROM") { self.of_string() } else { self.not_understood() };
+            return if self.accept("FROM") { self.of_string() } else { self.not_understood() };
         }
         let parens = self.parens;
-        if self.took_sign(b'(') {
+        if self.accept_sign(b'(') {
             self.pass_parens_to(parens);
         }
-        if self.took("AS") { self.statement() } else { self.not_understood() }
+        if self.accept("AS") { self.statement() } else { self.not_understood() }
     }
 
     /// `EXECUTE IMMEDIATE 'statement'`; `EXECUTE q` does not say what it runs.
     pub(super) fn execute(&mut self) {
-        if self.took("IMMEDIATE") { self.of_string() } else { self.not_understood() }
+        if self.accept("IMMEDIATE") { self.of_string() } else { self.not_understood() }
     }
 
     /// A statement in a string, if there is nothing else and it has no escapes.
@@ -148,7 +148,7 @@ impl Reader<'_> {
     /// `SET STATEMENT a = 1 FOR statement`, and settings that change how texts are read.
     pub(super) fn set(&mut self) {
         let before = self.tokens.rest();
-        let runs = self.backend == DbBackend::MySql && self.took("STATEMENT");
+        let runs = self.backend == DbBackend::MySql && self.accept("STATEMENT");
         let (parens, mut sets_mode) = (self.parens, false);
         while let Some(token) = self.next_of_statement() {
             if runs && self.parens == parens && token.is("FOR") {
@@ -174,20 +174,20 @@ impl Reader<'_> {
     /// select, a character set in which some characters contain the bytes of quotes or backslashes.
     fn is_character_set(&mut self, token: Token<'_>) -> bool {
         let is_mysql = self.backend == DbBackend::MySql;
-        let is_words = token.is_one_of(&["NAMES", "CHARSET"]) || (token.is("CHARACTER") && self.took("SET"));
+        let is_words = token.is_one_of(&["NAMES", "CHARSET"]) || (token.is("CHARACTER") && self.accept("SET"));
         let is_variable = token.name().is_some_and(|name| {
             name.eq_ignore_ascii_case(if is_mysql { "character_set_client" } else { "client_encoding" })
         });
         if self.backend == DbBackend::Sqlite || !(is_words || is_variable) {
             return false;
         }
-        self.took_sign(b':');
-        let is_set = self.took_sign(b'=') || self.took("TO");
+        self.accept_sign(b':');
+        let is_set = self.accept_sign(b'=') || self.accept("TO");
         if is_variable && !is_set {
             // In MySQL this reads the value: `SET @old = @@character_set_client`.
             return !is_mysql;
         }
-        let is_saved = self.took_sign(b'@');
+        let is_saved = self.accept_sign(b'@');
         let Some(value) = self.next_of_statement() else { return true };
         let value = value.name().unwrap_or_else(|| self.tokens.string().into()).to_ascii_lowercase();
         let known: &[&str] = match (is_saved, is_mysql) {

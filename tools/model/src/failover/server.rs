@@ -14,7 +14,7 @@ pub(super) enum Command {
     Delay(u8),
     Main(u8),
     RemoveDelay(u8),
-    Settle(u8),
+    AnnounceAndRemove(u8),
     Offset(u8),
     /// The delayer moves the oldest delay message.
     Move,
@@ -26,7 +26,7 @@ impl Server {
             Command::Delay(change) => self.delays.push(*change),
             Command::Main(change) => self.main.push(*change),
             Command::RemoveDelay(change) => self.delays.retain(|delay| delay != change),
-            Command::Settle(change) => {
+            Command::AnnounceAndRemove(change) => {
                 self.main.push(*change);
                 self.delays.retain(|delay| delay != change);
             }

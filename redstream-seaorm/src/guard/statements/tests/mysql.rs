@@ -48,6 +48,9 @@ fn tables_of_joins_are_found() {
         ("UPDATE a STRAIGHT_JOIN b ON true SET b.x = 1", "UPDATE a, UPDATE b"),
         ("UPDATE (a, b AS c) JOIN (SELECT 1 FROM d) e ON (1, 2) = (1, 2) SET a.x = 1", "UPDATE a, UPDATE b"),
         ("UPDATE { OJ a LEFT OUTER JOIN b ON true } SET b.x = 1", "UPDATE a, UPDATE b"),
+        ("UPDATE { $OJ a LEFT OUTER JOIN b ON true } SET b.x = 1", "UPDATE a, UPDATE b"),
+        ("DELETE FROM a USING { $a$OJ cake AS a LEFT OUTER JOIN b ON true }", "DELETE cake"),
+        ("UPDATE plain $p JOIN $b AS $c ON true, s.$d SET $c.x = 1", "UPDATE plain, UPDATE $b, UPDATE $d"),
         ("DELETE c FROM a STRAIGHT_JOIN cake c", "DELETE cake"),
         (
             "UPDATE plain p JOIN plain q ON p.order = q.id JOIN cake c ON c.id = p.id SET c.x = 1",

@@ -1,4 +1,4 @@
-//! The savings and the cost of settling.
+//! The savings and the cost of removing delay messages with the main message.
 
 use crate::curve::{Curve, whole};
 use crate::database::{Backend, Database};
@@ -20,12 +20,12 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
         "bytes of delay messages left",
         "messages a consumer handles in all",
     ];
-    let mut curve = Curve::new("settle", columns);
+    let mut curve = Curve::new("remove-delays", columns);
     let count = place.scaled(3000);
     let times = times(place, count).await?;
-    for ((settles, mode), took) in MODES.into_iter().zip(times) {
+    for ((removes_delays, mode), took) in MODES.into_iter().zip(times) {
         let redstream = place.fresh().await?;
-        let database = database(place, &redstream, settles, count).await?;
+        let database = database(place, &redstream, removes_delays, count).await?;
         for n in 0..count {
             saving::streamed(&database, Save::Update { rows: count }, 1, n).await?;
         }
@@ -46,8 +46,8 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
 async fn times(place: &Place, count: usize) -> Result<[f64; 2]> {
     let redstream = place.fresh().await?;
     let mut databases = Vec::new();
-    for (settles, _) in MODES {
-        databases.push(database(place, &redstream, settles, count).await?);
+    for (removes_delays, _) in MODES {
+        databases.push(database(place, &redstream, removes_delays, count).await?);
     }
     // In a task, like an application's handlers.
     let saving = tokio::spawn(async move {
@@ -62,9 +62,9 @@ async fn times(place: &Place, count: usize) -> Result<[f64; 2]> {
     saving.await?
 }
 
-async fn database(place: &Place, redstream: &Redstream, settles: bool, rows: usize) -> Result<Database> {
+async fn database(place: &Place, redstream: &Redstream, removes_delays: bool, rows: usize) -> Result<Database> {
     let mut database = Database::new(place, Backend::Sqlite, redstream).await?;
-    database.streamed = database.streamed.to_builder().remove_delay_messages(settles).build();
+    database.streamed = database.streamed.to_builder().remove_delay_messages(removes_delays).build();
     database.fill(rows).await?;
     Ok(database)
 }

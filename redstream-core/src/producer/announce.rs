@@ -1,4 +1,4 @@
-//! Settling: adds the main message and removes its delay messages, in one atomic step.
+//! Announces and removes: adds the main message and removes its delay messages, in one atomic step.
 
 use std::collections::BTreeMap;
 
@@ -26,25 +26,25 @@ impl Producer {
     ///
     /// If Redis refuses or does not answer within the bound. Some of the messages may have been added then, and their
     /// delay messages removed. If the reply was lost, main messages are added again.
-    pub async fn settle(&self, insured: &[(NewMessage, Vec<MessageId>)]) -> Result<Vec<MessageId>> {
-        self.settle_all(insured, false).await
+    pub async fn announce_and_remove_delays(&self, insured: &[(NewMessage, Vec<MessageId>)]) -> Result<Vec<MessageId>> {
+        self.announce_all(insured, false).await
     }
 
-    /// [`settle`](Self::settle), as far as the registered consumers of each stream [skip
-    /// repeats](crate::Consumer::skip_repeats): if all of them do, the delay messages are removed; if some do, each is
-    /// replaced by one that is [marked](crate::Message::is_repeat), and due when its delay has passed from now on; if
-    /// none does, they are not changed.
+    /// [`announce_and_remove_delays`](Self::announce_and_remove_delays), as far as the registered consumers of each
+    /// stream [skip repeats](crate::Consumer::skip_repeats): if all of them do, the delay messages are removed; if some
+    /// do, each is replaced by one that is [marked](crate::Message::is_repeat), and due when its delay has passed from now
+    /// on; if none does, they are not changed.
     ///
     /// The same script reads the registry. Consumers of the Ruby gem are not registered, so they do not count.
     ///
     /// # Errors
     ///
-    /// As [`settle`](Self::settle).
-    pub async fn settle_as_wanted(&self, insured: &[(NewMessage, Vec<MessageId>)]) -> Result<Vec<MessageId>> {
-        self.settle_all(insured, true).await
+    /// As [`announce_and_remove_delays`](Self::announce_and_remove_delays).
+    pub async fn announce_as_wanted(&self, insured: &[(NewMessage, Vec<MessageId>)]) -> Result<Vec<MessageId>> {
+        self.announce_all(insured, true).await
     }
 
-    async fn settle_all(&self, insured: &[(NewMessage, Vec<MessageId>)], as_wanted: bool) -> Result<Vec<MessageId>> {
+    async fn announce_all(&self, insured: &[(NewMessage, Vec<MessageId>)], as_wanted: bool) -> Result<Vec<MessageId>> {
         let mut streams: BTreeMap<&StreamName, Vec<usize>> = BTreeMap::new();
         for (at, (message, _)) in insured.iter().enumerate() {
             streams.entry(&message.stream).or_default().push(at);
@@ -52,7 +52,7 @@ impl Producer {
         let mut ids = vec![MessageId::MIN; insured.len()];
         for (stream, places) in streams {
             for places in places.chunks(CHUNK) {
-                let added = self.settle_in(stream, places.iter().map(|at| &insured[*at]), as_wanted).await?;
+                let added = self.announce_in(stream, places.iter().map(|at| &insured[*at]), as_wanted).await?;
                 if added.len() != places.len() {
                     return Err(unexpected(Kind::Main, "a different number of ids"));
                 }
@@ -64,13 +64,13 @@ impl Producer {
         Ok(ids)
     }
 
-    async fn settle_in<'a>(
+    async fn announce_in<'a>(
         &self,
         stream: &StreamName,
         insured: impl ExactSizeIterator<Item = &'a (NewMessage, Vec<MessageId>)> + Clone,
         as_wanted: bool,
     ) -> Result<Vec<MessageId>> {
-        let mut script = scripts::SETTLE.prepare_invoke();
+        let mut script = scripts::ANNOUNCE.prepare_invoke();
         script.key(self.key(Kind::Main, stream)).key(self.key(Kind::Delay, stream));
         if as_wanted {
             script.key(self.redstream.keys().registry(stream));

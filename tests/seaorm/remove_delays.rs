@@ -1,4 +1,4 @@
-//! Settling: the main message removes its own delay messages, and nothing else does.
+//! Removing delay messages: the main message removes its own delay messages, and nothing else does.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::support::eventually;
 on_each_database! {
     async fn a_commit_leaves_its_main_messages_and_no_delay_message(db: TestDb) {
         let world = World::new(&db).await;
-        let settling = world.db.to_builder().remove_delay_messages(true).build();
-        let txn = settling.begin().await.unwrap();
+        let removing = world.db.to_builder().remove_delay_messages(true).build();
+        let txn = removing.begin().await.unwrap();
         for n in 100..110 {
             with_key(n, "Rome").insert(&txn).await.unwrap();
         }
@@ -25,15 +25,15 @@ on_each_database! {
         assert_eq!(world.main().await, all);
         assert_eq!(world.delay().await, ids([]));
 
-        renamed(&generated, "Neu-Ulm").update(&settling).await.unwrap();
+        renamed(&generated, "Neu-Ulm").update(&removing).await.unwrap();
         assert_eq!(world.main().await.len(), 12, "a save outside a transaction is announced");
-        assert_eq!(world.delay().await, ids([]), "and settled");
+        assert_eq!(world.delay().await, ids([]), "and removed");
     }
 
     async fn a_rollback_leaves_its_delay_message(db: TestDb) {
         let world = World::new(&db).await;
-        let settling = world.db.to_builder().remove_delay_messages(true).build();
-        let txn = settling.begin().await.unwrap();
+        let removing = world.db.to_builder().remove_delay_messages(true).build();
+        let txn = removing.begin().await.unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
         world.insured(&[id(100)]).await;
         txn.rollback().await.unwrap();
@@ -129,8 +129,8 @@ on_each_database! {
 async fn delay_messages_that_were_sent_again_go_too() {
     let db = crate::support::TestDb::sqlite().await;
     let world = World::new(&db).await;
-    let settling = world.db.to_builder().remove_delay_messages(true).resend_after(Duration::ZERO).build();
-    let txn = settling.begin().await.unwrap();
+    let removing = world.db.to_builder().remove_delay_messages(true).resend_after(Duration::ZERO).build();
+    let txn = removing.begin().await.unwrap();
     with_key(100, "Rome").insert(&txn).await.unwrap();
     world.insured(&[id(100)]).await;
     txn.commit().await.unwrap();
@@ -142,9 +142,9 @@ async fn a_change_is_handled_once_and_not_again_after_its_delay() {
     let db = crate::support::TestDb::sqlite().await;
     let world = World::new(&db).await;
     world.existing(100, "Rom").await;
-    let settling = world.db.to_builder().remove_delay_messages(true).build();
+    let removing = world.db.to_builder().remove_delay_messages(true).build();
     let rome = city::ActiveModel { id: Unchanged(100), name: Set("Rome".to_owned()) };
-    rome.update(&settling).await.unwrap();
+    rome.update(&removing).await.unwrap();
     // Not even one that is not due yet.
     let moved = world.cities().delayer(Duration::from_secs(300)).run_once().await.unwrap();
     assert!(matches!(moved, Some(Moved { due: 0, queued: 0, next: None })), "{moved:?}");
