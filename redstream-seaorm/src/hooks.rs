@@ -18,23 +18,26 @@
 
 // # Layout
 // `lookup` finds the streamed connection behind the one that a hook is given, `task_scope` the scope that it runs in;
+// `change`, `follow` and `finish` are the steps of the hooks here, in their order;
 // `touch` and `touch_parents` announce records that are not written; `allow_unread` permits statements that the guard
 // cannot read.
 //
 // May use `unit_of_work`, `guard`, `outbox`, `entity`, `fault` and `error`.
 
 mod allow_unread;
+mod change;
+mod finish;
+mod follow;
 pub(crate) mod lookup;
 pub(crate) mod task_scope;
 pub(crate) mod touch;
 mod touch_parents;
 
-use std::sync::Arc;
 
 use redstream_core::NewMessage;
 use sea_orm::sea_query::ValueTuple;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable, ModelTrait, PrimaryKeyToColumn,
+    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ModelTrait,
     PrimaryKeyTrait,
 };
 
@@ -42,22 +45,19 @@ pub use self::allow_unread::allow_unread;
 pub use self::touch::touch;
 pub use self::touch_parents::touch_parents;
 
+use self::change::Change;
+use self::finish::{finish, finish_without_stream, parents_were_announced};
+use self::follow::{follow, followed};
 use self::lookup::{Target, target};
-use self::task_scope::TaskScope;
 use self::touch_parents::{announce_parents, announce_parents_of_row};
 use crate::entity::generated_key::ReadKeys;
-use crate::entity::key::{has_zero, is_zero};
-use crate::entity::parents::{are_known, leads_to_parent};
-use crate::entity::stored_key::{StoredKey, check_zone, is_exact};
+use crate::entity::key::is_zero;
+use crate::entity::parents::are_known;
 use crate::entity::streamed::{Streamed, message, table};
 use crate::entity::table_name::TableName;
 use crate::error::Error;
-use crate::guard::permits::{FollowUp, Followed, Left, Permits, WriteKind};
-use crate::outbox;
-use crate::unit_of_work::UnitOfWork;
-use crate::unit_of_work::delay_pipeline::InsuredBy;
+use crate::guard::permits::{FollowUp, Permits, WriteKind};
 use crate::unit_of_work::hook_calls::Called;
-use crate::unit_of_work::shared::Shared;
 
 /// Insures what is about to be saved.
 ///
@@ -105,59 +105,6 @@ where
     Ok(())
 }
 
-/// A write whose key is known.
-fn followed<E: Streamed>(key: ValueTuple, kind: WriteKind, backend: DbBackend) -> Result<Followed, Error> {
-    if kind != WriteKind::Delete {
-        check_zone::<E>(&key, backend)?;
-    }
-    let may_be_replaced = kind == WriteKind::Insert && backend == DbBackend::MySql && has_zero(&key);
-    let is_read = may_be_replaced || !is_exact::<E>(&key, backend);
-    let stored = is_read.then(|| StoredKey::of::<E>(key.clone()));
-    Ok(Followed { message: message::<E>(key.clone())?, key, kind, keys: ReadKeys::of::<E>(), stored })
-}
-
-/// Insures what can be insured before the statement; the rest is returned as a promise.
-async fn follow(followed: Followed, target: &Target, db: &impl ConnectionTrait) -> Result<FollowUp, DbErr> {
-    let Followed { message, kind, stored, .. } = &followed;
-    match target {
-        Target::Autocommit(_) => Ok(FollowUp::Follow(followed)),
-        Target::Transaction(unit) if stored.is_some() => {
-            unit.note(message.clone(), false)?;
-            Ok(FollowUp::Follow(followed))
-        }
-        Target::Transaction(unit) => {
-            unit.note(message.clone(), *kind == WriteKind::Update)?;
-            Ok(FollowUp::None)
-        }
-        Target::TaskScope(task_scope) => {
-            Box::pin(follow_in_a_scope(&followed, task_scope, db)).await?;
-            Ok(FollowUp::None)
-        }
-    }
-}
-
-/// Insures a write at once, and defers its announcement to the end of the scope.
-async fn follow_in_a_scope(
-    followed: &Followed,
-    task_scope: &TaskScope,
-    db: &impl ConnectionTrait,
-) -> Result<(), DbErr> {
-    let Followed { message, kind, stored, .. } = followed;
-    task_scope.insure(message).await?;
-    let mut before = match stored.as_ref().filter(|_| *kind != WriteKind::Insert) {
-        Some(stored) => stored.look_up_and_lock(db).await?,
-        None => Vec::new(),
-    };
-    if before.is_empty() && *kind == WriteKind::Update {
-        before.push(message.clone());
-    }
-    for message in before {
-        task_scope.insure(&message).await?;
-        task_scope.announce_later(message);
-    }
-    Ok(())
-}
-
 /// Announces what was inserted, in a transaction after its commit.
 ///
 /// # Errors
@@ -186,72 +133,6 @@ where
         return Ok(());
     }
     finish::<E>(&target, called, kind, key, db).await
-}
-
-/// The hook before a write announces parents: after the write, the parents that the row had are no longer known.
-fn parents_were_announced<E: Streamed>(called: Called) -> Result<(), Error> {
-    if called == Called::Never && are_known::<E>() {
-        return Err(Error::HookMissed { table: table::<E>() });
-    }
-    Ok(())
-}
-
-/// After a write of a row that only announces its parents.
-fn finish_without_stream<E: Streamed>(target: &Target, key: ValueTuple) -> Result<(), DbErr> {
-    let message = message::<E>(key)?;
-    if let Some(permits) = target.permits() {
-        permits.withdraw(&TableName::of::<E>(), &message);
-    }
-    Ok(())
-}
-
-/// Finishes after a write of the row of this key.
-async fn finish<E: Streamed>(
-    target: &Target,
-    called: Called,
-    kind: WriteKind,
-    key: ValueTuple,
-    db: &impl ConnectionTrait,
-) -> Result<(), DbErr> {
-    // Rows that were found by the key of a delete have been announced under their stored keys.
-    let is_done_before = match kind {
-        WriteKind::Insert => false,
-        WriteKind::Update => true,
-        WriteKind::Delete => !is_exact::<E>(&key, db.get_database_backend()),
-    };
-    let message = message::<E>(key)?;
-    let left = target.permits().and_then(|permits| permits.withdraw(&TableName::of::<E>(), &message));
-    // Whether this task ran a statement that was not recognized as the promised one.
-    let promised = match left {
-        Some(Left { promise: FollowUp::Follow(_) | FollowUp::FollowAnswer(_), passed }) => Some(passed),
-        _ => None,
-    };
-    let is_seen = called == Called::ForThisKey && is_done_before;
-    match target {
-        Target::Autocommit(shared) if called == Called::Never => {
-            shared.guard.hook_missed(&TableName::of::<E>());
-            Box::pin(follow_late(shared, message, db)).await
-        }
-        Target::Autocommit(shared) => match promised {
-            Some(passed) => {
-                shared.guard.ran_late(&TableName::of::<E>(), passed);
-                Box::pin(follow_late(shared, message, db)).await
-            }
-            None => Ok(()),
-        },
-        Target::Transaction(_) if is_seen && promised.is_none() => Ok(()),
-        Target::Transaction(unit) => {
-            unit.insure([message.clone()])?;
-            unit.announce_later([message]);
-            Ok(())
-        }
-        Target::TaskScope(_) if is_seen => Ok(()),
-        Target::TaskScope(task_scope) => {
-            Box::pin(task_scope.insure(&message)).await?;
-            task_scope.announce_later(message);
-            Ok(())
-        }
-    }
 }
 
 /// Insures what is about to be deleted.
@@ -317,51 +198,6 @@ fn announce_statement<E: EntityTrait>(target: &Target, message: Option<NewMessag
 /// Whether SeaORM's own connection is a transaction, according to its type's name.
 fn is_transaction<C>() -> bool {
     std::any::type_name::<C>().ends_with("::DatabaseTransaction")
-}
-
-/// Insures and announces, late, a statement that was not seen in this task, or that no hook before it had announced.
-async fn follow_late(shared: &Arc<Shared>, message: NewMessage, db: &impl ConnectionTrait) -> Result<(), DbErr> {
-    let unit = UnitOfWork::outermost(shared.clone());
-    unit.insure([message.clone()])?;
-    match unit.delays.insured_by().await? {
-        InsuredBy::Redis => _ = shared.announce(vec![message], false).await,
-        InsuredBy::Outbox => {
-            let messages = [message];
-            outbox::write(db, &messages).await?;
-            shared.leave_to_relays(&messages);
-        }
-    }
-    Ok(())
-}
-
-/// What an update does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
-    /// It sets nothing: SeaORM sends no statement.
-    None,
-    /// It sets only columns that are not watched.
-    Silent,
-    Announced,
-}
-
-impl Change {
-    fn of<A>(model: &A) -> Self
-    where
-        A: ActiveModelTrait,
-        A::Entity: Streamed,
-    {
-        let mut change = Self::None;
-        for column in <A::Entity as EntityTrait>::Column::iter() {
-            let of_key = <A::Entity as EntityTrait>::PrimaryKey::from_column(column).is_some();
-            if !of_key && model.get(column).is_set() {
-                if A::Entity::is_watched(&column) || leads_to_parent::<A::Entity>(&column) {
-                    return Self::Announced;
-                }
-                change = Self::Silent;
-            }
-        }
-        change
-    }
 }
 
 /// Whether the database generates a key in place of this one, as `MySQL` and `MariaDB` do for an `AUTO_INCREMENT` of 0.

@@ -56,7 +56,7 @@ pub(crate) struct UnitOfWork {
     pub(crate) permits: Permits,
     pub(crate) calls: Calls,
     pub(crate) unkeyed: UnkeyedInserts,
-    pub(crate) aside: DeferredAnnouncement,
+    pub(crate) deferred: DeferredAnnouncement,
     parent: Option<Arc<UnitOfWork>>,
     changes: Mutex<Changes>,
     /// For statements that change views: other transactions see the change after the commit.
@@ -111,7 +111,7 @@ impl UnitOfWork {
             permits: Permits::default(),
             calls: Calls::default(),
             unkeyed: UnkeyedInserts::default(),
-            aside: DeferredAnnouncement::default(),
+            deferred: DeferredAnnouncement::default(),
             parent,
             changes: Mutex::default(),
             changing: Mutex::default(),

@@ -74,7 +74,7 @@ async fn what_is_moved_counted_or_handled_once_is_bounded_too() {
     let delayer = products.delayer(Duration::from_millis(1));
     let mut moves = Vec::new();
     while products.delay_len().await.unwrap() > 0 {
-        moves.push(delayer.run_once().await.unwrap().expect("nobody else holds the lock").due);
+        moves.push(delayer.run_once().await.unwrap().expect("no other worker holds the lock").due);
     }
     assert_eq!((moves.iter().sum::<u64>(), moves.iter().max()), (40, Some(&1)), "{moves:?}");
     assert_eq!(products.len().await.unwrap(), 40);

@@ -75,7 +75,7 @@ async fn a_call_that_was_dropped_leaves_its_answer_to_nobody() {
         let id = producer.queue(products.name(), &n).await.unwrap();
         assert_eq!(payload_at(&server, "redstream:stream:products", id).await, json!(n));
 
-        drop(producer.delay_early(&[message(&products, &json!("dropped"))]).expect("nobody else uses it"));
+        drop(producer.delay_early(&[message(&products, &json!("dropped"))]).expect("no other caller uses it"));
         let id = producer.queue(products.name(), &json!([n])).await.unwrap();
         assert_eq!(payload_at(&server, "redstream:stream:products", id).await, json!([n]));
     }
@@ -91,12 +91,12 @@ async fn early_delay_messages_land_under_the_ids_that_they_say() {
     producer.queue(products.name(), &0).await.unwrap();
     assert!(producer.delay_early(&[]).is_none());
 
-    let mut early = producer.delay_early(&messages).expect("nobody else uses it");
+    let mut early = producer.delay_early(&messages).expect("no other caller uses it");
     assert!(producer.delay_early(&messages).is_none(), "it is in use");
     producer.queue(products.name(), &3).await.expect("another connection will do");
-    let landed =
+    let reply =
         tokio::time::timeout_at(early.deadline().into(), poll_fn(|context| early.poll_acknowledged(context))).await;
-    let ids = landed.expect("an answer in time").expect("both were added");
+    let ids = reply.expect("an answer in time").expect("both were added");
     assert_eq!(ids.len(), 2);
     for (id, n) in ids.into_iter().zip(1..) {
         assert_eq!(payload_at(&server, "redstream:stream:products.delay", id).await, json!(n));
@@ -118,8 +118,8 @@ async fn early_delay_messages_say_that_they_did_not_land() {
     let set = |value| redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(value).to_owned();
     set("1").query_async::<()>(&mut raw).await.unwrap();
     let mut early = producer.delay_early(&messages).unwrap();
-    let landed = tokio::time::timeout(SOON, poll_fn(|context| early.poll_acknowledged(context))).await;
-    assert_eq!(landed.expect("an answer"), None);
+    let reply = tokio::time::timeout(SOON, poll_fn(|context| early.poll_acknowledged(context))).await;
+    assert_eq!(reply.expect("an answer"), None);
     set("0").query_async::<()>(&mut raw).await.unwrap();
     drop(early);
     assert!(producer.delay_early(&messages).is_none(), "that connection is no longer trusted");
@@ -129,8 +129,8 @@ async fn early_delay_messages_say_that_they_did_not_land() {
     server.pause().unwrap();
     let mut early = producer.delay_early(&messages).unwrap();
     server.kill().unwrap();
-    let landed = tokio::time::timeout(SOON, poll_fn(|context| early.poll_acknowledged(context))).await;
-    assert_eq!(landed.expect("the end of the connection"), None);
+    let reply = tokio::time::timeout(SOON, poll_fn(|context| early.poll_acknowledged(context))).await;
+    assert_eq!(reply.expect("the end of the connection"), None);
 }
 
 #[tokio::test]

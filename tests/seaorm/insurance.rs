@@ -145,7 +145,7 @@ async fn a_transaction_older_than_a_fifth_of_the_delay_sends_its_delay_messages_
 async fn save_beside_a_delayer(delay: Duration, change: impl FnOnce(StreamedConnection) -> StreamedConnection) {
     let db = TestDb::sqlite().await;
     let world = World::new(&db).await;
-    world.cities().delayer(delay).run_once().await.unwrap().expect("nobody else moves them");
+    world.cities().delayer(delay).run_once().await.unwrap().expect("no other delayer moves them");
     let connection = change(world.db.clone());
     for name in ["Rome", "Oslo"] {
         let txn = connection.begin().await.unwrap();

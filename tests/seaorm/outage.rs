@@ -224,7 +224,7 @@ on_each_database! {
         with_key(100, "Rome").insert(&txn).await.unwrap();
         let error = txn.commit().await.unwrap_err().to_string();
         assert!(error.contains("connection reset"), "{error}");
-        assert_eq!(world.name(100).await.unwrap(), "Rome", "it went through, as nobody knows");
+        assert_eq!(world.name(100).await.unwrap(), "Rome", "it was committed, which no reply said");
         assert_eq!(world.main().await, ids([]));
         repaired(&world, &[id(100)]).await;
     }

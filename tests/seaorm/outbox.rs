@@ -147,7 +147,7 @@ on_each_database! {
         let txn = world.db.begin().await.unwrap();
         with_key(100, "Rome").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
-        assert!(started.elapsed() < GIVE_UP, "it asked nobody: {:?}", started.elapsed());
+        assert!(started.elapsed() < GIVE_UP, "it asked no server: {:?}", started.elapsed());
         assert!(world.db.relay().run_once().await.is_err(), "and a relay cannot move it");
         assert_eq!(rows(&world).await, ids([100]));
 

@@ -41,7 +41,7 @@ struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl Written {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
-        self.0.lock().expect("nobody panics while writing a log line")
+        self.0.lock().expect("no thread panics while writing a log line")
     }
 }
 

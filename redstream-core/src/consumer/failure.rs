@@ -155,7 +155,7 @@ impl<'a> RetryBatch<'a> {
             stream = %consumer.stream, consumer = consumer.name, message_id = %message.id(), error, attempts,
             "message cannot be handled: it goes to the dead letters (`DeadLetters::of_message` finds it), and the consumer goes on"
         );
-        failpoint!("consumer: set aside");
+        failpoint!("consumer: dead letter");
         self.dead.push(Dead { message, error, attempts, is_oversized: false });
     }
 

@@ -40,7 +40,7 @@ impl Consumer {
             stream = %self.stream, consumer = self.name, message_id = %message.id(), error,
             "message cannot be handled: it goes to the dead letters, and the consumer goes on"
         );
-        failpoint!("consumer: set aside");
+        failpoint!("consumer: dead letter");
         Ok(Dead { message, error, attempts: 0, is_oversized: true })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::BackoffBuilder;
 
 /// The longest pause before the next attempt at a server that is down, without its random part.
-const KNOCK: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The pauses of one series of failures.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ impl Pauses {
 
     /// For a server that is down and may return at any moment: an attempt costs little, so the pauses stay below two
     /// seconds, including the random part, however long it lasts.
-    pub(crate) fn knocking(min: Duration, max: Duration) -> Self {
-        Self::new(min.min(KNOCK), max.min(KNOCK))
+    pub(crate) fn for_outage(min: Duration, max: Duration) -> Self {
+        Self::new(min.min(LONGEST_PAUSE), max.min(LONGEST_PAUSE))
     }
 
     /// The next pause.
@@ -65,13 +65,13 @@ mod tests {
     }
 
     #[test]
-    fn after_an_outage_of_any_length_the_next_knock_comes_within_two_seconds() {
-        let mut pauses = Pauses::knocking(RANGE.0, RANGE.1);
+    fn after_an_outage_of_any_length_the_next_attempt_comes_within_two_seconds() {
+        let mut pauses = Pauses::for_outage(RANGE.0, RANGE.1);
         let all: Vec<Duration> = (0..1000).map(|_| pauses.pause()).collect();
-        assert!(all.iter().all(|pause| RANGE.0 <= *pause && *pause <= KNOCK * 2), "{all:?}");
-        assert!(all[100..].iter().all(|pause| *pause >= KNOCK), "and no more often than once a second");
+        assert!(all.iter().all(|pause| RANGE.0 <= *pause && *pause <= LONGEST_PAUSE * 2), "{all:?}");
+        assert!(all[100..].iter().all(|pause| *pause >= LONGEST_PAUSE), "and no more often than once a second");
         let quick = Duration::from_millis(5);
-        assert!(Pauses::knocking(quick, quick).pause() <= quick * 2, "shorter where the user says so");
-        assert!(Pauses::knocking(RANGE.1, RANGE.1).pause() <= KNOCK * 2);
+        assert!(Pauses::for_outage(quick, quick).pause() <= quick * 2, "shorter if the user says so");
+        assert!(Pauses::for_outage(RANGE.1, RANGE.1).pause() <= LONGEST_PAUSE * 2);
     }
 }

@@ -29,7 +29,7 @@ pub(crate) trait Leader: Worker {
     /// The state that it publishes.
     fn own_status(&self) -> &WorkerStatus;
 
-    /// The first and the longest pause after a failed run of the loop, as far as [`Pauses::knocking`] allows.
+    /// The first and the longest pause after a failed run of the loop, as far as [`Pauses::for_outage`] allows.
     fn backoff(&self) -> (Duration, Duration) {
         (Duration::from_millis(100), Duration::from_secs(30))
     }
@@ -74,10 +74,10 @@ pub(crate) async fn serve<W: Leader>(worker: &W, shutdown: &CancellationToken) -
 
 async fn tenures<W: Leader>(worker: &W, outages: &Outages, shutdown: &CancellationToken) -> Result<()> {
     let (min, max) = worker.backoff();
-    let mut pauses = Pauses::knocking(min, max);
+    let mut pauses = Pauses::for_outage(min, max);
     let stands_by = StandsBy::default();
     while !shutdown.is_cancelled() {
-        let Err(error) = tenure(worker, shutdown, &mut pauses, &stands_by).await else { continue };
+        let Err(error) = lead_until_lost(worker, shutdown, &mut pauses, &stands_by).await else { continue };
         if !error.may_pass() {
             return Err(error);
         }
@@ -123,7 +123,7 @@ impl StandsBy {
 }
 
 /// Returns `Ok` only after the shutdown.
-async fn tenure<W: Leader>(
+async fn lead_until_lost<W: Leader>(
     worker: &W,
     shutdown: &CancellationToken,
     pauses: &mut Pauses,

@@ -158,7 +158,7 @@ impl<E: Streamed> Bulk<E> {
             let batch = self.next_batch(db, &mut walk, is_announced, &statement).await;
             // The announcements of one batch are written while the next batch runs.
             if let Some(earlier) = earlier.take() {
-                earlier.aside.written().await;
+                earlier.deferred.written().await;
             }
             let (unit, keys, written) = batch?;
             rows += written;
@@ -166,7 +166,7 @@ impl<E: Streamed> Bulk<E> {
             // page is the last.
             let is_last = (keys.len() as u64) < self.batch_size || keys.last() == walk.up_to.as_ref();
             if is_last {
-                unit.aside.written().await;
+                unit.deferred.written().await;
             }
             self.report(rows, keys.is_empty());
             if is_last {
@@ -190,7 +190,7 @@ impl<E: Streamed> Bulk<E> {
         S: Returning,
     {
         let (transaction, unit) = begin::<E, D>(db).await?;
-        unit.aside.want();
+        unit.deferred.want();
         let outcome = self.batch(&transaction, &unit, walk, is_announced, statement).await;
         let (keys, written) = finish(transaction, outcome).await?;
         Ok((unit, keys, written))

@@ -38,7 +38,7 @@ where
             let uninsured = unit.delays.age() > unit.shared.resend_after() * 5 / 2;
             let announced = announced(Arc::clone(&unit), uninsured);
             match announcement {
-                Announcement::Awaited => match unit.aside.take(announced) {
+                Announcement::Awaited => match unit.deferred.take(announced) {
                     Ok(()) => Ok(SyncToken::new()),
                     Err(announced) => Ok(announced.await),
                 },

@@ -113,7 +113,7 @@ async fn work_goes_on_soon_after_an_outage_however_long_the_pauses_between_attem
     let running = start_as_it_is(products.consumer("search", handler).attempts(1).backoff(SOON * 100, SOON * 100));
     eventually(SOON, "the outage", async || logs.has(&["ERROR", "taken for an outage"])).await;
     let before = calls.load(Ordering::SeqCst);
-    eventually(SOON, "a knock", async || calls.load(Ordering::SeqCst) > before).await;
+    eventually(SOON, "another attempt", async || calls.load(Ordering::SeqCst) > before).await;
     down.store(false, Ordering::SeqCst);
     eventually(SOON, "all of them", async || products.lag("search").await.unwrap() == 0).await;
     stop(running).await;

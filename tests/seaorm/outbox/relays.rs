@@ -94,7 +94,7 @@ on_each_database! {
         relayed(&relay).await;
         assert_eq!(world.main().await, ids([100]));
         assert_eq!(relay.set_aside(), 2);
-        assert!(logs.has(&["ERROR", "cannot be moved and are set aside", "rows=2"]), "{}", logs.text());
+        assert!(logs.has(&["ERROR", "cannot be moved and are skipped", "rows=2"]), "{}", logs.text());
     }
 
     async fn a_relay_that_runs_brings_what_others_and_what_this_process_commits(db: TestDb) {

@@ -181,10 +181,10 @@ async fn dead_letters(stage: &Stage, audit: &[Audited], redis: &mut MultiplexedC
         let healthy: Vec<_> = dead.difference(&poisoned).collect();
         let missing: Vec<_> = poisoned.intersection(&written).filter(|id| !dead.contains(id)).collect();
         if !healthy.is_empty() {
-            found.push((Breach::DeadLetters, format!("{consumer} set healthy keys aside: {healthy:?}")));
+            found.push((Breach::DeadLetters, format!("{consumer} made dead letters of healthy keys: {healthy:?}")));
         }
         if !missing.is_empty() {
-            found.push((Breach::DeadLetters, format!("{consumer} did not set aside: {missing:?}")));
+            found.push((Breach::DeadLetters, format!("{consumer} made no dead letters of: {missing:?}")));
         }
     }
     Ok(found)

@@ -126,7 +126,7 @@ const WORKER_POINTS: [&str; 18] = [
     "consumer: committing",
     "consumer: committing",
     "consumer: committed",
-    "consumer: set aside",
+    "consumer: dead letter",
     "delayer: moving",
     "delayer: moved",
     "trimmer: trimming",

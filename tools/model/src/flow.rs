@@ -243,7 +243,7 @@ impl Model for Flow {
             }),
             Property::always("law 5: offsets move forward only", |_, state: &State| !state.offset_went_back),
             Property::always("law 5: the owner alone moves them", |_, state: &State| !state.other_committed),
-            Property::always("law 5: nobody gives back another's lock", |_, state: &State| !state.other_released),
+            Property::always("law 5: no worker releases the lock of another", |_, state: &State| !state.other_released),
             Property::always("law 6: what is trimmed was committed", |_, state: &State| state.trimmed <= state.offset),
             Property::sometimes("two changes are consumed", |_, state: &State| state.is_at_rest() && state.sink.0 == 2),
             Property::sometimes("a change is repaired by the delayer alone", |_, state: &State| {
@@ -288,7 +288,7 @@ impl Ruled for Flow {
         (Rule::CommitTestsOwner, "law 5: the owner alone moves them"),
         (Rule::CommitIsFenced, "law 5: offsets move forward only"),
         (Rule::OnlyTheLastTakesAgain, "law 5: the owner alone moves them"),
-        (Rule::ReleaseTestsOwner, "law 5: nobody gives back another's lock"),
+        (Rule::ReleaseTestsOwner, "law 5: no worker releases the lock of another"),
         (Rule::TrimByOffset, "law 6: what is trimmed was committed"),
         (Rule::SinkTestsVersion, AT_REST),
         (Rule::AnnounceAfterCommit, "law 4: nothing that is not committed is announced"),

@@ -228,7 +228,7 @@ impl Model for Registry {
                 |_, state: &State| !state.skipped,
             ),
             Property::always("a pause that is complete stays so", |_, state: &State| !state.worked_in_pause),
-            Property::always("nobody commits in a pause", |_, state: &State| !state.committed_in_pause),
+            Property::always("no owner commits in a pause", |_, state: &State| !state.committed_in_pause),
             Property::sometimes("everything is trimmed", |_, state: &State| {
                 state.trimmed == MESSAGES && state.consumers.iter().all(|consumer| consumer.registered)
             }),
@@ -248,7 +248,7 @@ impl Ruled for Registry {
         (Rule::RewindTakesLock, "law 5: no offset passes a message that was not handled, after a rewind either"),
         (Rule::RewindClearsOwner, "law 5: no offset passes a message that was not handled, after a rewind either"),
         (Rule::AcquireTestsPause, "a pause that is complete stays so"),
-        (Rule::CommitTestsPause, "nobody commits in a pause"),
+        (Rule::CommitTestsPause, "no owner commits in a pause"),
         (Rule::LatestInScript, LAW_6),
     ];
 

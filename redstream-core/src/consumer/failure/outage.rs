@@ -41,7 +41,7 @@ impl RetryBatch<'_> {
     /// `false`: shutdown was requested meanwhile.
     pub(super) async fn wait_out_outage(&mut self, failure: &Failure) -> Result<bool> {
         let (min, max) = self.context.consumer.backoff;
-        let mut pauses = Pauses::knocking(min, max);
+        let mut pauses = Pauses::for_outage(min, max);
         while self.outage {
             if !self.pause(failure, &mut pauses).await? {
                 return Ok(false);

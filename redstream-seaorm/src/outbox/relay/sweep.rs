@@ -148,7 +148,7 @@ impl Sweep {
             rows = left,
             refused = streams.join(", "),
             example = self.example.as_deref().unwrap_or_default(),
-            "rows of redstream_outbox cannot be moved and are set aside: mend or delete them, or make Redis take their \
+            "rows of redstream_outbox cannot be moved and are skipped: mend or delete them, or make Redis take their \
              stream; they are tried again, and hold up no others"
         );
     }
