@@ -18,6 +18,7 @@ mod follow_up;
 mod inherent;
 #[cfg(feature = "rbac")]
 mod rbac;
+mod read;
 pub(crate) mod save_in_transaction;
 mod statement;
 pub(crate) mod transaction;

@@ -33,13 +33,9 @@ pub(crate) mod task_scope;
 pub(crate) mod touch;
 mod touch_parents;
 
-
 use redstream_core::NewMessage;
 use sea_orm::sea_query::ValueTuple;
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ModelTrait,
-    PrimaryKeyTrait,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ModelTrait, PrimaryKeyTrait};
 
 pub use self::allow_unread::allow_unread;
 pub use self::touch::touch;

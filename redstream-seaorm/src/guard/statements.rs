@@ -1,6 +1,7 @@
 //! Which tables a text of SQL writes. Not a parser: it reads the heads of the statements, and reports what it does not
 //! understand.
 
+mod bodies;
 mod definitions;
 mod heads;
 mod names;
