@@ -56,7 +56,7 @@ pub struct ReindexRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReindexRange {
-    /// The last key queued; null if none is.
+    /// The last key queued. At first the last key of the range before it; null for the first range.
     pub after: Json,
     /// The last key of the range, as it was when the walk began.
     pub until: Json,

@@ -109,12 +109,17 @@ impl<'a, S: KeySource> Run<'a, S> {
         self.write().await?;
         let source = &self.walk.source;
         let bounds = source.bounds().await.map_err(self.walk.failed("read the first and the last key"))?;
-        let encode = |key: &S::Key| Ok(ReindexRange { after: Json::Null, until: source.encode(key)?, done: false });
-        let ranges = bounds.iter().map(encode).collect::<Result<_, BoxError>>();
-        self.record.ranges = ranges.map_err(self.walk.failed("record a key"))?;
+        // Each range begins where the one before it ends.
+        let befores = [None].into_iter().chain(bounds.iter().cloned().map(Some));
+        self.ranges = befores.zip(&bounds).map(|(after, until)| Range::new(after, until.clone(), false)).collect();
+        let recorded = self.ranges.iter().map(|range| {
+            let after = range.after.as_ref().map_or(Ok(Json::Null), |after| source.encode(after))?;
+            Ok(ReindexRange { after, until: source.encode(&range.until)?, done: false })
+        });
+        let recorded = recorded.collect::<Result<_, BoxError>>();
+        self.record.ranges = recorded.map_err(self.walk.failed("record a key"))?;
         self.record.estimate = source.estimate().await.map_err(self.walk.failed("count the rows"))?;
         self.record.dead_before = self.watched.dead_letters().await?;
-        self.ranges = bounds.into_iter().map(|until| Range::new(None, until, false)).collect();
         if self.record.state == ReindexState::Queued {
             self.record.state = ReindexState::Running;
         }
