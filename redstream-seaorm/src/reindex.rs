@@ -154,8 +154,8 @@ impl<'a, E: Streamed> Reindex<'a, E> {
         self
     }
 
-    /// How long a chunk of keys may keep the slowest consumer busy: a change waits for at most two of them. Chunks have
-    /// from 1 to 10,000 keys. Default: 20 ms.
+    /// How much longer a chunk of keys may keep the slowest consumer busy than a single key does: a change waits for at most
+    /// two of them. Chunks have from 1 to 10,000 keys. Default: 20 ms.
     pub fn target(mut self, target: Duration) -> Self {
         self.target = Some(target);
         self

@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ModelTrait, QueryFilter, Set, Transactio
 use serde_json::{Value, json};
 
 use super::city;
-use super::derive::entities::{author, note, parcel, place};
+use super::derive::entities::{author, note, place, stamp};
 use super::world::{SOON, World, ids};
 use crate::support::{Backend, TestDb};
 
@@ -110,20 +110,20 @@ on_each_database! {
     async fn messages_are_those_of_saves_in_their_streams_and_shards(db: TestDb) {
         let world = World::new(&db).await;
         world.create(place::Entity).await;
-        world.create(parcel::Entity).await;
+        world.create(stamp::Entity).await;
         // Saves make the messages that are expected.
         let place = place::ActiveModel { id: Set(7), name: Set("Here".to_owned()) }.insert_tx(&world.db).await.unwrap();
         for id in 1..=20 {
-            parcel::parcel(id).insert_tx(&world.db).await.unwrap();
+            stamp::ActiveModel { id: Set(id), value: Set(1) }.insert_tx(&world.db).await.unwrap();
         }
         let places = world.redstream.of::<place::Entity>().unwrap();
-        let parcels = world.redstream.of::<parcel::Entity>().unwrap();
-        let (here, sent) = (Seen::of(&places).await, Seen::of(&parcels).await);
+        let stamps = world.redstream.of::<stamp::Entity>().unwrap();
+        let (here, sent) = (Seen::of(&places).await, Seen::of(&stamps).await);
         done(world.redstream.reindex::<place::Entity>(&world.plain)).await;
-        done(world.redstream.reindex::<parcel::Entity>(&world.plain)).await;
+        done(world.redstream.reindex::<stamp::Entity>(&world.plain)).await;
         assert_eq!(here.sorted(), [json!({ "kind": "place", "id": 7 })]);
         assert_eq!(sent.sorted(), sorted((1..=20).map(|id| json!({ "id": id })).collect()));
-        for stream in places.streams().iter().chain(parcels.streams()) {
+        for stream in places.streams().iter().chain(stamps.streams()) {
             let messages = stream.messages(redstream_seaorm::MessageId::MIN, 100).await.unwrap();
             let (saved, queued) = messages.split_at(messages.len() / 2);
             let raw = |messages: &[redstream_seaorm::Message]| {
@@ -134,7 +134,7 @@ on_each_database! {
             assert_eq!(raw(saved), raw(queued), "byte for byte, in {}", stream.name());
         }
         place.delete(&world.db).await.unwrap();
-        assert_eq!(parcels.reindexes().list().await.unwrap().len(), 1);
+        assert_eq!(stamps.reindexes().list().await.unwrap().len(), 1);
     }
 
     async fn a_transaction_is_read_as_well(db: TestDb) {

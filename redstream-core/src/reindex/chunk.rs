@@ -12,16 +12,31 @@ const MOST_OUTSTANDING: usize = 2;
 const FIRST: u64 = 100;
 const LARGEST: u64 = 10_000;
 
-/// The size of a chunk, such that the slowest consumer needs about the target time for it.
+/// Two sizes differ by this factor at least if their times are to say what a key costs.
+const APART: f64 = 1.5;
+
+/// After so many measurements of about one size, the next chunk has another size.
+const PROBE_AFTER: u32 = 16;
+
+/// The size of a chunk, such that the slowest consumer needs about the target time more for it than for a single key.
+///
+/// A consumer has costs for a batch and costs for a key, such as those of a request and of a document. Only the latter
+/// depend on the size: a small chunk for a slow request would make the walk slow, and changes no faster.
 #[derive(Debug)]
 pub(super) struct ChunkSize {
     keys: u64,
     target: Duration,
+    /// What a batch costs in seconds, whatever its size.
+    batch: f64,
+    /// How many measurements ago that was found out; `None` if it is unknown.
+    age: Option<u32>,
+    /// The last measurement: keys, and seconds.
+    last: Option<(f64, f64)>,
 }
 
 impl ChunkSize {
     pub(super) fn new(target: Duration) -> Self {
-        Self { keys: FIRST, target }
+        Self { keys: FIRST, target, batch: 0.0, age: None, last: None }
     }
 
     pub(super) fn keys(&self) -> u64 {
@@ -30,9 +45,26 @@ impl ChunkSize {
 
     /// Adapts the size to the time that the consumers took for a chunk: to half or to the double of it at most, since a
     /// single measurement can be wrong.
+    #[expect(clippy::cast_precision_loss, reason = "of up to 20,000 keys")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and the largest size")]
     fn measured(&mut self, keys: u64, took: Duration) {
-        let each = took.as_nanos() / u128::from(keys.max(1));
-        let wanted = u64::try_from(self.target.as_nanos() / each.max(1)).unwrap_or(LARGEST);
+        let (keys, took) = (keys.max(1) as f64, took.as_secs_f64());
+        let last = self.last.replace((keys, took));
+        let apart = last.filter(|(other, _)| keys / other >= APART || other / keys >= APART);
+        let each = if let Some((other, other_took)) = apart {
+            let each = ((took - other_took) / (keys - other)).max(0.0);
+            (self.batch, self.age) = ((took - each * keys).max(0.0), Some(0));
+            each
+        } else {
+            self.age = self.age.map(|age| age + 1);
+            (took - self.batch).max(0.0) / keys
+        };
+        let target = self.target.as_secs_f64();
+        let wanted = match self.age {
+            Some(age) if age < PROBE_AFTER => (target / each.max(1e-9)).min(LARGEST as f64).round() as u64,
+            _ if self.keys == 1 || took < target => self.keys * 2,
+            _ => self.keys / 2,
+        };
         self.keys = wanted.clamp(self.keys / 2, self.keys * 2).clamp(1, LARGEST);
     }
 }
@@ -122,14 +154,38 @@ mod tests {
         Chunk { keys, last: [(stream, MessageId::new(last, 0))].into(), queued_at: Instant::now() }
     }
 
-    #[test]
-    fn a_chunk_comes_to_take_the_target_time() {
-        let mut size = ChunkSize::new(TARGET);
-        for _ in 0..20 {
+    /// Chunks for a consumer that takes so many microseconds for a batch, and so many for a key. Returns the usual size in
+    /// the end.
+    fn adapt(size: &mut ChunkSize, batch: u64, key: u64) -> u64 {
+        let mut sizes = Vec::new();
+        for _ in 0..60 {
             let keys = size.keys();
-            size.measured(keys, Duration::from_micros(40) * u32::try_from(keys).unwrap());
+            size.measured(keys, Duration::from_micros(batch + key * keys));
+            sizes.push(size.keys());
         }
-        assert_eq!(size.keys(), 500);
+        let mut last = sizes.split_off(45);
+        last.sort_unstable();
+        last[last.len() / 2]
+    }
+
+    #[test]
+    fn a_chunk_comes_to_take_the_target_time_more_than_a_single_key() {
+        for batch in [0, 300, 20_000, 500_000] {
+            for (key, expected) in [(1, LARGEST), (40, 500), (1000, 20), (50_000, 1)] {
+                let mut size = ChunkSize::new(TARGET);
+                let keys = adapt(&mut size, batch, key);
+                assert!(keys.abs_diff(expected) <= expected / 50, "{batch} a batch, {key} a key: {keys} keys");
+            }
+        }
+    }
+
+    #[test]
+    fn the_size_follows_a_consumer_that_becomes_slower_or_faster() {
+        let mut size = ChunkSize::new(TARGET);
+        for (batch, key, expected) in [(1000, 40, 500), (1000, 400, 50), (200_000, 400, 50), (0, 10, 2000)] {
+            let keys = adapt(&mut size, batch, key);
+            assert!(keys.abs_diff(expected) <= expected / 50, "{batch} a batch, {key} a key: {keys} keys");
+        }
     }
 
     #[test]
@@ -139,14 +195,8 @@ mod tests {
         assert_eq!(size.keys(), 200);
         size.measured(200, Duration::from_secs(60));
         assert_eq!(size.keys(), 100);
-        for _ in 0..20 {
-            size.measured(1, Duration::from_secs(60));
-        }
-        assert_eq!(size.keys(), 1);
-        for _ in 0..20 {
-            size.measured(10_000, Duration::ZERO);
-        }
-        assert_eq!(size.keys(), LARGEST);
+        assert_eq!(adapt(&mut size, 0, 0), LARGEST);
+        assert_eq!(adapt(&mut size, 0, 1_000_000), 1);
     }
 
     #[test]

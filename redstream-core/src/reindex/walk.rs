@@ -87,8 +87,8 @@ impl<S: KeySource> Walk<S> {
         self
     }
 
-    /// How long a chunk of keys may keep the slowest watched consumer busy. Chunks have from 1 to 10,000 keys. Default: 20
-    /// ms.
+    /// How much longer a chunk of keys may keep the slowest watched consumer busy than a single key does. Chunks have from 1
+    /// to 10,000 keys. Default: 20 ms.
     pub fn target(mut self, target: Duration) -> Self {
         self.target = target;
         self

@@ -79,8 +79,8 @@ impl<'a, E: Streamed> Rows<'a, E> {
         limit: u64,
     ) -> Result<Vec<Key<E>>, DbErr> {
         let orders = self.order.get_or_try_init(|| self.db.order()).await?;
-        let rows = next_keys(self.select.clone(), after, limit).filter(until).filter(self.condition.clone());
-        self.db.keys(orders.sorted(rows, order)).await
+        let rows = filtered(next_keys(self.select.clone(), after, limit), until);
+        self.db.keys(orders.sorted(filtered(rows, self.condition.clone()), order)).await
     }
 
     async fn edge(&self, order: Order) -> Result<Option<Key<E>>, DbErr> {
@@ -89,7 +89,7 @@ impl<'a, E: Streamed> Rows<'a, E> {
 
     /// All keys, in no order.
     fn all(&self) -> Select<E> {
-        let mut all = next_keys(self.select.clone(), None, None).filter(self.condition.clone());
+        let mut all = filtered(next_keys(self.select.clone(), None, None), self.condition.clone());
         QueryTrait::query(&mut all).clear_order_by();
         all
     }
@@ -138,4 +138,9 @@ impl<E: Streamed> KeySource for Rows<'_, E> {
     fn decode(&self, key: &Json) -> Result<Key<E>, BoxError> {
         Ok(self.reader.read(key)?)
     }
+}
+
+/// Without a `WHERE TRUE` for a condition that is empty.
+fn filtered<E: Streamed>(rows: Select<E>, condition: Condition) -> Select<E> {
+    if condition.is_empty() { rows } else { rows.filter(condition) }
 }

@@ -39,6 +39,20 @@ async fn a_paused_walk_queues_nothing_until_it_is_resumed() {
 }
 
 #[tokio::test]
+async fn a_consumer_that_is_paused_is_waited_for() {
+    let stream = numbers_of("search").await;
+    let seen = Recorder::default();
+    let _search = consume(&stream, "search", &seen);
+    assert!(stream.pause("search", SOON).await.unwrap());
+    let walk = Running::start(stream.reindex(Numbers::to(1000)));
+    eventually(SOON, "it waits", async || state(&stream).await == Some(ReindexState::WaitingForLag)).await;
+    assert_eq!((stream.len().await.unwrap(), seen.len()), (200, 0));
+    stream.resume("search").await.unwrap();
+    assert!(walk.report().await.is_done());
+    assert_eq!(seen.payloads(), keys(1..=1000));
+}
+
+#[tokio::test]
 async fn a_pause_outlives_the_process() {
     let stream = numbers_of("search").await;
     let first = Running::start(stream.reindex(Numbers::to(1000)));

@@ -73,7 +73,7 @@ on_each_database! {
 
     async fn keys_of_text_are_walked(db: TestDb) {
         let world = World::new(&db).await;
-        let texts = ["", "A", "b", "ä", "Ω", "ß", "it's", "a\"b", "100%", "日本"].map(str::to_owned);
+        let texts = ["", "A", "b", "ö", "Ω", "ß", "it's", "a\"b", "100%", "日本"].map(str::to_owned);
         let texts: Vec<String> = texts.into_iter().chain((0..300).map(|nth| format!("word {nth}"))).collect();
         let rows = texts.iter().map(|text| word::Model { text: text.clone(), uses: 1 }).collect();
         let expected = texts.iter().map(|text| json!({ "text": text })).collect();
@@ -82,19 +82,20 @@ on_each_database! {
 
     async fn integers_are_split_into_ranges(db: TestDb) {
         let world = World::new(&db).await;
-        let keys: Vec<i64> = (-300..300).chain([i64::MIN, -(1 << 53) - 1, (1 << 60) + 1, i64::MAX]).collect();
+        // A key of zero is replaced by MariaDB.
+        let keys: Vec<i64> = (-300..300).filter(|id| *id != 0).chain([i64::MIN, -(1 << 53) - 1, (1 << 60) + 1, i64::MAX]).collect();
         let rows = keys.iter().map(|id| city::with_key(*id, "Ulm"));
         city::Entity::insert_many(rows).exec_without_returning(&world.plain).await.unwrap();
         let seen = Seen::of(&world.redstream.of::<city::Entity>().unwrap()).await;
         for ranges in [1, 2, 7, 16] {
             seen.payloads.lock().unwrap().clear();
             let queued = done(world.redstream.reindex::<city::Entity>(&world.plain).ranges(ranges)).await;
-            assert_eq!(queued, 604, "{ranges} ranges");
+            assert_eq!(queued, 603, "{ranges} ranges");
             let small = seen.payloads.lock().unwrap().iter().filter(|payload| payload["id"].is_i64()).count();
-            assert_eq!((small, seen.payloads.lock().unwrap().len()), (600, 604));
+            assert_eq!((small, seen.payloads.lock().unwrap().len()), (599, 603));
             let mut distinct = seen.sorted();
             distinct.dedup();
-            assert_eq!(distinct.len(), 604, "each once");
+            assert_eq!(distinct.len(), 603, "each once");
         }
         let records = world.redstream.of::<city::Entity>().unwrap().reindexes().list().await.unwrap();
         assert_eq!(records[0].ranges.len(), 16);
