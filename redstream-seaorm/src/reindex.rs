@@ -100,6 +100,7 @@ pub struct Reindex<'a, E: Streamed> {
     consumers: Vec<String>,
     target: Option<Duration>,
     lock_ttl: Option<Duration>,
+    is_anew: bool,
     on_progress: Option<Box<dyn Fn(&ReindexProgress) + Send + Sync>>,
 }
 
@@ -115,6 +116,7 @@ impl<'a, E: Streamed> Reindex<'a, E> {
             consumers: Vec::new(),
             target: None,
             lock_ttl: None,
+            is_anew: false,
             on_progress: None,
         }
     }
@@ -167,6 +169,13 @@ impl<'a, E: Streamed> Reindex<'a, E> {
         self
     }
 
+    /// Begins a new walk even if that of its id is not finished, and waits for no other's to end in its place: for a loss of
+    /// Redis, in which keys that were queued before can be lost. Default: no.
+    pub fn anew(mut self) -> Self {
+        self.is_anew = true;
+        self
+    }
+
     /// Called at most every 200 ms, and at the end. [`ReindexProgress`] displays itself as one line. Keep it short.
     pub fn on_progress(mut self, report: impl Fn(&ReindexProgress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Box::new(report));
@@ -204,6 +213,9 @@ impl<'a, E: Streamed> Reindex<'a, E> {
         }
         if let Some(ttl) = self.lock_ttl {
             walk = walk.lock_ttl(ttl);
+        }
+        if self.is_anew {
+            walk = walk.anew();
         }
         if let Some(report) = self.on_progress {
             walk = walk.on_progress(report);

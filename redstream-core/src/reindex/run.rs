@@ -62,16 +62,22 @@ type Reads<'a, K> = FuturesUnordered<Pin<Box<dyn Future<Output = (usize, u64, Re
 
 impl<'a, S: KeySource> Run<'a, S> {
     /// Continues the recorded walk, or begins a new one. Returns the record if another process has finished the walk that
-    /// this one waited for. `before`: the walk that was finished before this one was asked for.
+    /// this one waited for. `before`: the walk that was finished before this one was asked for. `anew`: neither is
+    /// continued nor returned.
     pub(super) async fn begin(
         walk: &'a Walk<S>,
         guard: &'a LockGuard,
         before: Option<&str>,
+        anew: bool,
     ) -> Result<Result<Self, ReindexRecord>> {
         let (entity, filter) = (walk.source.entity(), walk.source.filter());
         let stored = walk.records().text(&walk.id).await?;
         let found = if stored.is_empty() { None } else { Some(parse(&walk.id, &stored)?) };
         let mut record = match found {
+            Some(record) if anew => {
+                let new = ReindexRecord::new(&walk.id, entity, &filter);
+                if record.state == ReindexState::Paused { ReindexRecord { state: record.state, ..new } } else { new }
+            }
             Some(record) if !record.state.is_finished() => continued(record, &entity, &filter)?,
             Some(record) if Some(&*record.walk) != before => return Ok(Err(record)),
             _ => ReindexRecord::new(&walk.id, entity, &filter),

@@ -53,6 +53,7 @@ pub struct Walk<S> {
     pub(super) consumers: Vec<String>,
     pub(super) target: Duration,
     lock_ttl: Duration,
+    is_anew: bool,
     pub(super) on_progress: Option<Box<OnProgress>>,
 }
 
@@ -69,6 +70,7 @@ impl<S: KeySource> Walk<S> {
             consumers: Vec::new(),
             target: Duration::from_millis(20),
             lock_ttl: Duration::from_secs(5),
+            is_anew: false,
             on_progress: None,
         }
     }
@@ -100,6 +102,13 @@ impl<S: KeySource> Walk<S> {
         self
     }
 
+    /// Begins a new walk even if that of its id is not finished, and waits for no other's to end in its place: for a loss of
+    /// Redis, in which keys that were queued before can be lost. Default: no.
+    pub fn anew(mut self) -> Self {
+        self.is_anew = true;
+        self
+    }
+
     /// Called at most every 200 ms, and at the end. Keep it short.
     pub fn on_progress(mut self, report: impl Fn(&ReindexProgress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Box::new(report));
@@ -121,10 +130,11 @@ impl<S: KeySource> Walk<S> {
         self.check()?;
         let before = self.records().get(&self.id).await?.filter(|record| record.state.is_finished());
         let before = before.map(|record| record.walk);
+        let anew = AtomicBool::new(self.is_anew);
         let mut pauses = Pauses::for_outage(Duration::from_millis(100), Duration::from_secs(1));
         loop {
             // Boxed: a large future.
-            match Box::pin(self.lead(before.as_deref(), &shutdown)).await {
+            match Box::pin(self.lead(before.as_deref(), &anew, &shutdown)).await {
                 Ok(record) => return Ok(record.map_or_else(ReindexReport::not_begun, ReindexReport::from)),
                 Err(error) if error.may_pass() && !shutdown.is_cancelled() => {
                     let pause = pauses.pause();
@@ -163,7 +173,12 @@ impl<S: KeySource> Walk<S> {
     }
 
     /// Acquires the lock and walks. Returns the record as it is in the end; on a shutdown while it stands by, as it is now.
-    async fn lead(&self, before: Option<&str>, shutdown: &CancellationToken) -> Result<Option<ReindexRecord>> {
+    async fn lead(
+        &self,
+        before: Option<&str>,
+        anew: &AtomicBool,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<ReindexRecord>> {
         let open = Session::open(self.redstream.link().connector());
         let Some(session) = shutdown.run_until_cancelled(open).await.transpose()? else {
             return self.records().get(&self.id).await;
@@ -178,7 +193,7 @@ impl<S: KeySource> Walk<S> {
         let Some(guard) = lock.stand_by(&session, shutdown, standing_by).await? else {
             return self.records().get(&self.id).await;
         };
-        let outcome = self.work(&guard, before, shutdown).await;
+        let outcome = self.work(&guard, before, anew, shutdown).await;
         // What was done stays done: without a release the lock expires by its TTL.
         if let Err(error) = guard.release().await {
             let error = &error as &dyn std::error::Error;
@@ -191,10 +206,14 @@ impl<S: KeySource> Walk<S> {
         &self,
         guard: &LockGuard,
         before: Option<&str>,
+        anew: &AtomicBool,
         shutdown: &CancellationToken,
     ) -> Result<ReindexRecord> {
         loop {
-            match Run::begin(self, guard, before).await? {
+            let begun = Run::begin(self, guard, before, anew.load(Ordering::Relaxed)).await?;
+            // After an interruption it goes on with what it began.
+            anew.store(false, Ordering::Relaxed);
+            match begun {
                 Ok(run) => {
                     if let Some(record) = run.until_done(shutdown).await? {
                         return Ok(record);

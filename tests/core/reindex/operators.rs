@@ -1,8 +1,9 @@
 //! Pause, resume, abort, and several processes.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redstream_core::{CancellationToken, Error, ReindexState};
+use redstream_core::{CancellationToken, Error, ReindexProgress, ReindexState};
 
 use super::source::{Numbers, keys};
 use super::{Running, consume, numbers_of, sorted, state};
@@ -16,20 +17,22 @@ const MANY: u64 = 2_000_000;
 #[tokio::test]
 async fn a_paused_walk_queues_nothing_until_it_is_resumed() {
     let stream = numbers_of("search").await;
-    let walk = Running::start(stream.reindex(Numbers::to(1000)));
+    let told = Arc::new(Mutex::new(None));
+    let telling = told.clone();
+    let tell = move |progress: &ReindexProgress| *telling.lock().unwrap() = Some(progress.state);
+    let walk = Running::start(stream.reindex(Numbers::to(1000)).on_progress(tell));
     eventually(SOON, "two chunks", async || stream.len().await.unwrap() == 200).await;
     let reindexes = stream.reindexes();
     assert_eq!(reindexes.pause("numbers").await.unwrap(), ReindexState::Paused);
     let seen = Recorder::default();
     let _search = consume(&stream, "search", &seen);
-    eventually(SOON, "what was queued is handled", async || seen.len() >= 200).await;
-    // A chunk may be queued before the walk notices, and none after that.
-    let queued = async || reindexes.get("numbers").await.unwrap().unwrap().queued;
-    eventually(SOON, "it is handled to the end", async || seen.len() as u64 == queued().await).await;
-    let before = queued().await;
-    assert!(before <= 300, "{before}");
+    // Chunks may be queued before the walk notices, and none after that.
+    eventually(SOON, "it notices", async || *told.lock().unwrap() == Some(ReindexState::Paused)).await;
+    let before = stream.last_id().await.unwrap();
+    eventually(SOON, "what was queued is handled", async || stream.lag("search").await.unwrap() == 0).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!((queued().await, state(&stream).await), (before, Some(ReindexState::Paused)));
+    assert_eq!((stream.last_id().await.unwrap(), state(&stream).await), (before, Some(ReindexState::Paused)));
+    assert!(seen.len() < 1000, "{}", seen.len());
     assert!(!walk.task.is_finished());
 
     assert_eq!(reindexes.resume("numbers").await.unwrap(), ReindexState::Running);
@@ -150,6 +153,28 @@ async fn a_second_run_stands_by_and_returns_the_report_of_the_first() {
     // One that is asked for after that walks again.
     assert!(Running::start(stream.reindex(Numbers::to(1000))).report().await.is_done());
     assert_eq!(seen.len(), 2000);
+}
+
+#[tokio::test]
+async fn a_run_that_begins_anew_neither_continues_a_walk_nor_returns_the_report_of_another() {
+    let stream = numbers_of("search").await;
+    let seen = Recorder::default();
+    let first = Running::start(stream.reindex(Numbers::to(1000)));
+    eventually(SOON, "two chunks", async || stream.len().await.unwrap() == 200).await;
+    let anew = Running::start(stream.reindex(Numbers::to(1000)).anew());
+    let _search = consume(&stream, "search", &seen);
+    assert!(first.report().await.is_done() && anew.report().await.is_done());
+    assert_eq!(seen.len(), 2000, "both walked");
+
+    stream.pause("search", SOON).await.unwrap();
+    let left = Running::start(stream.reindex(Numbers::to(1000)));
+    eventually(SOON, "two chunks", async || stream.lag("search").await.unwrap() == 200).await;
+    left.shutdown.cancel();
+    assert!(!left.report().await.is_done());
+    stream.resume("search").await.unwrap();
+    let anew = Running::start(stream.reindex(Numbers::to(1000)).anew()).report().await;
+    assert!(anew.is_done() && anew.queued == 1000, "{anew:?}");
+    assert_eq!(seen.len(), 3200);
 }
 
 #[tokio::test]
