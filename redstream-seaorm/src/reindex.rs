@@ -10,7 +10,7 @@ mod split;
 use std::fmt;
 use std::time::Duration;
 
-use redstream_core::{CancellationToken, Error, Redstream, ReindexProgress, ReindexReport, Result};
+use redstream_core::{CancellationToken, Error, Redstream, ReindexProgress, ReindexReport, Result, Walk};
 use sea_orm::sea_query::{Condition, IntoCondition};
 use sea_orm::{ConnectionTrait, Select};
 
@@ -101,8 +101,10 @@ pub struct Reindex<'a, E: Streamed> {
     target: Option<Duration>,
     lock_ttl: Option<Duration>,
     is_anew: bool,
-    on_progress: Option<Box<dyn Fn(&ReindexProgress) + Send + Sync>>,
+    on_progress: Option<Box<OnProgress>>,
 }
+
+type OnProgress = dyn Fn(&ReindexProgress) + Send + Sync;
 
 impl<'a, E: Streamed> Reindex<'a, E> {
     pub(crate) fn new(redstream: Redstream, db: &'a impl ConnectionTrait) -> Self {
@@ -204,7 +206,7 @@ impl<'a, E: Streamed> Reindex<'a, E> {
             let reason = format!("the key of `{}` is neither one integer nor one UUID", table::<E>());
             return Err(Error::InvalidOption { option: "ranges", reason });
         }
-        let mut walk = self.consumers.into_iter().fold(stream.reindex(rows), |walk, name| walk.consumer(name));
+        let mut walk = self.consumers.into_iter().fold(stream.reindex(rows), Walk::consumer);
         if let Some(id) = self.id {
             walk = walk.id(id);
         }

@@ -126,7 +126,7 @@ impl ReindexRecord {
     }
 
     /// A record of the same walk that has queued nothing.
-    pub(super) fn from_the_beginning(&self) -> Self {
+    pub(super) fn begun_again(&self) -> Self {
         let state = if self.state == ReindexState::Paused { self.state } else { ReindexState::Queued };
         let fresh = Self::new(&self.id, self.entity.clone(), "");
         Self { filter: self.filter.clone(), walk: self.walk.clone(), started_at: self.started_at, state, ..fresh }

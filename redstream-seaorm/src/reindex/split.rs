@@ -11,7 +11,7 @@ use crate::entity::streamed::Streamed;
 /// Whether the key is one integer or one UUID.
 pub(super) fn can_split<E: Streamed>(reader: &KeyReader<E>) -> bool {
     let samples = [json!(0), json!("00000000-0000-0000-0000-000000000000")];
-    samples.into_iter().any(|sample| key(reader, sample).is_some_and(|key| Number::of(&key).is_some()))
+    samples.iter().any(|sample| key(reader, sample).is_some_and(|key| Number::of(&key).is_some()))
 }
 
 /// The last keys of `ranges` ranges from `first` to `last`, or of fewer: of one if the key cannot be split.
@@ -23,7 +23,7 @@ pub(super) fn split<E: Streamed>(reader: &KeyReader<E>, first: &Key<E>, last: &K
     let (Some(low), Some(high)) = (Number::of(first), Number::of(last)) else { return vec![last.clone()] };
     let mut inner = bounds(low.number, high.number, ranges);
     inner.retain(|number| *number < high.number);
-    let inner = inner.into_iter().filter_map(|number| key(reader, Number { number, ..high }.json()));
+    let inner = inner.into_iter().filter_map(|number| key(reader, &Number { number, ..high }.json()));
     inner.chain([last.clone()]).collect()
 }
 
@@ -80,7 +80,7 @@ impl Number {
 }
 
 /// The key with this value in its only column.
-fn key<E: Streamed>(reader: &KeyReader<E>, value: Json) -> Option<Key<E>> {
+fn key<E: Streamed>(reader: &KeyReader<E>, value: &Json) -> Option<Key<E>> {
     let columns = columns::<E>();
     let [column] = columns.as_slice() else { return None };
     reader.read(&json!({ column.as_str(): value })).ok()
