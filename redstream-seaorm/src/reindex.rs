@@ -124,6 +124,8 @@ impl<'a, E: Streamed> Reindex<'a, E> {
     }
 
     /// Only rows that meet this. Several filters must all be met. Default: all rows.
+    ///
+    /// Its text, with its values, is part of the record in Redis: a walk is continued only by a run with the same filter.
     pub fn filter(mut self, filter: impl IntoCondition) -> Self {
         self.condition = self.condition.add(filter.into_condition());
         self
@@ -158,8 +160,9 @@ impl<'a, E: Streamed> Reindex<'a, E> {
         self
     }
 
-    /// How much longer a chunk of keys may keep the slowest consumer busy than a single key does: a change waits for at most
-    /// two of them. Chunks have from 1 to 10,000 keys. Default: 20 ms.
+    /// How much longer a chunk of keys may keep the slowest consumer busy than a single key does: a change waits for at most two
+    /// chunks. If a single key takes longer than this, a chunk may take twice as long as that, or the walk would be slow.
+    /// Chunks have from 1 to 10,000 keys. Default: 20 ms.
     pub fn target(mut self, target: Duration) -> Self {
         self.target = Some(target);
         self

@@ -34,7 +34,7 @@ async fn every_row_is_copied_though_the_process_that_walks_is_killed() -> anyhow
     walker.says("ready").await;
     let waits = async || {
         let record = stream.reindexes().get("cities").await.unwrap();
-        record.is_some_and(|record| record.state == ReindexState::WaitingForLag && record.queued == 200)
+        record.is_some_and(|record| record.state == ReindexState::WaitingForLag && record.queued == 2)
     };
     eventually(SOON, "it waits for the consumer", waits).await;
     walker.kill().await;

@@ -8,63 +8,51 @@ use crate::message::{MessageId, StreamName};
 /// A change that is written during a walk waits for at most so many chunks.
 const MOST_OUTSTANDING: usize = 2;
 
-/// The size of the first chunk, and of the largest.
-const FIRST: u64 = 100;
+/// The size of the largest chunk.
 const LARGEST: u64 = 10_000;
 
-/// Two sizes differ by this factor at least if their times are to say what a key costs.
-const APART: f64 = 1.5;
-
-/// After so many measurements of about one size, the next chunk has another size.
-const PROBE_AFTER: u32 = 16;
-
-/// The size of a chunk, such that the slowest consumer needs about the target time more for it than for a single key.
+/// The size of a chunk: such that the slowest consumer needs the target time longer for it than for a single key, or twice
+/// as long if that is more.
 ///
 /// A consumer has costs for a batch and costs for a key, such as those of a request and of a document. Only the latter
-/// depend on the size: a small chunk for a slow request would make the walk slow, and changes no faster.
+/// depend on the size: with a small chunk for a slow request the walk would be slow, and changes hardly faster.
+///
+/// The time for a single key is measured by the first chunks, which have one key, and again whenever chunks have shrunk to
+/// one key, as they do if the consumer becomes slower.
 #[derive(Debug)]
 pub(super) struct ChunkSize {
     keys: u64,
-    target: Duration,
-    /// What a batch costs in seconds, whatever its size.
-    batch: f64,
-    /// How many measurements ago that was found out; `None` if it is unknown.
-    age: Option<u32>,
-    /// The last measurement: keys, and seconds.
-    last: Option<(f64, f64)>,
+    target: f64,
+    /// Seconds for a single key, once they are known.
+    single: Option<f64>,
 }
 
 impl ChunkSize {
     pub(super) fn new(target: Duration) -> Self {
-        Self { keys: FIRST, target, batch: 0.0, age: None, last: None }
+        Self { keys: 1, target: target.as_secs_f64(), single: None }
     }
 
     pub(super) fn keys(&self) -> u64 {
         self.keys
     }
 
-    /// Adapts the size to the time that the consumers took for a chunk: to half or to the double of it at most, since a
-    /// single measurement can be wrong.
+    /// Adapts the size to the time that the consumers took for a chunk: to half or to the double of it at most, and damped,
+    /// since batches of a consumer are not chunks, and a single measurement is often wrong.
     #[expect(clippy::cast_precision_loss, reason = "of up to 20,000 keys")]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and the largest size")]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and twice the largest size")]
     fn measured(&mut self, keys: u64, took: Duration) {
-        let (keys, took) = (keys.max(1) as f64, took.as_secs_f64());
-        let last = self.last.replace((keys, took));
-        let apart = last.filter(|(other, _)| keys / other >= APART || other / keys >= APART);
-        let each = if let Some((other, other_took)) = apart {
-            let each = ((took - other_took) / (keys - other)).max(0.0);
-            (self.batch, self.age) = ((took - each * keys).max(0.0), Some(0));
-            each
-        } else {
-            self.age = self.age.map(|age| age + 1);
-            (took - self.batch).max(0.0) / keys
+        let took = took.as_secs_f64();
+        let single = match self.single {
+            Some(single) if keys > 1 && took >= single => single,
+            Some(single) if keys > 1 => f64::midpoint(single, took),
+            _ => took,
         };
-        let target = self.target.as_secs_f64();
-        let wanted = match self.age {
-            Some(age) if age < PROBE_AFTER => (target / each.max(1e-9)).min(LARGEST as f64).round() as u64,
-            _ if self.keys == 1 || took < target => self.keys * 2,
-            _ => self.keys / 2,
-        };
+        self.single = Some(single);
+        let goal = single + single.max(self.target);
+        let factor = (goal / took.max(1e-6)).sqrt().clamp(0.5, 2.0);
+        // Of the size that was measured, which chunks of earlier sizes have as well.
+        let rounded = (keys as f64 * factor).round() as u64;
+        let wanted = if factor > 1.05 { rounded.max(keys + 1) } else { rounded };
         self.keys = wanted.clamp(self.keys / 2, self.keys * 2).clamp(1, LARGEST);
     }
 }
@@ -154,49 +142,60 @@ mod tests {
         Chunk { keys, last: [(stream, MessageId::new(last, 0))].into(), queued_at: Instant::now() }
     }
 
-    /// Chunks for a consumer that takes so many microseconds for a batch, and so many for a key. Returns the usual size in
-    /// the end.
+    /// A walk for a consumer that takes so many microseconds for a batch, and so many for a key: the usual size in the end.
     fn adapt(size: &mut ChunkSize, batch: u64, key: u64) -> u64 {
         let mut sizes = Vec::new();
-        for _ in 0..60 {
+        for _ in 0..100 {
             let keys = size.keys();
             size.measured(keys, Duration::from_micros(batch + key * keys));
             sizes.push(size.keys());
         }
-        let mut last = sizes.split_off(45);
+        let mut last = sizes.split_off(80);
         last.sort_unstable();
         last[last.len() / 2]
     }
 
+    #[track_caller]
+    fn check(size: &mut ChunkSize, batch: u64, key: u64) {
+        let keys = adapt(size, batch, key);
+        let expected = (1 + 20_000.max(batch + key) / key).min(LARGEST);
+        assert!(keys.abs_diff(expected) <= 1 + expected / 10, "{batch} a batch, {key} a key: {keys}, not {expected}");
+    }
+
     #[test]
-    fn a_chunk_comes_to_take_the_target_time_more_than_a_single_key() {
+    fn a_chunk_comes_to_take_the_target_time_longer_than_a_single_key_or_twice_as_long() {
         for batch in [0, 300, 20_000, 500_000] {
-            for (key, expected) in [(1, LARGEST), (40, 500), (1000, 20), (50_000, 1)] {
-                let mut size = ChunkSize::new(TARGET);
-                let keys = adapt(&mut size, batch, key);
-                assert!(keys.abs_diff(expected) <= expected / 50, "{batch} a batch, {key} a key: {keys} keys");
+            for key in [1, 40, 1000, 50_000] {
+                check(&mut ChunkSize::new(TARGET), batch, key);
             }
         }
     }
 
     #[test]
-    fn the_size_follows_a_consumer_that_becomes_slower_or_faster() {
+    fn the_size_follows_a_consumer_that_becomes_slower() {
         let mut size = ChunkSize::new(TARGET);
-        for (batch, key, expected) in [(1000, 40, 500), (1000, 400, 50), (200_000, 400, 50), (0, 10, 2000)] {
-            let keys = adapt(&mut size, batch, key);
-            assert!(keys.abs_diff(expected) <= expected / 50, "{batch} a batch, {key} a key: {keys} keys");
+        for (batch, key) in [(1000, 40), (1000, 400), (200_000, 400), (200_000, 10_000)] {
+            check(&mut size, batch, key);
         }
+    }
+
+    #[test]
+    fn a_consumer_that_becomes_faster_gets_larger_chunks() {
+        let mut size = ChunkSize::new(TARGET);
+        let before = adapt(&mut size, 1000, 400);
+        assert!(adapt(&mut size, 1000, 40) > 9 * before);
     }
 
     #[test]
     fn the_size_changes_by_a_factor_of_two_at_most_and_has_bounds() {
         let mut size = ChunkSize::new(TARGET);
-        size.measured(100, Duration::ZERO);
-        assert_eq!(size.keys(), 200);
-        size.measured(200, Duration::from_secs(60));
-        assert_eq!(size.keys(), 100);
+        for expected in [2, 4, 8] {
+            size.measured(size.keys(), Duration::ZERO);
+            assert_eq!(size.keys(), expected);
+        }
+        size.measured(8, Duration::from_secs(60));
+        assert_eq!(size.keys(), 4);
         assert_eq!(adapt(&mut size, 0, 0), LARGEST);
-        assert_eq!(adapt(&mut size, 0, 1_000_000), 1);
     }
 
     #[test]
@@ -207,7 +206,7 @@ mod tests {
         assert!(!outstanding.pass(&mut size, |_, id| id.ms < 5));
         assert!(outstanding.pass(&mut size, |_, id| id.ms <= 5));
         assert!(outstanding.is_empty() && outstanding.has_room());
-        assert_eq!(size.keys(), FIRST, "nothing was measured");
+        assert_eq!(size.keys(), 1, "nothing was measured");
         outstanding.push(chunk(10, 6));
         assert!(outstanding.has_room());
         outstanding.push(chunk(20, 7));

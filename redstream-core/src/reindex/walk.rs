@@ -89,8 +89,9 @@ impl<S: KeySource> Walk<S> {
         self
     }
 
-    /// How much longer a chunk of keys may keep the slowest watched consumer busy than a single key does. Chunks have from 1
-    /// to 10,000 keys. Default: 20 ms.
+    /// How much longer a chunk of keys may keep the slowest watched consumer busy than a single key does: a change waits for at most two
+    /// chunks. If a single key takes longer than this, a chunk may take twice as long as that, or the walk would be slow.
+    /// Chunks have from 1 to 10,000 keys. Default: 20 ms.
     pub fn target(mut self, target: Duration) -> Self {
         self.target = target;
         self

@@ -43,7 +43,7 @@ on_each_database! {
             reindex.run(CancellationToken::new()).await.unwrap()
         };
         let writes = async {
-            eventually(SOON, "two chunks", async || stream.len().await.unwrap() == 200).await;
+            eventually(SOON, "two chunks", async || stream.len().await.unwrap() == 2).await;
             // Behind the walk, and before it.
             for id in [0, 2000] {
                 city::with_key(id, "new").insert(&world.db).await.unwrap();
