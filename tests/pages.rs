@@ -26,6 +26,7 @@ fn every_test_that_a_page_names_exists() {
         "../docs/security.md",
         "../docs/redis.md",
         "../docs/workers.md",
+        "../docs/reindex.md",
     ] {
         let named = named_in(&std::fs::read_to_string(tests.join(page)).unwrap());
         assert!(named.len() > 5, "{page} names its proofs");
