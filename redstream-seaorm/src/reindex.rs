@@ -76,7 +76,7 @@ const MOST_RANGES: u32 = 16;
 ///     for stream in products.streams() {
 ///         stream.register("search", Start::Latest).await?; // what is in the stream already, the reindex announces anyway
 ///     }
-///     let workers = Supervisor::new().with(products.consumer("search", Indexer::new(db.clone(), SearchIndex))).start();
+///     let workers = Supervisor::new().with(products.consumer("search", Indexer::new(db.clone(), SearchIndex))).start()?;
 ///
 ///     let report = redstream
 ///         .reindex::<product::Entity>(&db)
