@@ -110,7 +110,7 @@ pub use entity::parents::Parent;
 pub use entity::streamed::Streamed;
 pub use entity::streams::{EntityStream, EntityWorker, RedstreamExt};
 pub use entity::token::TokenExt;
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, ParentFault};
 pub use guard::BypassGuard;
 pub use hooks::touch::Touch;
 pub use index::cascade::Cascade;
@@ -125,7 +125,7 @@ pub use redstream_core::{
     Delayer, Handler, HandlerError, Health, InvalidMessageId, InvalidName, Lock, LockGuard, Loss, LossKind, Message,
     MessageId, Moved, Neglected, NewMessage, OffsetStore, OnPoison, Payload, PayloadError, PayloadObject, Producer,
     Progress, Redstream, Risk, ShardMap, Sharded, Shards, Start, Stream, StreamName, Supervisor, SupervisorHandle,
-    SyncToken, Trimmed, Trimmer, Worker, WorkerHealth, WorkerState, WorkerStatus, async_trait, stop_signal,
+    SyncToken, Trimmed, Trimmer, Undrained, Worker, WorkerHealth, WorkerState, WorkerStatus, async_trait, stop_signal,
 };
 pub use redstream_seaorm_macros::Streamed;
 pub use unit_of_work::insurance::Insurance;

@@ -52,6 +52,7 @@ fn features_of_other_crates_change_no_byte_and_no_shard() {
 #[test]
 fn a_url_that_asks_for_tls_names_the_feature_that_is_missing() {
     let told = printed(&mut with_others("tls"));
+    assert!(told.starts_with("true "), "another error: {told}");
     assert!(told.contains("rediss://") && told.contains("feature `tls`") && told.contains("redstream-core"), "{told}");
     assert!(!told.contains("secret"), "{told}");
 }

@@ -157,6 +157,7 @@ on_each_database! {
 
         announce(&world, "landmarks", [json!({ "kind": "person", "id": 7 })]).await;
         let error = consumer.run_once().await.unwrap_err();
+        assert!(matches!(error, redstream_core::Error::Handler { .. }), "{error:?}");
         let cause = std::error::Error::source(&error).unwrap();
         assert!(std::error::Error::source(cause).unwrap().to_string().contains("it is no place"), "{cause:?}");
     }
