@@ -213,15 +213,15 @@ where
         version: u64,
     ) -> Result<Failures<E>, HandlerError> {
         let keys = keys.as_deref().unwrap_or(named.keys());
-        let (mut found, mut upserts): (HashSet<_>, Vec<_>) =
-            self.loader.load(&self.primary, keys).await?.into_iter().unzip();
+        let mut upserts = self.loader.load(&self.primary, keys).await?;
+        let mut found: HashSet<_> = upserts.iter().map(|(key, _)| key.clone()).collect();
         let missing: Vec<_> = keys.iter().filter(|key| !found.contains(*key)).cloned().collect();
         let missing = Missing::look_up(&self.primary, missing).await?;
         let unloaded = missing.unloaded(keys, &found);
         if !unloaded.is_empty() {
             for (key, record) in self.loader.load(&self.primary, &unloaded).await? {
-                if found.insert(key) {
-                    upserts.push(record);
+                if found.insert(key.clone()) {
+                    upserts.push((key, record));
                 }
             }
         }
