@@ -5,6 +5,7 @@ mod faults;
 mod pipeline;
 mod properties;
 mod target;
+mod tls;
 mod versions;
 
 use std::time::Duration;

@@ -92,3 +92,26 @@ on_each_server! {
         }
     }
 }
+
+#[tokio::test]
+async fn writes_follow_an_alias_that_is_moved() {
+    let server = Server::start(SearchEdition::OpenSearch).await;
+    let sink = sink_at(server.port()).require_alias(true);
+    write(&sink, changes(1, [(1, named("Ulm"))], &[])).await.unwrap();
+    server.ask("PUT", "/cities-000002", mapping()).await;
+    let moved = json!({ "actions": [
+        { "remove": { "index": "cities-000001", "alias": "cities" } },
+        { "add": { "index": "cities-000002", "alias": "cities" } },
+    ] });
+    assert_eq!(server.ask("POST", "/_aliases", moved).await.status(), 200);
+    write(&sink, changes(2, [(2, named("Bonn"))], &[])).await.unwrap();
+    let status = async |path: &str| server.ask("GET", path, Json::Null).await.status();
+    assert_eq!((status("/cities-000002/_doc/2").await, status("/cities-000001/_doc/2").await), (200, 404));
+
+    // Removed, it is no reason to give records up.
+    let gone = json!({ "actions": [{ "remove": { "index": "cities-000002", "alias": "cities" } }] });
+    server.ask("POST", "/_aliases", gone).await;
+    let error = error_of(write(&sink, changes(3, [(3, named("Trier"))], &[])).await);
+    assert!(matches!(&error, Error::Refused { status: 404, .. }), "{error}");
+    assert!(!server.has_index("cities").await);
+}

@@ -1,7 +1,7 @@
 //! Versions, deletes, and documents that are refused one by one.
 
 use super::*;
-use crate::support::Logs;
+use crate::support::{Logs, eventually};
 
 on_each_server! {
     async fn an_equal_version_is_taken_and_an_older_one_is_superseded(server: Server) {
@@ -85,4 +85,40 @@ async fn a_version_beyond_63_bits_names_each_record() {
     let (failed, first) = failures_of(write(&sink, changes(1 << 63, records, &[3])).await);
     assert!(failed.starts_with("3 records were not written"), "{failed}");
     assert!(first.contains("400"), "{first}");
+}
+
+on_each_server! {
+    async fn ids_of_512_bytes_are_written_and_longer_ones_fail_alone(server: Server) {
+        let id = |key: &Key<city::Entity>| "x".repeat(510 + usize::try_from(key.value()).unwrap());
+        let sink = sink_at(server.port()).id(id);
+        let (failed, first) = failures_of(write(&sink, changes(1, [(2, named("Ulm"))], &[3])).await);
+        assert_eq!(failed, "the record {\"id\":3} was not written");
+        assert!(first.contains("this one has 513"), "{first}");
+        assert_eq!(server.document(&"x".repeat(512)).await, Some(named("Ulm")));
+    }
+}
+
+/// What the warning is about. noida-db remembers no delete at all.
+#[tokio::test]
+async fn an_index_that_forgets_deletes_accepts_a_late_write() {
+    let server = Server::start(SearchEdition::OpenSearch).await;
+    let short = json!({ "settings": { "index": { "gc_deletes": "100ms" } } });
+    let sink = ElasticsearchSink::<city::Entity>::new(client_of(&[server.port()]), "cities").create_index(short);
+    write(&sink, changes(9, [], &[1])).await.unwrap();
+    let late = async || write(&sink, changes(8, [(1, named("late"))], &[])).await.is_ok();
+    eventually(SOON, "a late write", late).await;
+}
+
+/// For operators who copy an index by hand.
+#[tokio::test]
+async fn a_copy_of_an_index_keeps_its_versions_only_if_it_is_told_to() {
+    let server = Server::start(SearchEdition::OpenSearch).await;
+    write(&sink_at(server.port()), changes(5, [(1, named("Ulm"))], &[])).await.unwrap();
+    let copy = async |name: &str, dest: Json| {
+        server.ask("POST", "/_reindex?refresh=true", json!({ "source": { "index": "cities" }, "dest": dest })).await;
+        let sink = ElasticsearchSink::<city::Entity>::new(client_of(&[server.port()]), name);
+        write(&sink, changes(4, [(1, named("late"))], &[])).await.is_ok()
+    };
+    assert!(copy("plain", json!({ "index": "plain" })).await, "the copy's versions begin at one");
+    assert!(!copy("versioned", json!({ "index": "versioned", "version_type": "external" })).await);
 }
