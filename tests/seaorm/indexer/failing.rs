@@ -38,7 +38,7 @@ struct Choosy {
 
 impl Sink<city::Entity> for Choosy {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
-        let mut written: Vec<i64> = changes.upserts.iter().map(|city| city.id).collect();
+        let mut written: Vec<i64> = changes.upserts.iter().map(|(_, city)| city.id).collect();
         written.extend(changes.deletes.iter().map(Key::value));
         written.sort_unstable();
         let mut failures = Failures::new();
@@ -74,11 +74,10 @@ impl Sink<city::Entity> for Versioned {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         self.writes.lock().unwrap().push((changes.len(), changes.version));
         let mut failures = Failures::new();
-        for city in changes.upserts {
+        for (key, city) in changes.upserts {
             let known = self.records.lock().unwrap().get(&city.id).map(|(_, version)| *version);
             match known {
                 Some(known) if known > changes.version => {
-                    let key = Key::<city::Entity>::of(&city);
                     if self.tells_its_version {
                         failures.outdated_by(key, known);
                     } else {
@@ -193,7 +192,7 @@ on_each_database! {
                 *self.1.lock().unwrap() += 1;
                 self.0.rewind("search", Start::Earliest).await?;
                 let mut failures = Failures::<city::Entity>::new();
-                changes.upserts.iter().for_each(|city| failures.outdated(Key::of(city)));
+                changes.upserts.into_iter().for_each(|(key, _)| failures.outdated(key));
                 failures.into_result()
             }
         }

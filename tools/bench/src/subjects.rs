@@ -5,7 +5,8 @@ use crate::curves::{backlog, build, cluster, coalescing, consumers, held, payloa
 use crate::place::Place;
 use crate::row::Row;
 use crate::rows::{
-    bulk_produce, consume, delayer, handing_over, latency, many_rows, many_saves, memory, one_save, single_queue, trim,
+    bulk_produce, consume, delayer, handing_over, latency, many_rows, many_saves, memory, one_save, search_documents,
+    single_queue, trim,
 };
 use anyhow::{Result, ensure};
 use futures_util::future::LocalBoxFuture;
@@ -56,6 +57,7 @@ const ALL: &[Subject] = subjects! {
         "takeover" => handing_over::killed,
         "spreading" => handing_over::spreading,
         "memory" => memory::rows,
+        "search" => search_documents::rows,
     }
     curves {
         "shards" => shards::curve,
