@@ -133,9 +133,9 @@ impl<E: EntityTrait> Key<E> {
     ///
     /// If the key has no form, such as NaN; its row can then not be saved through a streamed connection either.
     pub fn document_id(&self) -> Result<String, KeyError> {
-        let columns = E::PrimaryKey::iter().map(|key| key.into_column().as_str());
+        let mut columns = E::PrimaryKey::iter().map(|key| key.into_column().as_str());
         match &self.values {
-            ValueTuple::One(value) => document_id::of_one(columns.last().unwrap_or_default(), value),
+            ValueTuple::One(value) => document_id::of_one(columns.next().unwrap_or_default(), value),
             values => document_id::of_several(columns.zip(values.iter())),
         }
     }

@@ -49,7 +49,7 @@ pub(crate) enum Verdict {
     Unavailable(Rejection),
     /// The user may not write it.
     Unauthorized(Rejection),
-    /// There is no such index, or no index of this alias to write to.
+    /// There is no such index or pipeline, or no index of this alias to write to.
     NoTarget(Rejection),
     /// Refused for good.
     Rejected(Rejection),
@@ -91,7 +91,7 @@ fn verdict(item: Item) -> Verdict {
     let rejection = Rejection { status, kind, reason: shortened(&reason, QUOTED) };
     match &*rejection.kind {
         "index_not_found_exception" => Verdict::NoTarget(rejection),
-        "illegal_argument_exception" if rejection.reason.contains("no write index") => Verdict::NoTarget(rejection),
+        "illegal_argument_exception" if is_about_the_target(&rejection.reason) => Verdict::NoTarget(rejection),
         // A closed index, and one without room: every document of it is refused until an operator acts.
         "index_closed_exception" | "cluster_block_exception" => Verdict::Unavailable(rejection),
         _ => of_status(rejection),
@@ -105,6 +105,11 @@ fn of_status(rejection: Rejection) -> Verdict {
         408 | 429 | 500..600 => Verdict::Unavailable(rejection),
         _ => Verdict::Rejected(rejection),
     }
+}
+
+/// An alias without a write index, or a pipeline that is missing: no document of the index can be written.
+fn is_about_the_target(reason: &str) -> bool {
+    reason.contains("no write index") || reason.starts_with("pipeline with id [")
 }
 
 /// Of `[1]: version conflict, current version [5] is higher than the one provided [4]`, the 5.
@@ -180,8 +185,11 @@ mod tests {
         assert!(matches!(blocked, Verdict::Unavailable(_)));
         assert!(matches!(with_error("index", 403, "security_exception", "no"), Verdict::Unauthorized(_)));
         assert!(matches!(with_error("index", 400, "mapper_parsing_exception", "no"), Verdict::Rejected(_)));
-        let alias = "no write index is defined for alias [a]";
-        assert!(matches!(with_error("index", 400, "illegal_argument_exception", alias), Verdict::NoTarget(_)));
+        for reason in ["no write index is defined for alias [a]", "pipeline with id [p] does not exist"] {
+            assert!(matches!(with_error("index", 400, "illegal_argument_exception", reason), Verdict::NoTarget(_)));
+        }
+        let other = with_error("index", 400, "illegal_argument_exception", "limit of total fields has been exceeded");
+        assert!(matches!(other, Verdict::Rejected(_)));
     }
 
     #[test]

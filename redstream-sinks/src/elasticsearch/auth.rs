@@ -8,6 +8,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 
 /// A request that is about to be sent, for a signer: see [`Builder::signer`](super::Builder::signer).
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ToSign<'r> {
     /// `GET`, `HEAD`, `POST` or `PUT`.
     pub method: &'r str,

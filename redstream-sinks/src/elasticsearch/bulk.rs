@@ -132,7 +132,9 @@ impl<E: EntityTrait> Bulk<E> {
             return self.body.slice(first.start..last.end);
         }
         let mut body = Vec::with_capacity(length);
-        request.iter().for_each(|nth| body.extend_from_slice(&self.body[lines(nth)]));
+        for nth in request {
+            body.extend_from_slice(&self.body[lines(nth)]);
+        }
         body.into()
     }
 

@@ -78,9 +78,9 @@ impl Elasticsearch {
                 Ok(answer) => {
                     // The node, or what stands in front of it, cannot serve requests now.
                     if matches!(answer.status.as_u16(), 502..=504) {
-                        node.failed()
+                        node.failed();
                     } else {
-                        node.works()
+                        node.works();
                     }
                     return Ok(answer);
                 }

@@ -221,9 +221,9 @@ impl<E: EntityTrait> Delivery<'_, E> {
     /// Also sets the pace. `is_fine`: the server is not overloaded.
     fn count_request(&self, outcome: &'static str, is_fine: bool) {
         if is_fine {
-            self.pace.raise()
+            self.pace.raise();
         } else {
-            self.pace.halve()
+            self.pace.halve();
         }
         let index = self.index.to_owned();
         ::metrics::counter!(metrics::REQUESTS, "index" => index.clone(), "outcome" => outcome).increment(1);

@@ -101,7 +101,7 @@ mod tests {
         for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
             nodes.nodes[1].failed();
             assert!(!hosts(&nodes).contains('b'));
-            tokio::time::advance(Duration::from_secs(pause) - Duration::from_millis(1)).await;
+            tokio::time::advance(Duration::from_millis(1000 * pause - 1)).await;
             assert!(!hosts(&nodes).contains('b'), "{pause}");
             tokio::time::advance(Duration::from_millis(1)).await;
             assert!(hosts(&nodes).contains('b'), "{pause}");

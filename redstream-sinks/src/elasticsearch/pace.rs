@@ -88,9 +88,9 @@ mod tests {
         let mut limits = vec![pace.limit()];
         for refused in [true, true, false, true, true, true, false, false] {
             if refused {
-                pace.halve()
+                pace.halve();
             } else {
-                pace.raise()
+                pace.raise();
             }
             limits.push(pace.limit());
         }

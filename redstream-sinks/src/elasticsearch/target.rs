@@ -72,7 +72,9 @@ impl Target {
             return Err(Error::MissingIndex { index: name.to_owned() });
         }
         if is_first {
-            indices.iter().for_each(|(index, Settings { settings })| warn_of_short_memory(index, settings));
+            for (index, Settings { settings }) in &indices {
+                warn_of_short_memory(index, settings);
+            }
         }
         self.checked().insert(name.to_owned(), Instant::now());
         Ok(())

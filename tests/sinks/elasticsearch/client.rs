@@ -82,7 +82,7 @@ async fn a_signer_sees_the_whole_request_and_signs_each_attempt() {
     });
     write(&sink_with(client.build().unwrap()), changes(1, [(1, named("Ulm"))], &[])).await.unwrap();
     let bulks = proxy.bulks();
-    let seen = seen.lock().unwrap();
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
     let signed: Vec<_> = seen.iter().filter(|(request, _)| request.contains("_bulk")).collect();
     assert_eq!((bulks.len(), signed.len()), (2, 2));
     let start = format!("POST http://127.0.0.1:{}/cities/_bulk?", proxy.port);

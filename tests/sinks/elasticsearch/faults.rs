@@ -162,6 +162,7 @@ async fn requests_are_in_flight_at_once_up_to_the_limit_which_falls_with_refusal
     let sink = sink_at(proxy.port).max_documents(5).max_concurrency(3).retry_for(Duration::from_millis(900));
     write(&sink, cities(0..100)).await.unwrap();
     assert_eq!((proxy.most(), proxy.bulks().len()), (3, 20));
+    assert_eq!(proxy.overlaps(), [""; 0]);
 
     refusing.store(true, SeqCst);
     assert!(matches!(error_of(write(&sink, cities(0..100)).await), Error::RetriesExhausted { .. }));

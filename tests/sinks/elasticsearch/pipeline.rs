@@ -106,7 +106,7 @@ async fn metrics_count_documents_and_requests() {
         match found.map(|(.., value)| value) {
             Some(DebugValue::Counter(count)) => *count,
             Some(DebugValue::Histogram(samples)) => samples.len() as u64,
-            Some(DebugValue::Gauge(value)) => value.into_inner() as u64,
+            Some(DebugValue::Gauge(value)) => format!("{value}").parse().unwrap(),
             None => panic!("{name} {label} is missing"),
         }
     };

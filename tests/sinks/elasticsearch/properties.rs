@@ -58,6 +58,7 @@ async fn run(server: &Server, batches: &[Batch], faults: &[Option<Fault>]) -> BT
             write(&sink, late).await.unwrap_err();
         }
     }
+    assert_eq!(proxy.overlaps(), [""; 0], "no document is in two requests at once");
     server.names(0..IDS).await.into_iter().collect()
 }
 
