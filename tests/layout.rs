@@ -22,7 +22,7 @@ const CORE: Layers = &[
     &["fuzzing"],
     &["sharding"],
     &["stream"],
-    &["delayer", "trimmer"],
+    &["delayer", "reindex", "trimmer"],
     &["consumer"],
     &["producer"],
     &["worker"],
@@ -35,6 +35,8 @@ const CORE: Layers = &[
 
 const SEAORM: Layers = &[
     &["drop_in", "testing"],
+    &["redstream_ext"],
+    &["reindex"],
     &["bulk"],
     &["connection"],
     &["hooks"],

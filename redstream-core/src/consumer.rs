@@ -262,8 +262,8 @@ impl Consumer {
 
     /// Called when the consumer notices that Redis lost messages or the consumer's offset (after a flush, a restart
     /// from an old file, a failover to a replica that lagged), even if no worker was running meanwhile, and when Redis
-    /// has no record of the consumer, as when it is new ([`LossKind::NoRecord`]). Respond with a reindex, which
-    /// `docs/workers.md` shows. Default: only the log says so, as an error; a missing record is logged as a warning.
+    /// has no record of the consumer, as when it is new ([`LossKind::NoRecord`]). Respond with a
+    /// [reindex](crate::Walk). Default: only the log says so, as an error; a missing record is logged as a warning.
     ///
     /// Called once for each loss, before the consumer continues, and with shards by each shard; keep it short, and run
     /// the work in a task.

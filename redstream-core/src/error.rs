@@ -180,6 +180,32 @@ pub enum Error {
         known: Vec<String>,
     },
 
+    /// The stream has no record of a reindex of that id; the id may be misspelled.
+    #[error("stream {stream} has no reindex {id}: {}", known_names(known))]
+    NoSuchReindex {
+        /// The stream, or the name that its shards have in common.
+        stream: StreamName,
+        /// The id given.
+        id: String,
+        /// The ids that are recorded.
+        known: Vec<String>,
+    },
+
+    /// The keys of a reindex could not be read from the primary database, or no message can be made of one. What was
+    /// queued is recorded: run it again to continue.
+    #[error("reindex {id} of stream {stream} could not {attempt}: run it again to continue")]
+    KeySource {
+        /// The stream, or the name that its shards have in common.
+        stream: StreamName,
+        /// The id of the reindex.
+        id: String,
+        /// What was attempted, as an infinitive.
+        attempt: &'static str,
+        /// The source's error.
+        #[source]
+        source: BoxError,
+    },
+
     /// Another application, or another datastore, runs a consumer of that name: each would miss the changes that the
     /// other handles.
     #[error(

@@ -14,6 +14,8 @@
 //! | `redstream:hosts:consumer:products:CONSUMER` | sorted set, TTL | of a sharded stream: the hosts that run CONSUMER |
 //! | `redstream:hosts:trimmer:products` | sorted set, TTL | of a sharded stream: the hosts that run the trimmer |
 //! | `redstream:gate:products.2` | string | of a sharded stream: exists when generation 2 may be read |
+//! | `redstream:reindexes:products` | hash | records of reindexes: id to JSON; of a sharded stream, one for all shards |
+//! | `redstream:lock:reindex:products` | string, TTL | the token of the process that runs a reindex |
 //!
 //! An entry of a stream has the field `payload`; an entry for a single consumer, a redriven dead letter, has the field
 //! `consumer` before it. A note of the registry is a JSON object: `registered_at` and `placed`, `paused`, `rewinds`,
@@ -74,6 +76,14 @@ impl Keys {
 
     pub(crate) fn trimmer_lock(&self, stream: &StreamName) -> String {
         format!("{}:lock:trimmer:{}", self.base, self.tag(stream))
+    }
+
+    pub(crate) fn reindexes(&self, stream: &StreamName) -> String {
+        format!("{}:reindexes:{}", self.base, self.tag(stream))
+    }
+
+    pub(crate) fn reindex_lock(&self, stream: &StreamName) -> String {
+        format!("{}:lock:reindex:{}", self.base, self.tag(stream))
     }
 
     pub(crate) fn consumer_hosts(&self, stream: &StreamName, consumer: &str) -> String {

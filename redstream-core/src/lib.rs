@@ -21,7 +21,8 @@
 //! any number of hosts: a [`Lock`] ensures that one of each is at work while the others stand by.
 //!
 //! [`Shards`] split a stream into several, so that several hosts can work on it. [`DeadLetters`] keep what a consumer
-//! could not handle; a [`Loss`] is a loss of data in Redis; [`Health`] is for probes.
+//! could not handle; a [`Loss`] is a loss of data in Redis; [`Health`] is for probes. A [`Walk`] queues every key of a
+//! table, so that a consumer fills an empty datastore.
 //!
 //! The code follows the same order: [`Payload`] and [`NewMessage`] are what is written, by the [`Producer`];
 //! [`Message`] and [`Batch`] are what a [`Handler`] gets; the [`OffsetStore`] stores the offset.
@@ -44,6 +45,7 @@ mod sharding;
 mod stream;
 
 mod delayer;
+mod reindex;
 mod trimmer;
 
 mod consumer;
@@ -90,6 +92,9 @@ pub use message::{
 };
 pub use producer::{Early, Producer};
 pub use redstream::Redstream;
+pub use reindex::{
+    KeySource, ReindexProgress, ReindexRange, ReindexRecord, ReindexReport, ReindexState, Reindexes, Walk,
+};
 pub use sharding::{ShardMap, Sharded, Shards};
 pub use stream::Stream;
 pub use tokio_util::sync::CancellationToken;

@@ -19,6 +19,7 @@
 //! | `redstream_messages_trimmed_total` | counter | `stream` | messages removed by the trimmer |
 //! | `redstream_messages_trimmed_unread_total` | counter | `stream` | of those, messages that some consumer had not read (expiry by age only) |
 //! | `redstream_consumer_behind_seconds` | gauge | `stream`, `consumer` | age of the oldest message not committed, at each sweep |
+//! | `redstream_keys_reindexed_total` | counter | `stream` | keys that a reindex queued |
 //! | `redstream_worker_restarts_total` | counter | `worker` | workers restarted after a panic or an error |
 
 /// Messages acknowledged by Redis.
@@ -55,5 +56,7 @@ pub const TRIMMED: &str = "redstream_messages_trimmed_total";
 pub const TRIMMED_UNREAD: &str = "redstream_messages_trimmed_unread_total";
 /// Age of the oldest message that a consumer has not committed, in seconds.
 pub const BEHIND: &str = "redstream_consumer_behind_seconds";
+/// Keys that a reindex queued.
+pub const REINDEXED: &str = "redstream_keys_reindexed_total";
 /// Workers restarted after a panic or an error.
 pub const RESTARTS: &str = "redstream_worker_restarts_total";

@@ -29,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::keys::DELAYER;
 use crate::message::{MessageId, NewMessage, Payload, StreamName};
 use crate::redstream::Redstream;
+use crate::reindex::{KeySource, Reindexes, Walk};
 use crate::stream::Stream;
 use crate::trimmer::Trimmer;
 
@@ -171,6 +172,16 @@ impl Shards {
     pub fn trimmer(&self) -> Sharded<Trimmer> {
         let hosts = self.redstream.keys().trimmer_hosts(self.map.prefix());
         self.sharded(&format!("trimmer of {}", self.map.prefix()), hosts, Stream::trimmer)
+    }
+
+    /// A walk that queues every key of `source` on its shard: see [`Walk`]. It waits for the consumers of all shards.
+    pub fn reindex<S: KeySource>(&self, source: S) -> Walk<S> {
+        Walk::new(self.redstream.clone(), self.map.prefix().clone(), self.map.names().collect(), source)
+    }
+
+    /// The records of the reindexes of this generation, each of all shards: to list, pause, resume and abort them.
+    pub fn reindexes(&self) -> Reindexes {
+        Reindexes::new(self.redstream.clone(), self.map.prefix().clone())
     }
 
     fn sharded<W>(&self, title: &str, hosts: String, worker: impl Fn(&Stream) -> W) -> Sharded<W> {

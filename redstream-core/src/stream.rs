@@ -15,6 +15,7 @@ use crate::keys::DELAYER;
 use crate::message::name::check_consumer;
 use crate::message::{MessageId, StreamName};
 use crate::redstream::Redstream;
+use crate::reindex::{KeySource, Reindexes, Walk};
 use crate::transport::scripts;
 use crate::trimmer::Trimmer;
 use crate::worker::member::ConsumerKeys;
@@ -71,6 +72,17 @@ impl Stream {
     /// The worker that removes what every consumer has committed.
     pub fn trimmer(&self) -> Trimmer {
         Trimmer::new(self.redstream.clone(), self.name.clone())
+    }
+
+    /// A walk that queues every key of `source` on this stream: see [`Walk`]. For entities, `redstream-seaorm` has
+    /// `redstream.reindex`.
+    pub fn reindex<S: KeySource>(&self, source: S) -> Walk<S> {
+        Walk::new(self.redstream.clone(), self.name.clone(), vec![self.name.clone()], source)
+    }
+
+    /// The records of this stream's reindexes: to list, pause, resume and abort them.
+    pub fn reindexes(&self) -> Reindexes {
+        Reindexes::new(self.redstream.clone(), self.name.clone())
     }
 
     /// The offset of each consumer.

@@ -28,6 +28,7 @@ use sea_orm::{ConnectionTrait, DbErr, ModelTrait, TransactionTrait};
 use self::batch::{begin, finish, follow_parents};
 pub use self::error::BulkError;
 use self::named::BatchKeys;
+pub(crate) use self::page::check_times;
 pub use self::query::Bulk;
 use crate::entity::key::Key;
 use crate::entity::streamed::Streamed;

@@ -51,7 +51,7 @@
 //! # Migrations, and others that want SeaORM's own types
 //!
 //! They get [`db.inner()`](crate::StreamedConnection::inner), as in `Migrator::up(db.inner(), None)`. What they write
-//! is not tracked: after a migration that changes rows of a streamed table, run a reindex. To make this visible at the
+//! is not tracked: after a migration that changes rows of a streamed table, run a [reindex](crate::RedstreamExt::reindex). To make this visible at the
 //! call, passing the streamed connection itself does not compile:
 //!
 //! ```

@@ -71,6 +71,8 @@
 //! |---|---|
 //! | [`drop_in`] | SeaORM's names, with ours behind them |
 //! | [`testing`] | what tests of an application need |
+//! | `redstream_ext` | what a `Redstream` does for entities |
+//! | `reindex` | all rows again |
 //! | `bulk` | bulk operations, in both forms |
 //! | `connection` | the streamed connection and transaction |
 //! | [`hooks`] | what runs before and after a save, and how it finds the connection |
@@ -95,6 +97,8 @@ mod guard;
 pub mod hooks;
 mod index;
 pub mod outbox;
+mod redstream_ext;
+mod reindex;
 pub mod testing;
 mod unit_of_work;
 
@@ -108,7 +112,7 @@ pub use entity::batch::BatchExt;
 pub use entity::key::{Key, KeyError, KeyOf};
 pub use entity::parents::Parent;
 pub use entity::streamed::Streamed;
-pub use entity::streams::{EntityStream, EntityWorker, RedstreamExt};
+pub use entity::streams::{EntityStream, EntityWorker};
 pub use entity::token::TokenExt;
 pub use error::{Error, ErrorKind, ParentFault};
 pub use guard::BypassGuard;
@@ -124,10 +128,13 @@ pub use redstream_core::{
     Batch, BoxError, CancellationToken, Committed, ConnectOptions, Consumer, DeadLetter, DeadLetters, DecodeError,
     Delayer, Handler, HandlerError, Health, InvalidMessageId, InvalidName, Lock, LockGuard, Loss, LossKind, Message,
     MessageId, Moved, Neglected, NewMessage, OffsetStore, OnPoison, Payload, PayloadError, PayloadObject, Producer,
-    Progress, Redstream, Risk, ShardMap, Sharded, Shards, Start, Stream, StreamName, Supervisor, SupervisorHandle,
-    SyncToken, Trimmed, Trimmer, Undrained, Worker, WorkerHealth, WorkerState, WorkerStatus, async_trait, stop_signal,
+    Progress, Redstream, ReindexProgress, ReindexRange, ReindexRecord, ReindexReport, ReindexState, Reindexes, Risk,
+    ShardMap, Sharded, Shards, Start, Stream, StreamName, Supervisor, SupervisorHandle, SyncToken, Trimmed, Trimmer,
+    Undrained, Worker, WorkerHealth, WorkerState, WorkerStatus, async_trait, stop_signal,
 };
+pub use redstream_ext::RedstreamExt;
 pub use redstream_seaorm_macros::Streamed;
+pub use reindex::Reindex;
 pub use unit_of_work::insurance::Insurance;
 
 #[cfg(feature = "fuzzing")]

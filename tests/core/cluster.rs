@@ -8,13 +8,14 @@ mod slots;
 
 use std::time::Duration;
 
-use redstream_core::{ConnectOptions, NewMessage, Payload, Redstream, Supervisor, Trimmed};
+use redstream_core::{CancellationToken, ConnectOptions, NewMessage, Payload, Redstream, Start, Supervisor, Trimmed};
 use serde_json::json;
 
 use self::nodes::{AGREED, Cluster};
 use super::SOON;
 use super::editions::story;
 use super::recorder::Recorder;
+use super::reindex::source::Numbers;
 use crate::support::eventually;
 
 fn message(redstream: &Redstream, stream: &str, id: i64) -> NewMessage {
@@ -35,6 +36,22 @@ async fn announcing_and_removing_delays_works_over_many_slots() {
         let stream = redstream.stream(name).unwrap();
         assert_eq!((stream.len().await.unwrap(), stream.delay_len().await.unwrap()), (10, 0), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_reindex_works_over_many_slots() {
+    let cluster = Cluster::start().await;
+    let redstream = Redstream::connect(cluster.options()).await.unwrap();
+    let shards = redstream.shards("numbers", 5).unwrap();
+    for stream in shards.streams() {
+        stream.register("search", Start::Earliest).await.unwrap();
+    }
+    let seen = Recorder::default();
+    let walk = shards.reindex(Numbers::to(1000).sharded(shards.map()));
+    let walking = async { assert!(walk.run(CancellationToken::new()).await.unwrap().is_done()) };
+    Supervisor::new().with(shards.consumer("search", seen.clone())).run_until(walking).await.unwrap();
+    assert_eq!(seen.len(), 1000);
+    assert_eq!(shards.reindexes().list().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

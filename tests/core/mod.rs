@@ -32,6 +32,7 @@ mod producer;
 mod properties;
 pub(crate) mod recorder;
 mod refused;
+mod reindex;
 mod replies;
 mod rights;
 mod ruby;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::place::Place;
-use super::{SOON, crash, standby};
+use super::{SOON, crash, reindex, standby};
 
 /// Set for a child: its job comes on its standard input.
 const VARIABLE: &str = "REDSTREAM_FLOW_CHILD";
@@ -15,6 +15,7 @@ const VARIABLE: &str = "REDSTREAM_FLOW_CHILD";
 /// The job of a child.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Job {
+    Reindex(Place),
     Standby(standby::Post),
     Worker(Place, crash::Manner),
     Writer(Place),
@@ -30,6 +31,7 @@ async fn child() -> anyhow::Result<()> {
     println!();
     let (job, end) = job()?;
     match job {
+        Job::Reindex(place) => reindex::walk(place, end).await,
         Job::Standby(post) => standby::work(post, end).await,
         Job::Worker(place, manner) => crash::work(place, manner, end).await,
         Job::Writer(place) => end.run_until_cancelled(crash::write(place)).await.unwrap_or(Ok(())),

@@ -6,6 +6,7 @@ mod child;
 mod copies;
 mod crash;
 mod place;
+mod reindex;
 mod standby;
 mod story;
 

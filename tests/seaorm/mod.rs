@@ -20,6 +20,7 @@ mod links;
 mod outage;
 mod outbox;
 mod parents;
+mod reindex;
 mod remove_delays;
 mod restricted;
 mod savepoints;

@@ -67,7 +67,7 @@ impl Consumer {
             None if mark.is_of_another_run() => tracing::info!(
                 stream = %self.stream, consumer = self.name,
                 "Redis was restarted, or another server took over, since this consumer last worked; with its append-only file nothing \
-                 is lost, unless an older backup was restored: then reindex what this consumer feeds"
+                 is lost, unless an older backup was restored: then reindex what this consumer feeds (`redstream.reindex`)"
             ),
             None => {}
         }
@@ -81,13 +81,14 @@ impl Consumer {
             tracing::warn!(
                 stream = %self.stream, consumer = self.name, %loss,
                 "this consumer begins with the messages that are there; rows that were written before them are not in what it feeds: if \
-                 there are any, index it once"
+                 there are any, index it once (`redstream.reindex`)"
             );
         } else {
             ::metrics::counter!(metrics::LOSSES, &self.labels()).increment(1);
             tracing::error!(
                 stream = %self.stream, consumer = self.name, %loss,
-                "Redis lost messages, or a consumer's place: changes may never come; reindex what this consumer feeds"
+                "Redis lost messages, or a consumer's place: changes may never come; reindex what this consumer feeds \
+                 (`redstream.reindex`)"
             );
         }
         if let Some(on_loss) = &self.on_loss {

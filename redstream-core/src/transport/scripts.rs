@@ -42,4 +42,6 @@ script!(LAG, "lag.lua");
 script!(NEGLECT, "neglect.lua");
 script!(MARK, "mark.lua");
 script!(IDENTIFY, "identify.lua");
+script!(STANDING, "standing.lua");
+script!(REINDEX_RECORD, "reindex_record.lua");
 script!(SHARD_HOSTS, "shard_hosts.lua");

@@ -76,7 +76,7 @@ impl Trimmer {
             tracing::warn!(
                 stream = %self.stream, unread,
                 "messages expired that some consumer had not read: it will never see them; \
-                 reindex what it feeds, or trim by what all have committed"
+                 reindex what it feeds (`redstream.reindex`), or trim by what all have committed"
             );
         }
         Ok(self.removed(removed))
@@ -113,7 +113,7 @@ impl Trimmer {
             Trimmed::OffsetBeyondStream { consumer, offset, last } => tracing::error!(
                 stream = %self.stream, consumer, %offset, %last,
                 "a consumer's offset lies beyond the stream's last message: Redis lost messages; \
-                 nothing is trimmed until the consumer is rewound and what it feeds is reindexed"
+                 nothing is trimmed until the consumer is rewound and what it feeds is reindexed (`redstream.reindex`)"
             ),
             other => tracing::debug!(stream = %self.stream, outcome = ?other, "swept"),
         }

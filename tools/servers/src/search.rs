@@ -1,4 +1,4 @@
-//! A private server that speaks the protocol of OpenSearch or of Elasticsearch.
+//! A private server that speaks the protocol of `OpenSearch` or of `Elasticsearch`.
 
 use crate::{
     Package, Result, ensure_installed,
@@ -11,9 +11,9 @@ use std::process::Command;
 /// Which server, and with it whose protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SearchEdition {
-    /// osmem-server: OpenSearch 3.
+    /// osmem-server: `OpenSearch` 3.
     OpenSearch,
-    /// noida-db: Elasticsearch 8.
+    /// noida-db: `Elasticsearch` 8.
     Elasticsearch,
 }
 
