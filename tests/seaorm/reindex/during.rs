@@ -24,7 +24,7 @@ impl Sink<city::Entity> for Index {
         for key in changes.deletes {
             index.remove(&key.value());
         }
-        index.extend(changes.upserts.into_iter().map(|city| (city.id, city.name)));
+        index.extend(changes.upserts.into_iter().map(|(_, city)| (city.id, city.name)));
         Ok(())
     }
 }
@@ -68,7 +68,7 @@ on_each_database! {
             tokio::spawn(async move { consumer.run(shutdown).await });
             stop
         };
-        let (report, _stop) = tokio::time::timeout(SOON, async { tokio::join!(walk, writes) }).await.unwrap();
+        let (report, _stop) = Box::pin(tokio::time::timeout(SOON, async { tokio::join!(walk, writes) })).await.unwrap();
         assert!(report.is_done(), "{report:?}");
         eventually(SOON, "the changes", async || stream.lag("search").await.unwrap() == 0).await;
         let rows = city::Entity::find().all(&world.plain).await.unwrap();

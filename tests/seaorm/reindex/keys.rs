@@ -123,15 +123,16 @@ on_each_database! {
     }
 }
 
+async fn refused<E: Streamed>(world: &World, ranges: u32) -> bool {
+    let reindex = world.redstream.reindex::<E>(&world.plain).ranges(ranges);
+    let refused = reindex.run(CancellationToken::new()).await;
+    matches!(refused, Err(Error::InvalidOption { option: "ranges", .. }))
+}
+
 #[tokio::test]
 async fn keys_that_cannot_be_split_are_refused() {
     let db = TestDb::sqlite().await;
     let world = World::new(&db).await;
-    async fn refused<E: Streamed>(world: &World, ranges: u32) -> bool {
-        let reindex = world.redstream.reindex::<E>(&world.plain).ranges(ranges);
-        let refused = reindex.run(CancellationToken::new()).await;
-        matches!(refused, Err(Error::InvalidOption { option: "ranges", .. }))
-    }
     assert!(refused::<line::Entity>(&world, 2).await);
     assert!(refused::<word::Entity>(&world, 2).await);
     assert!(refused::<city::Entity>(&world, 0).await);
