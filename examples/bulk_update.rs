@@ -35,7 +35,7 @@ struct Cache(Arc<Mutex<BTreeMap<i64, String>>>);
 impl Sink<Entity> for Cache {
     async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.extend(changes.upserts.into_iter().map(|city| (city.id, city.country)));
+        cache.extend(changes.upserts.into_iter().map(|(_, city)| (city.id, city.country)));
         changes.deletes.iter().for_each(|key| _ = cache.remove(&key.value()));
         Ok(())
     }

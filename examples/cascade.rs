@@ -126,7 +126,8 @@ type Document = (String, String);
 impl Sink<author::Entity, Document> for Documents {
     async fn write(&self, changes: Changes<author::Entity, Document>) -> Result<(), HandlerError> {
         let deletes = changes.deletes.iter().map(|key| format!("author-{}", key.value())).collect();
-        Documents::write(self, changes.upserts, deletes);
+        let upserts = changes.upserts.into_iter().map(|(_, document)| document).collect();
+        Documents::write(self, upserts, deletes);
         Ok(())
     }
 }
@@ -134,7 +135,8 @@ impl Sink<author::Entity, Document> for Documents {
 impl Sink<book::Entity, Document> for Documents {
     async fn write(&self, changes: Changes<book::Entity, Document>) -> Result<(), HandlerError> {
         let deletes = changes.deletes.iter().map(|key| format!("book-{}", key.value())).collect();
-        Documents::write(self, changes.upserts, deletes);
+        let upserts = changes.upserts.into_iter().map(|(_, document)| document).collect();
+        Documents::write(self, upserts, deletes);
         Ok(())
     }
 }

@@ -43,7 +43,7 @@ struct Cache(Arc<Mutex<BTreeMap<i64, String>>>);
 impl Sink<Entity> for Cache {
     async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        names.extend(changes.upserts.into_iter().map(|city| (city.id, city.name)));
+        names.extend(changes.upserts.into_iter().map(|(_, city)| (city.id, city.name)));
         changes.deletes.iter().for_each(|key| _ = names.remove(&key.value()));
         Ok(())
     }
@@ -62,7 +62,7 @@ struct Reports(DatabaseConnection);
 
 impl Sink<Entity> for Reports {
     async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
-        for city in changes.upserts {
+        for (_, city) in changes.upserts {
             self.put(city.id, Some(city.name), changes.version).await?;
         }
         for key in changes.deletes {

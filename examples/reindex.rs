@@ -47,7 +47,7 @@ impl Sink<Entity> for Index {
         for key in changes.deletes {
             index.remove(&key.value());
         }
-        index.extend(changes.upserts.into_iter().map(|city| (city.id, city.name)));
+        index.extend(changes.upserts.into_iter().map(|(_, city)| (city.id, city.name)));
         Ok(())
     }
 }

@@ -63,7 +63,7 @@ impl Cities {
         for key in &changes.deletes {
             writer.delete_term(Term::from_field_i64(self.id, key.value()));
         }
-        for city in &changes.upserts {
+        for (_, city) in &changes.upserts {
             writer.delete_term(Term::from_field_i64(self.id, city.id));
             let country = city.country.as_str();
             writer.add_document(doc!(self.id => city.id, self.name => city.name.as_str(), self.country => country))?;

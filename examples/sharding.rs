@@ -59,7 +59,7 @@ struct Host {
 impl Sink<Entity> for Host {
     async fn write(&self, changes: Changes<Entity>) -> Result<(), HandlerError> {
         let mut arrivals = self.arrivals.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for city in changes.upserts {
+        for (_, city) in changes.upserts {
             arrivals.entry(city.id).or_default().push((city.revision, self.name));
         }
         Ok(())

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// `core::lock::a_stale_owners_commit_is_refused`, `core::trimmer`, … in backticks.
 fn named_in(page: &str) -> Vec<String> {
-    let is_test = |word: &&str| ["core::", "seaorm::", "flow::"].iter().any(|package| word.starts_with(package));
+    let is_test =
+        |word: &&str| ["core::", "seaorm::", "sinks::", "flow::"].iter().any(|package| word.starts_with(package));
     page.split('`').filter(is_test).map(str::to_owned).collect()
 }
 
@@ -27,6 +28,7 @@ fn every_test_that_a_page_names_exists() {
         "../docs/redis.md",
         "../docs/workers.md",
         "../docs/reindex.md",
+        "../docs/sinks.md",
     ] {
         let named = named_in(&std::fs::read_to_string(tests.join(page)).unwrap());
         assert!(named.len() > 5, "{page} names its proofs");

@@ -17,7 +17,7 @@ pub(crate) struct Index(Arc<Mutex<BTreeMap<i32, String>>>);
 impl Sink<post::Entity> for Index {
     async fn write(&self, changes: Changes<post::Entity>) -> Result<(), HandlerError> {
         let mut titles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        titles.extend(changes.upserts.into_iter().map(|post| (post.id, post.title)));
+        titles.extend(changes.upserts.into_iter().map(|(_, post)| (post.id, post.title)));
         changes.deletes.iter().for_each(|key| _ = titles.remove(&key.value()));
         Ok(())
     }

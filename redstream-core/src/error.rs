@@ -2,12 +2,14 @@
 //! names and ids the errors contain.
 
 mod transient;
+mod undrained;
 
 use std::time::Duration;
 
 use redis::RedisError;
 
 pub(crate) use transient::{code, is_broken, is_cut_off, is_transient};
+pub use undrained::Undrained;
 
 use crate::message::{InvalidName, MessageId, PayloadError, StreamName};
 use crate::text::{SHORT, bounded};
@@ -320,7 +322,7 @@ pub enum Error {
         /// A stream of the old generation.
         stream: StreamName,
         /// What is not drained yet.
-        left: String,
+        left: Undrained,
         /// The bound.
         within: Duration,
     },

@@ -85,7 +85,7 @@ pub use consumer::{
     Progress, SyncToken,
 };
 pub use delayer::{Delayer, Moved};
-pub use error::{BoxError, Error, Result};
+pub use error::{BoxError, Error, Result, Undrained};
 pub use message::{
     DecodeError, InvalidMessageId, InvalidName, Message, MessageId, NewMessage, Payload, PayloadError, PayloadObject,
     StreamName,

@@ -4,11 +4,13 @@
 
 mod carried;
 mod kind;
+mod parent_fault;
 
 use sea_orm::DbErr;
 
 pub(crate) use self::carried::{carry, find};
 pub use self::kind::ErrorKind;
+pub use self::parent_fault::ParentFault;
 
 /// A write that was refused, or a commit that was turned into a rollback.
 ///
@@ -45,7 +47,7 @@ pub enum Error {
          {statement}"
     )]
     Unread {
-        /// Its first 200 characters.
+        /// Its head, such as `DO` or `EXECUTE`, or its first 200 characters.
         statement: String,
     },
 
@@ -174,10 +176,10 @@ pub enum Error {
     },
 
     /// The parents of a row cannot be announced.
-    #[error("{reason}")]
+    #[error("{fault}")]
     Parent {
-        /// Why not, and what to do.
-        reason: &'static str,
+        /// Why not.
+        fault: ParentFault,
     },
 
     /// The producer belongs to another Redis handle than the connection.

@@ -114,7 +114,7 @@ pub use entity::parents::Parent;
 pub use entity::streamed::Streamed;
 pub use entity::streams::{EntityStream, EntityWorker};
 pub use entity::token::TokenExt;
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, ParentFault};
 pub use guard::BypassGuard;
 pub use hooks::touch::Touch;
 pub use index::cascade::Cascade;
@@ -130,7 +130,7 @@ pub use redstream_core::{
     MessageId, Moved, Neglected, NewMessage, OffsetStore, OnPoison, Payload, PayloadError, PayloadObject, Producer,
     Progress, Redstream, ReindexProgress, ReindexRange, ReindexRecord, ReindexReport, ReindexState, Reindexes, Risk,
     ShardMap, Sharded, Shards, Start, Stream, StreamName, Supervisor, SupervisorHandle, SyncToken, Trimmed, Trimmer,
-    Worker, WorkerHealth, WorkerState, WorkerStatus, async_trait, stop_signal,
+    Undrained, Worker, WorkerHealth, WorkerState, WorkerStatus, async_trait, stop_signal,
 };
 pub use redstream_ext::RedstreamExt;
 pub use redstream_seaorm_macros::Streamed;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redstream_core::{Error, Redstream, Risk};
 use redstream_servers::{Redis, RedisOptions};
 
-use crate::support::Logs;
+use crate::support::{Logs, redis_code};
 
 async fn server(arguments: &[&str], append_only: bool) -> Redis {
     let mut options = RedisOptions::new().append_only(append_only);
@@ -54,7 +54,7 @@ async fn a_stream_that_has_no_room_refuses_and_says_why() {
         }
     };
     assert!(matches!(error, Error::Redis { .. }) && !error.is_transient(), "{error:?}");
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("OOM"), "{error:?}");
+    assert_eq!(redis_code(&error).as_deref(), Some("OOM"), "{error:?}");
 }
 
 #[tokio::test]

@@ -30,7 +30,9 @@ async fn another_application_under_the_same_name_is_refused_before_it_handles_an
     let seen = Recorder::default();
     let other = products.consumer("search", seen.clone()).identity("billing, index invoices");
     let error = other.run_once().await.unwrap_err();
-    assert!(matches!(&error, Error::OtherIdentity { .. }), "{error:?}");
+    let Error::OtherIdentity { stream, consumer, own, registered } = &error else { panic!("{error:?}") };
+    assert_eq!((stream.as_str(), consumer.as_str()), ("products", "search"));
+    assert_eq!((own.as_str(), registered.as_str()), ("billing, index invoices", "shop, index products"));
     for piece in
         ["search", "products", "shop, index products", "billing, index invoices", "namespace", "clear_identity"]
     {

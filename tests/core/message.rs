@@ -2,12 +2,14 @@
 
 use std::error::Error as _;
 
-use redstream_core::{ConnectOptions, Error, MessageId, Payload, PayloadError, StreamName};
+use redstream_core::{
+    ConnectOptions, DecodeError, Error, InvalidMessageId, InvalidName, MessageId, Payload, PayloadError, StreamName,
+};
 use serde::Serialize;
 use serde_json::json;
 
 use super::recorder::Recorder;
-use crate::support::{namespace, raw_redis, redis_url, redstream, redstream_at};
+use crate::support::{cause, namespace, raw_redis, redis_url, redstream, redstream_at};
 
 #[test]
 fn ids_are_compared_as_numbers() {
@@ -22,7 +24,7 @@ fn ids_are_compared_as_numbers() {
 #[test]
 fn what_is_no_id_is_refused_by_name() {
     for text in ["", "-", "5-", "-5", "a-1", "1-b", "1-2-3", "+1-2", "18446744073709551616-0", " 1-2"] {
-        let error = text.parse::<MessageId>().unwrap_err();
+        let error: InvalidMessageId = text.parse::<MessageId>().unwrap_err();
         assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
     }
 }
@@ -42,16 +44,18 @@ struct Order {
 fn a_number_that_json_cannot_say_is_refused_with_its_place() {
     let order = |price| Order { id: 1, lines: vec![Line { price: 1.5 }, Line { price }] };
     assert_eq!(Payload::encode(&order(2.0)).unwrap().as_str(), r#"{"id":1,"lines":[{"price":1.5},{"price":2.0}]}"#);
+    let is_at = |error: PayloadError, place: &str| {
+        assert!(matches!(&error, PayloadError::NotFinite { path, .. } if path == place), "{place}: {error:?}");
+    };
     for price in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let error = Payload::encode(&order(price)).unwrap_err();
-        assert!(matches!(&error, PayloadError::NotFinite { path, .. } if path == "lines[1].price"), "{error}");
+        is_at(Payload::encode(&order(price)).unwrap_err(), "lines[1].price");
     }
     assert!(Payload::check(&order(2.0)).is_ok());
-    assert!(Payload::check(&order(f64::NAN)).unwrap_err().to_string().contains("lines[1].price"));
+    is_at(Payload::check(&order(f64::NAN)).unwrap_err(), "lines[1].price");
     let map = std::collections::BTreeMap::from([("rate", f32::NAN)]);
-    assert!(Payload::encode(&map).unwrap_err().to_string().contains("rate"));
-    assert!(Payload::encode(&f64::NAN).is_err());
-    assert!(Payload::encode(&Some((1, f64::NAN))).is_err());
+    is_at(Payload::encode(&map).unwrap_err(), "rate");
+    assert!(matches!(Payload::encode(&f64::NAN), Err(PayloadError::NotFinite { .. })));
+    is_at(Payload::encode(&Some((1, f64::NAN))).unwrap_err(), "[1]");
 }
 
 #[test]
@@ -66,6 +70,10 @@ async fn the_producer_names_the_stream_of_a_payload_it_refuses() {
     let redstream = redstream().await;
     let stream = redstream.stream("prices").unwrap();
     let error = redstream.producer().queue(stream.name(), &f64::NAN).await.unwrap_err();
+    let Error::Encode { stream: named, source: PayloadError::NotFinite { value, .. } } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(named == stream.name() && value.is_nan(), "{error:?}");
     assert!(error.to_string().contains("prices"), "{error}");
     assert!(error.source().unwrap().to_string().contains("NaN"), "{error:?}");
     assert_eq!(stream.len().await.unwrap(), 0, "nothing was written");
@@ -81,8 +89,9 @@ fn names_that_would_blur_keys_are_refused_with_the_reason() {
         ("products.delay", ".delay"),
         ("products.dead.search", ".dead."),
     ] {
-        let error = StreamName::new(name).unwrap_err();
-        assert!(error.to_string().contains(reason), "{name:?}: {error}");
+        let error: InvalidName = StreamName::new(name).unwrap_err();
+        assert_eq!((error.what, error.name.as_str()), ("stream name", name));
+        assert!(error.reason.contains(reason), "{name:?}: {error}");
     }
     assert!(StreamName::new("x".repeat(256)).is_err());
     assert_eq!(StreamName::new("shop:products-0").unwrap().as_str(), "shop:products-0");
@@ -117,9 +126,13 @@ async fn a_payload_that_does_not_decode_is_an_error_that_names_the_message() {
 
     let messages = seen.batches().remove(0);
     let error = |n: usize| messages[n].payload::<serde_json::Map<String, serde_json::Value>>().unwrap_err();
-    assert!(error(0).to_string().contains("1-0") && error(0).source().is_some(), "{}", error(0));
-    assert!(error(1).to_string().contains("2-0 has no field `payload`"), "{}", error(1));
-    assert!(error(2).to_string().contains("3-0"), "{}", error(2));
+    let id = |nth| MessageId::new(nth, 0);
+    assert!(matches!(error(0), DecodeError::Json { id: found, .. } if found == id(1)), "{:?}", error(0));
+    assert!(matches!(error(1), DecodeError::Missing { id: found } if found == id(2)), "{:?}", error(1));
+    assert!(matches!(error(2), DecodeError::Json { id: found, .. } if found == id(3)), "{:?}", error(2));
+    for nth in 0..3 {
+        assert!(error(nth).to_string().contains(&format!("message {}-0", nth + 1)), "{}", error(nth));
+    }
     assert_eq!(messages[2].payload::<serde_json::Value>().unwrap(), json!([1]));
     assert_eq!((messages[0].raw(), messages[1].raw()), (&b"{broken"[..], &b""[..]));
 }
@@ -140,8 +153,9 @@ async fn a_handler_that_cannot_decode_keeps_its_batch_and_says_why() {
         Ok(())
     });
     let error = consumer.run_once().await.unwrap_err();
-    assert!(matches!(error, Error::Handler { .. }), "{error}");
-    assert!(error.to_string().contains("consumer search") && error.to_string().contains("7-0"), "{error}");
-    assert!(error.source().unwrap().to_string().contains("7-0"), "{error:?}");
+    let Error::Handler { consumer, first, last, .. } = &error else { panic!("{error:?}") };
+    let id = MessageId::new(7, 0);
+    assert_eq!((consumer.as_str(), *first, *last), ("search", id, id));
+    assert!(matches!(cause(&error), Some(DecodeError::Json { id: found, .. }) if *found == id), "{error:?}");
     assert_eq!(products.offsets().get("search").await.unwrap(), None);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redstream_core::{ConnectOptions, Redstream};
+use redstream_core::{ConnectOptions, Error, Redstream};
 
 use crate::support::{Logs, private_redis, raw_redis, redis_url};
 
@@ -10,7 +10,7 @@ const USER: &str = "the-user-of-it";
 const PASSWORD: &str = "s3cr3t-and-long";
 
 /// The error, its causes, and all of it as a programmer prints it.
-fn told(error: &redstream_core::Error) -> String {
+fn told(error: &Error) -> String {
     let first: &dyn std::error::Error = error;
     let causes = std::iter::successors(Some(first), |error| error.source());
     causes.map(|error| format!("{error} {error:?} {error:#?} ")).collect::<Vec<_>>().concat()
@@ -53,6 +53,8 @@ async fn no_failure_to_connect_tells_them() {
                 options.connect_timeout(Duration::from_millis(200)).response_timeout(Duration::from_millis(200));
             assert!(!format!("{options:?} {options:#?}").contains(PASSWORD));
             let error = Redstream::connect(options).await.expect_err(&url);
+            let is_one = matches!(error, Error::InvalidUrl(_) | Error::InvalidOption { .. } | Error::Connect { .. });
+            assert!(is_one, "{url}: {error:?}");
             let told = told(&error);
             assert!(!told.contains(PASSWORD) && !told.contains(USER), "{url}: {told}");
         }

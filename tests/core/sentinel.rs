@@ -126,9 +126,6 @@ async fn every_command_works_in_both_protocols() {
 async fn a_master_that_nobody_knows_is_an_error_that_names_it() {
     let sentinel = tokio::task::spawn_blocking(|| RedisOptions::new().sentinel().start().unwrap()).await.unwrap();
     let error = Redstream::connect(ConnectOptions::sentinel([sentinel.url()], "nobody")).await.unwrap_err();
-    assert!(matches!(error, Error::Connect { .. }), "{error:?}");
-    assert!(
-        error.to_string().contains("nobody") && error.to_string().contains(&sentinel.port().to_string()),
-        "{error}"
-    );
+    let Error::Connect { address, .. } = &error else { panic!("{error:?}") };
+    assert!(address.contains("nobody") && address.contains(&sentinel.port().to_string()), "{error}");
 }

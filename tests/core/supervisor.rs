@@ -170,7 +170,8 @@ async fn a_handler_that_outlasts_the_grace_period_is_cut_off_and_its_batch_comes
         .with(products.consumer("search", handler).lock_ttl(Duration::from_secs(60)))
         .grace(Duration::from_millis(50));
     let error = tokio::time::timeout(SOON, supervisor.run_until(begun.notified())).await.unwrap().unwrap_err();
-    assert!(error.to_string().contains("consumer search of products"), "{error}");
+    let is_it = matches!(&error, Error::GraceExceeded { workers, .. } if workers == &["consumer search of products"]);
+    assert!(is_it, "{error:?}");
 
     let seen = Recorder::default();
     let again = products.consumer("search", seen.clone());

@@ -43,7 +43,7 @@ impl Copies {
 
 impl Sink<City> for Copies {
     async fn write(&self, changes: Changes<City>) -> Result<(), HandlerError> {
-        for city in changes.upserts {
+        for (_, city) in changes.upserts {
             self.put(city.id, Some(city.name), changes.version).await?;
         }
         for key in changes.deletes {

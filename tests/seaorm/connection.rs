@@ -1,7 +1,7 @@
 //! The wrappers replace what they wrap: every way of SeaORM to read, write and begin works through them.
 
 use futures_util::TryStreamExt;
-use redstream_seaorm::{BypassGuard, StreamedConnection};
+use redstream_seaorm::{BypassGuard, Error, StreamedConnection};
 use sea_orm::{
     AccessMode, ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IsolationLevel, ModelTrait, QueryOrder,
     Statement, StreamTrait, TransactionOptions, TransactionTrait,
@@ -124,7 +124,8 @@ on_each_database! {
         txn.0.commit().await.unwrap();
         assert_eq!(world.main().await, ids([100, lima, 1000]));
 
-        named("Lima").insert(&Forwarding(world.plain.clone())).await.unwrap_err();
+        let error = named("Lima").insert(&Forwarding(world.plain.clone())).await.unwrap_err();
+        assert_carries!(error, Error::Untracked { table } if table == "cities");
     }
 
     async fn a_streamed_connection_within_a_streamed_one_tracks_once(db: TestDb) {

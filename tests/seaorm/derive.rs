@@ -4,12 +4,12 @@ pub(crate) mod entities;
 mod shards;
 mod watch;
 
-use sea_orm::{ActiveModelTrait, EntityTrait, ModelTrait, Set, TransactionTrait};
+use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, ModelTrait, Set, TransactionTrait};
 use serde_json::json;
 
 use self::entities::{author, badge, line, note, place};
 use super::world::World;
-use redstream_seaorm::{Key, SaveInTransaction, Streamed};
+use redstream_seaorm::{Error, Key, SaveInTransaction, Streamed};
 
 on_each_database! {
     async fn a_stream_has_the_name_and_the_payload_it_was_given(db: TestDb) {
@@ -61,11 +61,13 @@ on_each_database! {
         let world = World::new(&db).await;
         world.create(badge::Entity).await;
         let nobody = badge::ActiveModel { owner: Set(String::new()), ..Default::default() };
-        let error = nobody.insert(&world.db).await.unwrap_err().to_string();
-        assert!(error.contains("nobody's"), "{error}");
+        assert_eq!(nobody.insert(&world.db).await.unwrap_err(), DbErr::Custom("nobody's badge".to_owned()));
         assert_eq!(world.payloads("badges.delay").await, Vec::<serde_json::Value>::new());
         let badge = badge::ActiveModel { owner: Set("Ann".to_owned()), ..Default::default() };
-        badge.insert(&world.plain).await.unwrap_err();
+        assert_carries!(
+            badge.insert(&world.plain).await.unwrap_err(),
+            Error::Untracked { table } if table == "badges"
+        );
         assert!(badge::Entity::find().all(&world.plain).await.unwrap().is_empty());
     }
 

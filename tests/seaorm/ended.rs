@@ -11,16 +11,13 @@ mod nested;
 mod procedure;
 mod rolled_back;
 
-use sea_orm::{ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, EntityTrait, TransactionTrait};
+use sea_orm::{ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DbErr, EntityTrait, TransactionTrait};
 
-use redstream_seaorm::{BypassGuard, StreamedConnection, StreamedTransaction};
+use redstream_seaorm::{BypassGuard, Error, StreamedConnection, StreamedTransaction};
 
 use super::city::{self, with_key};
 use super::world::World;
 use crate::support::TestDb;
-
-/// The error of a transaction that the database has ended.
-const ENDED: &str = "the database has ended this transaction by itself";
 
 /// A streamed connection to the world's table, with one underlying connection: the next transaction finds what the
 /// previous one left.
@@ -29,6 +26,11 @@ async fn of_one_connection(world: &World, db: &TestDb) -> StreamedConnection {
     options.max_connections(1).sqlx_logging(false);
     let plain = Database::connect(options).await.unwrap();
     StreamedConnection::builder(plain, world.db.producer().clone()).guard(BypassGuard::Off).build()
+}
+
+/// The error of a transaction that the database has ended.
+fn is_ended(error: &DbErr) {
+    assert_carries!(error, Error::TransactionEnded);
 }
 
 /// Every operation is refused.
@@ -40,8 +42,7 @@ async fn all_is_refused(transaction: &StreamedTransaction) {
         transaction.begin().await.map(drop),
     ];
     for refusal in refusals {
-        let error = refusal.unwrap_err().to_string();
-        assert!(error.contains(ENDED), "{error}");
+        is_ended(&refusal.unwrap_err());
     }
 }
 

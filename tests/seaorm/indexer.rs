@@ -71,7 +71,7 @@ impl Store {
     fn take<E: Streamed>(&self, changes: &Changes<E>, document: impl Fn(&E::Model) -> (String, Value)) {
         self.writes.lock().unwrap().push((changes.upserts.len(), changes.deletes.len(), changes.version));
         let mut documents = self.documents.lock().unwrap();
-        documents.extend(changes.upserts.iter().map(document));
+        documents.extend(changes.upserts.iter().map(|(_, row)| document(row)));
         for key in &changes.deletes {
             documents.remove(&key.to_json().to_string());
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use redstream_seaorm::{StreamedConnection, hooks};
+use redstream_seaorm::{Error, StreamedConnection, hooks};
 use sea_orm::{ActiveModelTrait, TransactionTrait};
 use serde_json::Value;
 
@@ -113,8 +113,7 @@ on_each_database! {
         world.insured(&[id(1)]).await;
         grow_old(written).await;
         server.kill().unwrap();
-        let error = txn.commit().await.unwrap_err().to_string();
-        assert!(error.contains("delay messages of this change were not written"), "{error}");
+        assert_carries!(txn.commit().await.unwrap_err(), Error::NotInsured(_));
         assert_eq!(world.count().await, 0);
     }
 }

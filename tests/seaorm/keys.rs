@@ -6,7 +6,7 @@ mod strangers;
 
 use std::sync::{Arc, Mutex};
 
-use redstream_seaorm::{Changes, HandlerError, Indexer, MessageId, Progress, Sink, Streamed};
+use redstream_seaorm::{Changes, HandlerError, Indexer, Key, MessageId, Progress, Sink, Streamed};
 use sea_orm::{ActiveModelTrait, EntityTrait, ModelTrait, Set, TransactionTrait};
 
 use super::world::World;
@@ -87,7 +87,8 @@ where
     assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(payloads.len() + 1));
     let changes = taken.lock().unwrap().pop().unwrap();
     assert_eq!(changes.upserts.len(), models.len());
-    assert!(models.iter().all(|model| changes.upserts.contains(model)), "{:?} of {models:?}", changes.upserts);
+    let written = |model: &_| changes.upserts.iter().any(|(key, row)| row == model && *key == Key::of(row));
+    assert!(models.iter().all(written), "{:?} of {models:?}", changes.upserts);
     let deleted: Vec<_> = changes.deletes.iter().map(|key| key.values().clone()).collect();
     assert_eq!(deleted, [key]);
 }

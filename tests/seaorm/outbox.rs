@@ -7,7 +7,7 @@ mod set_aside;
 use std::time::{Duration, Instant};
 
 use redstream_core::{Payload, StreamName};
-use redstream_seaorm::{BulkExt, BypassGuard, Insurance, Relay, outbox};
+use redstream_seaorm::{BulkExt, BypassGuard, Error, Insurance, Relay, outbox};
 use redstream_servers::Redis;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseConnection, DbErr, ModelTrait, Statement, TransactionTrait};
 
@@ -224,6 +224,7 @@ on_each_database! {
             }
             .await,
         ] {
+            assert_carries!(error, Error::OutboxNotWritten(_));
             let error = error.to_string();
             for piece in ["redstream_outbox", "does the table exist", "redstream_seaorm::outbox"] {
                 assert!(error.contains(piece), "{piece}: {error}");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use redstream_core::{MessageId, Progress};
 use redstream_seaorm::testing::{Capture, assert_streamed};
 use redstream_seaorm::{
-    Batch, BatchExt, Cascade, Changes, HandlerError, Indexer, Key, RedstreamExt, SaveInTransaction, Sink, Streamed,
+    Batch, BatchExt, Cascade, Changes, HandlerError, Indexer, RedstreamExt, SaveInTransaction, Sink, Streamed,
 };
 use sea_orm::{EntityTrait, ModelTrait, Set};
 use serde_json::json;
@@ -120,7 +120,7 @@ where
     E::Model: Sync,
 {
     async fn write(&self, changes: Changes<E>) -> Result<(), HandlerError> {
-        let upserts = changes.upserts.iter().map(|row| format!("+{}", Key::<E>::of(row)));
+        let upserts = changes.upserts.iter().map(|(key, _)| format!("+{key}"));
         self.0.lock().unwrap().extend(upserts.chain(changes.deletes.iter().map(|key| format!("-{key}"))));
         Ok(())
     }

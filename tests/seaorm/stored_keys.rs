@@ -55,7 +55,7 @@ struct Taken(Arc<Mutex<Written>>);
 impl Sink<town::Entity> for Taken {
     async fn write(&self, changes: Changes<town::Entity>) -> Result<(), HandlerError> {
         let mut taken = self.0.lock().unwrap();
-        taken.upserts.extend(changes.upserts.into_iter().map(|town| town.name));
+        taken.upserts.extend(changes.upserts.into_iter().map(|(_, town)| town.name));
         taken.deletes.extend(changes.deletes.iter().map(redstream_seaorm::Key::value));
         taken.respelled.extend(changes.respelled.iter().map(redstream_seaorm::Key::value));
         Ok(())

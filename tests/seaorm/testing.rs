@@ -28,7 +28,7 @@ impl SearchIndex {
 
 impl Sink<city::Entity> for SearchIndex {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
-        self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|city| city.name));
+        self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|(_, city)| city.name));
         Ok(())
     }
 }

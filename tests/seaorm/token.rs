@@ -14,7 +14,7 @@ struct Names(Arc<Mutex<Vec<String>>>);
 
 impl Sink<city::Entity> for Names {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
-        self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|city| city.name));
+        self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|(_, city)| city.name));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Records that are announced without a write.
 
-use redstream_seaorm::{Key, Touch, hooks};
+use redstream_seaorm::{Error, Key, Touch, hooks};
 use sea_orm::TransactionTrait;
 
 use super::city;
@@ -29,7 +29,8 @@ on_each_database! {
         let world = World::new(&db).await;
         world.existing(100, "Rome").await.touch(&world.db).await.unwrap();
         assert_eq!((world.delay().await, world.main().await), (ids([]), ids([100])));
-        world.existing(101, "Oslo").await.touch(&world.plain).await.unwrap_err();
+        let error = world.existing(101, "Oslo").await.touch(&world.plain).await.unwrap_err();
+        assert_carries!(error, Error::Untracked { table } if table == "cities");
     }
 }
 
@@ -40,6 +41,5 @@ async fn outside_a_transaction_a_touch_that_redis_does_not_take_is_an_error() {
     let world = World::at(&db, &server.url()).await;
     let city = world.existing(100, "Rome").await;
     server.kill().unwrap();
-    let error = city.touch(&world.db).await.unwrap_err().to_string();
-    assert!(error.contains("nothing else brings them"), "{error}");
+    assert_carries!(city.touch(&world.db).await.unwrap_err(), Error::NotAnnounced(_));
 }

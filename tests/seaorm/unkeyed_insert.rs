@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use redstream_seaorm::{BypassGuard, StreamedConnection};
+use redstream_seaorm::{BypassGuard, Error, StreamedConnection};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, Set, TransactionTrait,
 };
@@ -42,8 +42,7 @@ on_each_database! {
         let txn = connection.begin().await.unwrap();
         with_key(100, "Oslo").insert(&txn).await.unwrap();
         swallowing.cut_off(named("Rome").insert(&txn)).await;
-        let error = txn.commit().await.unwrap_err().to_string();
-        assert!(error.contains("before the key of its row was known"), "{error}");
+        assert_carries!(txn.commit().await.unwrap_err(), Error::InsertCutOff);
         assert_eq!(world.count().await, 0);
         world.nothing_is_announced().await;
     }
@@ -68,7 +67,7 @@ on_each_database! {
         let inner = outer.begin().await.unwrap();
         swallowing.cut_off(named("Rome").insert(&inner)).await;
         inner.commit().await.unwrap();
-        outer.commit().await.unwrap_err();
+        assert_carries!(outer.commit().await.unwrap_err(), Error::InsertCutOff);
         assert_eq!(world.count().await, 0);
     }
 
@@ -122,12 +121,13 @@ on_each_database! {
             return;
         }
         world.db = world.db.to_builder().guard(BypassGuard::Off).build();
-        let error = ticket().insert(&world.db).await.unwrap_err().to_string();
-        assert!(error.contains("Set the key beforehand"), "{error}");
+        let error = ticket().insert(&world.db).await.unwrap_err();
+        assert_carries!(error, Error::GeneratedKey { table } if table == "tickets");
         let txn = world.db.begin().await.unwrap();
-        ticket().insert(&txn).await.unwrap_err();
+        let error = ticket().insert(&txn).await.unwrap_err();
+        assert_carries!(error, Error::GeneratedKey { table } if table == "tickets");
         // A caller that continues anyway cannot commit.
-        txn.commit().await.unwrap_err();
+        assert_carries!(txn.commit().await.unwrap_err(), Error::InsertCutOff);
         assert_eq!(count(&world).await, 0);
     }
 }
@@ -148,22 +148,24 @@ async fn an_insert_whose_row_does_not_come_back_is_not_committed() {
     let db = TestDb::new(Backend::MariaDb).await;
     let world = World::new(&db).await;
     let connection = world.interfered(Arc::new(Returning));
-    let error = named("Rome").insert(&connection).await.unwrap_err().to_string();
-    assert!(error.contains("Set the key beforehand"), "{error}");
+    let error = named("Rome").insert(&connection).await.unwrap_err();
+    assert_carries!(error, Error::GeneratedKey { table } if table == "cities");
     let txn = connection.begin().await.unwrap();
-    named("Rome").insert(&txn).await.unwrap_err();
-    txn.commit().await.unwrap_err();
+    let error = named("Rome").insert(&txn).await.unwrap_err();
+    assert_carries!(error, Error::GeneratedKey { table } if table == "cities");
+    assert_carries!(txn.commit().await.unwrap_err(), Error::InsertCutOff);
     assert_eq!(world.count().await, 0);
 
     let rewritten = "CREATE TABLE tickets (id VARCHAR(64) PRIMARY KEY, name TEXT NOT NULL); \
                      CREATE TRIGGER longer BEFORE INSERT ON tickets FOR EACH ROW SET NEW.id = CONCAT(NEW.id, '-x')";
     world.plain.execute_unprepared(rewritten).await.unwrap();
     let ticket = || ticket::ActiveModel { id: Set("a".to_owned()), name: Set("Rome".to_owned()) };
-    let error = ticket().insert(&connection).await.unwrap_err().to_string();
-    assert!(error.contains("under another key than it was given"), "{error}");
+    let error = ticket().insert(&connection).await.unwrap_err();
+    assert_carries!(error, Error::KeyRewritten { table } if table == "tickets");
     let txn = connection.begin().await.unwrap();
-    ticket().insert(&txn).await.unwrap_err();
-    txn.commit().await.unwrap_err();
+    let error = ticket().insert(&txn).await.unwrap_err();
+    assert_carries!(error, Error::KeyRewritten { table } if table == "tickets");
+    assert_carries!(txn.commit().await.unwrap_err(), Error::InsertCutOff);
     assert_eq!(ticket::Entity::find().count(&world.plain).await.unwrap(), 0);
     world.nothing_is_announced().await;
 }

@@ -6,6 +6,8 @@
 mod cut;
 #[macro_use]
 mod database;
+#[macro_use]
+mod errors;
 mod eventually;
 mod logs;
 mod redis;
@@ -13,6 +15,7 @@ mod selftest;
 
 pub(crate) use cut::cut;
 pub(crate) use database::{Backend, TestDb};
+pub(crate) use errors::{assert_of_the_database, cause, redis_code};
 pub(crate) use eventually::eventually;
 pub(crate) use logs::Logs;
 pub(crate) use redis::{namespace, private_redis, raw_redis, redis_url, redstream, redstream_at};

@@ -7,7 +7,7 @@ use std::process::{ExitCode, Stdio};
 use crate::cargo::cargo;
 
 /// The crates that applications choose features of.
-const CRATES: [&str; 2] = ["redstream-core", "redstream-seaorm"];
+const CRATES: [&str; 3] = ["redstream-core", "redstream-seaorm", "redstream-sinks"];
 
 /// Checks a crate by itself, so that the workspace lends it no features.
 pub(crate) fn run() -> Result<ExitCode> {

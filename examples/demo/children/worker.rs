@@ -46,8 +46,9 @@ impl<H: Handler> Handler for Reporting<H> {
 impl Sink<city::Entity> for SearchIndex {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         let index = self.clone();
+        let upserts: Vec<city::Model> = changes.upserts.into_iter().map(|(_, city)| city).collect();
         let deletes: Vec<i64> = changes.deletes.iter().map(Key::value).collect();
-        tokio::task::spawn_blocking(move || index.write(changes.version, &changes.upserts, &deletes)).await??;
+        tokio::task::spawn_blocking(move || index.write(changes.version, &upserts, &deletes)).await??;
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Shards;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Undrained};
 use crate::message::{MessageId, StreamName};
 use crate::redstream::Redstream;
 use crate::stream::Stream;
@@ -76,12 +76,12 @@ impl Shards {
     }
 
     /// What is not drained yet, for one stream that has any.
-    async fn left(&self) -> Result<Option<(StreamName, String)>> {
+    async fn left(&self) -> Result<Option<(StreamName, Undrained)>> {
         // Delay messages first: once there are none, and no writers, no message is added to the main streams.
         for stream in self.streams() {
-            let waiting = stream.delay_len().await?;
-            if waiting > 0 {
-                return Ok(Some((stream.name().clone(), format!("{waiting} delay messages wait for their time"))));
+            let count = stream.delay_len().await?;
+            if count > 0 {
+                return Ok(Some((stream.name().clone(), Undrained::DelayMessages { count })));
             }
         }
         for stream in self.streams() {
@@ -133,12 +133,12 @@ pub(super) async fn is_open(redstream: &Redstream, gate: &str) -> Result<bool> {
     redstream.link().command("see whether a gate is open", &exists).await
 }
 
-async fn behind(stream: &Stream) -> Result<Option<String>> {
+async fn behind(stream: &Stream) -> Result<Option<Undrained>> {
     let last = stream.last_id().await?;
     for consumer in stream.consumers().await? {
         let offset = stream.offsets().get(&consumer).await?.unwrap_or(MessageId::MIN);
         if offset < last {
-            return Ok(Some(format!("consumer {consumer} stands at {offset}, and the last message is {last}")));
+            return Ok(Some(Undrained::Consumer { consumer, offset, last }));
         }
     }
     Ok(None)

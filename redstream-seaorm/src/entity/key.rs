@@ -10,6 +10,7 @@ mod calendar;
 mod chrono;
 #[cfg(any(feature = "with-rust_decimal", feature = "with-bigdecimal"))]
 mod decimal;
+mod document_id;
 mod error;
 mod kind;
 mod read;
@@ -118,6 +119,25 @@ impl<E: EntityTrait> Key<E> {
     /// | IP network, MAC address | `"10.0.0.0/8"`, `"00:1b:44:11:3a:b7"` |
     pub fn to_json(&self) -> Json {
         self.payload().ok().and_then(|payload| serde_json::from_str(payload.as_str()).ok()).unwrap_or_default()
+    }
+
+    /// An id for a datastore whose ids are texts, such as a search index.
+    ///
+    /// A key of one column is its plain value: `7`, `ulm`, `6f9619ff-8b86-d011-b42d-00c04fc964ff`. A key of several
+    /// columns is a JSON array of their values, in the order of the columns: `[2,"ulm"]`. Values have the form of
+    /// [`to_json`](Self::to_json), integers beyond ±(2⁵³ − 1) included: plain digits alone, a string in an array.
+    ///
+    /// Two different keys of one entity have different ids. Keys of different entities may have the same id.
+    ///
+    /// # Errors
+    ///
+    /// If the key has no form, such as NaN; its row can then not be saved through a streamed connection either.
+    pub fn document_id(&self) -> Result<String, KeyError> {
+        let mut columns = E::PrimaryKey::iter().map(|key| key.into_column().as_str());
+        match &self.values {
+            ValueTuple::One(value) => document_id::of_one(columns.next().unwrap_or_default(), value),
+            values => document_id::of_several(columns.zip(values.iter())),
+        }
     }
 
     /// The same, as text.

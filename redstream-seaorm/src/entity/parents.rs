@@ -15,7 +15,7 @@ use crate::entity::key::Key;
 use crate::entity::key_query::{columns, is_one_of, keys_a_statement};
 use crate::entity::relation::{columns_of, is_the_key};
 use crate::entity::streamed::{Streamed, message};
-use crate::error::Error;
+use crate::error::{Error, ParentFault};
 
 /// A parent whose documents contain data of its children `Ch`, so that writes of a child announce it; one of
 /// [`Streamed::parents`].
@@ -46,7 +46,7 @@ impl<Ch: EntityTrait> Parent<Ch> {
     }
 
     fn foreign_key(&self) -> Result<&[Ch::Column], DbErr> {
-        let not_straight = || refused("the relation does not lead from the child to the parent's key");
+        let not_straight = || refused(ParentFault::Relation);
         self.foreign_key.as_deref().ok_or_else(not_straight)
     }
 
@@ -148,7 +148,7 @@ pub(crate) fn parent<P: EntityTrait>(values: impl Iterator<Item = Option<Value>>
     for (column, value) in columns::<P>().into_iter().zip(values) {
         let mut forms = iter::once(value.clone()).chain(integers(&value));
         if !forms.any(|form| parent.try_set(column, form).is_ok()) {
-            return Some(Err(refused("the foreign key's value cannot be a key of the parent")));
+            return Some(Err(refused(ParentFault::ForeignKey)));
         }
     }
     parent.get_primary_key_value().map(Key::from_values).map(Ok)
@@ -184,6 +184,6 @@ fn integers(value: &Value) -> impl Iterator<Item = Value> {
     })
 }
 
-pub(crate) fn refused(reason: &'static str) -> DbErr {
-    Error::Parent { reason }.into()
+pub(crate) fn refused(fault: ParentFault) -> DbErr {
+    Error::Parent { fault }.into()
 }

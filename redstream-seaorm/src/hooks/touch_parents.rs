@@ -9,6 +9,7 @@ use crate::entity::key_query::is_one_of;
 use crate::entity::parents::{are_known, of_models, of_row, of_rows, parent, refused};
 use crate::entity::relation::{columns_of, is_the_key};
 use crate::entity::streamed::Streamed;
+use crate::error::ParentFault;
 use crate::hooks::lookup::{Target, target};
 use crate::hooks::touch::{announce, touch};
 
@@ -103,14 +104,12 @@ where
     C: ConnectionTrait,
 {
     if let Target::Autocommit(_) = target::<P, C>(db)? {
-        return Err(refused(
-            "parents can only be touched in a transaction: begin one, or use `insert_tx` and the like",
-        ));
+        return Err(refused(ParentFault::TouchOutsideTransaction));
     }
     let relation = <A::Entity as Related<P>>::to();
     let foreign_key = columns_of::<A::Entity>(&relation.from_col)
         .filter(|_| is_the_key::<P>(&relation.to_col) && <A::Entity as Related<P>>::via().is_none())
-        .ok_or_else(|| refused("the relation does not lead from the child to the parent's key"))?;
+        .ok_or_else(|| refused(ParentFault::Relation))?;
     let mut parents = HashSet::new();
     if !insert && let Some(key) = child.get_primary_key_value() {
         parents.extend(parent_until_now::<P, A::Entity>(Key::from_values(key), &foreign_key, db).await?);
@@ -158,10 +157,7 @@ where
     }
     let target = target::<A::Entity, C>(db)?;
     if let Target::Autocommit(_) = target {
-        return Err(refused(
-            "this entity announces its parents, which it can only do in a transaction: begin one, or use `insert_tx` and \
-             the like",
-        ));
+        return Err(refused(ParentFault::WriteOutsideTransaction));
     }
     let mut messages = of_models::<A::Entity>(std::slice::from_ref(child))?;
     if !insert && let Some(key) = child.get_primary_key_value() {

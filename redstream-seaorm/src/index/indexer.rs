@@ -174,14 +174,23 @@ where
         // Issued before the first row is read, so that the rows are at least as new as the version.
         let mut version = batch.version().await?;
         let mut failures = self.carry(&mut named, None, version).await?;
-        for _ in 1..WRITES {
+        for write in 1..WRITES {
             if failures.outdated.is_empty() {
                 break;
             }
-            tracing::warn!(
-                stream = %batch.stream(), consumer = batch.consumer(), version, records = failures.outdated.len(),
-                "the datastore has records by a higher version: they are read and written again by a newer one"
-            );
+            if write == 1 {
+                // Expected after a takeover, and if a second consumer writes the same records: nothing is lost.
+                tracing::info!(
+                    stream = %batch.stream(), consumer = batch.consumer(), version, records = failures.outdated.len(),
+                    "the datastore has records by a higher version: they are read and written again by a newer one"
+                );
+            } else {
+                tracing::warn!(
+                    stream = %batch.stream(), consumer = batch.consumer(), version, records = failures.outdated.len(),
+                    "the datastore has records by a higher version again: another program that writes them takes its versions \
+                     from elsewhere"
+                );
+            }
             version = batch.version_above(version.max(failures.highest)).await?;
             let outdated = std::mem::take(&mut failures.outdated);
             let again = self.carry(&mut named, Some(outdated), version).await?;
@@ -213,15 +222,15 @@ where
         version: u64,
     ) -> Result<Failures<E>, HandlerError> {
         let keys = keys.as_deref().unwrap_or(named.keys());
-        let (mut found, mut upserts): (HashSet<_>, Vec<_>) =
-            self.loader.load(&self.primary, keys).await?.into_iter().unzip();
+        let mut upserts = self.loader.load(&self.primary, keys).await?;
+        let mut found: HashSet<_> = upserts.iter().map(|(key, _)| key.clone()).collect();
         let missing: Vec<_> = keys.iter().filter(|key| !found.contains(*key)).cloned().collect();
         let missing = Missing::look_up(&self.primary, missing).await?;
         let unloaded = missing.unloaded(keys, &found);
         if !unloaded.is_empty() {
             for (key, record) in self.loader.load(&self.primary, &unloaded).await? {
-                if found.insert(key) {
-                    upserts.push(record);
+                if found.insert(key.clone()) {
+                    upserts.push((key, record));
                 }
             }
         }

@@ -65,7 +65,7 @@ use crate::entity::key_query::{is_one_of, keys_a_statement};
 ///
 /// impl Sink<author::Entity, Document> for SearchIndex {
 ///     async fn write(&self, changes: Changes<author::Entity, Document>) -> Result<(), HandlerError> {
-///         for Document { name, titles } in changes.upserts {
+///         for (_, Document { name, titles }) in changes.upserts {
 ///             println!("{name} wrote {}", titles.join(", "));
 ///         }
 ///         Ok(())

@@ -31,8 +31,8 @@ pub trait Sink<E: EntityTrait, R = <E as EntityTrait>::Model>: Send + Sync + 'st
 
 /// The changes of a batch of messages: records to write, and keys to remove.
 pub struct Changes<E: EntityTrait, R = <E as EntityTrait>::Model> {
-    /// The records that exist, read after the version was issued.
-    pub upserts: Vec<R>,
+    /// The records that exist, each with its key as the database spells it, read after the version was issued.
+    pub upserts: Vec<(Key<E>, R)>,
     /// The keys that no longer have a record.
     pub deletes: Vec<Key<E>>,
     /// Keys in messages whose records the database has under another spelling, which are among the upserts: `ADA` if

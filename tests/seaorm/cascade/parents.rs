@@ -1,7 +1,7 @@
 //! A child that is saved, moved or deleted: its old parent and its new one are announced.
 
 use redstream_seaorm::testing::{Capture, assert_insured, assert_nothing_streamed, assert_streamed};
-use redstream_seaorm::{Key, SaveInTransaction};
+use redstream_seaorm::{Error, Key, ParentFault, SaveInTransaction};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, ModelTrait, Set, Statement, TransactionTrait,
 };
@@ -78,8 +78,8 @@ on_each_database! {
         let capture = Capture::of::<author::Entity>(&world.redstream).await.unwrap();
         let mut moved = chapter.clone().into_active_model();
         moved.author_id = Set(Some(2));
-        let error = moved.update(&world.db).await.unwrap_err().to_string();
-        assert!(error.contains("in a transaction"), "{error}");
+        let error = moved.update(&world.db).await.unwrap_err();
+        assert_carries!(error, Error::Parent { fault: ParentFault::TouchOutsideTransaction });
         assert_eq!(chapter::Entity::find_by_id(1).one(&world.plain).await.unwrap(), Some(chapter));
         assert_nothing_streamed!(capture);
     }

@@ -1,12 +1,11 @@
 //! Raw statements that begin or end a transaction, within one.
 
+use redstream_seaorm::Error;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Statement, TransactionTrait};
 
 use super::super::city::with_key;
 use super::super::world::{World, ids};
 use crate::support::Backend;
-
-const REFUSED: &str = "within a transaction would begin or end one without being noticed";
 
 fn statements(backend: Backend) -> Vec<&'static str> {
     let mut statements =
@@ -34,8 +33,8 @@ on_each_database! {
                 outer.query_one_raw(raw.clone()).await.map(drop),
                 inner.query_all_raw(raw).await.map(drop),
             ] {
-                let error = refusal.expect_err(statement).to_string();
-                assert!(error.contains(REFUSED), "{statement}: {error}");
+                let error = refusal.expect_err(statement);
+                assert_carries!(error, Error::TransactionControl { .. }, "{statement}");
             }
             inner.commit().await.unwrap();
             outer.rollback().await.unwrap();
@@ -48,7 +47,8 @@ on_each_database! {
         let world = World::new(&db).await;
         let txn = world.db.begin().await.unwrap();
         with_key(1, "Rome").insert(&txn).await.unwrap();
-        txn.execute_unprepared("COMMIT").await.unwrap_err();
+        let error = txn.execute_unprepared("COMMIT").await.unwrap_err();
+        assert_carries!(error, Error::TransactionControl { statement } if statement == "COMMIT");
         with_key(2, "Oslo").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
         assert_eq!(world.main().await, ids([1, 2]));

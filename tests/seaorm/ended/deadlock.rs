@@ -5,8 +5,8 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseTransaction, Transactio
 
 use super::super::city::{renamed, with_key};
 use super::super::world::World;
-use super::{ENDED, all_is_refused, of_one_connection, works};
-use crate::support::{Backend, TestDb};
+use super::{all_is_refused, is_ended, of_one_connection, works};
+use crate::support::{Backend, TestDb, assert_of_the_database};
 
 /// A world with rows 10 and 11, with a single connection, insured in this way.
 async fn world(db: &TestDb, insurance: Insurance) -> (World, StreamedConnection) {
@@ -35,8 +35,7 @@ async fn deadlocked(world: &World, level: &StreamedTransaction) {
     let (waited, chosen) =
         tokio::join!(heavy.execute_unprepared("UPDATE cities SET name = 'heavy' WHERE id = 10"), eleven.update(level));
     waited.unwrap();
-    let error = chosen.unwrap_err().to_string();
-    assert!(error.contains("1213"), "{error}");
+    assert_of_the_database(&chosen.unwrap_err(), "1213");
     heavy.rollback().await.unwrap();
 }
 
@@ -56,8 +55,7 @@ async fn what_follows_a_deadlock_in_the_same_transaction_is_refused() {
         with_key(1, "before").insert(&txn).await.unwrap();
         deadlocked(&world, &txn).await;
         all_is_refused(&txn).await;
-        let error = txn.commit().await.unwrap_err().to_string();
-        assert!(error.contains(ENDED), "{error}");
+        is_ended(&txn.commit().await.unwrap_err());
         nothing_is_left(&world).await;
         works(&streamed, &world).await;
     }
@@ -94,11 +92,10 @@ async fn a_savepoint_that_ends_after_a_deadlock_takes_the_whole_transaction_with
         match end {
             End::Dropped => drop(inner),
             End::RolledBack => inner.rollback().await.unwrap(),
-            End::Released => drop(inner.commit().await.unwrap_err()),
+            End::Released => is_ended(&inner.commit().await.unwrap_err()),
         }
         all_is_refused(&outer).await;
-        let error = outer.commit().await.unwrap_err().to_string();
-        assert!(error.contains(ENDED), "{end:?}: {error}");
+        is_ended(&outer.commit().await.unwrap_err());
         nothing_is_left(&world).await;
         works(&streamed, &world).await;
     }

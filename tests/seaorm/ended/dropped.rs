@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ActiveModelTrait, ConnectionTrait, Statement, TransactionTrait};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, Statement, TransactionTrait};
 
 use super::super::city::with_key;
 use super::super::world::{World, ids};
 use super::super::wrappers::Swallowing;
-use super::ENDED;
+use super::is_ended;
 use crate::support::{Backend, TestDb};
 
 /// Runs it within a transaction that has written city 1, drops it, and returns how the next save and the commit end.
-async fn after_a_dropped(statement: &str, backend: Backend) -> (World, TestDb, Result<(), String>, Result<(), String>) {
+async fn after_a_dropped(statement: &str, backend: Backend) -> (World, TestDb, Result<(), DbErr>, Result<(), DbErr>) {
     let db = TestDb::new(backend).await;
     let world = World::new(&db).await;
     world.plain.execute_unprepared("CREATE TABLE labels (id integer primary key)").await.unwrap();
@@ -22,8 +22,8 @@ async fn after_a_dropped(statement: &str, backend: Backend) -> (World, TestDb, R
     // The guard has checked the table before.
     txn.execute_unprepared("DELETE FROM labels WHERE id = 0").await.unwrap();
     swallowing.cut_off(txn.execute_raw(Statement::from_string(txn.get_database_backend(), statement))).await;
-    let saved = with_key(2, "Oslo").insert(&txn).await.map(drop).map_err(|error| error.to_string());
-    let committed = txn.commit().await.map_err(|error| error.to_string());
+    let saved = with_key(2, "Oslo").insert(&txn).await.map(drop);
+    let committed = txn.commit().await;
     (world, db, saved, committed)
 }
 
@@ -32,8 +32,7 @@ async fn a_dropped_statement_that_ended_the_transaction_is_found_out() {
     let statement = "INSERT OR ROLLBACK INTO labels (id) VALUES (1)";
     let (world, _db, saved, committed) = after_a_dropped(statement, Backend::Sqlite).await;
     for refusal in [saved, committed] {
-        let error = refusal.unwrap_err();
-        assert!(error.contains(ENDED), "{error}");
+        is_ended(&refusal.unwrap_err());
     }
     assert_eq!(world.count().await, 0);
     world.nothing_is_announced().await;

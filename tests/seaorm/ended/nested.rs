@@ -3,15 +3,15 @@
 
 use std::time::Instant;
 
-use redstream_seaorm::{Error, Insurance, StreamedConnection, outbox};
+use redstream_seaorm::{Insurance, StreamedConnection, outbox};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IsolationLevel, QueryOrder, QuerySelect, Statement,
+    ActiveModelTrait, ConnectionTrait, EntityTrait, IsolationLevel, QueryOrder, QuerySelect, Statement,
     TransactionTrait,
 };
 
 use super::super::city::{self, with_key};
 use super::super::world::{SOON, World, ids};
-use super::{all_is_refused, works};
+use super::{all_is_refused, is_ended, works};
 use crate::support::{Backend, TestDb, cut};
 
 /// How many futures are dropped before their end.
@@ -48,10 +48,6 @@ async fn outbox_keys(world: &World) -> Vec<i64> {
     let mut keys: Vec<_> = rows.iter().map(key).collect();
     keys.sort_unstable();
     keys
-}
-
-fn is_ended(error: &DbErr) {
-    assert!(matches!(Error::of(error), Some(Error::TransactionEnded)), "{error:?}");
 }
 
 /// Neither rows nor changes to announce are left, and the connection goes on working.

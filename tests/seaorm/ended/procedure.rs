@@ -1,12 +1,12 @@
 //! Statements of MariaDB whose text does not say whether they commit: the changes are insured before they run, and the
 //! transaction's state is queried afterwards.
 
-use redstream_seaorm::{BypassGuard, Insurance, outbox};
+use redstream_seaorm::{BypassGuard, Error, Insurance, outbox};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, FromQueryResult, Statement, TransactionTrait};
 
 use super::super::city::with_key;
 use super::super::world::{World, id, ids};
-use super::{ENDED, all_is_refused, of_one_connection, works};
+use super::{all_is_refused, is_ended, of_one_connection, works};
 use crate::support::{Backend, TestDb, private_redis};
 
 /// Ways to commit that the text does not show.
@@ -47,8 +47,7 @@ async fn what_a_procedure_commits_is_insured_and_the_transaction_ends() {
         txn.execute_unprepared(statement).await.expect(statement);
         assert_eq!(world.delay().await, [id(1)], "{statement}");
         all_is_refused(&txn).await;
-        let error = txn.commit().await.unwrap_err().to_string();
-        assert!(error.contains(ENDED), "{error}");
+        is_ended(&txn.commit().await.unwrap_err());
         assert_eq!(world.count().await, 1, "{statement}");
         works(&streamed, &world).await;
     }
@@ -122,8 +121,8 @@ async fn a_procedure_does_not_run_while_redis_does_not_answer() {
     let txn = streamed.begin().await.unwrap();
     server.pause().unwrap();
     with_key(1, "Rome").insert(&txn).await.unwrap();
-    let error = txn.execute_unprepared("CALL committing()").await.unwrap_err().to_string();
-    assert!(error.contains("the delay messages of this change were not written"), "{error}");
-    txn.commit().await.unwrap_err();
+    let error = txn.execute_unprepared("CALL committing()").await.unwrap_err();
+    assert_carries!(error, Error::NotInsured(_));
+    assert_carries!(txn.commit().await.unwrap_err(), Error::NotInsured(_));
     assert_eq!(world.count().await, 0, "the commit said that nothing was made");
 }

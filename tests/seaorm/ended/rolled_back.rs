@@ -5,7 +5,7 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, TransactionTrait};
 
 use super::super::city::with_key;
 use super::super::world::World;
-use super::{ENDED, all_is_refused, of_one_connection, works};
+use super::{all_is_refused, is_ended, of_one_connection, works};
 use crate::support::TestDb;
 
 /// Statements that roll back the transaction around them.
@@ -40,8 +40,7 @@ async fn what_follows_a_statement_that_rolled_back_is_refused() {
         with_key(1, "Rome").insert(&txn).await.unwrap();
         txn.execute_unprepared(statement).await.expect_err(statement);
         all_is_refused(&txn).await;
-        let error = txn.commit().await.unwrap_err().to_string();
-        assert!(error.contains(ENDED), "{statement}: {error}");
+        is_ended(&txn.commit().await.unwrap_err());
         assert_eq!(world.count().await, 0, "{statement}");
         world.nothing_is_announced().await;
         works(&streamed, &world).await;
@@ -69,7 +68,7 @@ async fn the_connection_works_after_however_the_levels_end() {
             } else {
                 third.rollback().await.unwrap();
                 all_is_refused(&second).await;
-                second.commit().await.unwrap_err();
+                is_ended(&second.commit().await.unwrap_err());
                 first.rollback().await.unwrap();
             }
             assert_eq!(world.count().await, 0, "{statement}");

@@ -1,5 +1,6 @@
 //! Statements that write a streamed table and do not look like it: each is refused before it runs.
 
+use redstream_seaorm::Error;
 use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, StreamTrait, TransactionTrait};
 
@@ -7,9 +8,13 @@ use super::super::world::World;
 use crate::support::{Backend, TestDb};
 
 fn is_refused<T>(outcome: Result<T, DbErr>, statement: &str) {
-    let error = outcome.err().unwrap_or_else(|| panic!("it ran: {statement}")).to_string();
-    let is_of_the_guard = error.contains("goes round the hooks") || error.contains("does not tell");
-    assert!(is_of_the_guard, "{statement}: {error}");
+    let error = outcome.err().unwrap_or_else(|| panic!("it ran: {statement}"));
+    let is_of_the_guard = match Error::of(&error) {
+        Some(Error::Bypass { table, .. }) => table.rsplit('.').next() == Some("cities"),
+        Some(Error::Unread { .. }) => true,
+        _ => false,
+    };
+    assert!(is_of_the_guard, "{statement}: {error:?}");
 }
 
 async fn are_refused(world: &World, statements: &[&str]) {
@@ -104,8 +109,8 @@ async fn what_a_query_of_sqlite_holds_behind_a_semicolon() {
     is_refused(txn.query_all(&query).await, "query_all");
     let ends = several("1; COMMIT; BEGIN; SELECT 1");
     for outcome in [txn.query_all(&ends).await.map(drop), txn.stream(&ends).await.map(drop)] {
-        let error = outcome.expect_err("it ended the transaction").to_string();
-        assert!(error.contains("would begin or end one"), "{error}");
+        let error = outcome.expect_err("it ended the transaction");
+        assert_carries!(error, Error::TransactionControl { statement } if statement == "COMMIT");
     }
     txn.query_all(&several("1")).await.unwrap();
     txn.rollback().await.unwrap();
@@ -116,8 +121,9 @@ on_each_database! {
         let world = World::new(&db).await;
         let txn = world.db.begin().await.unwrap();
         for head in ["SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT"] {
-            let error = txn.execute_unprepared(&format!("{head} _SQLX_savepoint_1")).await.unwrap_err().to_string();
-            assert!(error.contains("would begin or end one"), "{head}: {error}");
+            let word = head.split(' ').next().unwrap();
+            let error = txn.execute_unprepared(&format!("{head} _SQLX_savepoint_1")).await.unwrap_err();
+            assert_carries!(error, Error::TransactionControl { statement } if statement.starts_with(word), "{head}");
         }
         txn.execute_unprepared("SAVEPOINT mine").await.unwrap();
         txn.execute_unprepared("RELEASE SAVEPOINT mine").await.unwrap();

@@ -1,7 +1,6 @@
 //! Sinks that could not write some records, or reported that they have a newer one.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use sea_orm::{ActiveModelTrait, DatabaseConnection};
 
 use super::super::city::{self, renamed};
 use super::super::world::{SOON, World, id};
-use crate::support::eventually;
+use crate::support::{cause, eventually};
 
 /// Records the messages of each call.
 struct Watched<H> {
@@ -39,7 +38,7 @@ struct Choosy {
 
 impl Sink<city::Entity> for Choosy {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
-        let mut written: Vec<i64> = changes.upserts.iter().map(|city| city.id).collect();
+        let mut written: Vec<i64> = changes.upserts.iter().map(|(_, city)| city.id).collect();
         written.extend(changes.deletes.iter().map(Key::value));
         written.sort_unstable();
         let mut failures = Failures::new();
@@ -75,11 +74,10 @@ impl Sink<city::Entity> for Versioned {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         self.writes.lock().unwrap().push((changes.len(), changes.version));
         let mut failures = Failures::new();
-        for city in changes.upserts {
+        for (key, city) in changes.upserts {
             let known = self.records.lock().unwrap().get(&city.id).map(|(_, version)| *version);
             match known {
                 Some(known) if known > changes.version => {
-                    let key = Key::<city::Entity>::of(&city);
                     if self.tells_its_version {
                         failures.outdated_by(key, known);
                     } else {
@@ -177,8 +175,9 @@ on_each_database! {
         queue(&world, [1, 2]).await;
         let consumer = world.cities().consumer("search", Indexer::new(world.plain.clone(), store.clone()));
         let error = consumer.run_once().await.unwrap_err();
-        let cause = error.source().unwrap().to_string();
-        assert_eq!(cause, r#"the record {"id":2} was not written: the datastore has a higher version"#);
+        let Some(refused) = cause::<Failures<city::Entity>>(&error) else { panic!("{error:?}") };
+        let told = refused.to_string();
+        assert_eq!(told, r#"the record {"id":2} was not written: the datastore has a higher version"#);
         let writes = store.writes.lock().unwrap().clone();
         assert_eq!(writes.iter().map(|(records, _)| *records).collect::<Vec<_>>(), [2, 1, 1]);
         assert!(writes.is_sorted_by(|a, b| a.1 < b.1), "{writes:?}");
@@ -193,7 +192,7 @@ on_each_database! {
                 *self.1.lock().unwrap() += 1;
                 self.0.rewind("search", Start::Earliest).await?;
                 let mut failures = Failures::<city::Entity>::new();
-                changes.upserts.iter().for_each(|city| failures.outdated(Key::of(city)));
+                changes.upserts.into_iter().for_each(|(key, _)| failures.outdated(key));
                 failures.into_result()
             }
         }
@@ -203,8 +202,9 @@ on_each_database! {
         let writes = Arc::default();
         let sink = Overtaken(world.cities(), Arc::clone(&writes));
         let error = world.cities().consumer("search", Indexer::new(world.plain.clone(), sink)).run_once().await.unwrap_err();
-        let cause = error.source().unwrap().to_string();
-        assert!(cause.contains("no longer held"), "{cause}");
+        let key = world.cities().lock("search", SOON).unwrap().key().to_owned();
+        let lost = cause(&error);
+        assert!(matches!(lost, Some(redstream_core::Error::LockLost { lock }) if *lock == key), "{error:?}");
         assert_eq!(*writes.lock().unwrap(), 1);
     }
 }

@@ -45,7 +45,7 @@ struct Document {
 impl Sink<author::Entity, Document> for Authors {
     async fn write(&self, changes: Changes<author::Entity, Document>) -> Result<(), HandlerError> {
         let mut documents = self.0.lock().unwrap();
-        documents.extend(changes.upserts.into_iter().map(|Document { id, titles }| (id, titles)));
+        documents.extend(changes.upserts.into_iter().map(|(_, Document { id, titles })| (id, titles)));
         changes.deletes.iter().for_each(|key| _ = documents.remove(&key.value()));
         Ok(())
     }
@@ -56,7 +56,7 @@ struct Names(Arc<Mutex<Vec<String>>>);
 
 impl Sink<author::Entity> for Names {
     async fn write(&self, changes: Changes<author::Entity>) -> Result<(), HandlerError> {
-        self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|author| author.name));
+        self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|(_, author)| author.name));
         Ok(())
     }
 }
@@ -66,7 +66,7 @@ struct Places(Arc<Mutex<Vec<i32>>>);
 
 impl Sink<place::Entity> for Places {
     async fn write(&self, changes: Changes<place::Entity>) -> Result<(), HandlerError> {
-        self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|place| place.id));
+        self.0.lock().unwrap().extend(changes.upserts.into_iter().map(|(_, place)| place.id));
         Ok(())
     }
 }
@@ -157,6 +157,7 @@ on_each_database! {
 
         announce(&world, "landmarks", [json!({ "kind": "person", "id": 7 })]).await;
         let error = consumer.run_once().await.unwrap_err();
+        assert!(matches!(error, redstream_core::Error::Handler { .. }), "{error:?}");
         let cause = std::error::Error::source(&error).unwrap();
         assert!(std::error::Error::source(cause).unwrap().to_string().contains("it is no place"), "{cause:?}");
     }

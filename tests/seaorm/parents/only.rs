@@ -1,7 +1,7 @@
 //! An entity that is streamed for its parents only: no stream, and no workers are needed for it.
 
 use redstream_seaorm::testing::{Capture, assert_insured, assert_nothing_streamed, assert_streamed};
-use redstream_seaorm::{Key, RedstreamExt, SaveInTransaction, hooks};
+use redstream_seaorm::{Error, Key, ParentFault, RedstreamExt, SaveInTransaction, hooks};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, ModelTrait, NotSet, Set, TransactionTrait,
 };
@@ -46,14 +46,14 @@ on_each_database! {
 
         // The connection denies bypasses: none of these hooks left a permit that would allow one.
         let txn = world.db.begin().await.unwrap();
-        let error = review::Entity::delete_many().exec(&txn).await.unwrap_err().to_string();
-        assert!(error.contains("DELETE of `shop_reviews`"), "{error}");
+        let error = review::Entity::delete_many().exec(&txn).await.unwrap_err();
+        assert_carries!(error, Error::Bypass { table, verb: "DELETE", view: None } if table == "shop_reviews");
     }
 
     async fn outside_a_transaction_a_save_errors_before_the_write(db: TestDb) {
         let world = shop(&db).await;
-        let error = a_review(1).insert(&world.db).await.unwrap_err().to_string();
-        assert!(error.contains("begin one, or use `insert_tx`"), "{error}");
+        let error = a_review(1).insert(&world.db).await.unwrap_err();
+        assert_carries!(error, Error::Parent { fault: ParentFault::WriteOutsideTransaction });
         assert!(review::Entity::find().one(&world.plain).await.unwrap().is_none());
     }
 
@@ -124,12 +124,14 @@ on_each_database! {
 async fn what_needs_a_stream_is_refused() {
     let db = TestDb::sqlite().await;
     let world = shop(&db).await;
-    let error = world.redstream.of::<review::Entity>().unwrap_err().to_string();
-    assert!(error.contains("`shop_reviews` is streamed for its parents only"), "{error}");
+    let error = world.redstream.of::<review::Entity>().unwrap_err();
+    assert!(matches!(error, redstream_core::Error::InvalidOption { option: "parents_only", .. }), "{error:?}");
+    assert!(error.to_string().contains("`shop_reviews` is streamed for its parents only"), "{error}");
     let key = Key::<review::Entity>::new(1);
-    assert!(key.message().unwrap_err().to_string().contains("streamed for its parents only"));
-    let error = hooks::touch(&world.db, [key]).await.unwrap_err().to_string();
-    assert!(error.contains("streamed for its parents only"), "{error}");
+    let error = key.message().unwrap_err();
+    assert!(matches!(&error, Error::NoStream { table } if table == "shop_reviews"), "{error:?}");
+    let error = hooks::touch(&world.db, [key]).await.unwrap_err();
+    assert_carries!(error, Error::NoStream { table } if table == "shop_reviews");
     assert!(world.redstream.of::<book::Entity>().is_ok());
 }
 
@@ -139,12 +141,12 @@ async fn half_of_the_hooks_is_an_error() {
     let world = shop(&db).await;
     let txn = world.db.begin().await.unwrap();
     let row = review::Model { id: 1, book_id: 1, stars: 5, seen: 0 };
-    let error = hooks::after_save::<review::Entity, _>(&row, &txn, true).await.unwrap_err().to_string();
-    assert!(error.contains("call both hooks"), "{error}");
+    let error = hooks::after_save::<review::Entity, _>(&row, &txn, true).await.unwrap_err();
+    assert_carries!(error, Error::HookMissed { table } if table == "shop_reviews");
     // Also for an entity with a stream: its parents were not announced.
     let row_of_loan = loan::Model { id: 1, book_id: 1, reader_id: None };
-    let error = hooks::after_save::<loan::Entity, _>(&row_of_loan, &txn, false).await.unwrap_err().to_string();
-    assert!(error.contains("call both hooks"), "{error}");
+    let error = hooks::after_save::<loan::Entity, _>(&row_of_loan, &txn, false).await.unwrap_err();
+    assert_carries!(error, Error::HookMissed { table } if table == "shop_loans");
     row.delete(&txn).await.unwrap();
     txn.commit().await.unwrap();
 }

@@ -24,7 +24,7 @@ impl Sink<city::Entity> for Index {
         for key in changes.deletes {
             index.remove(&key.value());
         }
-        index.extend(changes.upserts.into_iter().map(|city| (city.id, city.name)));
+        index.extend(changes.upserts.into_iter().map(|(_, city)| (city.id, city.name)));
         Ok(())
     }
 }

@@ -10,5 +10,6 @@ pub(crate) mod many_saves;
 pub(crate) mod memory;
 pub(crate) mod one_save;
 pub(crate) mod reindex;
+pub(crate) mod search_documents;
 pub(crate) mod single_queue;
 pub(crate) mod trim;

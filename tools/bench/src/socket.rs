@@ -49,3 +49,17 @@ pub(crate) fn packed(words: &[&str]) -> Vec<u8> {
     }
     command.get_packed_command()
 }
+
+/// One HTTP request on a connection of its own. The answer's text, with its head.
+pub(crate) async fn http(port: u16, method: &str, path: &str, content: &str, body: &[u8]) -> Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.set_nodelay(true)?;
+    let (length, host) = (body.len(), "host: localhost\r\nconnection: close");
+    let head =
+        format!("{method} {path} HTTP/1.1\r\n{host}\r\ncontent-type: {content}\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}

@@ -6,7 +6,7 @@ use crate::place::Place;
 use crate::row::Row;
 use crate::rows::{
     bulk_produce, consume, delayer, handing_over, latency, many_rows, many_saves, memory, one_save, reindex,
-    single_queue, trim,
+    search_documents, single_queue, trim,
 };
 use anyhow::{Result, ensure};
 use futures_util::future::LocalBoxFuture;
@@ -58,6 +58,7 @@ const ALL: &[Subject] = subjects! {
         "takeover" => handing_over::killed,
         "spreading" => handing_over::spreading,
         "memory" => memory::rows,
+        "search" => search_documents::rows,
     }
     curves {
         "shards" => shards::curve,

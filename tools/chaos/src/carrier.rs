@@ -83,7 +83,7 @@ impl<E: Item> Sink<E> for Carrier<E> {
             process: std::process::id(),
             version: changes.version,
             last: self.last.lock().unwrap_or_else(PoisonError::into_inner).to_string(),
-            upserts: changes.upserts.into_iter().map(E::parts).collect(),
+            upserts: changes.upserts.into_iter().map(|(_, item)| E::parts(item)).collect(),
             deletes: changes.deletes.iter().map(E::spelling).collect(),
             respelled: changes.respelled.iter().map(E::spelling).collect(),
         };

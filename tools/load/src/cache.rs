@@ -33,7 +33,7 @@ impl Sink<item::Entity> for Cache {
         let script = Script::new(PUT);
         let mut put = script.key(KEY);
         put.arg(changes.version);
-        for item in &changes.upserts {
+        for (_, item) in &changes.upserts {
             put.arg(item.id).arg(item.value);
         }
         for key in &changes.deletes {

@@ -35,7 +35,7 @@ impl Sink<item::Entity> for Reports {
     async fn write(&self, changes: Changes<item::Entity>) -> Result<(), HandlerError> {
         let version = i64::try_from(changes.version).map_err(BoxError::from)?;
         let row = |id, value| ActiveModel { id: Set(id), value: Set(value), version: Set(version) };
-        let upserts = changes.upserts.iter().map(|item| row(item.id, Some(item.value)));
+        let upserts = changes.upserts.iter().map(|(_, item)| row(item.id, Some(item.value)));
         let rows: Vec<_> = upserts.chain(changes.deletes.iter().map(|key| row(key.value(), None))).collect();
         for rows in rows.chunks(ROWS) {
             self.put(rows).await.map_err(BoxError::from)?;

@@ -12,7 +12,11 @@ use clap::Parser;
 use redstream_cargo::{cargo, workspace};
 
 /// The crates, each with the features that the list is of: no driver of a database changes it.
-const CRATES: [(&str, &str); 2] = [("redstream-core", "tls"), ("redstream-seaorm", "default,migration,rbac,tls")];
+const CRATES: [(&str, &str); 3] = [
+    ("redstream-core", "tls"),
+    ("redstream-seaorm", "default,migration,rbac,tls"),
+    ("redstream-sinks", "elasticsearch"),
+];
 
 /// The list, from the workspace's root.
 const LIST: &str = "docs/public-api.txt";

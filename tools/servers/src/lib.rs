@@ -1,6 +1,6 @@
 //! Private servers for the demo, the tests and the benchmarks.
 //!
-//! [`Redis`], [`Postgres`] and [`MariaDb`] each start a server of their own: on a free port of
+//! [`Redis`], [`Postgres`], [`MariaDb`] and [`Search`] each start a server of their own: on a free port of
 //! the loopback interface, with a temporary data directory, and with durability turned off
 //! unless asked for. A missing server is installed first, and a line on standard error says so.
 //!
@@ -25,6 +25,7 @@ mod postgres;
 mod process;
 mod programs;
 mod redis;
+mod search;
 mod servers;
 mod shared;
 mod watchdog;
@@ -36,6 +37,7 @@ pub use mariadb::MariaDb;
 pub use port::free_port;
 pub use postgres::Postgres;
 pub use redis::{Redis, RedisEdition, RedisOptions};
+pub use search::{Search, SearchEdition};
 pub use servers::{MARIADB_URL, POSTGRES_URL, REDIS_URL, Servers};
 pub use shared::{SharedServers, serve, shared_url};
 

@@ -1,5 +1,6 @@
 //! Pins the form of each kind of key, and properties of any value.
 
+mod document_ids;
 mod golden;
 mod properties;
 

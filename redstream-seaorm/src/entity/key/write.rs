@@ -9,23 +9,36 @@ use super::error::{KeyError, feature_of};
 
 /// Adds the field `column` to the object.
 pub(super) fn write(object: &mut PayloadObject, column: &'static str, value: &Value) -> Result<(), KeyError> {
+    write_named(object, column, column, value)
+}
+
+/// The value alone.
+pub(super) fn write_value(column: &'static str, value: &Value) -> Result<String, KeyError> {
+    let mut object = PayloadObject::default();
+    write_named(&mut object, "", column, value)?;
+    let payload = object.finish();
+    Ok(payload.as_str()[r#"{"":"#.len()..payload.as_str().len() - "}".len()].to_owned())
+}
+
+/// Adds the field `name` to the object; errors name the column.
+fn write_named(object: &mut PayloadObject, name: &str, column: &'static str, value: &Value) -> Result<(), KeyError> {
     let null = || KeyError::Null { column };
     let infinite = |error| not_finite(column, &error);
     match value {
-        Value::Bool(value) => object.boolean(column, value.ok_or_else(null)?),
-        Value::TinyInt(value) => object.integer(column, value.ok_or_else(null)?.into()),
-        Value::SmallInt(value) => object.integer(column, value.ok_or_else(null)?.into()),
-        Value::Int(value) => object.integer(column, value.ok_or_else(null)?.into()),
-        Value::BigInt(value) => object.integer(column, value.ok_or_else(null)?),
-        Value::TinyUnsigned(value) => object.unsigned(column, value.ok_or_else(null)?.into()),
-        Value::SmallUnsigned(value) => object.unsigned(column, value.ok_or_else(null)?.into()),
-        Value::Unsigned(value) => object.unsigned(column, value.ok_or_else(null)?.into()),
-        Value::BigUnsigned(value) => object.unsigned(column, value.ok_or_else(null)?),
-        Value::Float(value) => object.float(column, value.ok_or_else(null)?).map_err(infinite)?,
-        Value::Double(value) => object.double(column, value.ok_or_else(null)?).map_err(infinite)?,
-        Value::String(value) => object.string(column, value.as_ref().ok_or_else(null)?),
-        Value::Enum(OptionEnum::Some(value)) => object.string(column, &value.value),
-        _ => object.string(column, &text(column, value)?),
+        Value::Bool(value) => object.boolean(name, value.ok_or_else(null)?),
+        Value::TinyInt(value) => object.integer(name, value.ok_or_else(null)?.into()),
+        Value::SmallInt(value) => object.integer(name, value.ok_or_else(null)?.into()),
+        Value::Int(value) => object.integer(name, value.ok_or_else(null)?.into()),
+        Value::BigInt(value) => object.integer(name, value.ok_or_else(null)?),
+        Value::TinyUnsigned(value) => object.unsigned(name, value.ok_or_else(null)?.into()),
+        Value::SmallUnsigned(value) => object.unsigned(name, value.ok_or_else(null)?.into()),
+        Value::Unsigned(value) => object.unsigned(name, value.ok_or_else(null)?.into()),
+        Value::BigUnsigned(value) => object.unsigned(name, value.ok_or_else(null)?),
+        Value::Float(value) => object.float(name, value.ok_or_else(null)?).map_err(infinite)?,
+        Value::Double(value) => object.double(name, value.ok_or_else(null)?).map_err(infinite)?,
+        Value::String(value) => object.string(name, value.as_ref().ok_or_else(null)?),
+        Value::Enum(OptionEnum::Some(value)) => object.string(name, &value.value),
+        _ => object.string(name, &text(column, value)?),
     };
     Ok(())
 }

@@ -45,7 +45,7 @@ const CHANGES: u64 = 1_000_000_000;
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     let (mut latency, mut pace) = (Rounds::default(), Rounds::default());
     for _ in 0..place.rounds() {
-        let (during, rate, took) = reindexing(place, place.scaled(200_000)).await?;
+        let (during, rate, took) = Box::pin(reindexing(place, place.scaled(200_000))).await?;
         let without = Consumer::start(place.fresh().await?).await?.changes(tokio::time::sleep(took)).await?;
         latency.add(during, without, None);
         pace.add(rate, backlog(place, place.scaled(200_000)).await?, None);
@@ -64,7 +64,7 @@ async fn reindexing(place: &Place, count: usize) -> Result<(f64, f64, Duration)>
     let walk = async {
         report = Some(redstream.reindex::<streamed::Entity>(&database.plain).run(CancellationToken::new()).await);
     };
-    let p99 = consumer.changes(walk).await?;
+    let p99 = Box::pin(consumer.changes(walk)).await?;
     let took = begun.elapsed();
     ensure!(report.transpose()?.is_some_and(|report| report.is_done()), "the reindex was not done");
     Ok((p99, count as f64 / took.as_secs_f64(), took))

@@ -56,6 +56,23 @@ pub(super) const REDIS_5_0: Wheel = Wheel {
     platform: "manylinux2014_x86_64",
 };
 
+pub(super) const OSMEM: Wheel = Wheel {
+    title: "osmem-server",
+    requirement: "osmem-server==0.1.6",
+    directory: "osmem",
+    program: "osmem_server/bin/osmem-server",
+    python: "3.11",
+    platform: "manylinux_2_17_x86_64",
+};
+pub(super) const NOIDA: Wheel = Wheel {
+    title: "noida-db",
+    requirement: "noida-db==0.2.3",
+    directory: "noida",
+    program: "noida_db/noida-db",
+    python: "3.11",
+    platform: "manylinux_2_17_x86_64",
+};
+
 impl Wheel {
     pub(super) fn find(&self) -> Option<PathBuf> {
         let program = self.home().join(self.program);

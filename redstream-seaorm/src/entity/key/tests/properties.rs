@@ -66,7 +66,7 @@ fn floats() -> impl Strategy<Value = Value> {
     prop_oneof![doubles.prop_map(Value::from), floats.prop_map(Value::from)]
 }
 
-fn values() -> impl Strategy<Value = Value> {
+pub(super) fn values() -> impl Strategy<Value = Value> {
     let integers = prop_oneof![
         any::<bool>().prop_map(Value::from),
         any::<i8>().prop_map(Value::from),
@@ -104,7 +104,7 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 /// Values of one kind that are often equal, and written differently.
-fn alike() -> impl Strategy<Value = (Value, Value)> {
+pub(super) fn alike() -> impl Strategy<Value = (Value, Value)> {
     let few = || (-20..20_i64, 0..4_u32).prop_map(|(digits, scale)| Decimal::new(digits, scale));
     let instant = |hours: i64| {
         (-3..3_i64, -2..2_i32).prop_map(move |(seconds, east)| {

@@ -1,0 +1,63 @@
+//! Secondary datastores for [`redstream_seaorm`]: sinks that an [`Indexer`](redstream_seaorm::Indexer) writes to.
+//!
+//! | cargo feature | datastore | sink |
+//! |---|---|---|
+//! | `elasticsearch` | Elasticsearch 7 and later, OpenSearch | `elasticsearch::ElasticsearchSink` |
+//!
+//! No feature is on by default. The guide is `docs/sinks.md`.
+#![cfg_attr(
+    feature = "elasticsearch",
+    doc = r#"
+# A whole program
+
+Cities in SQLite, and in an index that follows them:
+
+```no_run
+use std::time::Duration;
+
+use redstream_seaorm::{Indexer, Redstream, RedstreamExt, Streamed, StreamedConnection, Supervisor};
+use redstream_sinks::elasticsearch::{Elasticsearch, ElasticsearchSink};
+use sea_orm::{Database, Set, TransactionTrait, entity::prelude::*};
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed, serde::Serialize)]
+#[sea_orm(table_name = "cities")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub name: String,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let redstream = Redstream::connect("redis://127.0.0.1/").await?;
+    let db = StreamedConnection::new(Database::connect("sqlite://cities.db").await?, redstream.producer());
+
+    let client = Elasticsearch::builder(["http://127.0.0.1:9200"]).build()?;
+    let sink = ElasticsearchSink::<Entity>::new(client, "cities").create_index(serde_json::json!({
+        "mappings": { "properties": { "id": { "type": "long" }, "name": { "type": "text" } } },
+    }));
+    sink.prepare().await?;
+
+    let cities = redstream.of::<Entity>()?;
+    let workers = Supervisor::new()
+        .with(cities.consumer("search", Indexer::new(db.clone(), sink)))
+        .with(cities.delayer(Duration::from_secs(300)))
+        .with(cities.trimmer());
+    let workers = tokio::spawn(workers.run_until_signal());
+
+    let txn = db.begin().await?;
+    ActiveModel { name: Set("Ulm".to_owned()), ..Default::default() }.insert(&txn).await?;
+    txn.commit().await?; // the city can be found within a second
+
+    workers.await??;
+    Ok(())
+}
+```
+"#
+)]
+
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;

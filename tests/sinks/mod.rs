@@ -1,0 +1,4 @@
+//! The sinks, by the files of `redstream-sinks`.
+
+mod elasticsearch;
+mod http;
