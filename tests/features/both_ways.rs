@@ -2,7 +2,7 @@
 //! shards. Otherwise two such programs of one application would send the messages of one row to different shards, and
 //! lose their order.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The output of the program.
@@ -12,16 +12,25 @@ fn printed(program: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A program built with those features and no others, beside the rest of the build: most dependencies are the same.
+/// A program built with those features and no others, in a directory of its own, so that nothing waits for another
+/// build.
 fn with_others(program: &str) -> Command {
-    let mut run = redstream_cargo::cargo(&["run", "--quiet", "--locked", "--package", "redstream-features"]);
-    run.args(["--features", "others", "--bin", program]).env("CARGO_TARGET_DIR", target());
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("both-ways");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut run = Command::new(cargo);
+    run.args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "redstream-features",
+        "--features",
+        "others",
+        "--bin",
+        program,
+    ]);
+    run.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target);
     run
-}
-
-/// The target folder that these tests were built in.
-fn target() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder")
 }
 
 #[test]

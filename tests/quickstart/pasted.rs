@@ -45,14 +45,12 @@ fn paste(folder: &Path) {
     std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
 }
 
-/// Beside the rest of the build and by the workspace's profile, so that most dependencies are there already.
 fn build(folder: &Path) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder");
-    let mut build = redstream_cargo::cargo(&["build", "--quiet"]);
-    for setting in ["debug=\"line-tables-only\"", "package.\"*\".debug=false", "package.redis.opt-level=2"] {
-        build.args(["--config", &format!("profile.dev.{setting}")]);
-    }
-    build.current_dir(folder).env("CARGO_TARGET_DIR", target);
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("quickstart");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet"]).current_dir(folder);
+    build.env("CARGO_TARGET_DIR", &target).env("CARGO_PROFILE_DEV_DEBUG", "false");
     let output = build.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     target.join("debug/cities")
