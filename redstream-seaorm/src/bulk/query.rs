@@ -155,11 +155,9 @@ impl<E: Streamed> Bulk<E> {
         let mut walk = Walk { order: KeyOrder::of::<E>(db).await?, after: None, up_to: None };
         let (mut rows, mut earlier) = (0, None::<Arc<UnitOfWork>>);
         loop {
-            let batch = self.next_batch(db, &mut walk, is_announced, &statement).await;
-            // The announcements of one batch are written while the next batch runs.
-            if let Some(earlier) = earlier.take() {
-                earlier.deferred.written().await;
-            }
+            let batch = self.next_batch(db, &mut walk, is_announced, &statement, &mut earlier).await;
+            // If the batch could not begin.
+            wait_for(&mut earlier).await;
             let (unit, keys, written) = batch?;
             rows += written;
             // Rows that no longer met the filter once they were locked have been replaced by the next rows, so a short
@@ -177,13 +175,15 @@ impl<E: Streamed> Bulk<E> {
     }
 
     /// The batch's unit of work, whose announcements are still to be waited for, its keys, and how many of their rows
-    /// were written.
+    /// were written. The announcements of the earlier batch are written meanwhile, and before this one is committed, so
+    /// that messages are in the order of the batches.
     async fn next_batch<D, S>(
         &self,
         db: &D,
         walk: &mut Walk<E>,
         is_announced: bool,
         statement: impl Fn(Condition) -> S,
+        earlier: &mut Option<Arc<UnitOfWork>>,
     ) -> Result<(Arc<UnitOfWork>, Vec<Key<E>>, u64), DbErr>
     where
         D: ConnectionTrait + TransactionTrait,
@@ -192,6 +192,7 @@ impl<E: Streamed> Bulk<E> {
         let (transaction, unit) = begin::<E, D>(db).await?;
         unit.deferred.want();
         let outcome = self.batch(&transaction, &unit, walk, is_announced, statement).await;
+        wait_for(earlier).await;
         let (keys, written) = finish(transaction, outcome).await?;
         Ok((unit, keys, written))
     }
@@ -280,6 +281,13 @@ impl<E: Streamed> Bulk<E> {
         if let Some(report) = self.on_progress.as_ref().filter(|_| !is_empty) {
             report(rows);
         }
+    }
+}
+
+/// Waits until the announcements of a batch are written.
+async fn wait_for(batch: &mut Option<Arc<UnitOfWork>>) {
+    if let Some(batch) = batch.take() {
+        batch.deferred.written().await;
     }
 }
 
