@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redstream_core::{Batch, ConnectOptions, MessageId, NewMessage, Payload, Redstream, Start, Supervisor};
+use redstream_core::{
+    Batch, CancellationToken, ConnectOptions, MessageId, NewMessage, Payload, Redstream, Start, Supervisor,
+};
 use redstream_servers::{Redis, RedisOptions};
 use serde_json::json;
 
@@ -13,6 +15,7 @@ use super::SOON;
 use super::cluster::nodes::Cluster;
 use super::editions::story;
 use super::recorder::Recorder;
+use super::reindex::source::Numbers;
 use super::sentinel::Group;
 use crate::support::{eventually, raw_redis, redis_code};
 
@@ -126,6 +129,19 @@ async fn all_the_rest(options: ConnectOptions) {
     orders.consumer("search", seen.clone()).run_once().await.unwrap();
     redstream.wait_until_synced("search", &synced, SOON).await.unwrap();
     assert!(!orders.skips_repeats().await.unwrap());
+    reindex(&redstream).await;
+}
+
+async fn reindex(redstream: &Redstream) {
+    let numbers = redstream.stream("numbers").unwrap();
+    numbers.register("search", Start::Earliest).await.unwrap();
+    let walk = numbers.reindex(Numbers::to(20));
+    let supervisor = Supervisor::new().with(numbers.consumer("search", Recorder::default()));
+    let walked = supervisor.run_until(async { walk.run(CancellationToken::new()).await.unwrap() });
+    walked.await.unwrap();
+    let records = numbers.reindexes().list().await.unwrap();
+    assert_eq!(records[0].queued, 20);
+    assert!(numbers.reindexes().forget(&records[0].id).await.unwrap());
 }
 
 #[tokio::test]
