@@ -117,8 +117,7 @@ impl Cluster {
 
 /// A node that keeps everything in memory only.
 pub(super) fn forgetful() -> RedisOptions {
-    let bus = redstream_servers::free_port().unwrap().to_string();
-    RedisOptions::new().arg("--cluster-port").arg(bus)
+    RedisOptions::new().port_arg("--cluster-port").unwrap()
 }
 
 /// A node that loses nothing.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use redis::aio::MultiplexedConnection;
 use redstream_seaorm::ConnectOptions;
-use redstream_servers::{RedisOptions, free_port};
+use redstream_servers::RedisOptions;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -43,11 +43,10 @@ impl Place {
              vars currentEpoch 2 lastVoteEpoch 0\n"
         );
         std::fs::write(&file, nodes).with_context(|| format!("{} cannot be written", file.display()))?;
-        let bus = free_port()?.to_string();
         let file = file.to_string_lossy();
-        let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-config-file", &file];
+        let arguments = ["--cluster-enabled", "yes", "--cluster-config-file", &file];
         let address = ["--cluster-announce-ip", "127.0.0.1"];
-        Ok(arguments.into_iter().chain(address).fold(options, RedisOptions::arg))
+        Ok(arguments.into_iter().chain(address).fold(options, RedisOptions::arg).port_arg("--cluster-port")?)
     }
 
     /// How a client connects to it.

@@ -4,7 +4,7 @@ use crate::{
     Package, Result,
     account::Account,
     ensure_installed,
-    port::on_a_free_port,
+    port::{Port, on_a_free_port},
     postgres::find_tool,
     process::{Home, Server, run},
 };
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub struct MariaDb {
     server: Server,
     program: PathBuf,
-    port: u16,
+    port: Port,
 }
 
 impl MariaDb {
@@ -26,7 +26,7 @@ impl MariaDb {
         on_a_free_port(Self::start_on)
     }
 
-    fn start_on(port: u16) -> Result<Self> {
+    fn start_on(port: Port) -> Result<Self> {
         let program = ensure_installed(Package::MariaDb)?;
         let account = Account::unless_ordinary("mysql")?;
         let server = Server::new("mariadbd", Home::new("mariadb", "KILL", account)?, Signal::KILL);
@@ -44,7 +44,7 @@ impl MariaDb {
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Creates an empty database and returns its address.

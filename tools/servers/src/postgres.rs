@@ -4,7 +4,7 @@ use crate::{
     Error, Package, Result,
     account::Account,
     ensure_installed, newest_are_wanted,
-    port::on_a_free_port,
+    port::{Port, on_a_free_port},
     process::{Home, Server, run},
     programs::find_beside,
 };
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub struct Postgres {
     server: Server,
     program: PathBuf,
-    port: u16,
+    port: Port,
 }
 
 impl Postgres {
@@ -38,7 +38,7 @@ impl Postgres {
         on_a_free_port(|port| Self::start_on(port, program.clone()))
     }
 
-    fn start_on(port: u16, program: PathBuf) -> Result<Self> {
+    fn start_on(port: Port, program: PathBuf) -> Result<Self> {
         let account = Account::unless_ordinary("postgres")?;
         // SIGQUIT ends all its processes at once and, unlike SIGKILL, leaves no shared memory.
         let server = Server::new("postgres", Home::new("postgres", "QUIT", account)?, Signal::QUIT);
@@ -56,7 +56,7 @@ impl Postgres {
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Creates an empty database and returns its address.

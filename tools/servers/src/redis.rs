@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Package, Result, ensure_installed, newest_are_wanted,
-    port::on_a_free_port,
+    port::{Port, on_a_free_port},
     process::{Home, Server},
 };
 use rustix::process::Signal;
@@ -65,6 +65,8 @@ pub struct RedisOptions {
     append_only: bool,
     sentinel: bool,
     arguments: Vec<String>,
+    /// Those that arguments name.
+    ports: Vec<Port>,
 }
 
 impl RedisOptions {
@@ -99,12 +101,21 @@ impl RedisOptions {
         self
     }
 
+    /// One more command-line argument, such as `--cluster-port`, whose value is a free port. It is
+    /// reserved for this server, as its own port is.
+    pub fn port_arg(mut self, argument: impl Into<String>) -> Result<Self> {
+        let port = Port::reserve()?;
+        self.arguments.extend([argument.into(), port.to_string()]);
+        self.ports.push(port);
+        Ok(self)
+    }
+
     /// Starts the server and returns when it accepts connections.
     pub fn start(self) -> Result<Redis> {
         on_a_free_port(|port| self.start_on(port))
     }
 
-    fn start_on(&self, port: u16) -> Result<Redis> {
+    fn start_on(&self, port: Port) -> Result<Redis> {
         let edition = match self.edition {
             Some(edition) => edition,
             None if newest_are_wanted() => RedisEdition::newest()?,
@@ -123,7 +134,7 @@ impl RedisOptions {
 pub struct Redis {
     server: Server,
     program: PathBuf,
-    port: u16,
+    port: Port,
     options: RedisOptions,
 }
 
@@ -155,7 +166,7 @@ impl Redis {
 
     /// Its port, which is the same after a restart.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Kills the server with SIGKILL: clients see their connections break, and new ones refused.

@@ -2,7 +2,7 @@
 
 use crate::{
     Package, Result, ensure_installed,
-    port::on_a_free_port,
+    port::{Port, on_a_free_port},
     process::{Home, Server},
 };
 use rustix::process::Signal;
@@ -29,7 +29,7 @@ impl SearchEdition {
 pub struct Search {
     server: Server,
     edition: SearchEdition,
-    port: u16,
+    port: Port,
 }
 
 impl Search {
@@ -50,7 +50,7 @@ impl Search {
 
     /// Its port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     fn launch(&mut self) -> Result<()> {

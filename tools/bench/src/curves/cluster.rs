@@ -5,7 +5,7 @@ use crate::curve::{Curve, whole};
 use crate::place::{Place, plain};
 use anyhow::{Result, ensure};
 use redstream_core::{ConnectOptions, Redstream};
-use redstream_servers::{Redis, RedisOptions, free_port};
+use redstream_servers::{Redis, RedisOptions};
 use std::time::{Duration, Instant};
 
 const THIRDS: [(u16, u16); 3] = [(0, 5460), (5461, 10_922), (10_923, 16_383)];
@@ -52,8 +52,7 @@ async fn start() -> Result<Vec<Redis>> {
     let start = || -> Result<Vec<Redis>> {
         let mut nodes = Vec::new();
         for _ in THIRDS {
-            let bus = free_port()?.to_string();
-            let options = RedisOptions::new().arg("--cluster-port").arg(bus).arg("--cluster-enabled").arg("yes");
+            let options = RedisOptions::new().port_arg("--cluster-port")?.arg("--cluster-enabled").arg("yes");
             nodes.push(options.start()?);
         }
         Ok(nodes)
