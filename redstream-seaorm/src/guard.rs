@@ -11,6 +11,7 @@
 pub(crate) mod admission;
 mod control;
 mod engines;
+mod first_words;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub(crate) mod permits;

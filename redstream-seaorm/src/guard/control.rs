@@ -5,6 +5,7 @@
 
 use sea_orm::DbBackend;
 
+use super::first_words::PLAIN;
 use super::tokens::{Token, Tokens};
 
 /// The effect of a text on the transaction in which it runs.
@@ -54,36 +55,8 @@ fn read_with<'a>(sql: &'a str, backend: DbBackend, tokens: Tokens<'a>) -> (Optio
     }
 }
 
-/// First words of statements that never end a transaction of MySQL or MariaDB.
-const HARMLESS: [&str; 27] = [
-    "SELECT",
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "REPLACE",
-    "WITH",
-    "VALUES",
-    "TABLE",
-    "LOAD",
-    "DO",
-    "SHOW",
-    "DESCRIBE",
-    "DESC",
-    "EXPLAIN",
-    "HELP",
-    "USE",
-    "PREPARE",
-    "DEALLOCATE",
-    "HANDLER",
-    "CHECKSUM",
-    "GET",
-    "SIGNAL",
-    "RESIGNAL",
-    "KILL",
-    "PURGE",
-    "SET",
-    "ANALYZE",
-];
+/// First words of further statements that never end a transaction of MySQL or MariaDB.
+const HARMLESS: [&str; 3] = ["HELP", "USE", "PURGE"];
 
 /// First words of statements that MySQL or MariaDB commit implicitly, whatever follows them.
 const COMMITTED: [&str; 25] = [
@@ -272,7 +245,7 @@ impl<'a> Reader<'a> {
         };
         if implicit {
             Some(Control::Implicit(words([Some(first), second])))
-        } else if first.is_one_of(&HARMLESS) || first.is_one_of(&["CREATE", "DROP"]) {
+        } else if first.is_one_of(&PLAIN) || first.is_one_of(&HARMLESS) || first.is_one_of(&["CREATE", "DROP"]) {
             None
         } else {
             // The semicolons within a compound statement do not end it.
