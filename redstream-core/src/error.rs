@@ -75,8 +75,8 @@ pub enum Error {
         what: &'static str,
         /// The name given.
         name: String,
-        /// What is wrong with it.
-        reason: &'static str,
+        /// What is wrong with it, and what to do if that is known.
+        reason: String,
     },
 
     /// An option that cannot work, reported before anything starts.
@@ -358,7 +358,7 @@ impl Error {
 
 impl From<InvalidName> for Error {
     fn from(InvalidName { what, name, reason }: InvalidName) -> Self {
-        Self::InvalidName { what, name, reason }
+        Self::InvalidName { what, name, reason: reason.to_owned() }
     }
 }
 

@@ -201,8 +201,8 @@ pub(crate) fn stream_name<E: Streamed>() -> Result<StreamName, redstream_core::E
 /// Adds to the error of an unusable name that the entity can set another.
 pub(crate) fn named_by_attribute(error: redstream_core::Error) -> redstream_core::Error {
     match error {
-        redstream_core::Error::InvalidName { what: _, name, reason } => {
-            let what = "set another name by `#[streamed(stream = \"…\")]`: stream name";
+        redstream_core::Error::InvalidName { what, name, reason } => {
+            let reason = format!("{reason}; set another name by `#[streamed(stream = \"…\")]`");
             redstream_core::Error::InvalidName { what, name, reason }
         }
         error => error,

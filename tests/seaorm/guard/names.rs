@@ -78,7 +78,7 @@ on_each_database! {
         assert_carries!(error, Error::Message { table, .. } if table == "my hamlets");
         assert!(error.to_string().contains(hint), "{error}");
         let error = world.redstream.of::<blank::Entity>().unwrap_err();
-        let is_it = matches!(&error, redstream_core::Error::InvalidName { name, .. } if name == "my hamlets");
+        let is_it = matches!(&error, redstream_core::Error::InvalidName { what: "stream name", name, .. } if name == "my hamlets");
         assert!(is_it && error.to_string().contains(hint), "{error:?}");
     }
 }
