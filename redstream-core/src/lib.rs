@@ -75,8 +75,8 @@ pub mod chaos {
     pub use crate::failpoint::{reached, watch};
 }
 
-/// For implementations of [`Worker`], [`Handler`] and [`OffsetStore`]: the macro of the crate of this name, so that it need not be
-/// among your dependencies.
+/// For implementations of [`Worker`], [`Handler`] and [`OffsetStore`]: the macro of the crate of this name, so that it
+/// need not be among your dependencies.
 pub use async_trait::async_trait;
 #[doc(hidden)]
 pub use consumer::WrittenStreams;

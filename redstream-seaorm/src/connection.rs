@@ -77,7 +77,8 @@ impl<C> StreamedConnection<C> {
     /// the commits are seen here:
     ///
     /// - a save waits for Redis to acknowledge its delay message, whatever [`Insurance`](crate::Insurance) is chosen; a
-    ///   record that the scope has written before stays insured for [`resend_after`](StreamedConnectionBuilder::resend_after);
+    ///   record that the scope has written before stays insured for
+    ///   [`resend_after`](StreamedConnectionBuilder::resend_after);
     /// - main messages go out when `future` ends, also those of writes that were rolled back, which makes consumers
     ///   read unchanged rows; so begin and commit transactions inside;
     /// - an insert whose key the database generates is refused outside a transaction;

@@ -51,8 +51,9 @@
 //! # Migrations, and others that want SeaORM's own types
 //!
 //! They get [`db.inner()`](crate::StreamedConnection::inner), as in `Migrator::up(db.inner(), None)`. What they write
-//! is not tracked: after a migration that changes rows of a streamed table, run a [reindex](crate::RedstreamExt::reindex). To make this visible at the
-//! call, passing the streamed connection itself does not compile:
+//! is not tracked: after a migration that changes rows of a streamed table, run a
+//! [reindex](crate::RedstreamExt::reindex). To make this visible at the call, passing the streamed connection itself
+//! does not compile:
 //!
 //! ```
 //! # use redstream_seaorm::StreamedConnection;

@@ -11,8 +11,8 @@ use crate::entity::streams::{EntityStream, entity_stream};
 use crate::error::Error;
 use crate::reindex::Reindex;
 
-/// `redstream.of::<city::Entity>()`: the stream of an entity, and its workers; `redstream.reindex::<city::Entity>(&db)`:
-/// all its rows again.
+/// `redstream.of::<city::Entity>()`: the stream of an entity, and its workers;
+/// `redstream.reindex::<city::Entity>(&db)`: all its rows again.
 ///
 /// Implemented only for [`Redstream`].
 pub trait RedstreamExt: sealed::Sealed {
@@ -54,8 +54,8 @@ pub trait RedstreamExt: sealed::Sealed {
     /// Queues the key of every row of the entity, so that consumers read them all: to fill a new index, or to repair a
     /// wrong one. See [`Reindex`], which runs it.
     ///
-    /// Only keys are read from `db`: any connection will do, also a plain one, a transaction, or a replica that has all rows
-    /// that were committed before the consumer was registered.
+    /// Only keys are read from `db`: any connection will do, also a plain one, a transaction, or a replica that has all
+    /// rows that were committed before the consumer was registered.
     fn reindex<'a, E: Streamed>(&self, db: &'a impl ConnectionTrait) -> Reindex<'a, E>;
 
     /// Queues these keys, so that consumers read their rows: for a list that fits in memory, such as the rows that a

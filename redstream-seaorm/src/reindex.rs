@@ -21,16 +21,17 @@ use crate::entity::streams::entity_stream;
 /// How many ranges there may be: each holds up to two pages of keys.
 const MOST_RANGES: u32 = 16;
 
-/// Queues the key of every row of an entity on its stream: made by [`RedstreamExt::reindex`](crate::RedstreamExt::reindex).
+/// Queues the key of every row of an entity on its stream: made by
+/// [`RedstreamExt::reindex`](crate::RedstreamExt::reindex).
 ///
 /// For a consumer that is new, after a loss of Redis, and after writes that were not seen. It queues keys, as saves do;
-/// the consumers read the rows, so a reindex never overwrites newer data and writers need not stop. All consumers of the stream
-/// read each row again.
+/// the consumers read the rows, so a reindex never overwrites newer data and writers need not stop. All consumers of
+/// the stream read each row again.
 ///
 /// - It is throttled by the consumers: at most two chunks of keys are in the stream that they have not passed, so that
 ///   changes wait for about two times the [`target`](Self::target), whatever the size of the table.
-/// - It is recorded in Redis after each chunk: after a crash, [`run`](Self::run) continues. On several hosts, one walks and the
-///   others stand by.
+/// - It is recorded in Redis after each chunk: after a crash, [`run`](Self::run) continues. On several hosts, one walks
+///   and the others stand by.
 /// - It goes to the last key that there is when it begins. Rows that are written meanwhile announce themselves.
 /// - It deletes nothing that has no row: queue the keys that the *index* has by
 ///   [`reindex_keys`](crate::RedstreamExt::reindex_keys), or fill an empty index.
@@ -125,14 +126,15 @@ impl<'a, E: Streamed> Reindex<'a, E> {
 
     /// Only rows that meet this. Several filters must all be met. Default: all rows.
     ///
-    /// Its text, with its values, is part of the record in Redis: a walk is continued only by a run with the same filter.
+    /// Its text, with its values, is part of the record in Redis: a walk is continued only by a run with the same
+    /// filter.
     pub fn filter(mut self, filter: impl IntoCondition) -> Self {
         self.condition = self.condition.add(filter.into_condition());
         self
     }
 
-    /// Only the rows of this selection, such as one that joins another table. Its columns, order, limit and offset do not
-    /// count. Default: `E::find()`.
+    /// Only the rows of this selection, such as one that joins another table. Its columns, order, limit and offset do
+    /// not count. Default: `E::find()`.
     pub fn select(mut self, rows: Select<E>) -> Self {
         self.select = rows;
         self
@@ -152,17 +154,17 @@ impl<'a, E: Streamed> Reindex<'a, E> {
         self
     }
 
-    /// Splits the keys into so many ranges, which are read at the same time: for a database whose answers take longer than
-    /// the consumers. From 1 to 16, and only for a key of one column that is an integer or a UUID; others are
+    /// Splits the keys into so many ranges, which are read at the same time: for a database whose answers take longer
+    /// than the consumers. From 1 to 16, and only for a key of one column that is an integer or a UUID; others are
     /// [`Error::InvalidOption`]. Default: 1.
     pub fn ranges(mut self, ranges: u32) -> Self {
         self.ranges = ranges;
         self
     }
 
-    /// How much longer a chunk of keys may keep the slowest consumer busy than a single key does: a change waits for at most two
-    /// chunks. If a single key takes longer than this, a chunk may take twice as long as that, or the walk would be slow.
-    /// Chunks have from 1 to 10,000 keys. Default: 20 ms.
+    /// How much longer a chunk of keys may keep the slowest consumer busy than a single key does: a change waits for at
+    /// most two chunks. If a single key takes longer than this, a chunk may take twice as long as that, or the walk
+    /// would be slow. Chunks have from 1 to 10,000 keys. Default: 20 ms.
     pub fn target(mut self, target: Duration) -> Self {
         self.target = Some(target);
         self
@@ -174,8 +176,8 @@ impl<'a, E: Streamed> Reindex<'a, E> {
         self
     }
 
-    /// Begins a new walk even if that of its id is not finished, and waits for no other's to end in its place: for a loss of
-    /// Redis, in which keys that were queued before can be lost. Default: no.
+    /// Begins a new walk even if that of its id is not finished, and waits for no other's to end in its place: for a
+    /// loss of Redis, in which keys that were queued before can be lost. Default: no.
     pub fn anew(mut self) -> Self {
         self.is_anew = true;
         self
@@ -189,15 +191,15 @@ impl<'a, E: Streamed> Reindex<'a, E> {
 
     /// Runs until it is done, aborted by an operator, or shut down; see [`Walk::run`](redstream_core::Walk::run).
     ///
-    /// A walk of the same id that is not finished is continued, one that another host runs is waited for. It waits without
-    /// end for a consumer that is paused or does not run: a warning says so.
+    /// A walk of the same id that is not finished is continued, one that another host runs is waited for. It waits
+    /// without end for a consumer that is paused or does not run: a warning says so.
     ///
     /// # Errors
     ///
-    /// [`Error::KeySource`] if the database returns an error or no message can be made of a key: run it again to continue.
-    /// [`Error::NoSuchConsumer`] if a named consumer is not registered. [`Error::InvalidOption`] if none is registered, if
-    /// the key cannot be split into ranges, if the entity has no stream, or if the unfinished walk of this id has another
-    /// filter.
+    /// [`Error::KeySource`] if the database returns an error or no message can be made of a key: run it again to
+    /// continue. [`Error::NoSuchConsumer`] if a named consumer is not registered. [`Error::InvalidOption`] if none is
+    /// registered, if the key cannot be split into ranges, if the entity has no stream, or if the unfinished walk of
+    /// this id has another filter.
     pub async fn run(self, shutdown: CancellationToken) -> Result<ReindexReport> {
         let stream = entity_stream::<E>(&self.redstream)?;
         if !(1..=MOST_RANGES).contains(&self.ranges) {

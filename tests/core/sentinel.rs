@@ -123,9 +123,9 @@ async fn every_command_works_in_both_protocols() {
 }
 
 #[tokio::test]
-async fn a_master_that_nobody_knows_is_an_error_that_names_it() {
+async fn a_master_that_no_sentinel_knows_is_an_error_that_names_it() {
     let sentinel = tokio::task::spawn_blocking(|| RedisOptions::new().sentinel().start().unwrap()).await.unwrap();
-    let error = Redstream::connect(ConnectOptions::sentinel([sentinel.url()], "nobody")).await.unwrap_err();
+    let error = Redstream::connect(ConnectOptions::sentinel([sentinel.url()], "absent")).await.unwrap_err();
     let Error::Connect { address, .. } = &error else { panic!("{error:?}") };
-    assert!(address.contains("nobody") && address.contains(&sentinel.port().to_string()), "{error}");
+    assert!(address.contains("absent") && address.contains(&sentinel.port().to_string()), "{error}");
 }

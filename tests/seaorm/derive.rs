@@ -60,8 +60,8 @@ on_each_database! {
     async fn hooks_of_ones_own_refuse_before_anything_is_insured(db: TestDb) {
         let world = World::new(&db).await;
         world.create(badge::Entity).await;
-        let nobody = badge::ActiveModel { owner: Set(String::new()), ..Default::default() };
-        assert_eq!(nobody.insert(&world.db).await.unwrap_err(), DbErr::Custom("nobody's badge".to_owned()));
+        let unowned = badge::ActiveModel { owner: Set(String::new()), ..Default::default() };
+        assert_eq!(unowned.insert(&world.db).await.unwrap_err(), DbErr::Custom("a badge needs an owner".to_owned()));
         assert_eq!(world.payloads("badges.delay").await, Vec::<serde_json::Value>::new());
         let badge = badge::ActiveModel { owner: Set("Ann".to_owned()), ..Default::default() };
         assert_carries!(

@@ -12,7 +12,8 @@ use crate::worker::lock::Found;
 
 /// Messages, or the offset of a consumer, are lost from Redis.
 ///
-/// Changes may never reach this consumer: [reindex](crate::Walk) its datastore. The consumer itself continues with what there is.
+/// Changes may never reach this consumer: [reindex](crate::Walk) its datastore. The consumer itself continues with what
+/// there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loss {

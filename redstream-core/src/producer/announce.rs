@@ -32,8 +32,8 @@ impl Producer {
 
     /// [`announce_and_remove_delays`](Self::announce_and_remove_delays), as far as the registered consumers of each
     /// stream [skip repeats](crate::Consumer::skip_repeats): if all of them do, the delay messages are removed; if some
-    /// do, each is replaced by one that is [marked](crate::Message::is_repeat), and due when its delay has passed from now
-    /// on; if none does, they are not changed.
+    /// do, each is replaced by one that is [marked](crate::Message::is_repeat), and due when its delay has passed from
+    /// now on; if none does, they are not changed.
     ///
     /// The same script reads the registry. Consumers of the Ruby gem are not registered, so they do not count.
     ///

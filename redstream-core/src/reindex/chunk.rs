@@ -11,14 +11,14 @@ const MOST_OUTSTANDING: usize = 2;
 /// The size of the largest chunk.
 const LARGEST: u64 = 10_000;
 
-/// The size of a chunk: such that the slowest consumer needs the target time longer for it than for a single key, or twice
-/// as long if that is more.
+/// The size of a chunk: such that the slowest consumer needs the target time longer for it than for a single key, or
+/// twice as long if that is more.
 ///
 /// A consumer has costs for a batch and costs for a key, such as those of a request and of a document. Only the latter
 /// depend on the size: with a small chunk for a slow request the walk would be slow, and changes hardly faster.
 ///
-/// The time for a single key is measured by the first chunks, which have one key, and again whenever chunks have shrunk to
-/// one key, as they do if the consumer becomes slower.
+/// The time for a single key is measured by the first chunks, which have one key, and again whenever chunks have shrunk
+/// to one key, as they do if the consumer becomes slower.
 #[derive(Debug)]
 pub(super) struct ChunkSize {
     keys: u64,
@@ -36,8 +36,8 @@ impl ChunkSize {
         self.keys
     }
 
-    /// Adapts the size to the time that the consumers took for a chunk: to half or to the double of it at most, and damped,
-    /// since batches of a consumer are not chunks, and a single measurement is often wrong.
+    /// Adapts the size to the time that the consumers took for a chunk: to half or to the double of it at most, and
+    /// damped, since batches of a consumer are not chunks, and a single measurement is often wrong.
     #[expect(clippy::cast_precision_loss, reason = "of up to 20,000 keys")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and twice the largest size")]
     fn measured(&mut self, keys: u64, took: Duration) {
@@ -142,7 +142,8 @@ mod tests {
         Chunk { keys, last: [(stream, MessageId::new(last, 0))].into(), queued_at: Instant::now() }
     }
 
-    /// A walk for a consumer that takes so many microseconds for a batch, and so many for a key: the usual size in the end.
+    /// A walk for a consumer that takes so many microseconds for a batch, and so many for a key: the usual size in the
+    /// end.
     fn adapt(size: &mut ChunkSize, batch: u64, key: u64) -> u64 {
         let mut sizes = Vec::new();
         for _ in 0..100 {

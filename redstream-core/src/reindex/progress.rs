@@ -45,7 +45,8 @@ impl fmt::Display for ReindexProgress {
 #[non_exhaustive]
 #[must_use = "a run that ended by the shutdown or was aborted is no error: see `is_done`"]
 pub struct ReindexReport {
-    /// [`CaughtUp`](ReindexState::CaughtUp), [`Aborted`](ReindexState::Aborted), or where it stood when it was shut down.
+    /// [`CaughtUp`](ReindexState::CaughtUp), [`Aborted`](ReindexState::Aborted), or where it stood when it was shut
+    /// down.
     pub state: ReindexState,
     /// How many keys were queued, by this process and those before it.
     pub queued: u64,

@@ -71,7 +71,7 @@ pub struct ReindexRange {
 pub enum ReindexState {
     /// It is recorded, and its rows are being counted.
     Queued,
-    /// It queues keys, or its process ended and nobody has run it again.
+    /// It queues keys, or its process ended and it was not run again.
     Running,
     /// An operator paused it: it queues nothing until it is resumed.
     Paused,

@@ -63,8 +63,9 @@ impl Reindexes {
         if text.is_empty() { Ok(None) } else { parse(id, &text).map(Some) }
     }
 
-    /// Pauses a reindex on whichever host it runs: it queues no more keys after the chunk at hand. It stays paused, over
-    /// restarts too, until [`resume`](Self::resume). Returns its state, which is a finished one if it was done already.
+    /// Pauses a reindex on whichever host it runs: it queues no more keys after the chunk at hand. It stays paused,
+    /// over restarts too, until [`resume`](Self::resume). Returns its state, which is a finished one if it was done
+    /// already.
     ///
     /// # Errors
     ///
@@ -82,8 +83,9 @@ impl Reindexes {
         self.set(id, |state| if state == ReindexState::Paused { ReindexState::Running } else { state }).await
     }
 
-    /// Ends a reindex: its process stops after the chunk at hand. Keys that are queued are handled; the next run of this
-    /// id begins a new walk. Returns its state, which is [`CaughtUp`](ReindexState::CaughtUp) if it was done already.
+    /// Ends a reindex: its process stops after the chunk at hand. Keys that are queued are handled; the next run of
+    /// this id begins a new walk. Returns its state, which is [`CaughtUp`](ReindexState::CaughtUp) if it was done
+    /// already.
     ///
     /// # Errors
     ///
@@ -92,8 +94,8 @@ impl Reindexes {
         self.set(id, |_| ReindexState::Aborted).await
     }
 
-    /// Removes the record of a reindex that is done or aborted. Returns whether it was removed: one that is not finished
-    /// stays.
+    /// Removes the record of a reindex that is done or aborted. Returns whether it was removed: one that is not
+    /// finished stays.
     ///
     /// # Errors
     ///

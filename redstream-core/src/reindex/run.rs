@@ -101,8 +101,8 @@ impl<'a, S: KeySource> Run<'a, S> {
         }
     }
 
-    /// The pause before the next look at the consumers: short, for a good measurement, while they are in time. Longer if
-    /// there are many shards, each of which is looked at.
+    /// The pause before the next look at the consumers: short, for a good measurement, while they are in time. Longer
+    /// if there are many shards, each of which is looked at.
     fn pause(&self, last: Duration) -> Duration {
         let shards = u32::try_from(self.walk.streams.len()).unwrap_or(u32::MAX);
         let fastest = Duration::from_millis(1).max(Duration::from_micros(250).saturating_mul(shards));

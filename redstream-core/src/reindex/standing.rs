@@ -64,8 +64,8 @@ impl Watched {
         names
     }
 
-    /// Looks at each. One that was forgotten is no longer watched; it is an error if the caller named it, or if a stream
-    /// has no other.
+    /// Looks at each. One that was forgotten is no longer watched; it is an error if the caller named it, or if a
+    /// stream has no other.
     pub(super) async fn look(&mut self) -> Result<Standings> {
         let each = self.consumers.iter().map(|(stream, names)| self.standing(stream, names));
         let standings: BTreeMap<_, _> = try_join_all(each).await?.into_iter().collect();

@@ -75,8 +75,8 @@ impl<S: KeySource> Walk<S> {
         }
     }
 
-    /// The name of its record: for [`pause`](Reindexes::pause) and the other verbs of operators, and to continue after a
-    /// crash. A record that is finished is replaced. Default: the source's name, such as that of the table.
+    /// The name of its record: for [`pause`](Reindexes::pause) and the other verbs of operators, and to continue after
+    /// a crash. A record that is finished is replaced. Default: the source's name, such as that of the table.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();
         self
@@ -89,9 +89,9 @@ impl<S: KeySource> Walk<S> {
         self
     }
 
-    /// How much longer a chunk of keys may keep the slowest watched consumer busy than a single key does: a change waits for at most two
-    /// chunks. If a single key takes longer than this, a chunk may take twice as long as that, or the walk would be slow.
-    /// Chunks have from 1 to 10,000 keys. Default: 20 ms.
+    /// How much longer a chunk of keys may keep the slowest watched consumer busy than a single key does: a change
+    /// waits for at most two chunks. If a single key takes longer than this, a chunk may take twice as long as that, or
+    /// the walk would be slow. Chunks have from 1 to 10,000 keys. Default: 20 ms.
     pub fn target(mut self, target: Duration) -> Self {
         self.target = target;
         self
@@ -103,8 +103,8 @@ impl<S: KeySource> Walk<S> {
         self
     }
 
-    /// Begins a new walk even if that of its id is not finished, and waits for no other's to end in its place: for a loss of
-    /// Redis, in which keys that were queued before can be lost. Default: no.
+    /// Begins a new walk even if that of its id is not finished, and waits for no other's to end in its place: for a
+    /// loss of Redis, in which keys that were queued before can be lost. Default: no.
     pub fn anew(mut self) -> Self {
         self.is_anew = true;
         self
@@ -116,8 +116,8 @@ impl<S: KeySource> Walk<S> {
         self
     }
 
-    /// Walks until it is done, aborted, or shut down. Continues the recorded walk of its id if that is not finished, and
-    /// begins a new one otherwise.
+    /// Walks until it is done, aborted, or shut down. Continues the recorded walk of its id if that is not finished,
+    /// and begins a new one otherwise.
     ///
     /// It waits without end for a consumer that is paused or does not run, for an operator who has paused it, and while
     /// Redis does not answer; a warning says so. Dropping the future is as a crash: run it again to continue.
@@ -125,8 +125,8 @@ impl<S: KeySource> Walk<S> {
     /// # Errors
     ///
     /// [`Error::KeySource`] if the source returns an error; [`Error::NoSuchConsumer`] if a named consumer is not
-    /// registered, or is forgotten meanwhile; [`Error::InvalidOption`] if no consumer is registered, or if the unfinished
-    /// walk of this id is one of other rows.
+    /// registered, or is forgotten meanwhile; [`Error::InvalidOption`] if no consumer is registered, or if the
+    /// unfinished walk of this id is one of other rows.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<ReindexReport> {
         self.check()?;
         let before = self.records().get(&self.id).await?.filter(|record| record.state.is_finished());
@@ -173,7 +173,8 @@ impl<S: KeySource> Walk<S> {
         self.consumers.iter().try_for_each(|name| check_consumer(name)).map_err(Error::from)
     }
 
-    /// Acquires the lock and walks. Returns the record as it is in the end; on a shutdown while it stands by, as it is now.
+    /// Acquires the lock and walks. Returns the record as it is in the end; on a shutdown while it stands by, as it is
+    /// now.
     async fn lead(
         &self,
         before: Option<&str>,

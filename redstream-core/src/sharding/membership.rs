@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_of_the_group_holds_is_no_part_of_the_share() {
+    fn what_no_host_of_the_group_holds_is_no_part_of_the_share() {
         // Two locks taken by hand: four are left for two hosts.
         let by_hand = view("ab", "xxaaaa");
         assert_eq!(by_hand.surplus(4), 2);

@@ -69,8 +69,8 @@ impl<'a, E: Streamed> Rows<'a, E> {
         can_split(&self.reader)
     }
 
-    /// The keyset comes first: if the filter also has a lower bound of the key, SQLite enters the table by the bound that
-    /// comes first, and would scan all earlier pages again.
+    /// The keyset comes first: if the filter also has a lower bound of the key, SQLite enters the table by the bound
+    /// that comes first, and would scan all earlier pages again.
     async fn keys(
         &self,
         after: Option<&Key<E>>,

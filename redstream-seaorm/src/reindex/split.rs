@@ -16,9 +16,9 @@ pub(super) fn can_split<E: Streamed>(reader: &KeyReader<E>) -> bool {
 
 /// The last keys of `ranges` ranges from `first` to `last`, or of fewer: of one if the key cannot be split.
 ///
-/// Whatever the order in which the database compares them, each key up to `last` is in one of the ranges: the first one has
-/// no lower bound, and each other one begins where the one before it ends. In another order than that of the numbers a
-/// key may be in several.
+/// Whatever the order in which the database compares them, each key up to `last` is in one of the ranges: the first one
+/// has no lower bound, and each other one begins where the one before it ends. In another order than that of the
+/// numbers a key may be in several.
 pub(super) fn split<E: Streamed>(reader: &KeyReader<E>, first: &Key<E>, last: &Key<E>, ranges: u32) -> Vec<Key<E>> {
     let (Some(low), Some(high)) = (Number::of(first), Number::of(last)) else { return vec![last.clone()] };
     let mut inner = bounds(low.number, high.number, ranges);

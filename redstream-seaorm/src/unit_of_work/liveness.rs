@@ -50,8 +50,8 @@ impl Life {
         self.0.store(ENDED, SeqCst);
     }
 
-    /// A savepoint is about to be set or released. If this is dropped before [`SavepointChange::done`], the transaction has
-    /// ended: the driver then rolls back another level than is meant, possibly the outermost.
+    /// A savepoint is about to be set or released. If this is dropped before [`SavepointChange::done`], the transaction
+    /// has ended: the driver then rolls back another level than is meant, possibly the outermost.
     pub(crate) fn change_savepoint(&self) -> SavepointChange<'_> {
         SavepointChange { life: self, done: false }
     }

@@ -128,8 +128,9 @@ impl StreamWatch {
         self.shortest_delay.store(u64::try_from(shortest.as_millis()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Warns, once per stream, of a delayer that is known to re-queue delay messages before a long transaction commits. Called
-    /// with each save, since the check that read the delay may have been that of a connection with another setting.
+    /// Warns, once per stream, of a delayer that is known to re-queue delay messages before a long transaction commits.
+    /// Called with each save, since the check that read the delay may have been that of a connection with another
+    /// setting.
     fn warn_of_short_delay(&self, stream: &StreamName, resend_after: Duration) {
         let Some(delay) = self.streams().get(stream).and_then(|known| known.delay) else { return };
         let needed = resend_after * DELAYS_OF_RESEND;

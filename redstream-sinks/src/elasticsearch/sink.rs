@@ -33,13 +33,13 @@ pub enum Refresh {
 /// Writes the records of `E` to an index of Elasticsearch or OpenSearch, as documents with external versions.
 ///
 /// - A document's id is [the key's](Key::document_id); its source is the record, by `Serialize`.
-/// - Each document has the [version](Changes::version) of its batch, and so has each delete: what a paused process writes
-///   late is refused by the server (`version_type=external_gte`).
+/// - Each document has the [version](Changes::version) of its batch, and so has each delete: what a paused process
+///   writes late is refused by the server (`version_type=external_gte`).
 /// - Each document is judged by its own status: one that the server refuses fails alone.
 /// - What the server refuses for now is retried, within a bound, by fewer requests at once.
 ///
-/// Cloning it is cheap; clones share the limit of concurrent requests. The crate's guide, `docs/sinks.md`, has tables of
-/// all options and of what follows from each answer.
+/// Cloning it is cheap; clones share the limit of concurrent requests. The crate's guide, `docs/sinks.md`, has tables
+/// of all options and of what follows from each answer.
 ///
 /// # Superseded writes
 ///
@@ -47,8 +47,8 @@ pub enum Refresh {
 /// superseded and reports it by [`Failures::outdated_by`]. The indexer then asks for a higher version, which it is
 /// refused if another host has taken over: the usual case, and the end of it. If this host still owns the consumer, the
 /// version came from a clock that stepped back, or from a second consumer of the same index: the record is read and
-/// written again with a higher version. The sink cannot tell these cases apart, and treating the second as success would
-/// lose the change.
+/// written again with a higher version. The sink cannot tell these cases apart, and treating the second as success
+/// would lose the change.
 ///
 /// ```no_run
 /// # mod city {
@@ -140,8 +140,8 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
         self
     }
 
-    /// Refuses to write if the name is not an alias, so that a mistyped or removed alias never becomes an index. Default:
-    /// no.
+    /// Refuses to write if the name is not an alias, so that a mistyped or removed alias never becomes an index.
+    /// Default: no.
     ///
     /// [`create_index`](Self::create_index) then creates the index `NAME-000001` with the alias `NAME`.
     pub fn require_alias(mut self, on: bool) -> Self {
@@ -149,11 +149,11 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
         self
     }
 
-    /// Creates the index if it is missing, with this body of the create-index request: `mappings`, `settings`, `aliases`.
-    /// Default: a missing index is an error.
+    /// Creates the index if it is missing, with this body of the create-index request: `mappings`, `settings`,
+    /// `aliases`. Default: a missing index is an error.
     ///
-    /// If `settings` does not say otherwise, `index.gc_deletes` is one day: for so long a deleted document remembers its
-    /// version. The server's default of one minute is too short for a process that was paused.
+    /// If `settings` does not say otherwise, `index.gc_deletes` is one day: for so long a deleted document remembers
+    /// its version. The server's default of one minute is too short for a process that was paused.
     pub fn create_index(mut self, body: Json) -> Self {
         Arc::make_mut(&mut self.target).create = Some(body);
         self
@@ -161,8 +161,8 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
 
     /// Whether the index is checked before the first write, and again once a minute. Default: yes.
     ///
-    /// Without the check, the first write to a missing index creates it without a mapping, and so does a delete, even if
-    /// an alias is required. Turn it off for a user without the privilege `view_index_metadata`.
+    /// Without the check, the first write to a missing index creates it without a mapping, and so does a delete, even
+    /// if an alias is required. Turn it off for a user without the privilege `view_index_metadata`.
     pub fn check_index(mut self, on: bool) -> Self {
         self.check = on;
         self
@@ -174,8 +174,8 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
         self
     }
 
-    /// The most bytes of one bulk request, uncompressed. Default: 5 MiB, half of what the smallest nodes accept. A larger
-    /// document is sent alone.
+    /// The most bytes of one bulk request, uncompressed. Default: 5 MiB, half of what the smallest nodes accept. A
+    /// larger document is sent alone.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.limits.bytes = bytes;
         self
@@ -193,8 +193,8 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
     /// How long one write retries what is refused for now, from the first refusal on; then the batch fails, and the
     /// consumer retries it. Default: one minute.
     ///
-    /// The pauses begin at 0.1 seconds and double to 10 seconds, each with a random part of up to its own length, or last
-    /// as long as the server's `Retry-After` says.
+    /// The pauses begin at 0.1 seconds and double to 10 seconds, each with a random part of up to its own length, or
+    /// last as long as the server's `Retry-After` says.
     pub fn retry_for(mut self, time: Duration) -> Self {
         self.retry_for = time;
         self

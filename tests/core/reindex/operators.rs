@@ -1,7 +1,7 @@
 //! Pause, resume, abort, and several processes.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redstream_core::{CancellationToken, Error, ReindexProgress, ReindexState};
 
@@ -14,12 +14,23 @@ use crate::support::eventually;
 /// So many keys that a test that waits for the end would not end in time.
 const MANY: u64 = 2_000_000;
 
+/// How often a walk has reported that it is paused, and the callback that counts it.
+fn paused_reports() -> (Arc<AtomicUsize>, impl Fn(&ReindexProgress) + Send + Sync + 'static) {
+    let told = Arc::new(AtomicUsize::new(0));
+    let counted = told.clone();
+    (told, move |progress| _ = counted.fetch_add((progress.state == ReindexState::Paused).into(), Ordering::SeqCst))
+}
+
+/// Waits until a walk that is paused has looked at its record and the consumers again, and found nothing to do.
+async fn looks_three_times_more(told: &AtomicUsize) {
+    let before = told.load(Ordering::SeqCst);
+    eventually(SOON, "it looks again", async || told.load(Ordering::SeqCst) >= before + 3).await;
+}
+
 #[tokio::test]
 async fn a_paused_walk_queues_nothing_until_it_is_resumed() {
     let stream = numbers_of("search").await;
-    let told = Arc::new(Mutex::new(None));
-    let telling = told.clone();
-    let tell = move |progress: &ReindexProgress| *telling.lock().unwrap() = Some(progress.state);
+    let (told, tell) = paused_reports();
     let walk = Running::start(stream.reindex(Numbers::to(1000)).on_progress(tell));
     eventually(SOON, "two chunks", async || stream.len().await.unwrap() == 2).await;
     let reindexes = stream.reindexes();
@@ -27,10 +38,10 @@ async fn a_paused_walk_queues_nothing_until_it_is_resumed() {
     let seen = Recorder::default();
     let _search = consume(&stream, "search", &seen);
     // Chunks may be queued before the walk notices, and none after that.
-    eventually(SOON, "it notices", async || *told.lock().unwrap() == Some(ReindexState::Paused)).await;
+    eventually(SOON, "it notices", async || told.load(Ordering::SeqCst) > 0).await;
     let before = stream.last_id().await.unwrap();
     eventually(SOON, "what was queued is handled", async || stream.lag("search").await.unwrap() == 0).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    looks_three_times_more(&told).await;
     assert_eq!((stream.last_id().await.unwrap(), state(&stream).await), (before, Some(ReindexState::Paused)));
     assert!(seen.len() < 1000, "{}", seen.len());
     assert!(!walk.task.is_finished());
@@ -67,9 +78,10 @@ async fn a_pause_outlives_the_process() {
 
     let seen = Recorder::default();
     let _search = consume(&stream, "search", &seen);
-    let second = Running::start(stream.reindex(Numbers::to(1000)));
+    let (told, tell) = paused_reports();
+    let second = Running::start(stream.reindex(Numbers::to(1000)).on_progress(tell));
     eventually(SOON, "what was queued is handled", async || seen.len() == 2).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    looks_three_times_more(&told).await;
     assert_eq!(stream.len().await.unwrap(), 2);
     stream.reindexes().resume("numbers").await.unwrap();
     assert!(second.report().await.is_done());

@@ -65,7 +65,7 @@ pub(crate) mod badge {
     impl ActiveModelBehavior for ActiveModel {
         async fn before_save<C: ConnectionTrait>(mut self, db: &C, insert: bool) -> Result<Self, DbErr> {
             if self.owner.try_as_ref().is_some_and(String::is_empty) {
-                return Err(DbErr::Custom("nobody's badge".to_owned()));
+                return Err(DbErr::Custom("a badge needs an owner".to_owned()));
             }
             if insert {
                 self.id = Set(uuid::Uuid::new_v4().simple().to_string());

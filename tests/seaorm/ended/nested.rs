@@ -17,8 +17,8 @@ use crate::support::{Backend, TestDb, cut};
 /// How many futures are dropped before their end.
 const CUTS: usize = 5;
 
-/// A key for each try, ten apart. Many futures are done at their first poll, before they can be dropped: on an idle machine nearly all
-/// of them.
+/// A key for each try, ten apart. Many futures are done at their first poll, before they can be dropped: on an idle
+/// machine nearly all of them.
 fn tries() -> impl Iterator<Item = i64> {
     let deadline = Instant::now() + SOON;
     (10..).step_by(10).take_while(move |_| Instant::now() < deadline)

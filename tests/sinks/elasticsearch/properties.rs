@@ -32,7 +32,8 @@ fn faults() -> impl Strategy<Value = Vec<Option<Fault>>> {
     prop::collection::vec(fault, 0..12)
 }
 
-/// Writes each batch until that succeeds, as a consumer does: a single document that is refused as too large fails once.
+/// Writes each batch until that succeeds, as a consumer does: a single document that is refused as too large fails
+/// once.
 async fn run(server: &Server, batches: &[Batch], faults: &[Option<Fault>]) -> BTreeMap<i64, String> {
     server.ask("DELETE", "/cities", Json::Null).await;
     let mut faults: Vec<_> = faults.iter().rev().copied().collect();

@@ -20,8 +20,8 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Whether `cargo run` or `cargo test` set this variable for the package that it runs. Some build scripts (that of `ring`) read them, so a
-/// nested cargo that inherits them builds these packages again, and all that depends on them.
+/// Whether `cargo run` or `cargo test` set this variable for the package that it runs. Some build scripts (that of
+/// `ring`) read them, so a nested cargo that inherits them builds these packages again, and all that depends on them.
 fn is_of_a_package(variable: &OsStr) -> bool {
     variable.to_str().is_some_and(|name| {
         ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|of| name.starts_with(of))

@@ -1,5 +1,5 @@
-//! The public items of the published crates, one a line, as `cargo public-api` lists them: compared with `docs/public-api.txt`, so that
-//! no change of the interface goes unseen. Run it with `cargo xtask public-api`.
+//! The public items of the published crates, one a line, as `cargo public-api` lists them: compared with
+//! `docs/public-api.txt`, so that no change of the interface goes unseen. Run it with `cargo xtask public-api`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

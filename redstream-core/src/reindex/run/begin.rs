@@ -16,8 +16,8 @@ use crate::reindex::walk::Walk;
 use crate::worker::LockGuard;
 
 impl<'a, S: KeySource> Run<'a, S> {
-    /// Continues the recorded walk, or begins a new one. Returns the record if another process has finished the walk that
-    /// this one waited for. `before`: the walk that was finished before this one was asked for. `anew`: neither is
+    /// Continues the recorded walk, or begins a new one. Returns the record if another process has finished the walk
+    /// that this one waited for. `before`: the walk that was finished before this one was asked for. `anew`: neither is
     /// continued nor returned.
     pub(in crate::reindex) async fn begin(
         walk: &'a Walk<S>,
