@@ -1,4 +1,5 @@
-//! Handlers that read rows back: the `indexer` passes records to a `sink`, and the `cascade` announces children.
+//! Handlers that read rows back: the `indexer` passes records to a `sink`, and the `cascade` announces children. A
+//! sink that implements `scan` can be verified.
 //!
 //! May use `entity` and `fault`.
 
@@ -8,4 +9,5 @@ pub(crate) mod failures;
 pub(crate) mod indexer;
 pub(crate) mod loader;
 mod missing;
+pub(crate) mod scan;
 pub(crate) mod sink;

@@ -40,7 +40,7 @@ use sea_orm::{EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn,
 use serde_json::Value as Json;
 
 pub use error::KeyError;
-pub(crate) use read::KeyReader;
+pub use read::KeyReader;
 pub(crate) use zero::{has_zero, is_zero};
 pub(crate) use zone::{has_midnight, is_beside_utc};
 
@@ -127,7 +127,8 @@ impl<E: EntityTrait> Key<E> {
     /// columns is a JSON array of their values, in the order of the columns: `[2,"ulm"]`. Values have the form of
     /// [`to_json`](Self::to_json), integers beyond ±(2⁵³ − 1) included: plain digits alone, a string in an array.
     ///
-    /// Two different keys of one entity have different ids. Keys of different entities may have the same id.
+    /// Two different keys of one entity have different ids, from which [`KeyReader::document_id`] makes the keys again.
+    /// Keys of different entities may have the same id.
     ///
     /// # Errors
     ///

@@ -15,12 +15,12 @@ const LONGEST: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Budget {
     retry_for: Duration,
-    ends: Option<Instant>,
+    began: Option<Instant>,
 }
 
 impl Budget {
     pub(crate) fn new(retry_for: Duration) -> Self {
-        Self { retry_for, ends: None }
+        Self { retry_for, began: None }
     }
 
     pub(crate) fn retry_for(&self) -> Duration {
@@ -31,9 +31,10 @@ impl Budget {
     /// beyond the time for retries.
     pub(crate) fn next(&mut self, pauses: &mut Pauses, retry_after: Option<Duration>) -> Option<Instant> {
         let now = Instant::now();
-        let ends = *self.ends.get_or_insert(now + self.retry_for);
-        let due = now + pauses.next().max(retry_after.unwrap_or_default());
-        (due <= ends).then_some(due)
+        let began = *self.began.get_or_insert(now);
+        // A server can name a time that no clock reaches.
+        let due = now.checked_add(pauses.next().max(retry_after.unwrap_or_default()))?;
+        (due - began <= self.retry_for).then_some(due)
     }
 }
 
@@ -92,6 +93,16 @@ mod tests {
         let due = budget.next(&mut Pauses::default(), Some(Duration::from_secs(3)));
         assert_eq!(due, Some(Instant::now() + Duration::from_secs(3)));
         assert_eq!(budget.next(&mut Pauses::default(), Some(Duration::from_secs(6))), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn times_that_no_clock_holds_are_beyond_the_end_or_have_none() {
+        let longest = Duration::from_secs(u64::MAX);
+        let mut budget = Budget::new(Duration::from_secs(5));
+        assert_eq!(budget.next(&mut Pauses::default(), Some(longest)), None);
+        let mut endless = Budget::new(Duration::MAX);
+        assert!(endless.next(&mut Pauses::default(), None).is_some());
+        assert_eq!(endless.next(&mut Pauses::default(), Some(longest)), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Reads keys back from payloads.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -11,8 +12,27 @@ use super::kind::{KINDS, Kind};
 use crate::entity::key::Key;
 use crate::entity::key_query::columns;
 
-/// Reads keys of `E` from objects of the key's columns.
-pub(crate) struct KeyReader<E: EntityTrait> {
+/// Reads keys of `E` back: from the ids of their documents, and from objects of the key's columns.
+///
+/// Making one takes some microseconds, in which it finds out which kind of value each column takes; keep it.
+///
+/// ```
+/// # mod city {
+/// #     use redstream_seaorm::Streamed;
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+/// #     #[sea_orm(table_name = "cities")]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String }
+/// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+/// #     pub enum Relation {}
+/// # }
+/// use redstream_seaorm::{Key, KeyReader};
+///
+/// let reader = KeyReader::<city::Entity>::new();
+/// assert_eq!(reader.document_id("7").unwrap(), Key::new(7));
+/// assert!(reader.document_id("seven").is_err());
+/// ```
+pub struct KeyReader<E: EntityTrait> {
     columns: Vec<Column<E::Column>>,
     entity: PhantomData<fn() -> E>,
 }
@@ -26,7 +46,7 @@ struct Column<C> {
 impl<E: EntityTrait> KeyReader<E> {
     /// Finds out which kind each column takes: the entity's active model accepts one kind of value only, also through
     /// newtypes. An enum accepts no sample; its kind is found with the first key that is read.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let known = |column: E::Column| {
             let sample = |kind: &Kind| serde_json::from_str(kind.sample).ok().and_then(|json| (kind.read)(&json));
             let accepts = |kind: &&Kind| sample(kind).is_some_and(|value| set::<E>(column, value).is_some());
@@ -35,8 +55,41 @@ impl<E: EntityTrait> KeyReader<E> {
         Self { columns: columns::<E>().into_iter().map(known).collect(), entity: PhantomData }
     }
 
-    /// Errors with what is wrong, and in which column.
-    pub(crate) fn read(&self, payload: &Json) -> Result<Key<E>, String> {
+    /// The key whose [`Key::document_id`] this is.
+    ///
+    /// # Errors
+    ///
+    /// If no key has this id: what is wrong, and in which column. `007` is no id of an integer, because `7` is.
+    pub fn document_id(&self, id: &str) -> Result<Key<E>, String> {
+        let name = |nth: usize| self.columns[nth].column.as_str().to_owned();
+        let object = |values: Vec<Json>| {
+            Json::Object(values.into_iter().enumerate().map(|(nth, json)| (name(nth), json)).collect())
+        };
+        let key = if self.columns.len() == 1 {
+            // A text first: a text of digits is no number.
+            let text = object(vec![Json::from(id)]);
+            let number = || serde_json::from_str(id).ok().map(|json| object(vec![json]));
+            self.read(&text).or_else(|error| number().map_or(Err(error), |number| self.read(&number)))?
+        } else {
+            let values = serde_json::from_str::<Vec<Json>>(id).map_err(|error| format!("{id:?} is no id: {error}"))?;
+            if values.len() != self.columns.len() {
+                return Err(format!("{id:?} has {} values in place of {}", values.len(), self.columns.len()));
+            }
+            self.read(&object(values))?
+        };
+        match key.document_id() {
+            Ok(own) if own == id => Ok(key),
+            Ok(own) => Err(format!("{id:?} is no id: that key's is {own:?}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The key that has the form of [`Key::to_json`]. Fields other than the key's columns are ignored.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and in which column.
+    pub fn read(&self, payload: &Json) -> Result<Key<E>, String> {
         let mut model = <E::ActiveModel as ActiveModelTrait>::default();
         for Column { column, kind } in &self.columns {
             let json = payload.get(column.as_str()).ok_or_else(|| missing(column.as_str(), payload))?;
@@ -55,6 +108,18 @@ impl<E: EntityTrait> KeyReader<E> {
     }
 }
 
+impl<E: EntityTrait> Default for KeyReader<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: EntityTrait> fmt::Debug for KeyReader<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.columns.iter().map(|column| column.column.as_str())).finish()
+    }
+}
+
 /// The value as the entity has it, if its column takes it.
 fn set<E: EntityTrait>(column: E::Column, value: Value) -> Option<Value> {
     let mut model = <E::ActiveModel as ActiveModelTrait>::default();
@@ -64,4 +129,66 @@ fn set<E: EntityTrait>(column: E::Column, value: Value) -> Option<Value> {
 
 fn missing(column: &str, payload: &Json) -> String {
     format!("column `{column}` is missing in {payload}")
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::entity::prelude::*;
+
+    use super::{Key, KeyReader};
+
+    macro_rules! entity {
+        ($name:ident { $($column:ident: $type:ty),* }) => {
+            mod $name {
+                use sea_orm::entity::prelude::*;
+
+                #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+                #[sea_orm(table_name = "t")]
+                pub(super) struct Model {
+                    $(#[sea_orm(primary_key, auto_increment = false)] pub(super) $column: $type,)*
+                }
+                #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+                pub(super) enum Relation {}
+                impl ActiveModelBehavior for ActiveModel {}
+            }
+        };
+    }
+
+    entity!(integer { id: i64 });
+    entity!(unsigned { id: u64 });
+    entity!(truth { id: bool });
+    entity!(text { id: String });
+    entity!(pair { a: i64, b: String });
+
+    fn read_back<E: EntityTrait>(key: Key<E>) {
+        let id = key.document_id().unwrap();
+        assert_eq!(KeyReader::<E>::new().document_id(&id), Ok(key), "{id}");
+    }
+
+    fn refused<E: EntityTrait>(id: &str) {
+        assert!(KeyReader::<E>::new().document_id(id).is_err(), "{id}");
+    }
+
+    #[test]
+    fn a_key_is_read_back_from_the_id_of_its_document() {
+        for id in [0, 7, -7, i64::MAX, i64::MIN] {
+            read_back::<integer::Entity>(Key::new(id));
+        }
+        read_back::<unsigned::Entity>(Key::new(u64::MAX));
+        read_back::<truth::Entity>(Key::new(true));
+        for id in ["", "ulm", "7", "007", "true", "\"", "[1]"] {
+            read_back::<text::Entity>(Key::new(id.to_owned()));
+            read_back::<pair::Entity>(Key::new((i64::MAX, id.to_owned())));
+        }
+    }
+
+    #[test]
+    fn another_form_of_an_id_is_refused() {
+        for id in ["", "007", "+7", " 7", "7.0", "1e3", "seven", "\"7\"", "9223372036854775808"] {
+            refused::<integer::Entity>(id);
+        }
+        for id in ["", "7", "[7]", "[7, \"a\"]", "[7,\"a\",1]", "[\"7\",\"a\"]", "{}"] {
+            refused::<pair::Entity>(id);
+        }
+    }
 }
