@@ -36,7 +36,8 @@ const CORE: Layers = &[
 const SEAORM: Layers = &[
     &["drop_in", "testing"],
     &["redstream_ext"],
-    &["reindex"],
+    &["swap"],
+    &["reindex", "workers"],
     &["bulk"],
     &["connection"],
     &["hooks"],

@@ -6,12 +6,14 @@
 //!   the order of the pages;
 //! - [`generated_key`], [`stored_key`] and [`stored_key_by_type`] read the keys that the database has;
 //! - [`decode`] reads the keys of a batch back, [`batch`] for handlers;
-//! - [`streams`] and [`token`] are the streams of an entity, for workers and for readers.
+//! - [`streams`] and [`token`] are the streams of an entity, for workers and for readers; [`derived`] lists the
+//!   program's entities.
 //!
 //! May only use `error`.
 
 pub(crate) mod batch;
 pub(crate) mod decode;
+pub(crate) mod derived;
 pub(crate) mod generated_key;
 pub(crate) mod key;
 pub(crate) mod key_order;

@@ -30,7 +30,6 @@ use redstream_core::metrics;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
 
 pub(crate) use self::control::{Control, control};
-pub use self::tables::StreamedEntity;
 pub(crate) use self::tables::WrittenTable;
 pub(crate) use self::text::Text;
 pub(crate) use self::views::Changing;

@@ -72,7 +72,9 @@
 //! | [`drop_in`] | SeaORM's names, with ours behind them |
 //! | [`testing`] | what tests of an application need |
 //! | `redstream_ext` | what a `Redstream` does for entities |
+//! | `swap` | a new index in place of the old one |
 //! | `reindex` | all rows again |
+//! | `workers` | all workers of an application, from its models |
 //! | `bulk` | bulk operations, in both forms |
 //! | `connection` | the streamed connection and transaction |
 //! | [`hooks`] | what runs before and after a save, and how it finds the connection |
@@ -99,8 +101,10 @@ mod index;
 pub mod outbox;
 mod redstream_ext;
 mod reindex;
+mod swap;
 pub mod testing;
 mod unit_of_work;
+mod workers;
 
 pub use bulk::{Bulk, BulkError, BulkExt};
 pub use connection::StreamedConnection;
@@ -118,6 +122,8 @@ pub use error::{Error, ErrorKind, ParentFault};
 pub use guard::BypassGuard;
 pub use hooks::touch::Touch;
 pub use index::cascade::Cascade;
+pub use index::documents::Documents;
+pub use index::embedded::Embedded;
 pub use index::failures::Failures;
 pub use index::indexer::Indexer;
 pub use index::loader::{Loader, Rows, find_by_keys};
@@ -136,7 +142,11 @@ pub use redstream_core::{
 pub use redstream_ext::RedstreamExt;
 pub use redstream_seaorm_macros::Streamed;
 pub use reindex::Reindex;
+pub use swap::error::SwapError;
+pub use swap::switch::Switch;
+pub use swap::{Swap, SwapReport};
 pub use unit_of_work::insurance::Insurance;
+pub use workers::Workers;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -145,11 +155,12 @@ pub use guard::fuzzing;
 /// Names for derived code and benchmarks. Not a public interface: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::entity::derived::DerivedEntity;
     pub use crate::entity::streamed::written_streams;
-    pub use crate::guard::{StreamedEntity, tables_written, written};
+    pub use crate::guard::{tables_written, written};
     pub use ::async_trait::async_trait;
     pub use ::inventory;
     pub use ::redstream_core::WrittenStreams;
-    pub use ::sea_orm::{ActiveModelBehavior, ConnectionTrait, DbErr, EntityName};
+    pub use ::sea_orm::{ActiveModelBehavior, ConnectionTrait, DbErr};
     pub use ::serde_json::Value as Json;
 }

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use redstream_core::{Redstream, Result, SyncToken};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 
+use crate::connection::StreamedConnection;
 use crate::entity::key::Key;
 use crate::entity::streamed::{Streamed, messages};
 use crate::entity::streams::{EntityStream, entity_stream};
 use crate::error::Error;
 use crate::reindex::Reindex;
+use crate::swap::Swap;
+use crate::swap::switch::Switch;
+use crate::workers::Workers;
 
 /// `redstream.of::<city::Entity>()`: the stream of an entity, and its workers;
-/// `redstream.reindex::<city::Entity>(&db)`: all its rows again.
+/// `redstream.reindex::<city::Entity>(&db)`: all its rows again; `redstream.workers(&db)`: the workers of all entities.
 ///
 /// Implemented only for [`Redstream`].
 pub trait RedstreamExt: sealed::Sealed {
@@ -58,6 +62,24 @@ pub trait RedstreamExt: sealed::Sealed {
     /// rows that were committed before the consumer was registered.
     fn reindex<'a, E: Streamed>(&self, db: &'a impl ConnectionTrait) -> Reindex<'a, E>;
 
+    /// Fills a new index, and has the searches use it in place of the old one: without a pause, and without a search
+    /// that sees a part of it. `consumer` writes the new index. See [`Swap`], which runs it.
+    ///
+    /// `db` as for [`reindex`](Self::reindex).
+    fn swap<'a, E: Streamed>(
+        &self,
+        db: &'a impl ConnectionTrait,
+        index: impl Switch + 'a,
+        consumer: impl Into<String>,
+    ) -> Swap<'a, E>;
+
+    /// All workers of the application, from its models: `redstream.workers(&db).index("search", documents, sink)`. See
+    /// [`Workers`].
+    fn workers<C>(&self, db: &StreamedConnection<C>) -> Workers<C>
+    where
+        C: ConnectionTrait + TransactionTrait + Clone + Send + Sync + 'static,
+        C::Transaction: Send + Sync + 'static;
+
     /// Queues these keys, so that consumers read their rows: for a list that fits in memory, such as the rows that a
     /// script has written. A key without a row makes consumers delete its document.
     ///
@@ -99,6 +121,23 @@ impl RedstreamExt for Redstream {
 
     fn reindex<'a, E: Streamed>(&self, db: &'a impl ConnectionTrait) -> Reindex<'a, E> {
         Reindex::new(self.clone(), db)
+    }
+
+    fn swap<'a, E: Streamed>(
+        &self,
+        db: &'a impl ConnectionTrait,
+        index: impl Switch + 'a,
+        consumer: impl Into<String>,
+    ) -> Swap<'a, E> {
+        Swap::new(self.clone(), db, index, consumer.into())
+    }
+
+    fn workers<C>(&self, db: &StreamedConnection<C>) -> Workers<C>
+    where
+        C: ConnectionTrait + TransactionTrait + Clone + Send + Sync + 'static,
+        C::Transaction: Send + Sync + 'static,
+    {
+        Workers::new(self.clone(), db.clone())
     }
 
     fn reindex_keys<E: Streamed>(

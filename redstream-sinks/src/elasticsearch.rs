@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - `sink`: [`ElasticsearchSink`], its options, and its `write`.
+//! - `alias`: an index that takes the place of another one.
 //! - `delivery`: sends the requests of one write until each document has a verdict.
 //! - `target`: checks and creates the index.
 //! - `bulk`: the bodies of requests, from `addressing`; `answer`: what an answer says of each document.
@@ -9,6 +10,7 @@
 //! - `builder`, `client`: one request to one of the `nodes`, with `auth`.
 
 mod addressing;
+mod alias;
 mod answer;
 mod auth;
 mod builder;
@@ -23,6 +25,7 @@ mod retry;
 mod sink;
 mod target;
 
+pub use alias::ElasticsearchAlias;
 pub use auth::{Signature, ToSign};
 pub use builder::Builder;
 pub use client::Elasticsearch;

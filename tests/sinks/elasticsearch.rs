@@ -4,6 +4,7 @@ mod client;
 mod faults;
 mod pipeline;
 mod properties;
+mod swap;
 mod target;
 mod tls;
 mod versions;

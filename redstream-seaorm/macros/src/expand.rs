@@ -163,27 +163,16 @@ fn behavior() -> TokenStream {
     }
 }
 
-/// Registers the table with the guard, and the streams with consumers.
+/// Registers the entity with the guard and the workers, and its streams with consumers.
 fn registration() -> TokenStream {
     quote! {
         const _: () = {
             use ::redstream_seaorm::__private::{
-                EntityName, StreamedEntity, WrittenStreams, inventory, written_streams,
+                DerivedEntity, WrittenStreams, inventory, written_streams,
             };
-            use ::std::option::Option;
-            use ::std::string::String;
 
-            fn table() -> (Option<String>, String) {
-                let entity = Entity::default();
-                (entity.schema_name().map(String::from), String::from(entity.table_name()))
-            }
-
-            fn streams() -> ::std::vec::Vec<::redstream_seaorm::StreamName> {
-                written_streams::<Entity>()
-            }
-
-            inventory::submit!(StreamedEntity(table));
-            inventory::submit!(WrittenStreams(streams));
+            inventory::submit!(DerivedEntity::of::<Entity>());
+            inventory::submit!(WrittenStreams(written_streams::<Entity>));
         };
     }
 }

@@ -14,7 +14,7 @@ use sea_orm::{
 use crate::entity::key::Key;
 use crate::entity::key_query::{columns, is_one_of, keys_a_statement};
 use crate::entity::relation::{columns_of, is_the_key};
-use crate::entity::streamed::{Streamed, message};
+use crate::entity::streamed::{Streamed, message, table};
 use crate::error::{Error, ParentFault};
 
 /// A parent whose documents contain data of its children `Ch`, so that writes of a child announce it; one of
@@ -22,6 +22,8 @@ use crate::error::{Error, ParentFault};
 pub struct Parent<Ch: EntityTrait> {
     /// The child's columns that hold the parent's key; `None` if the relation is of another kind.
     foreign_key: Option<Vec<Ch::Column>>,
+    /// The parent's table, as errors name it.
+    table: fn() -> String,
     /// The parent's message, from the values of these columns; `None` if one is NULL or not set.
     message: fn(&mut Values<'_>) -> Option<Result<NewMessage, DbErr>>,
 }
@@ -42,7 +44,11 @@ impl<Ch: EntityTrait> Parent<Ch> {
         let relation = <Ch as Related<P>>::to();
         let foreign_key = columns_of::<Ch>(&relation.from_col)
             .filter(|_| is_the_key::<P>(&relation.to_col) && <Ch as Related<P>>::via().is_none());
-        Self { foreign_key, message: message_of::<P> }
+        Self { foreign_key, table: table::<P>, message: message_of::<P> }
+    }
+
+    pub(crate) fn table(&self) -> String {
+        (self.table)()
     }
 
     fn foreign_key(&self) -> Result<&[Ch::Column], DbErr> {

@@ -7,16 +7,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use foldhash::fast::RandomState;
 use sea_orm::EntityTrait;
 
+use crate::entity::derived::derived_entities;
 use crate::entity::table_name::{TableName, cut_off, folded, same};
-
-/// A streamed entity, registered by its derive when the program is linked: so the guard knows of a table before its
-/// first save.
-pub struct StreamedEntity(
-    /// Its schema, if it names one, and its table.
-    pub fn() -> (Option<String>, String),
-);
-
-inventory::collect!(StreamedEntity);
 
 /// The tables of all derived entities of the program, and of entities for which a hook or a bulk operation was called.
 #[derive(Debug)]
@@ -34,7 +26,8 @@ struct KnownTables {
 impl Tables {
     pub(super) fn known() -> Self {
         let mut known = KnownTables::default();
-        for (schema, table) in inventory::iter::<StreamedEntity>().map(|entity| (entity.0)()) {
+        // From the derive, so that a table is known before its first save.
+        for (schema, table) in derived_entities().map(|entity| (entity.table)()) {
             known.add(schema.as_deref(), &table);
         }
         Self(RwLock::new(known))

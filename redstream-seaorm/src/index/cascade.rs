@@ -20,7 +20,8 @@ use crate::index::expected_streams::Meant;
 /// How many keys are read, and queued, per page.
 const PAGE_SIZE: u64 = 1000;
 
-type Children<P, Ch> = Arc<dyn Fn(&[Key<P>]) -> Select<Ch> + Send + Sync>;
+/// The rows of `Ch` that are children of these.
+pub(super) type Children<P, Ch> = Arc<dyn Fn(&[Key<P>]) -> Select<Ch> + Send + Sync>;
 
 /// Turns messages of changed parents `P` into messages of their children `Ch`, for documents of the children that
 /// contain data of the parent, such as a book's document with the name of its author.
@@ -148,7 +149,7 @@ where
         Self::build(primary, producer, Arc::new(move |parents| children(parents).distinct()))
     }
 
-    fn build(primary: C, producer: Producer, children: Children<P, Ch>) -> Self {
+    pub(super) fn build(primary: C, producer: Producer, children: Children<P, Ch>) -> Self {
         let (decoder, meant) = (Decoder::columns(), Meant::of::<P>());
         Self { primary, producer, children, page_size: PAGE_SIZE, decoder, meant }
     }

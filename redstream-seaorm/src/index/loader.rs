@@ -5,6 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, EntityOrSelect, EntityTrait, QueryFilter};
 
 use crate::entity::key::Key;
 use crate::entity::key_query::{is_one_of, keys_a_statement};
+use crate::index::embedded::Embedded;
 
 /// Reads from the primary database what an [`Indexer`](crate::Indexer) passes to its sink: one record per key.
 ///
@@ -92,6 +93,14 @@ pub trait Loader<E: EntityTrait, C>: Send + Sync + 'static {
         db: &C,
         keys: &[Key<E>],
     ) -> impl Future<Output = Result<Vec<(Key<E>, Self::Record)>, HandlerError>> + Send;
+
+    /// The other entities whose data the records contain, so that [`Workers`](crate::Workers) follows their changes:
+    /// `vec![Embedded::of::<book::Entity, author::Entity>()]`. Default: none.
+    ///
+    /// For a function, see [`Documents`](crate::Documents).
+    fn embedded(&self) -> Vec<Embedded<C>> {
+        Vec::new()
+    }
 }
 
 impl<E, C, R, F, Fut> Loader<E, C> for F

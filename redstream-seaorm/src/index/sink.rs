@@ -27,6 +27,13 @@ pub trait Sink<E: EntityTrait, R = <E as EntityTrait>::Model>: Send + Sync + 'st
     /// An error makes the whole batch be retried. If you know which records failed, return
     /// [`Failures`](crate::Failures): then only these are retried, and the rest counts as written.
     fn write(&self, changes: Changes<E, R>) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// Whether the datastore refuses a record and a delete with an older [version](Changes::version) than it has. Then
+    /// [`Workers::index`](crate::Workers::index) sets
+    /// [`skip_repeats(true)`](redstream_core::Consumer::skip_repeats), so that each change is handled once. Default: no.
+    fn compares_versions(&self) -> bool {
+        false
+    }
 }
 
 /// The changes of a batch of messages: records to write, and keys to remove.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::elasticsearch::addressing::Addressing;
+use crate::elasticsearch::alias::ElasticsearchAlias;
 use crate::elasticsearch::bulk::{Bulk, Limits};
 use crate::elasticsearch::client::Elasticsearch;
 use crate::elasticsearch::delivery::Delivery;
@@ -200,6 +201,20 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
         self
     }
 
+    /// This index as one that searches reach by an alias, for a [`Swap`](redstream_seaorm::Swap). The sink itself
+    /// writes to the index, not to the alias.
+    pub fn behind(&self, alias: impl Into<String>) -> ElasticsearchAlias<E> {
+        ElasticsearchAlias::new(self.clone(), alias.into())
+    }
+
+    pub(super) fn client(&self) -> &Elasticsearch {
+        &self.client
+    }
+
+    pub(super) fn index(&self) -> &str {
+        &self.index
+    }
+
     /// Checks the index or alias, and [creates](Self::create_index) it if it is missing. A warning says if the index
     /// forgets the versions of deletes too soon.
     ///
@@ -252,6 +267,10 @@ where
     E: Streamed,
     R: Serialize + Send + Sync + 'static,
 {
+    fn compares_versions(&self) -> bool {
+        true
+    }
+
     async fn write(&self, changes: Changes<E, R>) -> Result<(), HandlerError> {
         let mut failures = Failures::new();
         let bulk = Bulk::new(changes, &self.addressing, &mut failures);

@@ -1,0 +1,97 @@
+//! A bookshop: what Redstream is for, in one application. An axum server writes to a database through SeaORM; a search
+//! index of OpenSearch follows.
+//!
+//! A book's document contains its author, its categories (many to many) and the average of its reviews, and is written
+//! again when any of them changes, moves or goes: see [`workers`]. `/admin` shows whether everything follows.
+//!
+//! Needs a Redis and an OpenSearch or Elasticsearch: `REDIS_URL` and `SEARCH_URL`, or those on this machine. The
+//! database is `DATABASE_URL`, or a new one of SQLite.
+//!
+//! ```sh
+//! cargo run -p redstream-examples --example shop
+//! curl http://127.0.0.1:8000/search?q=magic
+//! ```
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use redstream_seaorm::{
+    CancellationToken, ConnectOptions, Documents, Redstream, RedstreamExt as _, StreamedConnection, Workers,
+    stop_signal,
+};
+use redstream_sinks::elasticsearch::{Elasticsearch, ElasticsearchSink};
+use sea_orm::{Database, DatabaseConnection};
+use sea_orm_migration::MigratorTrait as _;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use entities::{author, book, category, review};
+
+mod admin;
+mod api;
+mod document;
+mod entities;
+mod migration;
+mod search;
+#[cfg(test)]
+mod tests;
+
+/// The search index: created with this mapping if it is missing.
+fn search_index(url: &str) -> anyhow::Result<ElasticsearchSink<book::Entity>> {
+    let client = Elasticsearch::builder([url]).build()?;
+    Ok(ElasticsearchSink::new(client, "books").create_index(json!({ "mappings": { "properties": {
+        "id": { "type": "keyword" }, "title": { "type": "text" }, "status": { "type": "keyword" },
+        "author": { "type": "text" }, "categories": { "type": "keyword" }, "stars": { "type": "float" },
+        "details": { "type": "object", "enabled": false },
+    } } })))
+}
+
+/// All that follows the database: named once, the rest is added.
+fn workers(redstream: &Redstream, db: &StreamedConnection, index: ElasticsearchSink<book::Entity>) -> Workers {
+    let documents =
+        Documents::new(document::load).embed::<author::Entity>().embed::<category::Entity>().embed::<review::Entity>();
+    redstream.workers(db).index("search", documents, index)
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_env_filter("warn,redstream=info").init();
+    let setting = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    let folder = tempfile::tempdir()?;
+    let sqlite = format!("sqlite://{}?mode=rwc", folder.path().join("shop.db").display());
+    let database = Database::connect(setting("DATABASE_URL", &sqlite)).await?;
+    let redis = ConnectOptions::new(setting("REDIS_URL", "redis://127.0.0.1/")).namespace("redstream-shop");
+    let listener = TcpListener::bind("127.0.0.1:8000").await.context("port 8000")?;
+    println!("listening at http://{}/admin until ctrl-C or SIGTERM", listener.local_addr()?);
+    let told = stop_signal()?;
+    let stop = async { _ = told.await };
+    run(redis, database, &setting("SEARCH_URL", "http://127.0.0.1:9200"), listener, stop).await
+}
+
+async fn run(
+    redis: ConnectOptions,
+    database: DatabaseConnection,
+    search_url: &str,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let redstream = Redstream::connect(redis).await?;
+    migration::Migrator::up(&database, None).await?;
+    let db = StreamedConnection::new(database, redstream.producer());
+    let index = search_index(search_url)?;
+    index.prepare().await?;
+
+    let workers = workers(&redstream, &db, index).delay(Duration::from_secs(60)).start()?;
+    let state = api::Shop {
+        db,
+        redstream,
+        search: search::Search::new(search_url)?,
+        health: workers.health().clone(),
+        stop: CancellationToken::new(),
+    };
+    let stopped = state.stop.clone();
+    let served = axum::serve(listener, api::router(state)).with_graceful_shutdown(stop).await;
+    stopped.cancel(); // ends a reindex that the admin page began
+    workers.shutdown().await?;
+    Ok(served?)
+}

@@ -1,0 +1,303 @@
+//! A new index takes the place of the old one, under the searches.
+//!
+//! `switch` is what the datastore does, `error` what can go wrong.
+//!
+//! May use `reindex`, `entity` and `error`.
+
+pub(crate) mod error;
+pub(crate) mod switch;
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use redstream_core::{
+    BoxError, CancellationToken, Error, MessageId, Redstream, ReindexProgress, ReindexState, Start, Stream,
+};
+use sea_orm::ConnectionTrait;
+
+use self::error::SwapError;
+use self::switch::Switch;
+use crate::entity::streamed::Streamed;
+use crate::entity::streams::entity_stream;
+use crate::reindex::Reindex;
+
+/// How often the consumer's position is read.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Fills a new index and has the searches use it, without a pause: made by
+/// [`RedstreamExt::swap`](crate::RedstreamExt::swap).
+///
+/// The searches use an alias. Each index is written by a consumer of its own: the old one goes on with the old index
+/// until the new one is complete. A run
+///
+/// 1. creates the new index;
+/// 2. registers its consumer, which must run: in this program's workers, or in another's;
+/// 3. queues the key of every row, throttled by that consumer, and waits until it has passed them all;
+/// 4. runs the [check](Self::check);
+/// 5. points the alias at the new index, in one step: no search sees a half-filled index, and none fails;
+/// 6. forgets the [replaced](Self::replaces) consumer, whose processes then stop, and
+///    [removes](Self::remove_old) the old index if that is wanted.
+///
+/// Whatever ends it, running it again continues: what is done is found out from the index, the alias and the
+/// [record](crate::Reindexes) of the walk. [`abort`](Self::abort) leaves the old index as it is.
+#[must_use = "it does nothing until it is run"]
+pub struct Swap<'a, E: Streamed> {
+    redstream: Redstream,
+    db: &'a (dyn MakesReindex<E> + 'a),
+    index: Box<dyn Switch + 'a>,
+    consumer: String,
+    replaces: Option<String>,
+    check: Option<Box<Check<'a>>>,
+    remove_old: bool,
+    patience: Duration,
+    on_progress: Option<Box<dyn Fn(&ReindexProgress) + Send + Sync>>,
+}
+
+type Check<'a> = dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'a>> + Send + 'a;
+
+/// A connection, whatever its type.
+trait MakesReindex<E: Streamed>: Sync {
+    fn reindex(&self, redstream: &Redstream) -> Reindex<'_, E>;
+}
+
+impl<E: Streamed, C: ConnectionTrait> MakesReindex<E> for C {
+    fn reindex(&self, redstream: &Redstream) -> Reindex<'_, E> {
+        Reindex::new(redstream.clone(), self)
+    }
+}
+
+/// What a [`Swap`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "a run that ended by the shutdown or was aborted is no error: see `is_switched`"]
+pub struct SwapReport {
+    /// Whether the searches use the new index now.
+    pub is_switched: bool,
+    /// The index that they used before; `None` if there was none, or if an earlier run has switched.
+    pub replaced: Option<String>,
+    /// How many keys were queued.
+    pub queued: u64,
+}
+
+impl<'a, E: Streamed> Swap<'a, E> {
+    pub(crate) fn new(
+        redstream: Redstream,
+        db: &'a impl ConnectionTrait,
+        index: impl Switch + 'a,
+        consumer: String,
+    ) -> Self {
+        Self {
+            redstream,
+            db,
+            index: Box::new(index),
+            consumer,
+            replaces: None,
+            check: None,
+            remove_old: false,
+            patience: Duration::from_secs(300),
+            on_progress: None,
+        }
+    }
+
+    /// The consumer of the old index: it is forgotten after the switch, so that trimming no longer waits for it, and
+    /// the processes that run it stop it. Default: none, and the old index goes on being written.
+    pub fn replaces(mut self, consumer: impl Into<String>) -> Self {
+        self.replaces = Some(consumer.into());
+        self
+    }
+
+    /// Runs when the new index is complete and before the searches use it, for example to
+    /// [verify](crate::Verify) it. An error leaves the old index in use.
+    pub fn check<F>(mut self, check: impl FnOnce() -> F + Send + 'a) -> Self
+    where
+        F: Future<Output = Result<(), BoxError>> + Send + 'a,
+    {
+        self.check = Some(Box::new(move || Box::pin(check())));
+        self
+    }
+
+    /// Whether the old index is removed after the switch. Default: no, it stays as it was.
+    pub fn remove_old(mut self, on: bool) -> Self {
+        self.remove_old = on;
+        self
+    }
+
+    /// How long the consumer may take, after the walk, to pass what was written meanwhile. Default: 5 minutes.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Called at most every 200 ms during the walk, and at its end; see [`Reindex::on_progress`].
+    pub fn on_progress(mut self, report: impl Fn(&ReindexProgress) + Send + Sync + 'static) -> Self {
+        self.on_progress = Some(Box::new(report));
+        self
+    }
+
+    /// Runs until the searches use the new index, an operator [aborts](crate::Reindexes::abort) the walk, or
+    /// `shutdown`.
+    ///
+    /// # Errors
+    ///
+    /// [`SwapError::Index`] if the datastore fails, [`SwapError::Redstream`] if Redis or the walk does,
+    /// [`SwapError::Behind`] if the consumer does not get through, [`SwapError::DeadLetters`] if it gave documents up,
+    /// and [`SwapError::Check`] if the check fails. Run it again to continue.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<SwapReport, SwapError> {
+        let streams = self.streams()?;
+        let before = self.current().await?;
+        if before.as_deref() == Some(self.index.name()) {
+            self.finish(&streams, None).await?;
+            return Ok(SwapReport { is_switched: true, replaced: None, queued: 0 });
+        }
+        let identity = self.index.prepare().await.map_err(|source| self.failed("create", source))?;
+        for stream in &streams {
+            // What is in the stream already, the walk announces anyway.
+            stream.register(&self.consumer, Start::Latest).await?;
+        }
+        let queued = match self.walk(&identity, &shutdown).await? {
+            Walked::Whole(queued) => queued,
+            Walked::Part(queued) => return Ok(SwapReport { is_switched: false, replaced: None, queued }),
+        };
+        self.catch_up(&streams).await?;
+        self.index.refresh().await.map_err(|source| self.failed("refresh", source))?;
+        if let Some(check) = self.check.take() {
+            let check = check();
+            match shutdown.run_until_cancelled(check).await {
+                Some(checked) => checked.map_err(|source| SwapError::Check { index: self.name(), source })?,
+                None => return Ok(SwapReport { is_switched: false, replaced: None, queued }),
+            }
+        }
+        self.index.switch(before.as_deref()).await.map_err(|source| self.failed("switch to", source))?;
+        tracing::info!(index = self.index.name(), replaced = before, "searches use the new index");
+        self.finish(&streams, before.as_deref()).await?;
+        Ok(SwapReport { is_switched: true, replaced: before, queued })
+    }
+
+    /// Ends a swap that has not switched: the walk ends, the new index's consumer is forgotten, and the new index is
+    /// removed. The old index and its consumer are left as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`SwapError::Switched`] if the searches use the new index already: nothing was done then. Otherwise as
+    /// [`run`](Self::run).
+    pub async fn abort(self) -> Result<(), SwapError> {
+        if self.current().await?.as_deref() == Some(self.index.name()) {
+            return Err(SwapError::Switched { index: self.name() });
+        }
+        let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
+        let ours = format!("{}.", self.id());
+        for record in reindexes.list().await? {
+            if record.id.starts_with(&ours) && !record.state.is_finished() {
+                reindexes.abort(&record.id).await?;
+            }
+        }
+        for stream in &self.streams()? {
+            forget(stream, &self.consumer).await?;
+        }
+        let name = self.name();
+        self.index.remove(&name).await.map_err(|source| self.failed("remove", source))
+    }
+
+    fn streams(&self) -> Result<Vec<Stream>, Error> {
+        Ok(entity_stream::<E>(&self.redstream)?.streams().to_vec())
+    }
+
+    async fn current(&self) -> Result<Option<String>, SwapError> {
+        self.index.current().await.map_err(|source| self.failed("find out whether searches use", source))
+    }
+
+    /// The walk's record has the index's identity in its id: an index that was removed and created again is filled
+    /// again.
+    fn id(&self) -> String {
+        format!("swap.{}", self.index.name())
+    }
+
+    async fn walk(&mut self, identity: &str, shutdown: &CancellationToken) -> Result<Walked, SwapError> {
+        let id = format!("{}.{identity}", self.id());
+        let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
+        if let Some(record) = reindexes.get(&id).await?
+            && record.state == ReindexState::CaughtUp
+        {
+            return self.whole(record.queued, record.dead_letters);
+        }
+        let mut reindex = self.db.reindex(&self.redstream).id(id).consumer(&self.consumer);
+        if let Some(report) = self.on_progress.take() {
+            reindex = reindex.on_progress(report);
+        }
+        let report = reindex.run(shutdown.clone()).await?;
+        if report.is_done() { self.whole(report.queued, report.dead_letters) } else { Ok(Walked::Part(report.queued)) }
+    }
+
+    fn whole(&self, queued: u64, dead_letters: u64) -> Result<Walked, SwapError> {
+        if dead_letters > 0 {
+            return Err(SwapError::DeadLetters { index: self.name(), consumer: self.consumer.clone(), dead_letters });
+        }
+        Ok(Walked::Whole(queued))
+    }
+
+    /// Waits until the consumer has passed what is in the streams now: after a crash the walk can be long over.
+    async fn catch_up(&self, streams: &[Stream]) -> Result<(), SwapError> {
+        let pass = async {
+            for stream in streams {
+                let last = stream.last_id().await?;
+                while stream.offsets().get(&self.consumer).await?.unwrap_or(MessageId::MIN) < last {
+                    tokio::time::sleep(POLL).await;
+                }
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(self.patience, pass).await {
+            Ok(passed) => passed,
+            Err(_) => {
+                Err(SwapError::Behind { index: self.name(), consumer: self.consumer.clone(), within: self.patience })
+            }
+        }
+    }
+
+    async fn finish(&self, streams: &[Stream], old: Option<&str>) -> Result<(), SwapError> {
+        if let Some(replaced) = &self.replaces {
+            for stream in streams {
+                forget(stream, replaced).await?;
+            }
+        }
+        match old {
+            Some(old) if self.remove_old => {
+                self.index.remove(old).await.map_err(|source| self.failed("remove the index before", source))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn name(&self) -> String {
+        self.index.name().to_owned()
+    }
+
+    fn failed(&self, attempt: &'static str, source: BoxError) -> SwapError {
+        SwapError::Index { attempt, index: self.name(), source }
+    }
+}
+
+enum Walked {
+    Whole(u64),
+    /// It was aborted or shut down.
+    Part(u64),
+}
+
+/// One that is not registered counts as forgotten.
+async fn forget(stream: &Stream, consumer: &str) -> Result<(), Error> {
+    match stream.forget(consumer).await {
+        Err(Error::NoSuchConsumer { .. }) => Ok(()),
+        forgotten => forgotten,
+    }
+}
+
+impl<E: Streamed> fmt::Debug for Swap<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Swap")
+            .field("index", &self.index.name())
+            .field("consumer", &self.consumer)
+            .field("replaces", &self.replaces)
+            .finish_non_exhaustive()
+    }
+}

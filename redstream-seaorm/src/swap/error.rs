@@ -1,0 +1,69 @@
+//! Why a swap did not switch.
+
+use std::time::Duration;
+
+use redstream_core::BoxError;
+
+/// Why a [`Swap`](crate::Swap) ended. Unless it says otherwise, the searches use the index that they used before, and
+/// another run continues.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SwapError {
+    /// The datastore failed.
+    #[error("could not {attempt} the index `{index}`")]
+    Index {
+        /// What was attempted, as an infinitive.
+        attempt: &'static str,
+        /// The new index.
+        index: String,
+        /// The datastore's error.
+        #[source]
+        source: BoxError,
+    },
+
+    /// Redis, or the walk over the rows.
+    #[error(transparent)]
+    Redstream(#[from] redstream_core::Error),
+
+    /// The new index lacks rows or changes, so it is not used.
+    #[error("the consumer `{consumer}` of the index `{index}` is still behind after {within:?}: does it run?")]
+    Behind {
+        /// The new index.
+        index: String,
+        /// Its consumer.
+        consumer: String,
+        /// How long it was waited for.
+        within: Duration,
+    },
+
+    /// The new index lacks documents, so it is not used.
+    #[error(
+        "the consumer `{consumer}` gave up {dead_letters} records while the index `{index}` was filled: correct what its dead \
+         letters say, abort this swap, and begin again"
+    )]
+    DeadLetters {
+        /// The new index.
+        index: String,
+        /// Its consumer.
+        consumer: String,
+        /// How many.
+        dead_letters: u64,
+    },
+
+    /// The check found the new index wrong.
+    #[error("the check of the index `{index}` failed, so that searches do not use it")]
+    Check {
+        /// The new index.
+        index: String,
+        /// What the check returned.
+        #[source]
+        source: BoxError,
+    },
+
+    /// It cannot be aborted any more.
+    #[error("searches use the index `{index}` already: to go back, swap the other way")]
+    Switched {
+        /// The new index.
+        index: String,
+    },
+}

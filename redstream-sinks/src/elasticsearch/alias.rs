@@ -1,0 +1,115 @@
+//! An index behind an alias: created, filled, and then used by searches in place of the one before.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use redstream_seaorm::{BoxError, Streamed, Switch, async_trait};
+use reqwest::Method;
+use sea_orm::EntityTrait;
+use serde_json::{Value as Json, json};
+
+use crate::elasticsearch::client::{Answer, Request};
+use crate::elasticsearch::error::Error;
+use crate::elasticsearch::sink::ElasticsearchSink;
+
+/// The index of a sink, which searches reach by an alias: made by [`ElasticsearchSink::behind`], for a
+/// [`Swap`](redstream_seaorm::Swap).
+#[derive(Clone)]
+#[must_use]
+pub struct ElasticsearchAlias<E: EntityTrait> {
+    sink: ElasticsearchSink<E>,
+    alias: String,
+}
+
+impl<E: EntityTrait> ElasticsearchAlias<E> {
+    pub(super) fn new(sink: ElasticsearchSink<E>, alias: String) -> Self {
+        Self { sink, alias }
+    }
+
+    async fn ask(&self, attempt: &str, method: Method, path: &[&str], body: Option<Json>) -> Result<Answer, Error> {
+        let query: &[_] = if path.last() == Some(&"_settings") { &[("flat_settings", "true".to_owned())] } else { &[] };
+        let content = body.map(|body| ("application/json", body.to_string().into()));
+        self.sink.client().send(&Request { attempt, method, path, query, content }).await
+    }
+}
+
+/// The JSON of an answer that is none of an error.
+fn json(answer: &Answer, attempt: &str) -> Result<Json, Error> {
+    if let Some(error) = answer.error(attempt) {
+        return Err(error);
+    }
+    serde_json::from_slice(&answer.body).map_err(|source| Error::Answer {
+        attempt: attempt.to_owned(),
+        node: answer.node.clone(),
+        what: "it is no JSON".to_owned(),
+        source: Some(source),
+    })
+}
+
+#[async_trait]
+impl<E: Streamed> Switch for ElasticsearchAlias<E> {
+    fn name(&self) -> &str {
+        self.sink.index()
+    }
+
+    async fn prepare(&self) -> Result<String, BoxError> {
+        self.sink.prepare().await?;
+        let attempt = format!("read the settings of `{}`", self.name());
+        let answer = self.ask(&attempt, Method::GET, &[self.name(), "_settings"], None).await?;
+        let settings = &json(&answer, &attempt)?[self.name()]["settings"];
+        let identity = settings["index.uuid"].as_str().or(settings["index.creation_date"].as_str());
+        Ok(identity.unwrap_or_default().to_owned())
+    }
+
+    async fn current(&self) -> Result<Option<String>, BoxError> {
+        let attempt = format!("read the alias `{}`", self.alias);
+        let answer = self.ask(&attempt, Method::GET, &["_alias", &self.alias], None).await?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        let indices: BTreeMap<String, Json> = serde_json::from_value(json(&answer, &attempt)?)?;
+        let mut names = indices.into_keys();
+        match (names.next(), names.next()) {
+            (index, None) => Ok(index),
+            (first, Some(second)) => {
+                let indices = first.into_iter().chain([second]).chain(names).collect::<Vec<_>>().join(", ");
+                Err(Error::NoWriteIndex { alias: self.alias.clone(), indices }.into())
+            }
+        }
+    }
+
+    async fn refresh(&self) -> Result<(), BoxError> {
+        let attempt = format!("refresh `{}`", self.name());
+        let answer = self.ask(&attempt, Method::POST, &[self.name(), "_refresh"], None).await?;
+        json(&answer, &attempt)?;
+        Ok(())
+    }
+
+    async fn switch(&self, before: Option<&str>) -> Result<(), BoxError> {
+        let attempt = format!("point the alias `{}` at `{}`", self.alias, self.name());
+        let remove = before.map(|before| json!({ "remove": { "index": before, "alias": self.alias } }));
+        let add = json!({ "add": { "index": self.name(), "alias": self.alias } });
+        let actions = json!({ "actions": remove.into_iter().chain([add]).collect::<Vec<_>>() });
+        let answer = self.ask(&attempt, Method::POST, &["_aliases"], Some(actions)).await?;
+        json(&answer, &attempt)?;
+        Ok(())
+    }
+
+    async fn remove(&self, index: &str) -> Result<(), BoxError> {
+        let attempt = format!("remove the index `{index}`");
+        let answer = self.ask(&attempt, Method::DELETE, &[index], None).await?;
+        if answer.status != 404 {
+            json(&answer, &attempt)?;
+        }
+        Ok(())
+    }
+}
+
+impl<E: EntityTrait> fmt::Debug for ElasticsearchAlias<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ElasticsearchAlias")
+            .field("index", &self.sink.index())
+            .field("alias", &self.alias)
+            .finish_non_exhaustive()
+    }
+}

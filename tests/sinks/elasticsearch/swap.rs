@@ -1,0 +1,205 @@
+//! A new index takes the place of the old one, under searches.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use redstream_seaorm::{
+    CancellationToken, Indexer, Redstream, RedstreamExt, StreamedConnection, Supervisor, SupervisorHandle, SwapError,
+    SwapReport,
+};
+use redstream_sinks::elasticsearch::ElasticsearchAlias;
+use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::*;
+use crate::support::{TestDb, redstream};
+
+/// Cities, an index of them behind the alias `places`, and the consumers of both indices.
+struct Place {
+    server: Server,
+    redstream: Redstream,
+    db: StreamedConnection,
+    workers: SupervisorHandle,
+    _test: TestDb,
+}
+
+const ROWS: u64 = 500;
+
+impl Place {
+    /// The first index is in use.
+    async fn new(server: Server) -> Self {
+        let (test, redstream) = (TestDb::sqlite().await, redstream().await);
+        let plain = test.connection();
+        let backend = ConnectionTrait::get_database_backend(&plain);
+        plain.execute(&Schema::new(backend).create_table_from_entity(city::Entity)).await.unwrap();
+        let db = StreamedConnection::new(plain, redstream.producer());
+        let cities = redstream.of::<city::Entity>().unwrap();
+        let sink = |index| ElasticsearchSink::new(client_of(&[server.port()]), index).create_index(mapping());
+        let workers = Supervisor::new()
+            .with(cities.consumer("search-1", Indexer::new(db.clone(), sink("cities-1"))))
+            .with(cities.consumer("search-2", Indexer::new(db.clone(), sink("cities-2"))));
+        let place = Self { workers: workers.start().unwrap(), server, redstream, db, _test: test };
+        for id in 1..=ROWS {
+            place.add(i64::try_from(id).unwrap()).await;
+        }
+        let report = place.swap("search-1", "cities-1").await.unwrap();
+        assert!(report.is_switched);
+        assert_eq!(report.replaced, None);
+        place
+    }
+
+    fn index(&self, name: &str) -> ElasticsearchAlias<city::Entity> {
+        ElasticsearchSink::new(client_of(&[self.server.port()]), name).create_index(mapping()).behind("places")
+    }
+
+    async fn swap(&self, consumer: &str, index: &str) -> Result<SwapReport, SwapError> {
+        let swap = self.redstream.swap::<city::Entity>(&self.db, self.index(index), consumer);
+        tokio::time::timeout(SOON, swap.run(CancellationToken::new())).await.expect("an end")
+    }
+
+    async fn add(&self, id: i64) {
+        city::ActiveModel { id: Set(id), name: Set(format!("city {id}")) }.insert(&self.db).await.unwrap();
+    }
+
+    async fn count(&self, index: &str) -> u64 {
+        self.server.ask("POST", &format!("/{index}/_refresh"), Json::Null).await;
+        self.server.ask("GET", &format!("/{index}/_count"), Json::Null).await.json()["count"].as_u64().unwrap()
+    }
+
+    /// Waits until an index has so many documents.
+    async fn has(&self, index: &str, documents: u64) {
+        let counted = async {
+            while self.count(index).await != documents {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(SOON, counted).await.unwrap_or_else(|_| panic!("{documents} documents in {index}"));
+    }
+
+    async fn in_use(&self) -> Vec<String> {
+        let aliases = self.server.ask("GET", "/_alias/places", Json::Null).await.json();
+        aliases.as_object().unwrap().keys().cloned().collect()
+    }
+}
+
+on_each_server! {
+    async fn every_search_finds_every_row_while_it_is_swapped_and_written(server: Server) {
+        let place = Arc::new(Place::new(server).await);
+        let (stop, searches) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let searching = {
+            let (place, stop, searches) = (place.clone(), stop.clone(), searches.clone());
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                while !stop.load(SeqCst) {
+                    let answer = place.server.ask("GET", "/places/_count", Json::Null).await;
+                    assert_eq!(answer.status(), 200, "{}", answer.start);
+                    let found = answer.json()["count"].as_u64().unwrap();
+                    assert!(found >= ROWS, "a search found {found} of {ROWS}");
+                    searches.fetch_add(1, SeqCst);
+                }
+            }))
+        };
+        let writing = {
+            let place = place.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                for id in 1001..=1100 {
+                    place.add(id).await;
+                }
+            }))
+        };
+        let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
+        let report = swap.replaces("search-1").remove_old(true).run(CancellationToken::new()).await.unwrap();
+        assert!(report.is_switched);
+        assert_eq!(report.replaced.as_deref(), Some("cities-1"));
+        writing.await.unwrap();
+        place.has("places", ROWS + 100).await;
+        stop.store(true, SeqCst);
+        searching.await.unwrap();
+        assert!(searches.load(SeqCst) > 0);
+        assert_eq!(place.in_use().await, ["cities-2"]);
+        assert!(!place.server.has_index("cities-1").await);
+        let streams = place.redstream.of::<city::Entity>().unwrap();
+        assert_eq!(streams.streams()[0].consumers().await.unwrap(), ["search-2"]);
+    }
+
+    async fn a_swap_that_is_dropped_at_any_point_is_continued(server: Server) {
+        let place = Place::new(server).await;
+        let mut switched = false;
+        for step in 0_u32..2000 {
+            let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
+            let swap = swap.replaces("search-1").run(CancellationToken::new());
+            let time = Duration::from_micros(200) * step;
+            match tokio::time::timeout(time, swap).await {
+                Ok(report) => {
+                    assert!(report.unwrap().is_switched);
+                    switched = true;
+                    break;
+                }
+                Err(_) => assert!(place.count("places").await >= ROWS, "a search found a part"),
+            }
+        }
+        assert!(switched, "it was never done");
+        assert_eq!(place.in_use().await, ["cities-2"]);
+        place.has("places", ROWS).await;
+        assert_eq!(place.count("cities-1").await, ROWS, "the old index stays");
+    }
+
+    async fn an_aborted_swap_leaves_the_old_index_in_use_and_written(server: Server) {
+        let place = Place::new(server).await;
+        let swap = || place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
+        let failing = swap().check(async || Err("not yet".into()));
+        let error = failing.run(CancellationToken::new()).await.unwrap_err();
+        assert!(matches!(error, SwapError::Check { .. }), "{error}");
+        assert_eq!(place.in_use().await, ["cities-1"]);
+        assert_eq!(place.count("cities-2").await, ROWS);
+
+        swap().abort().await.unwrap();
+        assert!(!place.server.has_index("cities-2").await);
+        place.add(1001).await;
+        place.has("places", ROWS + 1).await;
+        assert_eq!(place.in_use().await, ["cities-1"]);
+        swap().abort().await.unwrap(); // again does no harm
+    }
+
+    async fn an_index_that_is_in_use_cannot_be_aborted(server: Server) {
+        let place = Place::new(server).await;
+        let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-1"), "search-1");
+        let error = swap.abort().await.unwrap_err();
+        assert!(matches!(error, SwapError::Switched { .. }), "{error}");
+        assert_eq!(place.count("places").await, ROWS);
+        let again = place.swap("search-1", "cities-1").await.unwrap();
+        assert!(again.is_switched, "a run after the switch is done at once");
+        assert_eq!(again.queued, 0);
+    }
+
+    async fn an_index_that_was_removed_and_created_again_is_filled_again(server: Server) {
+        let place = Place::new(server).await;
+        let failing = |check: &'static str| {
+            let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
+            swap.check(async move || Err(check.into())).run(CancellationToken::new())
+        };
+        failing("filled").await.unwrap_err();
+        place.server.ask("DELETE", "/cities-2", Json::Null).await;
+        failing("filled again").await.unwrap_err();
+        assert_eq!(place.count("cities-2").await, ROWS);
+    }
+}
+
+#[tokio::test]
+async fn a_swap_that_is_shut_down_while_its_consumer_does_not_run_switches_nothing() {
+    let place = Place::new(Server::any().await).await;
+    let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-3"), "search-3");
+    let stop = CancellationToken::new();
+    let (stopping, waits) = (stop.clone(), Arc::new(AtomicBool::new(false)));
+    let seen = waits.clone();
+    let swap = swap.on_progress(move |progress| {
+        if progress.lag > 0 {
+            seen.store(true, SeqCst);
+            stopping.cancel();
+        }
+    });
+    let report = tokio::time::timeout(SOON, swap.run(stop)).await.expect("an end").unwrap();
+    assert!(!report.is_switched);
+    assert!(waits.load(SeqCst));
+    assert_eq!(place.in_use().await, ["cities-1"]);
+    place.workers.shutdown().await.unwrap();
+}
