@@ -37,13 +37,12 @@ mod search;
 mod tests;
 
 /// The search index: created with this mapping if it is missing.
-fn search_index(url: &str) -> anyhow::Result<ElasticsearchSink<book::Entity>> {
-    let client = Elasticsearch::builder([url]).build()?;
-    Ok(ElasticsearchSink::new(client, "books").create_index(json!({ "mappings": { "properties": {
+fn search_index(client: Elasticsearch) -> ElasticsearchSink<book::Entity> {
+    ElasticsearchSink::new(client, "books").create_index(json!({ "mappings": { "properties": {
         "id": { "type": "keyword" }, "title": { "type": "text" }, "status": { "type": "keyword" },
         "author": { "type": "text" }, "categories": { "type": "keyword" }, "stars": { "type": "float" },
         "details": { "type": "object", "enabled": false },
-    } } })))
+    } } }))
 }
 
 /// All that follows the database: named once, the rest is added.
@@ -78,14 +77,15 @@ async fn run(
     let redstream = Redstream::connect(redis).await?;
     migration::Migrator::up(&database, None).await?;
     let db = StreamedConnection::new(database, redstream.producer());
-    let index = search_index(search_url)?;
+    let client = Elasticsearch::builder([search_url]).build()?;
+    let index = search_index(client.clone());
     index.prepare().await?;
 
     let workers = workers(&redstream, &db, index).delay(Duration::from_secs(60)).start()?;
     let state = api::Shop {
         db,
         redstream,
-        search: search::Search::new(search_url)?,
+        search: search::Search(client),
         health: workers.health().clone(),
         stop: CancellationToken::new(),
     };

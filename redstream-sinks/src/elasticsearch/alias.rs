@@ -33,19 +33,6 @@ impl<E: EntityTrait> ElasticsearchAlias<E> {
     }
 }
 
-/// The JSON of an answer that is none of an error.
-fn json(answer: &Answer, attempt: &str) -> Result<Json, Error> {
-    if let Some(error) = answer.error(attempt) {
-        return Err(error);
-    }
-    serde_json::from_slice(&answer.body).map_err(|source| Error::Answer {
-        attempt: attempt.to_owned(),
-        node: answer.node.clone(),
-        what: "it is no JSON".to_owned(),
-        source: Some(source),
-    })
-}
-
 #[async_trait]
 impl<E: Streamed> Switch for ElasticsearchAlias<E> {
     fn name(&self) -> &str {
@@ -56,7 +43,7 @@ impl<E: Streamed> Switch for ElasticsearchAlias<E> {
         self.sink.prepare().await?;
         let attempt = format!("read the settings of `{}`", self.name());
         let answer = self.ask(&attempt, Method::GET, &[self.name(), "_settings"], None).await?;
-        let settings = &json(&answer, &attempt)?[self.name()]["settings"];
+        let settings = &answer.json(&attempt)?[self.name()]["settings"];
         let identity = settings["index.uuid"].as_str().or(settings["index.creation_date"].as_str());
         Ok(identity.unwrap_or_default().to_owned())
     }
@@ -67,7 +54,7 @@ impl<E: Streamed> Switch for ElasticsearchAlias<E> {
         if answer.status == 404 {
             return Ok(None);
         }
-        let indices: BTreeMap<String, Json> = serde_json::from_value(json(&answer, &attempt)?)?;
+        let indices: BTreeMap<String, Json> = serde_json::from_value(answer.json(&attempt)?)?;
         let mut names = indices.into_keys();
         match (names.next(), names.next()) {
             (index, None) => Ok(index),
@@ -81,7 +68,7 @@ impl<E: Streamed> Switch for ElasticsearchAlias<E> {
     async fn refresh(&self) -> Result<(), BoxError> {
         let attempt = format!("refresh `{}`", self.name());
         let answer = self.ask(&attempt, Method::POST, &[self.name(), "_refresh"], None).await?;
-        json(&answer, &attempt)?;
+        answer.json(&attempt)?;
         Ok(())
     }
 
@@ -91,7 +78,7 @@ impl<E: Streamed> Switch for ElasticsearchAlias<E> {
         let add = json!({ "add": { "index": self.name(), "alias": self.alias } });
         let actions = json!({ "actions": remove.into_iter().chain([add]).collect::<Vec<_>>() });
         let answer = self.ask(&attempt, Method::POST, &["_aliases"], Some(actions)).await?;
-        json(&answer, &attempt)?;
+        answer.json(&attempt)?;
         Ok(())
     }
 
@@ -99,7 +86,7 @@ impl<E: Streamed> Switch for ElasticsearchAlias<E> {
         let attempt = format!("remove the index `{index}`");
         let answer = self.ask(&attempt, Method::DELETE, &[index], None).await?;
         if answer.status != 404 {
-            json(&answer, &attempt)?;
+            answer.json(&attempt)?;
         }
         Ok(())
     }

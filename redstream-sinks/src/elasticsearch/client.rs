@@ -68,6 +68,36 @@ impl Elasticsearch {
         Self(Arc::new(Inner { http, nodes, auth, timeout, gzip }))
     }
 
+    /// Sends a request of your own, such as a search, with this client's credentials, TLS and nodes. Returns the JSON of
+    /// the answer.
+    ///
+    /// `path` has the parts of the path, not encoded. The request may be sent to several nodes if connections break: it
+    /// must be harmless to repeat.
+    ///
+    /// ```no_run
+    /// # async fn example(client: redstream_sinks::elasticsearch::Elasticsearch) -> Result<(), Box<dyn std::error::Error>> {
+    /// let query = serde_json::json!({ "query": { "match": { "name": "ulm" } } });
+    /// let found = client.send_json("POST", &["cities", "_search"], Some(&query)).await?;
+    /// println!("{}", found["hits"]["hits"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] with the status if the server does not answer with success, 404 included;
+    /// [`Error::Unauthorized`], [`Error::Unavailable`], [`Error::Connection`], [`Error::Timeout`] and
+    /// [`Error::Answer`] as for the sink. Nothing is retried after an answer.
+    pub async fn send_json(&self, method: &str, path: &[&str], body: Option<&Json>) -> Result<Json, Error> {
+        let attempt = format!("{method} /{}", path.join("/"));
+        let method = Method::from_bytes(method.as_bytes()).map_err(|source| Error::Options {
+            what: format!("{method:?} is no method"),
+            source: Some(source.into()),
+        })?;
+        let content = body.map(|body| ("application/json", body.to_string().into()));
+        let answer = self.send(&Request { attempt: &attempt, method, path, query: &[], content }).await?;
+        answer.json(&attempt)
+    }
+
     /// Sends the request to the next node, and to further nodes if a connection cannot be made or breaks: repeating a
     /// request must be harmless. A timeout is not repeated here.
     pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Answer, Error> {
@@ -168,6 +198,19 @@ impl Answer {
             408 | 429 | 500..600 => Some(Error::Unavailable { attempt, node, status, reason: self.reason() }),
             _ => Some(Error::Refused { attempt, node, status, reason: self.reason() }),
         }
+    }
+
+    /// The JSON of an answer that says success.
+    pub(crate) fn json(&self, attempt: &str) -> Result<Json, Error> {
+        if let Some(error) = self.error(attempt) {
+            return Err(error);
+        }
+        serde_json::from_slice(&self.body).map_err(|source| Error::Answer {
+            attempt: attempt.to_owned(),
+            node: self.node.clone(),
+            what: "it is no JSON".to_owned(),
+            source: Some(source),
+        })
     }
 
     /// The type of the error in the server's JSON.
