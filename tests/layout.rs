@@ -36,6 +36,7 @@ const CORE: Layers = &[
 const SEAORM: Layers = &[
     &["drop_in", "testing"],
     &["redstream_ext"],
+    &["verify"],
     &["reindex"],
     &["bulk"],
     &["connection"],

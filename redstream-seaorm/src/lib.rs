@@ -72,6 +72,7 @@
 //! | [`drop_in`] | SeaORM's names, with ours behind them |
 //! | [`testing`] | what tests of an application need |
 //! | `redstream_ext` | what a `Redstream` does for entities |
+//! | `verify` | rows compared with what a sink has |
 //! | `reindex` | all rows again |
 //! | `bulk` | bulk operations, in both forms |
 //! | `connection` | the streamed connection and transaction |
@@ -101,6 +102,7 @@ mod redstream_ext;
 mod reindex;
 pub mod testing;
 mod unit_of_work;
+mod verify;
 
 pub use bulk::{Bulk, BulkError, BulkExt};
 pub use connection::StreamedConnection;
@@ -137,6 +139,9 @@ pub use redstream_ext::RedstreamExt;
 pub use redstream_seaorm_macros::Streamed;
 pub use reindex::Reindex;
 pub use unit_of_work::insurance::Insurance;
+pub use verify::Verify;
+pub use verify::error::VerifyError;
+pub use verify::report::{Difference, DifferenceKind, VerifyReport, VerifyState};
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
