@@ -142,6 +142,7 @@ pub use unit_of_work::insurance::Insurance;
 pub use verify::Verify;
 pub use verify::error::VerifyError;
 pub use verify::report::{Difference, DifferenceKind, VerifyReport, VerifyState};
+pub use verify::worker::VerifyWorker;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

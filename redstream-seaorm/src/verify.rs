@@ -4,6 +4,7 @@
 //! - `options` are those of one verification, `report` and `error` what comes out of it;
 //! - `pass` compares page by page, and `decide` compares suspects again;
 //! - `pages` reads ahead, from the two `sides`; `recheck` compares single keys;
+//! - `worker` repeats it on one of several hosts;
 //! - `standing` says how far consumers and delayers are; `suspect` is a key that is not decided;
 //! - `order` is the order of keys that every datastore sorts alike; `retry` tries a read again.
 //!
@@ -21,6 +22,7 @@ mod retry;
 mod sides;
 mod standing;
 mod suspect;
+pub(crate) mod worker;
 
 use std::fmt;
 use std::ops::Deref;
@@ -35,6 +37,7 @@ use self::error::VerifyError;
 use self::options::Options;
 use self::pass::Pass;
 use self::report::VerifyReport;
+use self::worker::VerifyWorker;
 use crate::entity::streamed::Streamed;
 use crate::index::loader::{Loader, Rows};
 use crate::index::scan::Scan;
@@ -68,6 +71,12 @@ impl<E: Streamed> Verify<'static, E> {
         S: Scan<E, L::Record>,
     {
         Self::of(redstream, Held::Owned(db), loader, Held::Owned(sink))
+    }
+
+    /// A worker that verifies again and again: one pass in each period, at a low rate. Give several verifications of one
+    /// entity different [ids](Self::id).
+    pub fn every(self, period: Duration) -> VerifyWorker<E> {
+        VerifyWorker::new(self, period)
     }
 }
 

@@ -4,6 +4,7 @@ mod client;
 mod faults;
 mod pipeline;
 mod properties;
+mod scan;
 mod target;
 mod tls;
 mod versions;

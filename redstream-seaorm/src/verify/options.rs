@@ -22,6 +22,8 @@ pub(super) struct Options<E: Streamed> {
     pub(super) page_size: usize,
     /// Keys a second.
     pub(super) rate: Option<f64>,
+    /// Over how long a pass is spread if no rate is set.
+    pub(super) spread: Option<Duration>,
     pub(super) max: u64,
     pub(super) most_told: usize,
     pub(super) repair: bool,
@@ -43,6 +45,7 @@ impl<E: Streamed> Options<E> {
             is_part: false,
             page_size: 1000,
             rate: None,
+            spread: None,
             max: 10_000,
             most_told: 100,
             repair: false,

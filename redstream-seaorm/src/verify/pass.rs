@@ -28,6 +28,9 @@ pub(super) const MOST_SUSPECTS: usize = 10_000;
 /// The pause between two looks at the consumers while suspects wait.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// The lowest rate, in keys a second, at which a pass is spread over its time.
+const SLOWEST: f64 = 10.0;
+
 /// The shortest time between two reports.
 const REPORT: Duration = Duration::from_millis(200);
 
@@ -97,6 +100,7 @@ where
 
     async fn work(&mut self) -> Result<(), VerifyError> {
         self.report.estimate = self.sides.count().await?;
+        let rate = self.rate();
         // Copied, so that pages are read while suspects are compared.
         let sides = self.sides.clone();
         let mut pages = Pages::new(&sides).await?;
@@ -123,7 +127,7 @@ where
                     if let Some(page) = page? {
                         self.compare(page).await?;
                     }
-                    due = self.next_due(due, self.report.compared - before);
+                    due = next_due(rate, due, self.report.compared - before);
                 }
             }
             if self.suspects() > 0 && self.looked.elapsed() >= LOOK {
@@ -143,13 +147,12 @@ where
         Ok(())
     }
 
-    /// Until the next page may be read, at the rate that was set.
+    /// Keys a second: as it was set, or such that the pass takes as long as it may.
     #[expect(clippy::cast_precision_loss, reason = "a rate is about right")]
-    fn next_due(&self, due: Instant, compared: u64) -> Instant {
-        let Some(rate) = self.sides.options.rate else { return due };
-        let pause = Duration::try_from_secs_f64(compared as f64 / rate).unwrap_or(Duration::from_secs(3600));
-        // A pause that was not used is not made up for by more than a second.
-        due.max(Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or(due)) + pause
+    fn rate(&self) -> Option<f64> {
+        let Options { rate, spread, .. } = self.sides.options;
+        let over = |time: Duration| (self.report.estimate as f64 / time.as_secs_f64().max(0.001)).max(SLOWEST);
+        rate.or(spread.map(over))
     }
 
     /// How many keys are not decided.
@@ -336,8 +339,22 @@ where
         let report = &mut self.report;
         report.eta_seconds = None;
         report.advise(options.repair, options.max);
-        ::metrics::counter!(metrics::VERIFIED, "table" => report.entity.clone(), "target" => report.target.clone())
-            .increment(report.compared);
+        let labels = [("table", report.entity.clone()), ("target", report.target.clone())];
+        ::metrics::counter!(metrics::VERIFIED, &labels).increment(report.compared);
+        ::metrics::counter!(metrics::VERIFY_REPAIRED, &labels).increment(report.repaired);
+        if matches!(report.state, VerifyState::Done | VerifyState::TooMany) {
+            let kinds = [
+                (DifferenceKind::Missing, report.missing),
+                (DifferenceKind::Stale, report.stale),
+                (DifferenceKind::Extra, report.extra),
+            ];
+            for (kind, count) in kinds {
+                let [table, target] = labels.clone();
+                #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+                ::metrics::gauge!(metrics::VERIFY_DIFFERENCES, &[table, target, ("kind", kind.word().to_owned())])
+                    .set(count as f64);
+            }
+        }
         tracing::info!(id = report.id, target = report.target, %report, "a verification has ended");
         if let Some(tell) = &options.on_progress {
             tell(&self.report);
@@ -348,6 +365,15 @@ where
         let id = self.sides.options.id.clone();
         |source| VerifyError::Redis { id, source }
     }
+}
+
+/// When the next page may be read.
+#[expect(clippy::cast_precision_loss, reason = "a rate is about right")]
+fn next_due(rate: Option<f64>, due: Instant, compared: u64) -> Instant {
+    let Some(rate) = rate else { return due };
+    let pause = Duration::try_from_secs_f64(compared as f64 / rate).unwrap_or(Duration::from_secs(3600));
+    // What was late is made up for by a second at most.
+    due.max(Instant::now().checked_sub(Duration::from_secs(1)).unwrap_or(due)) + pause
 }
 
 fn cancelled<E: Streamed>(mut report: VerifyReport, options: &Options<E>) -> VerifyReport {
