@@ -37,6 +37,7 @@ const SEAORM: Layers = &[
     &["drop_in", "testing"],
     &["redstream_ext"],
     &["swap"],
+    &["verify"],
     &["reindex", "workers"],
     &["bulk"],
     &["connection"],

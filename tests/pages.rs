@@ -28,6 +28,7 @@ fn every_test_that_a_page_names_exists() {
         "../docs/redis.md",
         "../docs/workers.md",
         "../docs/reindex.md",
+        "../docs/verify.md",
         "../docs/sinks.md",
     ] {
         let named = named_in(&std::fs::read_to_string(tests.join(page)).unwrap());

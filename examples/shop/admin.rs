@@ -7,10 +7,11 @@ use axum::routing::{get, post};
 use redstream_seaorm::{EntityStream, RedstreamExt as _};
 
 use crate::api::{AppError, Shop};
+use crate::document;
 use crate::entities::{author, book, category};
 
 pub(crate) fn router() -> Router<Shop> {
-    Router::new().route("/admin", get(page)).route("/admin/reindex", post(reindex))
+    Router::new().route("/admin", get(page)).route("/admin/reindex", post(reindex)).route("/admin/verify", post(verify))
 }
 
 async fn page(State(shop): State<Shop>) -> Result<Html<String>, AppError> {
@@ -37,10 +38,17 @@ async fn page(State(shop): State<Shop>) -> Result<Html<String>, AppError> {
         "<!doctype html><title>Shop</title><h1>What follows the database</h1>\
          <table><tr><th>stream<th>consumer<th>lag<th>age<th>dead letters{rows}</table>\
          <h2>Workers</h2><ul>{}</ul><h2>Reindexes</h2><ul>{}</ul>\
-         <form method=post action=/admin/reindex><button>Reindex all books</button></form>",
+         <form method=post action=/admin/reindex><button>Reindex all books</button></form>\
+         <form method=post action=/admin/verify><button>Verify and repair</button></form>",
         workers.collect::<String>(),
         reindexes.collect::<String>(),
     )))
+}
+
+/// Compares the index with the database, and mends what differs.
+async fn verify(State(shop): State<Shop>) -> Result<String, AppError> {
+    let verify = shop.redstream.verify_with_loader(&shop.db, document::load, &shop.index);
+    Ok(verify.consumer("search").repair(true).skip_delay(true).run(shop.stop).await?.to_string())
 }
 
 /// Queues the key of every book, in the background.

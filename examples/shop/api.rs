@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use redstream_seaorm::core::Health;
+use redstream_sinks::elasticsearch::ElasticsearchSink;
 use redstream_seaorm::{Bulk, CancellationToken, ErrorKind, Redstream, StreamedConnection};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
@@ -23,6 +24,7 @@ pub(crate) struct Shop {
     pub(crate) db: StreamedConnection,
     pub(crate) redstream: Redstream,
     pub(crate) search: Search,
+    pub(crate) index: ElasticsearchSink<book::Entity>,
     pub(crate) health: Health,
     pub(crate) stop: CancellationToken,
 }

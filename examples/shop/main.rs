@@ -81,10 +81,11 @@ async fn run(
     let index = search_index(client.clone());
     index.prepare().await?;
 
-    let workers = workers(&redstream, &db, index).delay(Duration::from_secs(60)).start()?;
+    let workers = workers(&redstream, &db, index.clone()).delay(Duration::from_secs(60)).start()?;
     let state = api::Shop {
         db,
         redstream,
+        index,
         search: search::Search(client),
         health: workers.health().clone(),
         stop: CancellationToken::new(),

@@ -99,7 +99,7 @@ async fn a_document_follows_all_that_it_contains() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn all_books_can_be_indexed_again() -> anyhow::Result<()> {
+async fn all_books_can_be_indexed_again_and_verified() -> anyhow::Result<()> {
     use sea_orm::ConnectionTrait as _;
     let shop = Place::new().await?;
     let mountain = shop.add("The Magic Mountain", "Thomas Mann", &[]).await?;
@@ -108,6 +108,10 @@ async fn all_books_can_be_indexed_again() -> anyhow::Result<()> {
     shop.database.execute_unprepared("UPDATE books SET title = 'Der Zauberberg'").await?;
     shop.client.post(format!("{}/admin/reindex", shop.url)).send().await?.error_for_status()?;
     shop.shows(mountain, "title", json!("Der Zauberberg")).await?;
+    shop.database.execute_unprepared("UPDATE books SET title = 'Joseph und seine Brüder'").await?;
+    let report = shop.client.post(format!("{}/admin/verify", shop.url)).send().await?.error_for_status()?;
+    assert!(report.text().await?.contains("1 stale"));
+    shop.shows(mountain, "title", json!("Joseph und seine Brüder")).await?;
     shop.close().await
 }
 

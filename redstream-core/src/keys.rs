@@ -16,6 +16,7 @@
 //! | `redstream:gate:products.2` | string | of a sharded stream: exists when generation 2 may be read |
 //! | `redstream:reindexes:products` | hash | records of reindexes: id to JSON; of a sharded stream, one for all shards |
 //! | `redstream:lock:reindex:products` | string, TTL | the token of the process that runs a reindex |
+//! | `redstream:lock:work:products:NAME` | string, TTL | the token of the process that runs a worker of this name, such as a verification |
 //!
 //! An entry of a stream has the field `payload`; an entry for a single consumer, a redriven dead letter, has the field
 //! `consumer` before it. A note of the registry is a JSON object: `registered_at` and `placed`, `paused`, `rewinds`,
@@ -84,6 +85,10 @@ impl Keys {
 
     pub(crate) fn reindex_lock(&self, stream: &StreamName) -> String {
         format!("{}:lock:reindex:{}", self.base, self.tag(stream))
+    }
+
+    pub(crate) fn work_lock(&self, stream: &StreamName, work: &str) -> String {
+        format!("{}:lock:work:{}:{work}", self.base, self.tag(stream))
     }
 
     pub(crate) fn consumer_hosts(&self, stream: &StreamName, consumer: &str) -> String {

@@ -20,6 +20,9 @@
 //! | `redstream_messages_trimmed_unread_total` | counter | `stream` | of those, messages that some consumer had not read (expiry by age only) |
 //! | `redstream_consumer_behind_seconds` | gauge | `stream`, `consumer` | age of the oldest message not committed, at each sweep |
 //! | `redstream_keys_reindexed_total` | counter | `stream` | keys that a reindex queued |
+//! | `redstream_keys_verified_total` | counter | `table`, `target` | keys that a verification compared |
+//! | `redstream_verify_differences` | gauge | `table`, `target`, `kind`: missing, stale, extra | differences that the last whole verification found |
+//! | `redstream_verify_repaired_total` | counter | `table`, `target` | differences that a verification repaired |
 //! | `redstream_worker_restarts_total` | counter | `worker` | workers restarted after a panic or an error |
 
 /// Messages acknowledged by Redis.
@@ -58,5 +61,11 @@ pub const TRIMMED_UNREAD: &str = "redstream_messages_trimmed_unread_total";
 pub const BEHIND: &str = "redstream_consumer_behind_seconds";
 /// Keys that a reindex queued.
 pub const REINDEXED: &str = "redstream_keys_reindexed_total";
+/// Keys that a verification compared.
+pub const VERIFIED: &str = "redstream_keys_verified_total";
+/// Differences that the last whole verification found.
+pub const VERIFY_DIFFERENCES: &str = "redstream_verify_differences";
+/// Differences that a verification repaired.
+pub const VERIFY_REPAIRED: &str = "redstream_verify_repaired_total";
 /// Workers restarted after a panic or an error.
 pub const RESTARTS: &str = "redstream_worker_restarts_total";

@@ -103,6 +103,18 @@ impl Stream {
         Ok(Lock::consumer(&self.redstream, self.member(consumer)?, ttl))
     }
 
+    /// A lock of this stream for a worker of your own, such as a verification, of which one host at a time is at work.
+    /// It is no consumer: trimming does not wait for it. `ttl` as in [`lock`](Self::lock).
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable, by the rules for names of consumers, or the TTL is shorter than 100 ms.
+    pub fn work_lock(&self, work: &str, ttl: Duration) -> Result<Lock> {
+        Lock::check_ttl(ttl)?;
+        check_consumer(work)?;
+        Ok(Lock::work(&self.redstream, &self.name, work, ttl))
+    }
+
     /// Registers a consumer before it runs for the first time, so that trimming waits for it. Returns
     /// whether it was new.
     ///

@@ -10,6 +10,6 @@ mod expected_streams;
 pub(crate) mod failures;
 pub(crate) mod indexer;
 pub(crate) mod loader;
-mod missing;
+pub(crate) mod missing;
 pub(crate) mod scan;
 pub(crate) mod sink;

@@ -73,6 +73,7 @@
 //! | [`testing`] | what tests of an application need |
 //! | `redstream_ext` | what a `Redstream` does for entities |
 //! | `swap` | a new index in place of the old one |
+//! | `verify` | rows compared with what a sink has |
 //! | `reindex` | all rows again |
 //! | `workers` | all workers of an application, from its models |
 //! | `bulk` | bulk operations, in both forms |
@@ -104,6 +105,7 @@ mod reindex;
 mod swap;
 pub mod testing;
 mod unit_of_work;
+mod verify;
 mod workers;
 
 pub use bulk::{Bulk, BulkError, BulkExt};
@@ -146,6 +148,10 @@ pub use swap::error::SwapError;
 pub use swap::switch::Switch;
 pub use swap::{Swap, SwapReport};
 pub use unit_of_work::insurance::Insurance;
+pub use verify::Verify;
+pub use verify::error::VerifyError;
+pub use verify::report::{Difference, DifferenceKind, VerifyReport, VerifyState};
+pub use verify::worker::VerifyWorker;
 pub use workers::Workers;
 
 #[cfg(feature = "fuzzing")]

@@ -10,9 +10,12 @@ use crate::entity::key::Key;
 use crate::entity::streamed::{Streamed, messages};
 use crate::entity::streams::{EntityStream, entity_stream};
 use crate::error::Error;
+use crate::index::loader::{Loader, Rows};
+use crate::index::scan::Scan;
 use crate::reindex::Reindex;
 use crate::swap::Swap;
 use crate::swap::switch::Switch;
+use crate::verify::Verify;
 use crate::workers::Workers;
 
 /// `redstream.of::<city::Entity>()`: the stream of an entity, and its workers;
@@ -80,6 +83,25 @@ pub trait RedstreamExt: sealed::Sealed {
         C: ConnectionTrait + TransactionTrait + Clone + Send + Sync + 'static,
         C::Transaction: Send + Sync + 'static;
 
+    /// Compares the rows of the entity with what the sink has of them. See [`Verify`], which runs it.
+    ///
+    /// `db` and `sink` are those of the [`Indexer`](crate::Indexer): it reads through the primary database itself, not
+    /// a replica with replication lag.
+    fn verify<'a, E: Streamed<Model: Sync>>(
+        &self,
+        db: &'a (impl ConnectionTrait + Send + Sync + 'static),
+        sink: &'a impl Scan<E>,
+    ) -> Verify<'a, E>;
+
+    /// The same for an indexer [with a loader](crate::Indexer::with_loader). A record that the loader leaves out must
+    /// have no document.
+    fn verify_with_loader<'a, E, C, L, S>(&self, db: &'a C, loader: L, sink: &'a S) -> Verify<'a, E>
+    where
+        E: Streamed,
+        C: ConnectionTrait + Send + Sync + 'static,
+        L: Loader<E, C>,
+        S: Scan<E, L::Record>;
+
     /// Queues these keys, so that consumers read their rows: for a list that fits in memory, such as the rows that a
     /// script has written. A key without a row makes consumers delete its document.
     ///
@@ -138,6 +160,24 @@ impl RedstreamExt for Redstream {
         C::Transaction: Send + Sync + 'static,
     {
         Workers::new(self.clone(), db.clone())
+    }
+
+    fn verify<'a, E: Streamed<Model: Sync>>(
+        &self,
+        db: &'a (impl ConnectionTrait + Send + Sync + 'static),
+        sink: &'a impl Scan<E>,
+    ) -> Verify<'a, E> {
+        Verify::borrowing(self, db, Rows, sink)
+    }
+
+    fn verify_with_loader<'a, E, C, L, S>(&self, db: &'a C, loader: L, sink: &'a S) -> Verify<'a, E>
+    where
+        E: Streamed,
+        C: ConnectionTrait + Send + Sync + 'static,
+        L: Loader<E, C>,
+        S: Scan<E, L::Record>,
+    {
+        Verify::borrowing(self, db, loader, sink)
     }
 
     fn reindex_keys<E: Streamed>(

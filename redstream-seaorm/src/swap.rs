@@ -2,7 +2,7 @@
 //!
 //! `switch` is what the datastore does, `error` what can go wrong.
 //!
-//! May use `reindex`, `entity` and `error`.
+//! May use `verify`, `reindex`, `entity` and `error`.
 
 pub(crate) mod error;
 pub(crate) mod switch;
@@ -21,6 +21,8 @@ use self::switch::Switch;
 use crate::entity::streamed::Streamed;
 use crate::entity::streams::entity_stream;
 use crate::reindex::Reindex;
+use crate::verify::Verify;
+use crate::verify::report::VerifyState;
 
 /// How often the consumer's position is read.
 const POLL: Duration = Duration::from_millis(50);
@@ -34,7 +36,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// 1. creates the new index;
 /// 2. registers its consumer, which must run: in this program's workers, or in another's;
 /// 3. queues the key of every row, throttled by that consumer, and waits until it has passed them all;
-/// 4. runs the [check](Self::check);
+/// 4. [verifies](Self::verify) the new index, or runs another [check](Self::check), if either is given;
 /// 5. points the alias at the new index, in one step: no search sees a half-filled index, and none fails;
 /// 6. forgets the [replaced](Self::replaces) consumer, whose processes then stop, and
 ///    [removes](Self::remove_old) the old index if that is wanted.
@@ -48,6 +50,7 @@ pub struct Swap<'a, E: Streamed> {
     index: Box<dyn Switch + 'a>,
     consumer: String,
     replaces: Option<String>,
+    verify: Option<Verify<'a, E>>,
     check: Option<Box<Check<'a>>>,
     remove_old: bool,
     patience: Duration,
@@ -93,6 +96,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
             index: Box::new(index),
             consumer,
             replaces: None,
+            verify: None,
             check: None,
             remove_old: false,
             patience: Duration::from_secs(300),
@@ -107,8 +111,14 @@ impl<'a, E: Streamed> Swap<'a, E> {
         self
     }
 
-    /// Runs when the new index is complete and before the searches use it, for example to
-    /// [verify](crate::Verify) it. An error leaves the old index in use.
+    /// Verifies the new index when it is complete, before the searches use it: a difference leaves the old index in use.
+    /// The consumer is set by the swap.
+    pub fn verify(mut self, verify: Verify<'a, E>) -> Self {
+        self.verify = Some(verify.consumer(self.consumer.clone()));
+        self
+    }
+
+    /// Runs when the new index is complete and before the searches use it. An error leaves the old index in use.
     pub fn check<F>(mut self, check: impl FnOnce() -> F + Send + 'a) -> Self
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'a,
@@ -142,7 +152,8 @@ impl<'a, E: Streamed> Swap<'a, E> {
     ///
     /// [`SwapError::Index`] if the datastore fails, [`SwapError::Redstream`] if Redis or the walk does,
     /// [`SwapError::Behind`] if the consumer does not get through, [`SwapError::DeadLetters`] if it gave documents up,
-    /// and [`SwapError::Check`] if the check fails. Run it again to continue.
+    /// [`SwapError::Verify`] and [`SwapError::Differs`] if it is not verified, and [`SwapError::Check`] if the check
+    /// fails. Run it again to continue.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<SwapReport, SwapError> {
         let streams = self.streams()?;
         let before = self.current().await?;
@@ -161,6 +172,15 @@ impl<'a, E: Streamed> Swap<'a, E> {
         };
         self.catch_up(&streams).await?;
         self.index.refresh().await.map_err(|source| self.failed("refresh", source))?;
+        if let Some(verify) = self.verify.take() {
+            let report = verify.run(shutdown.clone()).await?;
+            if report.state == VerifyState::Cancelled {
+                return Ok(SwapReport { is_switched: false, replaced: None, queued });
+            }
+            if !report.is_clean() {
+                return Err(SwapError::Differs { index: self.name(), report: Box::new(report) });
+            }
+        }
         if let Some(check) = self.check.take() {
             let check = check();
             match shutdown.run_until_cancelled(check).await {

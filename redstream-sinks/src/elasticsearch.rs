@@ -7,6 +7,8 @@
 //! - `target`: checks and creates the index.
 //! - `bulk`: the bodies of requests, from `addressing`; `answer`: what an answer says of each document.
 //! - `pace`: how many requests are in flight; `retry`: when one is sent again.
+//! - `scan`: reads documents back; `key_query` is how keys stand in searches, `found` what is answered, and `same` says
+//!   whether a document is the record's.
 //! - `builder`, `client`: one request to one of the `nodes`, with `auth`.
 
 mod addressing;
@@ -18,10 +20,14 @@ mod bulk;
 mod client;
 mod delivery;
 mod error;
+mod found;
+mod key_query;
 pub mod metrics;
 mod nodes;
 mod pace;
 mod retry;
+mod same;
+mod scan;
 mod sink;
 mod target;
 

@@ -33,6 +33,7 @@ mod token;
 mod touch;
 mod transaction;
 mod unkeyed_insert;
+mod verify;
 mod watched;
 mod world;
 pub(crate) mod wrappers;

@@ -4,6 +4,7 @@ mod client;
 mod faults;
 mod pipeline;
 mod properties;
+mod scan;
 mod swap;
 mod target;
 mod tls;

@@ -97,6 +97,10 @@ impl Lock {
         Self::new(redstream, redstream.keys().reindex_lock(stream), None, ttl)
     }
 
+    pub(crate) fn work(redstream: &Redstream, stream: &StreamName, work: &str, ttl: Duration) -> Self {
+        Self::new(redstream, redstream.keys().work_lock(stream, work), None, ttl)
+    }
+
     fn new(redstream: &Redstream, lock: String, member: Option<ConsumerKeys>, ttl: Duration) -> Self {
         let keys = Arc::new(LockKeys { notify: Keys::notify(&lock), lock, member });
         Self { redstream: redstream.clone(), keys, ttl }

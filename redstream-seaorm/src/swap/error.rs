@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use redstream_core::BoxError;
 
+use crate::verify::error::VerifyError;
+use crate::verify::report::VerifyReport;
+
 /// Why a [`Swap`](crate::Swap) ended. Unless it says otherwise, the searches use the index that they used before, and
 /// another run continues.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,19 @@ pub enum SwapError {
         consumer: String,
         /// How many.
         dead_letters: u64,
+    },
+
+    /// The new index could not be verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+
+    /// The new index differs from the rows, so it is not used.
+    #[error("the index `{index}` differs from the rows, so that searches do not use it: {report}")]
+    Differs {
+        /// The new index.
+        index: String,
+        /// What was found.
+        report: Box<VerifyReport>,
     },
 
     /// The check found the new index wrong.

@@ -194,6 +194,72 @@ pub enum Error {
         source: serde_json::Error,
     },
 
+    /// The documents of a sink with `index_by` are in indices that it does not know.
+    #[error("the indices of `index_by` are not known, so they cannot be read: name them by `scan_indices`")]
+    ScanIndices,
+
+    /// The key has another number of columns than `key_field` was called for.
+    #[error(
+        "`key_field` names {named} fields, and the key has {columns} columns: call it once for each, in their order"
+    )]
+    KeyFields {
+        /// How many fields are named.
+        named: usize,
+        /// How many columns the key has.
+        columns: usize,
+    },
+
+    /// A document cannot be found by its key.
+    #[error(
+        "the document `{id}` of `{index}` has no field of the key ({fields}), so it cannot be read in the order of keys: have the          record contain it, or name another by `key_field`"
+    )]
+    NoKeyField {
+        /// The document's id.
+        id: String,
+        /// What was searched.
+        index: String,
+        /// The fields that it must have.
+        fields: String,
+    },
+
+    /// The index holds a document whose id no key has.
+    #[error(
+        "the document `{id}` of `{index}` is none of this entity: {reason}. If the index holds other documents, too, tell them apart          by `scan_query`"
+    )]
+    ForeignDocument {
+        /// The document's id.
+        id: String,
+        /// The sink's index.
+        index: String,
+        /// Why no key can be made of it.
+        reason: String,
+    },
+
+    /// The index does not store what was written.
+    #[error("the document `{id}` has no source, so it cannot be compared: the mapping must not turn `_source` off")]
+    NoSource {
+        /// The document's id.
+        id: String,
+    },
+
+    /// Some shards did not answer, so that documents are missing.
+    #[error("the answer of `{index}` lacks documents of shards that did not answer, or not in time")]
+    Partial {
+        /// What was read.
+        index: String,
+    },
+
+    /// A document could not be looked up.
+    #[error("the document `{id}` of `{index}` could not be looked up: {reason}")]
+    LookUp {
+        /// The document's id.
+        id: String,
+        /// The sink's index.
+        index: String,
+        /// What the server says.
+        reason: String,
+    },
+
     /// The key has no form as an id.
     #[error("the key has no form as the id of a document")]
     Key(#[source] KeyError),

@@ -17,6 +17,7 @@ use crate::elasticsearch::delivery::Delivery;
 use crate::elasticsearch::error::Error;
 use crate::elasticsearch::pace::Pace;
 use crate::elasticsearch::retry::Budget;
+use crate::elasticsearch::scan::Reading;
 use crate::elasticsearch::target::Target;
 
 /// When a change can be found by a search: see [`ElasticsearchSink::refresh`].
@@ -75,9 +76,10 @@ pub enum Refresh {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ElasticsearchSink<E: EntityTrait> {
-    client: Elasticsearch,
-    index: String,
-    addressing: Addressing<E>,
+    pub(crate) client: Elasticsearch,
+    pub(crate) index: String,
+    pub(crate) addressing: Addressing<E>,
+    pub(crate) reading: Reading,
     target: Arc<Target>,
     check: bool,
     pipeline: Option<String>,
@@ -94,6 +96,7 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
             client,
             index: index.into(),
             addressing: Addressing::default(),
+            reading: Reading::default(),
             target: Arc::default(),
             check: true,
             pipeline: None,
@@ -213,6 +216,31 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
 
     pub(super) fn index(&self) -> &str {
         &self.index
+    }
+
+    /// The field by which documents are sorted when they are [read back](redstream_seaorm::Scan), to be verified: one
+    /// with `doc_values`, such as a `long` or a `keyword`, since ids cannot be sorted at a reasonable cost. For a key of
+    /// several columns, call it once for each, in their order. Default: the names of the key's columns.
+    ///
+    /// The field must sort as the key does: a number as a number, a UUID as its text in lower case. All documents must
+    /// have it.
+    pub fn key_field(mut self, name: impl Into<String>) -> Self {
+        self.reading.key_fields.push(name.into());
+        self
+    }
+
+    /// The indices, aliases or patterns that are read back if [`index_by`](Self::index_by) is used, such as
+    /// `["cities-*"]`. Default: the sink's index.
+    pub fn scan_indices<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.reading.indices = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Only documents that this query matches are read back: for an index that holds other documents, too. Default:
+    /// all; one whose id is none of a key is then an error.
+    pub fn scan_query(mut self, query: Json) -> Self {
+        self.reading.query = Some(query);
+        self
     }
 
     /// Checks the index or alias, and [creates](Self::create_index) it if it is missing. A warning says if the index

@@ -13,3 +13,4 @@ pub(crate) mod reindex;
 pub(crate) mod search_documents;
 pub(crate) mod single_queue;
 pub(crate) mod trim;
+pub(crate) mod verify;

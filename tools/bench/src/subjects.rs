@@ -6,7 +6,7 @@ use crate::place::Place;
 use crate::row::Row;
 use crate::rows::{
     bulk_produce, consume, delayer, handing_over, latency, many_rows, many_saves, memory, one_save, reindex,
-    search_documents, single_queue, trim,
+    search_documents, single_queue, trim, verify,
 };
 use anyhow::{Result, ensure};
 use futures_util::future::LocalBoxFuture;
@@ -54,6 +54,7 @@ const ALL: &[Subject] = subjects! {
         "many_saves" => many_saves::rows,
         "bulk" => many_rows::rows,
         "reindex" => reindex::rows,
+        "verify" => verify::rows,
         "hand_over" => handing_over::released,
         "takeover" => handing_over::killed,
         "spreading" => handing_over::spreading,

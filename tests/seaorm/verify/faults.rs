@@ -1,0 +1,117 @@
+//! Sides that fail, sides that are wrong, and verifications that are dropped.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use redstream_seaorm::{
+    CancellationToken, DifferenceKind, HandlerError, Key, KeyRange, RedstreamExt, Scan, VerifyError, VerifyState,
+};
+
+use super::keys::name;
+use super::{Memory, cities, consume, ended, found, of_cities};
+use crate::seaorm::city;
+use crate::seaorm::world::World;
+use crate::support::{TestDb, cut};
+
+#[tokio::test]
+async fn a_datastore_that_fails_for_a_while_is_read_again() {
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    let index = Memory::of(&cities(&world, 1..=100).await, true);
+    let _search = consume(&world, index.clone()).await;
+    index.put(50, "old".to_owned());
+    index.fails.store(4, Ordering::SeqCst);
+    let report = ended(world.redstream.verify::<city::Entity>(&world.plain, &index).page_size(10)).await;
+    assert_eq!(found(&report), of_cities(&[(DifferenceKind::Stale, 50)]));
+
+    index.fails.store(u32::MAX, Ordering::SeqCst);
+    let verify = world.redstream.verify::<city::Entity>(&world.plain, &index).retry_for(Duration::from_millis(200));
+    let error = verify.run(CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(&error, VerifyError::Sink { .. }), "{error:?}");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the datastore is down");
+}
+
+#[tokio::test]
+async fn a_table_that_cannot_be_read_is_an_error_with_its_cause() {
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    let index = Memory::<name::Entity>::new(true);
+    let _search = consume(&world, index.clone()).await;
+    let verify = world.redstream.verify::<name::Entity>(&world.plain, &index).retry_for(Duration::from_millis(100));
+    let error = verify.run(CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(&error, VerifyError::Primary { id, .. } if id == "names"), "{error:?}");
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("no such table"));
+}
+
+#[tokio::test]
+async fn texts_need_look_ups() {
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    world.create(name::Entity).await;
+    let ulm =
+        sea_orm::ActiveModelTrait::reset_all(name::ActiveModel::from(name::Model { name: "ulm".to_owned(), size: 1 }));
+    <name::Entity as sea_orm::EntityTrait>::insert(ulm).exec_without_returning(&world.plain).await.unwrap();
+    let index = Memory::<name::Entity>::new(false);
+    let _search = consume(&world, index.clone()).await;
+    let error = world.redstream.verify::<name::Entity>(&world.plain, &index).run(CancellationToken::new()).await;
+    let error = error.unwrap_err();
+    assert!(matches!(&error, VerifyError::NoLookUp { key, .. } if key.contains("ulm")), "{error:?}");
+    assert!(error.to_string().contains("implement `Scan::find`"));
+}
+
+/// Sorts by the digits of its keys.
+struct Unsorted(Memory<city::Entity>);
+
+impl Scan<city::Entity> for Unsorted {
+    type Document = String;
+
+    async fn scan(
+        &self,
+        range: KeyRange<'_, city::Entity>,
+        limit: usize,
+    ) -> Result<Vec<(Key<city::Entity>, String)>, HandlerError> {
+        let mut page = self.0.scan(range, limit).await?;
+        page.sort_by_key(|(key, _)| key.to_string());
+        Ok(page)
+    }
+
+    fn is_current(&self, key: &Key<city::Entity>, row: &city::Model, text: &String) -> Result<bool, HandlerError> {
+        self.0.is_current(key, row, text)
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_out_of_order_is_an_error() {
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    let index = Memory::of(&cities(&world, 1..=20).await, true);
+    let _search = consume(&world, index.clone()).await;
+    let index = Unsorted(index);
+    let error = world.redstream.verify::<city::Entity>(&world.plain, &index).run(CancellationToken::new()).await;
+    let error = error.unwrap_err();
+    let is_told = matches!(&error, VerifyError::OutOfOrder { side: "the sink", key, after, .. }
+        if key == "{\"id\":2}" && after == "{\"id\":19}");
+    assert!(is_told, "{error:?}");
+}
+
+#[tokio::test]
+async fn it_can_be_dropped_at_any_point_and_repairs_when_it_is_run_again() {
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    let index = Memory::of(&cities(&world, 1..=200).await, true);
+    let _search = consume(&world, index.clone()).await;
+    for pending in (1..60).step_by(2) {
+        index.put(77, "old".to_owned());
+        let verify = world.redstream.verify::<city::Entity>(&world.plain, &index).page_size(10).repair(true);
+        if let Some(report) = cut(verify.run(CancellationToken::new()), pending).await {
+            assert!(report.unwrap().is_clean());
+        }
+    }
+    let verify = || world.redstream.verify::<city::Entity>(&world.plain, &index).page_size(10).repair(true);
+    let shutdown = CancellationToken::new();
+    shutdown.cancel();
+    let report = verify().run(shutdown).await.unwrap();
+    assert_eq!((report.state, report.compared), (VerifyState::Cancelled, 0));
+    assert!(ended(verify()).await.is_clean());
+    assert_eq!(ended(verify()).await.found(), 0);
+}
