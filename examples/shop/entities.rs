@@ -7,12 +7,12 @@ pub(crate) mod author {
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
     #[sea_orm(table_name = "authors")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key)]
-        pub id: i64,
-        pub name: String,
+        pub(crate) id: i64,
+        pub(crate) name: String,
         #[sea_orm(has_many)]
-        pub books: HasMany<super::book::Entity>,
+        pub(crate) books: HasMany<super::book::Entity>,
     }
 }
 
@@ -23,12 +23,12 @@ pub(crate) mod category {
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
     #[sea_orm(table_name = "categories")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key)]
-        pub id: i64,
-        pub name: String,
+        pub(crate) id: i64,
+        pub(crate) name: String,
         #[sea_orm(has_many, via = "shelf")]
-        pub books: HasMany<super::book::Entity>,
+        pub(crate) books: HasMany<super::book::Entity>,
     }
 }
 
@@ -39,26 +39,26 @@ pub(crate) mod book {
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
     #[sea_orm(table_name = "books")]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
-        pub id: Uuid,
-        pub title: String,
-        pub status: Status,
+        pub(crate) id: Uuid,
+        pub(crate) title: String,
+        pub(crate) status: Status,
         /// Whatever the publisher says of it.
-        pub details: Json,
-        pub author_id: i64,
+        pub(crate) details: Json,
+        pub(crate) author_id: i64,
         #[sea_orm(belongs_to, from = "author_id", to = "id")]
-        pub author: HasOne<super::author::Entity>,
+        pub(crate) author: HasOne<super::author::Entity>,
         #[sea_orm(has_many, via = "shelf")]
-        pub categories: HasMany<super::category::Entity>,
+        pub(crate) categories: HasMany<super::category::Entity>,
         #[sea_orm(has_many)]
-        pub reviews: HasMany<super::review::Entity>,
+        pub(crate) reviews: HasMany<super::review::Entity>,
     }
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum, serde::Serialize, serde::Deserialize)]
     #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "snake_case")]
     #[serde(rename_all = "snake_case")]
-    pub enum Status {
+    pub(crate) enum Status {
         Announced,
         InPrint,
         SoldOut,
@@ -74,15 +74,15 @@ pub(crate) mod shelf {
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
     #[sea_orm(table_name = "shelves")]
     #[streamed(parents(super::book::Entity), parents_only)]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
-        pub book_id: Uuid,
+        pub(crate) book_id: Uuid,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub category_id: i64,
+        pub(crate) category_id: i64,
         #[sea_orm(belongs_to, from = "book_id", to = "id")]
-        pub book: HasOne<super::book::Entity>,
+        pub(crate) book: HasOne<super::book::Entity>,
         #[sea_orm(belongs_to, from = "category_id", to = "id")]
-        pub category: HasOne<super::category::Entity>,
+        pub(crate) category: HasOne<super::category::Entity>,
     }
 }
 
@@ -95,13 +95,13 @@ pub(crate) mod review {
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
     #[sea_orm(table_name = "reviews")]
     #[streamed(parents(super::book::Entity), parents_only)]
-    pub struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
-        pub book_id: Uuid,
+        pub(crate) book_id: Uuid,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub reader: String,
-        pub stars: i32,
+        pub(crate) reader: String,
+        pub(crate) stars: i32,
         #[sea_orm(belongs_to, from = "book_id", to = "id")]
-        pub book: HasOne<super::book::Entity>,
+        pub(crate) book: HasOne<super::book::Entity>,
     }
 }
