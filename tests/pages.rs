@@ -29,6 +29,7 @@ fn every_test_that_a_page_names_exists() {
         "../docs/workers.md",
         "../docs/reindex.md",
         "../docs/sinks.md",
+        "../docs/cache.md",
     ] {
         let named = named_in(&std::fs::read_to_string(tests.join(page)).unwrap());
         assert!(named.len() > 5, "{page} names its proofs");
