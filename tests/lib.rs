@@ -4,3 +4,8 @@
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The program on the page about caches.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/cache.md")]
+pub struct Caches;

@@ -30,6 +30,7 @@ fn every_test_that_a_page_names_exists() {
         "../docs/reindex.md",
         "../docs/verify.md",
         "../docs/sinks.md",
+        "../docs/cache.md",
     ] {
         let named = named_in(&std::fs::read_to_string(tests.join(page)).unwrap());
         assert!(named.len() > 5, "{page} names its proofs");

@@ -98,7 +98,7 @@ pub use reindex::{
 pub use sharding::{ShardMap, Sharded, Shards};
 pub use stream::Stream;
 pub use tokio_util::sync::CancellationToken;
-pub use transport::{ConnectOptions, Risk};
+pub use transport::{ConnectOptions, RedisClient, Risk};
 pub use trimmer::{Trimmed, Trimmer};
 pub use worker::{
     Health, Lock, LockGuard, Neglected, Start, Supervisor, SupervisorHandle, Worker, WorkerHealth, WorkerState,

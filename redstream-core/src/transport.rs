@@ -4,10 +4,11 @@
 //! [`server`] behind it. One connection is [`shared`] by all callers, one is [`exclusive`] to one at a time, and each
 //! worker has a [`session`] of two. [`resp`] reads and writes the protocol without redis-rs; [`replies`] are what
 //! redis-rs reads; [`scripts`] are what Redis runs. The [`keeper`] is the thread of the connections by which locks are
-//! renewed; [`outages`] are logged once for all workers.
+//! renewed; [`outages`] are logged once for all workers. A [`client`] is for other uses than streams.
 //!
 //! Knows messages, and neither streams nor workers.
 
+pub(crate) mod client;
 pub(crate) mod connection;
 pub(crate) mod connector;
 pub(crate) mod exclusive;
@@ -21,5 +22,6 @@ pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod shared;
 
+pub use client::RedisClient;
 pub use options::ConnectOptions;
 pub use server::durability::Risk;

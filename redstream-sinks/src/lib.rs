@@ -3,6 +3,8 @@
 //! | cargo feature | datastore | sink |
 //! |---|---|---|
 //! | `elasticsearch` | Elasticsearch 7 and later, OpenSearch | `elasticsearch::ElasticsearchSink` |
+//! | `redis-cache` | a cache in Redis | `cache::EvictingSink`, `cache::WritingSink` |
+//! | `redisearch` | RediSearch (Redis 8, Redis Stack) | `redisearch::RediSearchSink` |
 //!
 //! No feature is on by default. The guide is `docs/sinks.md`.
 #![cfg_attr(
@@ -59,5 +61,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 "#
 )]
 
+#[cfg(feature = "redis-cache")]
+pub mod cache;
 #[cfg(feature = "elasticsearch")]
 pub mod elasticsearch;
+#[cfg(any(feature = "redis-cache", feature = "redisearch"))]
+mod redis_keys;
+#[cfg(feature = "redisearch")]
+pub mod redisearch;
+#[cfg(any(feature = "redis-cache", feature = "redisearch"))]
+mod updates;

@@ -2,7 +2,7 @@
 
 mod found_out;
 mod lost_replies;
-pub(super) mod nodes;
+pub(crate) mod nodes;
 mod outages;
 mod slots;
 

@@ -3,7 +3,7 @@
 mod blocked;
 mod bounds;
 mod clock;
-mod cluster;
+pub(crate) mod cluster;
 mod connect;
 mod connections;
 mod consumer;

@@ -1,4 +1,6 @@
 //! The sinks, by the files of `redstream-sinks`.
 
+mod cache;
 mod elasticsearch;
 mod http;
+mod redisearch;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::sentinel::{Sentinel, SentinelNodeConnectionInfo};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError, RedisResult};
@@ -67,6 +68,11 @@ impl Connector {
         let (risks, connecting) = (OnceCell::new(), Semaphore::new(AT_ONCE));
         let (keeper, outages) = (Keeper::default(), Outages::default());
         Ok(Self { options, target, address, keeper, outages, risks, connecting })
+    }
+
+    /// One that checks no server: whatever Redis it is, and however it keeps data, will do.
+    pub(crate) fn without_inspection(options: ConnectOptions) -> Result<Self> {
+        Ok(Self { risks: OnceCell::new_with(Some(Vec::new())), ..Self::new(options)? })
     }
 
     /// Checks the servers, unless that was done before: warns of settings with which they can lose messages.
@@ -218,9 +224,10 @@ impl Connector {
     }
 
     /// Sentinels and cluster nodes are queried one after the other; together they get this long.
-    async fn bounded<T>(&self, open: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-        // Boxed: with Sentinels and clusters it is a large future.
-        within(self.options.connect_timeout * 3, Box::pin(open)).await
+    async fn bounded<T>(&self, open: impl Future<Output = RedisResult<T>> + Send) -> RedisResult<T> {
+        // With Sentinels and clusters it is a large future. Its type is not part of the callers', which the compiler could
+        // otherwise not prove to be `Send` within its limit of recursion.
+        within(self.options.connect_timeout * 3, open.boxed()).await
     }
 }
 

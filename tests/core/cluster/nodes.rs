@@ -14,14 +14,14 @@ pub(super) const AGREED: Duration = Duration::from_secs(30);
 
 const THIRDS: [(u16, u16); 3] = [(0, 5460), (5461, 10_922), (10_923, 16_383)];
 
-pub(in crate::core) struct Cluster {
-    pub(in crate::core) nodes: Vec<Redis>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Redis>,
     /// One proxy in front of each node, or none.
     pub(super) proxies: Vec<Proxy>,
 }
 
 impl Cluster {
-    pub(in crate::core) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::of([(); 3].map(|()| strict())).await
     }
 

