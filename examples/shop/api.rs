@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use redstream_seaorm::core::Health;
-use redstream_seaorm::{Bulk, CancellationToken, ErrorKind, Redstream, StreamedConnection};
+use redstream_seaorm::{Bulk, CancellationToken, ErrorKind, Key, Redstream, StreamedConnection};
+use redstream_sinks::cache::Cache;
 use redstream_sinks::elasticsearch::ElasticsearchSink;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
@@ -15,7 +16,7 @@ use sea_orm::{IntoActiveModel as _, TransactionTrait as _, UpdateMany};
 use serde::Deserialize;
 
 use crate::admin;
-use crate::document::Document;
+use crate::document::{self, Document};
 use crate::entities::{author, book, category, review, shelf};
 use crate::search::Search;
 
@@ -25,6 +26,7 @@ pub(crate) struct Shop {
     pub(crate) redstream: Redstream,
     pub(crate) search: Search,
     pub(crate) index: ElasticsearchSink<book::Entity>,
+    pub(crate) cache: Cache<book::Entity, Document>,
     pub(crate) health: Health,
     pub(crate) stop: CancellationToken,
 }
@@ -78,8 +80,10 @@ async fn add_book(State(shop): State<Shop>, Json(new): Json<NewBook>) -> Result<
 }
 
 async fn show_book(State(shop): State<Shop>, Path(id): Path<Uuid>) -> Result<Json<Document>, AppError> {
-    let document = shop.search.get(&redstream_seaorm::Key::new(id)).await?;
-    document.map(Json).ok_or_else(|| missing("book"))
+    let key = Key::new(id);
+    let load = async || document::load(shop.db.clone(), vec![key.clone()]).await;
+    let documents = async || load().await.map(|mut loaded| loaded.pop().map(|(_, document)| document));
+    shop.cache.get_or_load(&key, documents).await?.map(Json).ok_or_else(|| missing("book"))
 }
 
 /// Its reviews and shelves first: what a foreign key deletes by itself, no hook sees.

@@ -1,5 +1,5 @@
 //! A bookshop: what Redstream is for, in one application. An axum server writes to a database through SeaORM; a search
-//! index of OpenSearch follows.
+//! index of OpenSearch and a cache in Redis follow.
 //!
 //! A book's document contains its author, its categories (many to many) and the average of its reviews, and is written
 //! again when any of them changes, moves or goes: see [`workers`]. `/admin` shows whether everything follows.
@@ -16,15 +16,17 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use redstream_seaorm::{
-    CancellationToken, ConnectOptions, Documents, Redstream, RedstreamExt as _, StreamedConnection, Workers,
-    stop_signal,
+    CancellationToken, ConnectOptions, Documents, RedisClient, Redstream, RedstreamExt as _, StreamedConnection,
+    Workers, stop_signal,
 };
+use redstream_sinks::cache::{Cache, EvictingSink, KeysOnly};
 use redstream_sinks::elasticsearch::{Elasticsearch, ElasticsearchSink};
 use sea_orm::{Database, DatabaseConnection};
 use sea_orm_migration::MigratorTrait as _;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use document::Document;
 use entities::{author, book, category, review};
 
 mod admin;
@@ -46,10 +48,15 @@ fn search_index(client: Elasticsearch) -> ElasticsearchSink<book::Entity> {
 }
 
 /// All that follows the database: named once, the rest is added.
-fn workers(redstream: &Redstream, db: &StreamedConnection, index: ElasticsearchSink<book::Entity>) -> Workers {
+fn workers(
+    redstream: &Redstream,
+    db: &StreamedConnection,
+    index: ElasticsearchSink<book::Entity>,
+    cache: Cache<book::Entity, Document>,
+) -> Workers {
     let documents =
         Documents::new(document::load).embed::<author::Entity>().embed::<category::Entity>().embed::<review::Entity>();
-    redstream.workers(db).index("search", documents, index)
+    redstream.workers(db).index("search", documents, index).index("cache", KeysOnly, EvictingSink::new(cache))
 }
 
 #[tokio::main]
@@ -74,6 +81,8 @@ async fn run(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    // One Redis has both here. A cache may lose what it has, and is better kept in a Redis of its own.
+    let cache = Cache::new(RedisClient::connect(redis.clone()).await?, "books");
     let redstream = Redstream::connect(redis).await?;
     migration::Migrator::up(&database, None).await?;
     let db = StreamedConnection::new(database, redstream.producer());
@@ -81,11 +90,12 @@ async fn run(
     let index = search_index(client.clone());
     index.prepare().await?;
 
-    let workers = workers(&redstream, &db, index.clone()).delay(Duration::from_secs(60)).start()?;
+    let workers = workers(&redstream, &db, index.clone(), cache.clone()).delay(Duration::from_secs(60)).start()?;
     let state = api::Shop {
         db,
         redstream,
         index,
+        cache,
         search: search::Search(client),
         health: workers.health().clone(),
         stop: CancellationToken::new(),

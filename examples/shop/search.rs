@@ -1,12 +1,10 @@
 //! Searches.
 
 use anyhow::Context as _;
-use redstream_seaorm::Key;
-use redstream_sinks::elasticsearch::{Elasticsearch, Error};
+use redstream_sinks::elasticsearch::Elasticsearch;
 use serde_json::{from_value, json};
 
 use crate::document::Document;
-use crate::entities::book;
 
 /// Asks the index, through the client of the sink.
 #[derive(Clone)]
@@ -21,14 +19,5 @@ impl Search {
         let answer = self.0.send_json("POST", &["books", "_search"], Some(&query)).await?;
         let hits = answer["hits"]["hits"].as_array().context("no hits in the answer")?;
         hits.iter().map(|hit| Ok(from_value(hit["_source"].clone())?)).collect()
-    }
-
-    /// The document of one book, as soon as it was written.
-    pub(crate) async fn get(&self, key: &Key<book::Entity>) -> anyhow::Result<Option<Document>> {
-        match self.0.send_json("GET", &["books", "_doc", &key.document_id()?], None).await {
-            Ok(answer) => Ok(from_value(answer["_source"].clone())?),
-            Err(Error::Refused { status: 404, .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 }

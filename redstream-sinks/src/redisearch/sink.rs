@@ -163,6 +163,10 @@ where
     E: Streamed,
     R: Serialize + Send + Sync + 'static,
 {
+    fn compares_versions(&self) -> bool {
+        true
+    }
+
     async fn write(&self, changes: Changes<E, R>) -> Result<(), HandlerError> {
         let mut failures = Failures::new();
         let version = changes.version;
