@@ -57,7 +57,11 @@ impl Sink<Entity> for Index {
 impl Scan<Entity> for Index {
     type Document = String;
 
-    async fn scan(&self, range: KeyRange<'_, Entity>, limit: usize) -> Result<Vec<(Key<Entity>, String)>, HandlerError> {
+    async fn scan(
+        &self,
+        range: KeyRange<'_, Entity>,
+        limit: usize,
+    ) -> Result<Vec<(Key<Entity>, String)>, HandlerError> {
         let after = range.after.map_or(Unbounded, |key| Excluded(key.value()));
         let until = range.until.map_or(Unbounded, |key| Included(key.value()));
         let cities = self.cities();
@@ -106,7 +110,8 @@ async fn story(redis_url: &str) -> anyhow::Result<VerifyReport> {
     let running = tokio::spawn(workers.run_until(stop.clone().cancelled_owned()));
 
     let verify = || redstream.verify::<Entity>(&db, &index).consumer("search").target("a map in memory");
-    let repaired = verify().repair(true).on_progress(|report| println!("{report}")).run(CancellationToken::new()).await?;
+    let repaired =
+        verify().repair(true).on_progress(|report| println!("{report}")).run(CancellationToken::new()).await?;
     let last = verify().run(CancellationToken::new()).await?;
     stop.cancel();
     running.await??;

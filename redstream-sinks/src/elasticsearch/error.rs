@@ -199,7 +199,9 @@ pub enum Error {
     ScanIndices,
 
     /// The key has another number of columns than `key_field` was called for.
-    #[error("`key_field` names {named} fields, and the key has {columns} columns: call it once for each, in their order")]
+    #[error(
+        "`key_field` names {named} fields, and the key has {columns} columns: call it once for each, in their order"
+    )]
     KeyFields {
         /// How many fields are named.
         named: usize,

@@ -130,8 +130,7 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
         let mut documents = Vec::new();
         while documents.len() < limit {
             let size = (limit - documents.len()).min(MOST);
-            let mut filters: Vec<Json> =
-                fields.iter().map(|field| json!({ "exists": { "field": field } })).collect();
+            let mut filters: Vec<Json> = fields.iter().map(|field| json!({ "exists": { "field": field } })).collect();
             filters.extend(range.until.map(|key| until(&fields, key)));
             let query = self.with_own_query(filters);
             let mut body = json!({ "size": size, "sort": sort, "query": query, "track_total_hits": false });
@@ -198,7 +197,8 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
 /// As [`Key::to_json`] has it: an integer that a float cannot hold is a text.
 fn key_json(value: &Json) -> Json {
     const EXACT: u64 = (1 << 53) - 1;
-    let is_exact = value.as_i64().is_none_or(|number| number.unsigned_abs() <= EXACT) && !value.as_u64().is_some_and(|number| number > EXACT);
+    let is_exact = value.as_i64().is_none_or(|number| number.unsigned_abs() <= EXACT)
+        && !value.as_u64().is_some_and(|number| number > EXACT);
     if is_exact { value.clone() } else { value.to_string().into() }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redstream_seaorm::{DifferenceKind, RedstreamExt, VerifyState, Worker};
 use sea_orm::{ActiveModelTrait, EntityTrait, ModelTrait};
 
-use super::{Memory, cities, consume, found, of_cities, ended};
+use super::{Memory, cities, consume, ended, found, of_cities};
 use crate::seaorm::city;
 use crate::seaorm::world::World;
 use crate::support::eventually;

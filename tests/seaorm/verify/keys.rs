@@ -5,7 +5,7 @@ use redstream_seaorm::{Key, RedstreamExt, Streamed};
 use sea_orm::EntityTrait;
 use uuid::Uuid;
 
-use super::{Memory, consume, found, ended};
+use super::{Memory, consume, ended, found};
 use crate::seaorm::world::World;
 use crate::support::Backend;
 
