@@ -89,7 +89,7 @@ pub trait RedstreamExt: sealed::Sealed {
     /// a replica with replication lag.
     fn verify<'a, E: Streamed<Model: Sync>>(
         &self,
-        db: &'a (impl ConnectionTrait + Send + Sync + 'static),
+        db: &'a (impl ConnectionTrait + Send + 'static),
         sink: &'a impl Scan<E>,
     ) -> Verify<'a, E>;
 
@@ -164,7 +164,7 @@ impl RedstreamExt for Redstream {
 
     fn verify<'a, E: Streamed<Model: Sync>>(
         &self,
-        db: &'a (impl ConnectionTrait + Send + Sync + 'static),
+        db: &'a (impl ConnectionTrait + Send + 'static),
         sink: &'a impl Scan<E>,
     ) -> Verify<'a, E> {
         Verify::borrowing(self, db, Rows, sink)

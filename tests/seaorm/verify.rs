@@ -5,6 +5,7 @@ mod faults;
 mod found;
 mod keys;
 mod properties;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -159,7 +160,8 @@ fn found(report: &VerifyReport) -> Vec<(DifferenceKind, String)> {
 
 /// The same of cities.
 fn of_cities(differences: &[(DifferenceKind, i64)]) -> Vec<(DifferenceKind, String)> {
-    let mut found: Vec<_> = differences.iter().map(|(kind, id)| (*kind, format!("{{\"id\":{id}}}"))).collect();
+    let key = |id: i64| Key::<city::Entity>::new(id).to_string();
+    let mut found: Vec<_> = differences.iter().map(|(kind, id)| (*kind, key(*id))).collect();
     found.sort();
     found
 }

@@ -32,6 +32,7 @@ pub trait Scan<E: EntityTrait, R = <E as EntityTrait>::Model>: Send + Sync + 'st
     /// # Errors
     ///
     /// If the datastore cannot be read. The page is asked for again, a few times.
+    #[expect(clippy::type_complexity, reason = "an alias would hide what an implementation returns")]
     fn scan(
         &self,
         range: KeyRange<'_, E>,
@@ -44,6 +45,7 @@ pub trait Scan<E: EntityTrait, R = <E as EntityTrait>::Model>: Send + Sync + 'st
     /// # Errors
     ///
     /// If the datastore cannot be read.
+    #[expect(clippy::type_complexity, reason = "an alias would hide what an implementation returns")]
     fn find(
         &self,
         keys: &[Key<E>],

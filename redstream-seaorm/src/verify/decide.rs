@@ -34,7 +34,9 @@ where
             // Taken after the suspects were read.
             let mark = self.streams.delay_ends().await.map_err(self.redis())?;
             let mut suspects = std::mem::take(&mut self.fresh);
-            suspects.iter_mut().for_each(|suspect| suspect.has_waited = true);
+            for suspect in &mut suspects {
+                suspect.has_waited = true;
+            }
             self.cohorts.push(Cohort::new(suspects, Stage::Delayed(mark)));
         }
         self.streams.look().await.map_err(self.redis())?;
@@ -130,7 +132,9 @@ where
             return self.repair(differing).await;
         }
         // If there are too many, none of these is repaired: a wrong mapping must not queue all keys.
-        differing.iter().for_each(|suspect| self.found(suspect, false));
+        for suspect in &differing {
+            self.found(suspect, false);
+        }
         Ok(())
     }
 

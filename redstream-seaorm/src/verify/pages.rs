@@ -20,6 +20,9 @@ const AHEAD: usize = 2;
 
 type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, VerifyError>> + Send + 'a>>;
 
+/// Pages that are being read, in order.
+type Ready<'a, E, R, D> = FuturesOrdered<Reading<'a, Page<E, R, D>>>;
+
 /// What both sides have of a range of keys.
 pub(super) struct Page<E, R, D> {
     pub(super) part: Part<E>,
@@ -64,7 +67,7 @@ pub(super) struct Pages<'a, E: Streamed, C, S: Scan<E, L::Record>, L: Loader<E, 
     phase: Phase,
     after: Option<Key<E>>,
     lead: Option<Reading<'a, Lead<E, S::Document>>>,
-    ready: FuturesOrdered<Reading<'a, Page<E, L::Record, S::Document>>>,
+    ready: Ready<'a, E, L::Record, S::Document>,
 }
 
 impl<'a, E, C, S, L> Pages<'a, E, C, S, L>

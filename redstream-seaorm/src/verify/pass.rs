@@ -261,12 +261,11 @@ where
         let is_new = self.is_merged && !self.sides.options.is_part;
         for (key, document) in documents {
             match records.get(&key) {
-                None if before.as_ref() == Some(&key) => self.doubled(&key),
+                _ if before.as_ref() == Some(&key) => self.doubled(&key),
                 None => {
                     self.report.compared += 1;
                     self.fresh.push(Suspect::new(key.clone(), DifferenceKind::Extra, before));
                 }
-                Some(_) if before.as_ref() == Some(&key) => self.doubled(&key),
                 Some(record) if is_new => self.compare_one(&key, record, &document, before.as_ref())?,
                 Some(_) => {}
             }

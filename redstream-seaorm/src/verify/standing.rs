@@ -21,7 +21,7 @@ pub(super) type Mark = Vec<MessageId>;
 pub(super) struct Streams {
     id: String,
     retry_for: Duration,
-    streams: Vec<Watched>,
+    each: Vec<Watched>,
 }
 
 struct Watched {
@@ -67,23 +67,23 @@ impl Streams {
             let consumers = names.into_iter().map(Consumer::new).collect();
             streams.push(Watched { stream: stream.clone(), consumers, delay, delayed: None });
         }
-        Ok(Self { id: id.to_owned(), retry_for, streams })
+        Ok(Self { id: id.to_owned(), retry_for, each: streams })
     }
 
     /// The last message of each stream.
     pub(super) async fn ends(&self) -> Result<Mark> {
-        self.each(async |stream| stream.last_id().await).await
+        self.id_of_each(async |stream| stream.last_id().await).await
     }
 
     /// The last delay message of each stream.
     pub(super) async fn delay_ends(&self) -> Result<Mark> {
-        self.each(async |stream| stream.last_delay_id().await).await
+        self.id_of_each(async |stream| stream.last_delay_id().await).await
     }
 
-    async fn each(&self, id: impl AsyncFn(&Stream) -> Result<MessageId>) -> Result<Mark> {
+    async fn id_of_each(&self, id: impl AsyncFn(&Stream) -> Result<MessageId>) -> Result<Mark> {
         let mut retry = Retry::new(self.retry_for);
         loop {
-            match try_join_all(self.streams.iter().map(|watched| id(&watched.stream))).await {
+            match try_join_all(self.each.iter().map(|watched| id(&watched.stream))).await {
                 Err(error) if self.may_pass(&error, &mut retry).await => {}
                 ends => return ends,
             }
@@ -98,7 +98,7 @@ impl Streams {
     pub(super) async fn look(&mut self) -> Result<()> {
         let mut retry = Retry::new(self.retry_for);
         loop {
-            match try_join_all(self.streams.iter_mut().map(Watched::look)).await {
+            match try_join_all(self.each.iter_mut().map(Watched::look)).await {
                 Ok(_) => return Ok(()),
                 Err(error) => {
                     if !(error.is_transient() && retry.pause(&self.id, "look at the consumers", &error).await) {
@@ -112,12 +112,12 @@ impl Streams {
     /// The offset of the consumer that is furthest behind, in each stream.
     pub(super) fn offsets(&self) -> Mark {
         let least = |watched: &Watched| watched.consumers.iter().map(|consumer| consumer.offset).min();
-        self.streams.iter().map(|watched| least(watched).unwrap_or(MessageId::MIN)).collect()
+        self.each.iter().map(|watched| least(watched).unwrap_or(MessageId::MIN)).collect()
     }
 
     /// A stream with a delay message up to this mark: a change that it insures can still be announced.
     pub(super) fn undelayed(&self, mark: &[MessageId]) -> Option<&StreamName> {
-        let mut each = self.streams.iter().zip(mark);
+        let mut each = self.each.iter().zip(mark);
         let is_left = |watched: &Watched, end: MessageId| watched.delayed.is_some_and(|oldest| oldest <= end);
         each.find(|(watched, end)| is_left(watched, **end)).map(|(watched, _)| watched.stream.name())
     }
@@ -135,7 +135,7 @@ impl Streams {
     }
 
     fn behind(&self, mark: &[MessageId]) -> impl Iterator<Item = (&StreamName, &Consumer)> {
-        self.streams.iter().zip(mark).flat_map(|(watched, end)| {
+        self.each.iter().zip(mark).flat_map(|(watched, end)| {
             let is_behind = |consumer: &&Consumer| consumer.next.is_some_and(|next| next <= *end);
             watched.consumers.iter().filter(is_behind).map(|consumer| (watched.stream.name(), consumer))
         })
@@ -143,7 +143,7 @@ impl Streams {
 
     /// The longest delay that was published.
     pub(super) fn delay(&self) -> Duration {
-        self.streams.iter().filter_map(|watched| watched.delay).max().unwrap_or_default()
+        self.each.iter().filter_map(|watched| watched.delay).max().unwrap_or_default()
     }
 
     /// Adds the payloads of the messages after this mark, and moves the mark to the end.
@@ -153,7 +153,7 @@ impl Streams {
         payloads: &mut HashSet<(StreamName, Vec<u8>)>,
     ) -> Result<()> {
         let mut retry = Retry::new(self.retry_for);
-        for (watched, after) in self.streams.iter().zip(mark) {
+        for (watched, after) in self.each.iter().zip(mark) {
             loop {
                 let page = match watched.stream.messages(*after, PAGE).await {
                     Ok(page) => page,

@@ -70,15 +70,13 @@ impl<E: Streamed> VerifyWorker<E> {
         let mut pause = PAUSES.0;
         while !shutdown.is_cancelled() && !guard.is_lost() {
             let began = Instant::now();
-            let wait = match self.pass(guard, shutdown).await {
+            let (wait, state) = match self.pass(guard, shutdown).await {
                 Some(Ok(report)) => {
                     pause = PAUSES.0;
-                    self.status.progress(WorkerState::Idle);
                     *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
-                    self.every.saturating_sub(began.elapsed())
+                    (self.every.saturating_sub(began.elapsed()), WorkerState::Idle)
                 }
                 Some(Err(error)) => {
-                    self.status.set_state(WorkerState::Failing);
                     tracing::warn!(
                         worker = self.name(),
                         error = &error as &dyn std::error::Error,
@@ -87,14 +85,14 @@ impl<E: Streamed> VerifyWorker<E> {
                     );
                     let this = pause;
                     pause = (pause * 2).min(PAUSES.1);
-                    this
+                    (this, WorkerState::Failing)
                 }
                 None => return,
             };
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = guard.lost() => {}
-                () = self.beat(WorkerState::Idle) => {}
+                () = self.beat(state) => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }

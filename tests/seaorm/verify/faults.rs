@@ -71,7 +71,7 @@ impl Scan<city::Entity> for Unsorted {
         limit: usize,
     ) -> Result<Vec<(Key<city::Entity>, String)>, HandlerError> {
         let mut page = self.0.scan(range, limit).await?;
-        page.sort_by_key(|(key, _)| key.to_string());
+        page.sort_by_key(|(key, _)| key.value().to_string());
         Ok(page)
     }
 
@@ -92,6 +92,41 @@ async fn a_page_that_is_out_of_order_is_an_error() {
     let is_told = matches!(&error, VerifyError::OutOfOrder { side: "the sink", key, after, .. }
         if key == "{\"id\":2}" && after == "{\"id\":19}");
     assert!(is_told, "{error:?}");
+}
+
+/// Has a second document of the key 5.
+struct Doubled(Memory<city::Entity>);
+
+impl Scan<city::Entity> for Doubled {
+    type Document = String;
+
+    async fn scan(
+        &self,
+        range: KeyRange<'_, city::Entity>,
+        limit: usize,
+    ) -> Result<Vec<(Key<city::Entity>, String)>, HandlerError> {
+        let mut page = self.0.scan(range, limit - 1).await?;
+        if let Some(nth) = page.iter().position(|(key, _)| key.value() == 5) {
+            page.insert(nth, page[nth].clone());
+        }
+        Ok(page)
+    }
+
+    fn is_current(&self, key: &Key<city::Entity>, row: &city::Model, text: &String) -> Result<bool, HandlerError> {
+        self.0.is_current(key, row, text)
+    }
+}
+
+#[tokio::test]
+async fn a_second_document_of_one_key_is_extra() {
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    let index = Memory::of(&cities(&world, 1..=8).await, true);
+    let _search = consume(&world, index.clone()).await;
+    let index = Doubled(index);
+    let report = ended(world.redstream.verify::<city::Entity>(&world.plain, &index)).await;
+    assert_eq!(found(&report), of_cities(&[(DifferenceKind::Extra, 5)]));
+    assert_eq!((report.compared, report.matching), (8, 7));
 }
 
 #[tokio::test]

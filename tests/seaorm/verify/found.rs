@@ -10,10 +10,11 @@ use crate::seaorm::world::World;
 
 /// Rows from -1200 to 1200, and an index with differences at all edges.
 async fn with_differences(world: &World, can_find: bool) -> (Memory<city::Entity>, Vec<(DifferenceKind, i64)>) {
-    let rows = cities(world, -1200..=1200).await;
+    // Without zero, which MariaDB replaces by a generated key.
+    let rows = cities(world, (-1200..=1200).filter(|id| *id != 0)).await;
     let index = Memory::of(&rows, can_find);
     let mut differences = Vec::new();
-    for id in [-1200, -1, 0, 999, 1000, 1200] {
+    for id in [-1200, -1, 2, 999, 1000, 1200] {
         index.remove(&id);
         differences.push((Missing, id));
     }
@@ -35,7 +36,7 @@ on_each_database! {
         let _search = consume(&world, index.clone()).await;
         let verify = || world.redstream.verify::<city::Entity>(&world.plain, &index).consumer("search").page_size(100);
         let report = ended(verify()).await;
-        assert_eq!((report.state, report.compared, report.estimate), (VerifyState::Done, 2406, 2401));
+        assert_eq!((report.state, report.compared, report.estimate), (VerifyState::Done, 2405, 2400));
         assert_eq!((report.missing, report.stale, report.extra), (6, 4, 5));
         assert_eq!(found(&report), of_cities(&differences));
         assert_eq!((report.queued, report.repaired, report.is_clean()), (0, 0, false));
@@ -46,7 +47,7 @@ on_each_database! {
         assert_eq!(found(&report), of_cities(&differences));
         let report = ended(verify()).await;
         assert!(report.is_clean() && report.found() == 0 && report.next_steps.is_empty(), "{report:?}");
-        assert_eq!(index.all().len(), 2401);
+        assert_eq!(index.all().len(), 2400);
     }
 
     async fn a_datastore_without_look_ups_is_scanned_for_each_suspect(db: TestDb) {

@@ -40,7 +40,7 @@ on_each_server! {
         assert_eq!(page(&sink, Some(-5), Some(10), 100).await.unwrap(), [0, 7, 10]);
         assert_eq!(page(&sink, Some(-5), Some(9), 1).await.unwrap(), [0]);
         assert_eq!(page(&sink, Some(10), None, 100).await.unwrap(), [9_007_199_254_740_993]);
-        assert_eq!(page(&sink, Some(10), Some(9_007_199_254_740_992), 9).await.unwrap(), [0; 0]);
+        assert_eq!(page(&sink, Some(10), Some(9_007_199_254_740_000), 9).await.unwrap(), [0; 0]);
         write(&sink, changes(6, [], &[7])).await.unwrap();
         assert_eq!(page(&sink, None, Some(10), 100).await.unwrap(), [-1_000_000_007, -5, 0, 10]);
     }
