@@ -54,8 +54,10 @@ pub struct Swap<'a, E: Streamed> {
     check: Option<Box<Check<'a>>>,
     remove_old: bool,
     patience: Duration,
-    on_progress: Option<Box<dyn Fn(&ReindexProgress) + Send + Sync>>,
+    on_progress: Option<Box<OnProgress>>,
 }
+
+type OnProgress = dyn Fn(&ReindexProgress) + Send + Sync;
 
 type Check<'a> = dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'a>> + Send + 'a;
 

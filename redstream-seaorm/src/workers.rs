@@ -184,20 +184,20 @@ where
             return Err(fault);
         }
         let mut cascades = Vec::new();
-        for Embedded { document, embedded, follow } in self.embedded {
+        for Embedded { document, of, follow } in self.embedded {
             match follow {
                 Follow::Cascade { name, consumer, link } => {
                     if let Some(link) = link {
                         checks::announces(derived_entities(), &link, &document)?;
                     }
                     // Several indexes of one entity need it once.
-                    if !cascades.contains(&(embedded.clone(), document.clone())) {
+                    if !cascades.contains(&(of.clone(), document.clone())) {
                         consumers.push(consumer(&redstream, &db, name)?);
-                        cascades.push((embedded, document));
+                        cascades.push((of, document));
                     }
                 }
-                Follow::Children => checks::announces(derived_entities(), &embedded, &document)?,
-                Follow::Unknown => return Err(checks::no_relation(&document, &embedded)),
+                Follow::Children => checks::announces(derived_entities(), &of, &document)?,
+                Follow::Unknown => return Err(checks::no_relation(&document, &of)),
             }
         }
         checks::no_circle(&cascades)?;

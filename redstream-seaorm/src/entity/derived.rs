@@ -2,6 +2,7 @@
 
 use redstream_core::{Redstream, Result};
 
+use crate::entity::parents::Parent;
 use crate::entity::streamed::{Streamed, table};
 use crate::entity::streams::{EntityStream, entity_stream};
 
@@ -31,7 +32,7 @@ impl DerivedEntity {
             type_name: std::any::type_name::<E>,
             name: table::<E>,
             stream: |redstream| E::HAS_STREAM.then(|| entity_stream::<E>(redstream)),
-            parents: || E::parents().iter().map(|parent| parent.table()).collect(),
+            parents: || E::parents().iter().map(Parent::table).collect(),
         }
     }
 }

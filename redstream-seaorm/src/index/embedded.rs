@@ -21,7 +21,7 @@ pub struct Embedded<C> {
     /// The table of the entity whose documents contain it.
     pub(crate) document: String,
     /// The table of the embedded entity.
-    pub(crate) embedded: String,
+    pub(crate) of: String,
     pub(crate) follow: Follow<C>,
 }
 
@@ -81,14 +81,14 @@ impl<C: ConnectionTrait + Clone + Send + Sync + 'static> Embedded<C> {
             },
             _ => Follow::Unknown,
         };
-        Self { document: table::<E>(), embedded: table::<P>(), follow }
+        Self { document: table::<E>(), of: table::<P>(), follow }
     }
 
     /// The entity `P`, by a query of the rows of `E` whose documents contain these: for a relation over several tables.
     /// At most 5000 keys are given at once, or 400 if they have several columns.
     pub fn by<E: Streamed, P: Streamed>(rows: impl Fn(&[Key<P>]) -> Select<E> + Send + Sync + 'static) -> Self {
         let follow = cascade::<E, P, C>(Arc::new(move |keys| rows(keys).distinct()), None);
-        Self { document: table::<E>(), embedded: table::<P>(), follow }
+        Self { document: table::<E>(), of: table::<P>(), follow }
     }
 }
 
@@ -154,9 +154,6 @@ impl fmt::Display for TableOfRelation {
 
 impl<C> fmt::Debug for Embedded<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Embedded")
-            .field("document", &self.document)
-            .field("embedded", &self.embedded)
-            .finish_non_exhaustive()
+        f.debug_struct("Embedded").field("document", &self.document).field("of", &self.of).finish_non_exhaustive()
     }
 }

@@ -55,7 +55,7 @@ pub enum SwapError {
 
     /// The new index could not be verified.
     #[error(transparent)]
-    Verify(#[from] VerifyError),
+    Verify(Box<VerifyError>),
 
     /// The new index differs from the rows, so it is not used.
     #[error("the index `{index}` differs from the rows, so that searches do not use it: {report}")]
@@ -82,4 +82,10 @@ pub enum SwapError {
         /// The new index.
         index: String,
     },
+}
+
+impl From<VerifyError> for SwapError {
+    fn from(error: VerifyError) -> Self {
+        Self::Verify(Box::new(error))
+    }
 }
