@@ -15,12 +15,11 @@ impl<T> Updates<T> {
     }
 
     pub(crate) fn add(&mut self, place: String, update: T) {
-        match self.positions.get(&place) {
-            Some(&position) => self.updates[position] = update,
-            None => {
-                self.positions.insert(place, self.updates.len());
-                self.updates.push(update);
-            }
+        if let Some(&position) = self.positions.get(&place) {
+            self.updates[position] = update;
+        } else {
+            self.positions.insert(place, self.updates.len());
+            self.updates.push(update);
         }
     }
 

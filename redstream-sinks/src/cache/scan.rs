@@ -17,6 +17,48 @@ use crate::redis_keys::Keys;
 /// By ids as texts, not by keys. A page goes through all keys of the Redis, so ask for large pages.
 ///
 /// A record that is not in the cache is not missing: it expired, or did not change since the cache exists.
+impl<E, R> Scan<E, R> for Cache<E, R>
+where
+    E: Streamed,
+    R: Serialize + Send + Sync + 'static,
+{
+    type Document = Json;
+
+    async fn scan(&self, range: KeyRange<'_, E>, limit: usize) -> Result<Vec<(Key<E>, Json)>, HandlerError> {
+        let mut after = range.after.map(Key::document_id).transpose().map_err(Error::Key)?;
+        let until = range.until.map(Key::document_id).transpose().map_err(Error::Key)?;
+        let mut page = Vec::new();
+        loop {
+            let ids = self.ids(after.as_deref(), until.as_deref(), limit - page.len()).await?;
+            let is_last = ids.len() < limit - page.len();
+            after = ids.last().cloned().or(after);
+            let reader = KeyReader::<E>::new();
+            let mut keys = Vec::with_capacity(ids.len());
+            for id in ids {
+                let key = reader.document_id(&id);
+                let entry = format!("{}:{id}", self.name);
+                keys.push(key.map_err(|reason| Error::ForeignKey { entry, reason })?);
+            }
+            // Tombstones and leases are left out, so a page may need more ids.
+            page.extend(self.documents(&keys).await?);
+            if is_last || page.len() >= limit {
+                return Ok(page);
+            }
+        }
+    }
+
+    async fn find(&self, keys: &[Key<E>]) -> Result<Option<Vec<(Key<E>, Json)>>, HandlerError> {
+        Ok(Some(self.documents(keys).await?))
+    }
+
+    fn is_current(&self, key: &Key<E>, record: &R, document: &Json) -> Result<bool, HandlerError> {
+        let entry = || self.entry_of(key).unwrap_or_default();
+        let expected = serde_json::to_value(record).map_err(|source| Error::Serialize { entry: entry(), source })?;
+        Ok(expected == *document)
+    }
+}
+
+/// That of its cache.
 impl<E, R> Scan<E, R> for WritingSink<E, R>
 where
     E: Streamed,
@@ -25,37 +67,15 @@ where
     type Document = Json;
 
     async fn scan(&self, range: KeyRange<'_, E>, limit: usize) -> Result<Vec<(Key<E>, Json)>, HandlerError> {
-        let after = range.after.map(Key::document_id).transpose().map_err(Error::Key)?;
-        let until = range.until.map(Key::document_id).transpose().map_err(Error::Key)?;
-        let mut after = after;
-        let mut page = Vec::new();
-        loop {
-            let ids = self.cache.ids(after.as_deref(), until.as_deref(), limit - page.len()).await?;
-            let is_last = ids.len() < limit - page.len();
-            after = ids.last().cloned().or(after);
-            let reader = KeyReader::<E>::new();
-            let mut keys = Vec::with_capacity(ids.len());
-            for id in ids {
-                let key = reader.document_id(&id);
-                let entry = format!("{}:{id}", self.cache.name);
-                keys.push(key.map_err(|reason| Error::ForeignKey { entry, reason })?);
-            }
-            // Tombstones and leases are left out, so a page may need more ids.
-            page.extend(self.cache.documents(&keys).await?);
-            if is_last || page.len() >= limit {
-                return Ok(page);
-            }
-        }
+        self.cache.scan(range, limit).await
     }
 
     async fn find(&self, keys: &[Key<E>]) -> Result<Option<Vec<(Key<E>, Json)>>, HandlerError> {
-        Ok(Some(self.cache.documents(keys).await?))
+        self.cache.find(keys).await
     }
 
     fn is_current(&self, key: &Key<E>, record: &R, document: &Json) -> Result<bool, HandlerError> {
-        let entry = || self.cache.entry_of(key).unwrap_or_default();
-        let expected = serde_json::to_value(record).map_err(|source| Error::Serialize { entry: entry(), source })?;
-        Ok(expected == *document)
+        self.cache.is_current(key, record, document)
     }
 }
 

@@ -62,7 +62,7 @@ impl Delivery<'_> {
             match verdict {
                 Verdict::Written if update.document.is_none() => deleted += 1,
                 Verdict::Written if indexed.as_ref().is_none_or(|indexed| indexed.contains(&update.key)) => {
-                    written += 1
+                    written += 1;
                 }
                 Verdict::Written => missing.push((key.clone(), update.key.as_str())),
                 Verdict::Superseded(version) => {

@@ -46,18 +46,18 @@ where
 impl<E: EntityTrait> RediSearchSink<E> {
     /// Ranges of the key and not offsets: those end at a million.
     async fn by_number(&self, field: &str, range: KeyRange<'_, E>, limit: usize) -> Result<Vec<(Key<E>, Json)>, Error> {
-        let number = |key: Option<&Key<E>>| key.map(|key| self.number(key)).transpose();
+        let number = |key: Option<&Key<E>>| key.map(Self::number).transpose();
         let range = (number(range.after)?, number(range.until)?);
         let index = &self.target.index.name;
         let found = documents::range(&self.client, index, field, range, limit).await;
         let page = self.read_all(found.map_err(|source| self.target.refused(source))?)?;
         if let Some((key, _)) = page.last() {
-            self.number(key)?;
+            Self::number(key)?;
         }
         Ok(page)
     }
 
-    fn number(&self, key: &Key<E>) -> Result<i64, Error> {
+    fn number(key: &Key<E>) -> Result<i64, Error> {
         let id = key.document_id().map_err(Error::Key)?;
         let number = id.parse().ok().filter(|number: &i64| number.unsigned_abs() < EXACT);
         number.ok_or_else(|| Error::InvalidOption {

@@ -4,18 +4,15 @@ use redstream_seaorm::{KeyRange, Scan};
 
 use super::*;
 
-type Sink_ = WritingSink<city::Entity, Json>;
-
-async fn page(sink: &Sink_, after: Option<i64>, limit: usize) -> Vec<i64> {
+async fn page(cache: &Cities, after: Option<i64>, limit: usize) -> Vec<i64> {
     let after = after.map(Key::new);
     let range = KeyRange { after: after.as_ref(), until: None };
-    sink.scan(range, limit).await.unwrap().into_iter().map(|(key, _)| key.value()).collect()
+    cache.scan(range, limit).await.unwrap().into_iter().map(|(key, _)| key.value()).collect()
 }
 
 #[tokio::test]
 async fn pages_have_each_document_once_and_no_tombstones_or_leases() {
     let place = Place::new().await;
-    let sink = WritingSink::new(place.cache.clone());
     let ids = (0..120_i64).filter(|id| id % 3 != 0);
     write(&place.cache, changes(5, ids.clone().map(|id| (id, json!(id))), &[0, 3, 6, 9])).await.unwrap();
     let Ok(None) = place.cache.get_or_load(&Key::new(12), async || Ok::<_, Infallible>(None)).await else { panic!() };
@@ -30,7 +27,7 @@ async fn pages_have_each_document_once_and_no_tombstones_or_leases() {
     for limit in [1, 7, 1000] {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page = page(&sink, after, limit).await;
+            let page = page(&place.cache, after, limit).await;
             assert!(page.len() <= limit);
             let is_last = page.len() < limit;
             after = page.last().copied().or(after);
