@@ -44,6 +44,45 @@ use crate::index::scan::Scan;
 
 /// Compares what the primary database has of an entity with what a sink has of it: made by
 /// [`RedstreamExt::verify`](crate::RedstreamExt::verify), or by [`Verify::new`] if it is to own its parts.
+///
+/// - Each key of rows and of documents is compared once, page by page; memory is bounded.
+/// - A key that differs is compared again after the delayer and the consumer have passed what was on its way, and is
+///   reported only if it still differs and was not announced again. So a system that is written meanwhile has no false
+///   differences; a key that changes each time is [unsettled](VerifyReport::unsettled).
+/// - It never writes to the sink: a [repair](Self::repair) queues keys, and the consumer does the rest.
+///
+/// Keys of integers, booleans, UUIDs and bytes are merged by ranges, since every datastore sorts them alike; others are
+/// looked up, for which the sink must implement [`Scan::find`]. The guide is `docs/verify.md`.
+///
+/// ```no_run
+/// # mod city {
+/// #     use redstream_seaorm::Streamed;
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+/// #     #[sea_orm(table_name = "cities")]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String }
+/// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+/// #     pub enum Relation {}
+/// # }
+/// use std::process::ExitCode;
+///
+/// use redstream_seaorm::{CancellationToken, Redstream, RedstreamExt, Scan};
+///
+/// async fn verify(
+///     redstream: Redstream,
+///     db: sea_orm::DatabaseConnection,
+///     index: impl Scan<city::Entity>,
+/// ) -> Result<ExitCode, Box<dyn std::error::Error>> {
+///     let report = redstream
+///         .verify::<city::Entity>(&db, &index)
+///         .consumer("search")
+///         .on_progress(|report| println!("{report}"))
+///         .run(CancellationToken::new())
+///         .await?;
+///     println!("{} missing, {} stale, {} extra", report.missing, report.stale, report.extra);
+///     Ok(report.exit_code())
+/// }
+/// ```
 #[must_use = "it does nothing until it is run"]
 pub struct Verify<'a, E: Streamed> {
     redstream: Redstream,
@@ -75,6 +114,24 @@ impl<E: Streamed> Verify<'static, E> {
 
     /// A worker that verifies again and again: one pass in each period, at a low rate. Give several verifications of one
     /// entity different [ids](Self::id).
+    ///
+    /// ```no_run
+    /// # mod city {
+    /// #     use redstream_seaorm::Streamed;
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+    /// #     #[sea_orm(table_name = "cities")]
+    /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i64, pub name: String }
+    /// #     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    /// #     pub enum Relation {}
+    /// # }
+    /// # use std::time::Duration;
+    /// # use redstream_seaorm::{Redstream, Scan, Supervisor, Verify};
+    /// # fn example(redstream: Redstream, db: sea_orm::DatabaseConnection, index: impl Scan<city::Entity>) {
+    /// let verify = Verify::<city::Entity>::new(&redstream, db, index).consumer("search").target("search").repair(true);
+    /// let workers = Supervisor::new().with(verify.every(Duration::from_secs(6 * 3600)));
+    /// # }
+    /// ```
     pub fn every(self, period: Duration) -> VerifyWorker<E> {
         VerifyWorker::new(self, period)
     }

@@ -198,7 +198,7 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
 fn key_json(value: &Json) -> Json {
     const EXACT: u64 = (1 << 53) - 1;
     let is_exact = value.as_i64().is_none_or(|number| number.unsigned_abs() <= EXACT)
-        && !value.as_u64().is_some_and(|number| number > EXACT);
+        && value.as_u64().is_none_or(|number| number <= EXACT);
     if is_exact { value.clone() } else { value.to_string().into() }
 }
 
