@@ -5,7 +5,7 @@
 //! - `delivery`: sends the requests of one write until each document has a verdict.
 //! - `target`: checks and creates the index.
 //! - `bulk`: the bodies of requests, from `addressing`; `answer`: what an answer says of each document.
-//! - `pace`: how many requests are in flight; `retry`: when one is sent again.
+//! - `pace`: how many requests are in flight.
 //! - `builder`, `client`: one request to one of the `nodes`, with `auth`.
 
 mod addressing;
@@ -19,7 +19,6 @@ mod error;
 pub mod metrics;
 mod nodes;
 mod pace;
-mod retry;
 mod sink;
 mod target;
 
