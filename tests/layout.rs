@@ -46,6 +46,8 @@ const SEAORM: Layers = &[
     &["error", "failpoint"],
 ];
 
+const SINKS: Layers = &[&["elasticsearch", "sql", "tantivy", "webhook"], &["http"]];
+
 /// One import of one module by another.
 #[derive(Clone, Debug)]
 struct Import {
@@ -249,6 +251,11 @@ fn the_engines_modules_import_downwards() {
 #[test]
 fn the_adapters_modules_import_downwards() {
     check("redstream-seaorm", SEAORM);
+}
+
+#[test]
+fn the_sinks_modules_import_downwards() {
+    check("redstream-sinks", SINKS);
 }
 
 /// Two modules, `high` and `low`, and what `low` contains.

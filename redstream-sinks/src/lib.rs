@@ -3,6 +3,9 @@
 //! | cargo feature | datastore | sink |
 //! |---|---|---|
 //! | `elasticsearch` | Elasticsearch 7 and later, OpenSearch | `elasticsearch::ElasticsearchSink` |
+//! | `sql` | PostgreSQL, MariaDB, MySQL, SQLite, by SeaORM | `sql::SqlSink` |
+//! | `tantivy` | tantivy, an index within the process | `tantivy::TantivySink` |
+//! | `webhook` | receivers of signed HTTP requests | `webhook::WebhookSink` |
 //!
 //! No feature is on by default. The guide is `docs/sinks.md`.
 #![cfg_attr(
@@ -61,5 +64,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(feature = "elasticsearch")]
 pub mod elasticsearch;
-#[cfg(feature = "elasticsearch")]
+#[cfg(any(feature = "elasticsearch", feature = "webhook"))]
 mod http;
+#[cfg(feature = "sql")]
+pub mod sql;
+#[cfg(feature = "tantivy")]
+pub mod tantivy;
+#[cfg(feature = "webhook")]
+pub mod webhook;

@@ -2,3 +2,6 @@
 
 mod elasticsearch;
 mod http;
+mod sql;
+mod tantivy;
+mod webhook;
