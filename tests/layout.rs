@@ -48,6 +48,9 @@ const SEAORM: Layers = &[
     &["error", "failpoint"],
 ];
 
+const SINKS: Layers =
+    &[&["cache", "elasticsearch", "redisearch", "sql", "tantivy", "webhook"], &["updates"], &["http", "redis_keys"]];
+
 /// One import of one module by another.
 #[derive(Clone, Debug)]
 struct Import {
@@ -251,6 +254,11 @@ fn the_engines_modules_import_downwards() {
 #[test]
 fn the_adapters_modules_import_downwards() {
     check("redstream-seaorm", SEAORM);
+}
+
+#[test]
+fn the_sinks_modules_import_downwards() {
+    check("redstream-sinks", SINKS);
 }
 
 /// Two modules, `high` and `low`, and what `low` contains.

@@ -6,7 +6,7 @@
 //! - `delivery`: sends the requests of one write until each document has a verdict.
 //! - `target`: checks and creates the index.
 //! - `bulk`: the bodies of requests, from `addressing`; `answer`: what an answer says of each document.
-//! - `pace`: how many requests are in flight; `retry`: when one is sent again.
+//! - `pace`: how many requests are in flight.
 //! - `scan`: reads documents back; `key_query` is how keys stand in searches, `found` what is answered, and `same` says
 //!   whether a document is the record's.
 //! - `builder`, `client`: one request to one of the `nodes`, with `auth`.
@@ -25,7 +25,6 @@ mod key_query;
 pub mod metrics;
 mod nodes;
 mod pace;
-mod retry;
 mod same;
 mod scan;
 mod sink;

@@ -5,6 +5,9 @@
 //! | `elasticsearch` | Elasticsearch 7 and later, OpenSearch | `elasticsearch::ElasticsearchSink` |
 //! | `redis-cache` | a cache in Redis | `cache::EvictingSink`, `cache::WritingSink` |
 //! | `redisearch` | RediSearch (Redis 8, Redis Stack) | `redisearch::RediSearchSink` |
+//! | `sql` | PostgreSQL, MariaDB, MySQL, SQLite, by SeaORM | `sql::SqlSink` |
+//! | `tantivy` | tantivy, an index within the process | `tantivy::TantivySink` |
+//! | `webhook` | receivers of signed HTTP requests | `webhook::WebhookSink` |
 //!
 //! No feature is on by default. The guide is `docs/sinks.md`.
 #![cfg_attr(
@@ -65,9 +68,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 pub mod cache;
 #[cfg(feature = "elasticsearch")]
 pub mod elasticsearch;
+#[cfg(any(feature = "elasticsearch", feature = "webhook"))]
+mod http;
 #[cfg(any(feature = "redis-cache", feature = "redisearch"))]
 mod redis_keys;
 #[cfg(feature = "redisearch")]
 pub mod redisearch;
+#[cfg(feature = "sql")]
+pub mod sql;
+#[cfg(feature = "tantivy")]
+pub mod tantivy;
 #[cfg(any(feature = "redis-cache", feature = "redisearch"))]
 mod updates;
+#[cfg(feature = "webhook")]
+pub mod webhook;

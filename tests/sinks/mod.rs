@@ -4,3 +4,6 @@ mod cache;
 mod elasticsearch;
 mod http;
 mod redisearch;
+mod sql;
+mod tantivy;
+mod webhook;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use redstream_seaorm::Key;
 use sea_orm::EntityTrait;
 
-use crate::elasticsearch::client::shortened;
 use crate::elasticsearch::error::Error;
+use crate::http::shortened;
 
 /// The longest id that servers accept.
 const LONGEST_ID: usize = 512;

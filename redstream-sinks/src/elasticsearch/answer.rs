@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::elasticsearch::client::shortened;
+use crate::http::shortened;
 
 /// How much of a reason is kept.
 const QUOTED: usize = 500;

@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use redstream_seaorm::BoxError;
 use reqwest::Url;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 
 use crate::elasticsearch::auth::{Auth, Signature, ToSign};
 use crate::elasticsearch::client::Elasticsearch;
 use crate::elasticsearch::error::Error;
 use crate::elasticsearch::nodes::Nodes;
+use crate::http;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -118,16 +116,9 @@ impl Builder {
         if urls.is_empty() {
             return Err(wrong("it has no node".to_owned(), None));
         }
-        let tls = tls(&self.roots, urls.iter().any(|url| url.scheme() == "https"))?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(CONNECT.min(self.timeout))
-            .timeout(self.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("redstream-sinks/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| wrong("the HTTP client refuses the options".to_owned(), Some(error.into())))?;
+        let uses_tls = urls.iter().any(|url| url.scheme() == "https");
+        let http = http::client(&self.roots, uses_tls, CONNECT, self.timeout);
+        let http = http.map_err(|http::Unusable { what, source }| wrong(what, source))?;
         Ok(Elasticsearch::new(http, Nodes::new(urls), auth, self.timeout, self.gzip))
     }
 }
@@ -160,29 +151,6 @@ fn parse(node: &str) -> Result<Url, Error> {
         url.set_path(&path);
     }
     Ok(url)
-}
-
-fn tls(roots: &[Vec<u8>], is_used: bool) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let refused = |error: rustls::Error| wrong("TLS cannot be set up".to_owned(), Some(error.into()));
-    let builder = ClientConfig::builder_with_provider(provider.clone());
-    let builder = builder.with_safe_default_protocol_versions().map_err(refused)?;
-    if roots.is_empty() && is_used {
-        let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(refused)?;
-        return Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth());
-    }
-    let mut store = RootCertStore::empty();
-    for pem in roots {
-        let before = store.len();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let unread = |error| wrong("a root certificate is no PEM".to_owned(), Some(BoxError::from(error)));
-            store.add(certificate.map_err(|error| unread(format!("{error}")))?).map_err(refused)?;
-        }
-        if store.len() == before {
-            return Err(wrong("a PEM text has no certificate".to_owned(), None));
-        }
-    }
-    Ok(builder.with_root_certificates(store).with_no_client_auth())
 }
 
 fn basic(user: &str, password: &str) -> String {

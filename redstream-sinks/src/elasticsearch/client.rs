@@ -15,7 +15,7 @@ use crate::elasticsearch::auth::{Auth, ToSign};
 use crate::elasticsearch::builder::Builder;
 use crate::elasticsearch::error::Error;
 use crate::elasticsearch::nodes::{Node, Nodes};
-use crate::elasticsearch::retry::retry_after;
+use crate::http::{retry_after, shortened};
 
 /// How much of a server's answer is quoted in an error.
 const QUOTED: usize = 500;
@@ -229,14 +229,6 @@ impl Answer {
         let text = reason.map_or_else(|| String::from_utf8_lossy(&self.body).into_owned(), str::to_owned);
         if text.trim().is_empty() { "it does not say why".to_owned() } else { shortened(text.trim(), QUOTED) }
     }
-}
-
-/// At most so many bytes, at the border of a character.
-pub(crate) fn shortened(text: &str, bytes: usize) -> String {
-    if text.len() <= bytes {
-        return text.to_owned();
-    }
-    format!("{}…", &text[..text.floor_char_boundary(bytes)])
 }
 
 fn url(node: &Url, request: &Request<'_>) -> Url {

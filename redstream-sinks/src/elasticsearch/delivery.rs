@@ -13,7 +13,7 @@ use crate::elasticsearch::client::{Answer, Elasticsearch, Request};
 use crate::elasticsearch::error::Error;
 use crate::elasticsearch::metrics;
 use crate::elasticsearch::pace::Pace;
-use crate::elasticsearch::retry::{Budget, Pauses};
+use crate::http::{Budget, Pauses};
 
 /// What all requests of a write have in common.
 pub(crate) struct Delivery<'d, E> {

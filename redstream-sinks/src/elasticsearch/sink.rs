@@ -16,9 +16,9 @@ use crate::elasticsearch::client::Elasticsearch;
 use crate::elasticsearch::delivery::Delivery;
 use crate::elasticsearch::error::Error;
 use crate::elasticsearch::pace::Pace;
-use crate::elasticsearch::retry::Budget;
 use crate::elasticsearch::scan::Reading;
 use crate::elasticsearch::target::Target;
+use crate::http::Budget;
 
 /// When a change can be found by a search: see [`ElasticsearchSink::refresh`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

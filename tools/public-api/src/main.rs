@@ -15,7 +15,7 @@ use redstream_cargo::{cargo, workspace};
 const CRATES: [(&str, &str); 3] = [
     ("redstream-core", "tls"),
     ("redstream-seaorm", "default,migration,rbac,tls"),
-    ("redstream-sinks", "elasticsearch,redis-cache,redisearch"),
+    ("redstream-sinks", "elasticsearch,redis-cache,redisearch,sql,tantivy,webhook"),
 ];
 
 /// The list, from the workspace's root.
