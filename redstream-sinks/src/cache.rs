@@ -1,9 +1,9 @@
 //! A cache in Redis: a sink that evicts or writes its entries, and a reader that fills them.
 //!
 //! An entry is a hash with the fields `document` (JSON), `version` (of a sink that writes) and `lease` (of readers that
-//! are loading the record). Whatever evicts or writes an entry removes its lease, and only who has the lease may fill it:
-//! so no reader fills a cache with what it read before the last change. `docs/cache.md` has the reasoning, the limits
-//! and a program.
+//! are loading the record). Whatever evicts or writes an entry removes its lease, and only who has the lease may fill
+//! it: so no reader fills a cache with what it read before the last change. `docs/cache.md` has the reasoning, the
+//! limits and a program.
 //!
 //! # Layout
 //! - `sink`: [`EvictingSink`], [`WritingSink`]; `scan` reads a cache back.

@@ -13,10 +13,10 @@ use crate::transport::shared::SharedConnection;
 /// A Redis that is used for something else than streams, such as a cache or a search index: one server, the master that
 /// Sentinels name, or a Cluster. For sinks; an application only makes one and passes it on.
 ///
-/// It has one connection, which its clones share, and which is opened again when it breaks. A call is repeated while the
-/// failure is [transient](crate::Error::is_transient), for [`give_up_after`](ConnectOptions::give_up_after) at most; so
-/// each command must be harmless if it runs twice. The server is not checked, and settings with which it can lose
-/// data are not warned of. A [`namespace`](ConnectOptions::namespace) has no effect.
+/// It has one connection, which its clones share, and which is opened again when it breaks. A call is repeated while
+/// the failure is [transient](crate::Error::is_transient), for [`give_up_after`](ConnectOptions::give_up_after) at
+/// most; so each command must be harmless if it runs twice. The server is not checked, and settings with which it can
+/// lose data are not warned of. A [`namespace`](ConnectOptions::namespace) has no effect.
 ///
 /// ```no_run
 /// # async fn example() -> redstream_core::Result<()> {

@@ -225,8 +225,8 @@ impl Connector {
 
     /// Sentinels and cluster nodes are queried one after the other; together they get this long.
     async fn bounded<T>(&self, open: impl Future<Output = RedisResult<T>> + Send) -> RedisResult<T> {
-        // With Sentinels and clusters it is a large future. Its type is not part of the callers', which the compiler could
-        // otherwise not prove to be `Send` within its limit of recursion.
+        // With Sentinels and clusters it is a large future. Its type is not part of the callers', which the compiler
+        // could otherwise not prove to be `Send` within its limit of recursion.
         within(self.options.connect_timeout * 3, open.boxed()).await
     }
 }

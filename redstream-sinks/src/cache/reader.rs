@@ -30,7 +30,8 @@ where
     E: EntityTrait,
     R: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
-    /// The record, if the cache has it. `None` says nothing of the database: the record may not be cached, or not exist.
+    /// The record, if the cache has it. `None` says nothing of the database: the record may not be cached, or not
+    /// exist.
     ///
     /// # Errors
     ///
@@ -54,11 +55,11 @@ where
         }
     }
 
-    /// The record: from the cache, or else by `load`, whose result is put into the cache unless the entry was evicted or
-    /// written since this read began.
+    /// The record: from the cache, or else by `load`, whose result is put into the cache unless the entry was evicted
+    /// or written since this read began.
     ///
-    /// `load` must read the primary database, not a replica with replication lag, and outside of a transaction that began
-    /// before. Its `None` is returned and not cached.
+    /// `load` must read the primary database, not a replica with replication lag, and outside of a transaction that
+    /// began before. Its `None` is returned and not cached.
     ///
     /// The cache's own failures are logged, and never returned: the record is then loaded. While Redis does not answer,
     /// one reader at a time waits for it, for up to its [`patience`](Self::patience), and the others load at once; so

@@ -70,9 +70,9 @@ where
 
 /// Writes the record of each key that changes, with the version of its batch, and a tombstone for one that is deleted.
 ///
-/// An entry with a higher version is not replaced: what a paused process writes late is refused, for as long as Redis has
-/// the entry ([`ttl`](Cache::ttl), [`tombstone_ttl`](Cache::tombstone_ttl), its `maxmemory-policy`). A refused record is
-/// reported by [`Failures::outdated_by`]. Every record that changes is in the cache, read or not.
+/// An entry with a higher version is not replaced: what a paused process writes late is refused, for as long as Redis
+/// has the entry ([`ttl`](Cache::ttl), [`tombstone_ttl`](Cache::tombstone_ttl), its `maxmemory-policy`). A refused
+/// record is reported by [`Failures::outdated_by`]. Every record that changes is in the cache, read or not.
 pub struct WritingSink<E: EntityTrait, R> {
     pub(super) cache: Cache<E, R>,
 }

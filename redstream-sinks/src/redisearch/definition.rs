@@ -52,7 +52,8 @@ impl Index {
         Self::of(Kind::Hash, name.into(), prefix.into())
     }
 
-    /// Documents are JSON: the record as its `Serialize` has it, which must be an object. Needs the module RedisJSON, too.
+    /// Documents are JSON: the record as its `Serialize` has it, which must be an object. Needs the module RedisJSON,
+    /// too.
     pub fn json(name: impl Into<String>, prefix: impl Into<String>) -> Self {
         Self::of(Kind::Json, name.into(), prefix.into())
     }

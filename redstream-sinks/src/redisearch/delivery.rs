@@ -48,8 +48,8 @@ impl Delivery<'_> {
     ) -> Result<Vec<(Key<E>, &'u str)>, Error> {
         let refused = |source| self.target.refused(source);
         let (verdicts, indexed) = match self.attempt(updates).await {
-            // It has gone since it was checked. Documents that were written before it is created again would get into it
-            // later; those that are written afterwards are in it at once.
+            // It has gone since it was checked. Documents that were written before it is created again would get into
+            // it later; those that are written afterwards are in it at once.
             Err(error) if is_missing_index(&error) => {
                 self.target.check(self.client, self.tombstones).await?;
                 self.attempt(updates).await.map_err(refused)?

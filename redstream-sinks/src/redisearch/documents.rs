@@ -105,8 +105,8 @@ pub(crate) async fn range(
     results(client, &search).await
 }
 
-/// The keys that a search found, each with its fields if they were asked for. RESP2 has a number, then a key and perhaps
-/// fields in turns; RESP3 has a map.
+/// The keys that a search found, each with its fields if they were asked for. RESP2 has a number, then a key and
+/// perhaps fields in turns; RESP3 has a map.
 async fn results(client: &RedisClient, search: &redis::Cmd) -> Result<Vec<(String, Value)>, Error> {
     let unreadable = |source: redis::ParsingError| Error::Redis {
         attempt: "read what a search found".to_owned(),

@@ -50,7 +50,8 @@ pub enum Error {
         reason: String,
     },
 
-    /// The document is written, and the index has left it out: no search finds it. A field has a value of the wrong type.
+    /// The document is written, and the index has left it out: no search finds it. A field has a value of the wrong
+    /// type.
     #[error("the document `{key}` is not in the index `{index}`, so that no search finds it: {reason}")]
     NotIndexed {
         /// The document's key in Redis.

@@ -22,8 +22,8 @@ impl Target {
         Self { index, was_there: AtomicBool::new(false) }
     }
 
-    /// Checks the index, and creates it if it is missing: FLUSHALL removes indices, too. Returns what the server says of
-    /// it.
+    /// Checks the index, and creates it if it is missing: FLUSHALL removes indices, too. Returns what the server says
+    /// of it.
     pub(crate) async fn check(&self, client: &RedisClient, tombstones: &str) -> Result<Info, Error> {
         if client.is_cluster() {
             let reason = "a document and its tombstone would be on different servers of the Cluster".to_owned();

@@ -8,7 +8,8 @@ on_each_form! {
         let logs = Logs::capture();
         let sink = server.sink().await;
         let wrong = (2, json!({ "id": 2, "name": "Bonn", "size": "large" }));
-        let (failed, first) = failures_of(write(&sink, changes(5, [named(1, "Ulm"), wrong, named(3, "Trier")], &[])).await);
+        let batch = changes(5, [named(1, "Ulm"), wrong, named(3, "Trier")], &[]);
+        let (failed, first) = failures_of(write(&sink, batch).await);
         assert_eq!(failed, "the record {\"id\":2} was not written");
         assert!(first.contains("city:2") && first.contains("no search finds it"), "{first}");
         assert!(first.to_lowercase().contains("invalid"), "the server's reason: {first}");

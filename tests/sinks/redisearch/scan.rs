@@ -70,3 +70,20 @@ async fn keys_that_a_double_rounds_and_keys_of_others_are_refused() {
     let error = Scan::<city::Entity, Json>::scan(&sink, range(), 10).await.unwrap_err();
     assert!(matches!(error.source().downcast_ref(), Some(Error::ForeignKey { .. })), "{error:?}");
 }
+
+on_each_form! {
+    async fn the_third_version_of_the_protocol_has_the_same_answers(server: Server) {
+        let sink = server.sink_at(ConnectOptions::new(format!("{}?protocol=resp3", server.redis.url()))).await;
+        sink.prepare().await.unwrap();
+        let wrong = (3, json!({ "id": 3, "size": "large" }));
+        let batch = changes(5, [named(1, "Ulm"), wrong, named(2, "Bonn")], &[]);
+        let (failed, first) = failures_of(write(&sink, batch).await);
+        assert_eq!(failed, "the record {\"id\":3} was not written");
+        assert!(first.to_lowercase().contains("invalid"), "{first}");
+        for sink in [sink.clone(), sink.scan_by("id")] {
+            assert_eq!(all(&sink, 10).await, [1, 2]);
+            let page = page(&sink, Some(1), None, 10).await;
+            assert!(sink.is_current(&Key::new(2), &named(2, "Bonn").1, &page[0].1).unwrap(), "{page:?}");
+        }
+    }
+}

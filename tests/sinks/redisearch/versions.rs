@@ -11,7 +11,8 @@ on_each_form! {
         write(&sink, changes(10, [named(2, "Bonna")], &[])).await.unwrap();
         let late = changes(8, [named(1, "late"), named(3, "new")], &[2]);
         let (failed, _) = failures_of(write(&sink, late).await);
-        assert_eq!(failed, "2 records were not written, the first of them {\"id\":2}: the datastore has a higher version");
+        assert!(failed.starts_with("2 records were not written, the first of them {\"id\":2}"), "{failed}");
+        assert!(failed.ends_with("the datastore has a higher version"), "{failed}");
         assert_eq!(server.search("@name:Trier").await, ["city:1"]);
         assert_eq!(server.search("@name:Bonna").await, ["city:2"]);
         assert_eq!(server.search("@name:new").await, ["city:3"], "the others are written, and found at once");

