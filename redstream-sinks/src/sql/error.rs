@@ -12,8 +12,8 @@ pub enum Error {
     /// The database cannot be reached or refuses a statement for a reason that is no row's: a missing table, a missing
     /// privilege. Nothing is given up; the batch is retried.
     #[error(
-        "could not {attempt} of `{table}`: check that this table and `redstream_versions` exist with the columns of their \
-         entities, and that the user may read and write them"
+        "could not {attempt} of `{table}`: check that this table and `redstream_versions` exist with the columns of \
+         their entities, and that the user may read and write them"
     )]
     Database {
         /// What was attempted, as an infinitive.

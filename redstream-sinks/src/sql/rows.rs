@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use redstream_seaorm::Key;
 use sea_orm::sea_query::{Condition, LockType, OnConflict, Value};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable as _, PrimaryKeyToColumn as _,
+    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Iterable as _, PrimaryKeyToColumn,
     QueryFilter as _, QuerySelect as _, QueryTrait as _,
 };
 
@@ -45,7 +45,7 @@ pub(crate) async fn upsert<T: EntityTrait, C: ConnectionTrait>(db: &C, rows: &[T
         by_columns.entry(set_columns::<T>(row)).or_default().push(row);
     }
     let backend = db.get_database_backend();
-    let keys: Vec<_> = T::PrimaryKey::iter().map(|key| key.into_column()).collect();
+    let keys: Vec<_> = T::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
     for (set, rows) in by_columns {
         let columns = T::Column::iter().zip(&set).filter(|(_, is_set)| **is_set).map(|(column, _)| column);
         let columns: Vec<_> = columns.collect();
@@ -72,7 +72,7 @@ pub(crate) async fn upsert<T: EntityTrait, C: ConnectionTrait>(db: &C, rows: &[T
 /// `ON DUPLICATE KEY UPDATE` also updates the row that has another unique value in common: then the key has no row.
 async fn are_there<T: EntityTrait, C: ConnectionTrait>(db: &C, rows: &[&T::ActiveModel]) -> Result<bool, DbErr> {
     let keys: Vec<_> = rows.iter().filter_map(|row| row.get_primary_key_value()).map(Key::<T>::from_values).collect();
-    let first = T::PrimaryKey::iter().next().map(|key| key.into_column());
+    let first = T::PrimaryKey::iter().next().map(PrimaryKeyToColumn::into_column);
     let select = T::find().select_only().columns(first).filter(Key::any_of(&keys)).lock(LockType::Update);
     let found = db.query_all(select.as_query()).await?;
     Ok(found.len() == rows.len())

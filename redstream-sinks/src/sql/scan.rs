@@ -3,8 +3,8 @@
 use redstream_seaorm::{HandlerError, Key, KeyOf, KeyRange, Scan, Streamed};
 use sea_orm::sea_query::{Condition, Expr, Value};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait, DbErr, EntityTrait, Iterable as _, ModelTrait as _, PrimaryKeyToColumn as _,
-    PrimaryKeyTrait, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+    ActiveModelTrait as _, ColumnTrait, DbErr, EntityTrait, Iterable as _, ModelTrait as _, PrimaryKeyToColumn,
+    PrimaryKeyTrait, QueryFilter as _, QueryOrder, QuerySelect as _, Select,
 };
 
 use crate::sql::error::Error;
@@ -22,7 +22,7 @@ fn beyond<T: EntityTrait, E>(
 where
     E: EntityTrait,
 {
-    let columns: Vec<_> = T::PrimaryKey::iter().map(|key| key.into_column()).collect();
+    let columns: Vec<_> = T::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
     let values: Vec<Value> = key.values().clone().into_iter().collect();
     (0..columns.len()).fold(Condition::any(), |any, nth| {
         let equal = (0..nth).fold(Condition::all(), |all, i| all.add(columns[i].eq(values[i].clone())));
@@ -61,8 +61,8 @@ where
         if let Some(until) = range.until {
             select = select.filter(beyond::<T, E>(until, ColumnTrait::lt, ColumnTrait::lte));
         }
-        let columns = T::PrimaryKey::iter().map(|key| key.into_column());
-        Ok(self.rows(columns.fold(select, |select, column| select.order_by_asc(column))).await?)
+        let columns = T::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
+        Ok(self.rows(columns.fold(select, QueryOrder::order_by_asc)).await?)
     }
 
     async fn find(&self, keys: &[Key<E>]) -> Result<Option<Vec<(Key<E>, T::Model)>>, HandlerError> {

@@ -144,12 +144,11 @@ where
             match self.row(&key, &record) {
                 Ok((id, row)) => {
                     let change = Change { key, id: id.clone(), row: Some(row) };
-                    match seen.get(&id) {
-                        Some(nth) => rows[*nth] = change,
-                        None => {
-                            seen.insert(id, rows.len());
-                            rows.push(change);
-                        }
+                    if let Some(nth) = seen.get(&id) {
+                        rows[*nth] = change;
+                    } else {
+                        seen.insert(id, rows.len());
+                        rows.push(change);
                     }
                 }
                 Err(error) => failed(&key, error),

@@ -2,7 +2,7 @@
 
 use ::tantivy::TantivyDocument;
 use ::tantivy::schema::document::{CompactDocValue, ReferenceValue, ReferenceValueLeaf};
-use ::tantivy::schema::{FieldType, Schema, Value as _};
+use ::tantivy::schema::{FieldEntry, FieldType, Schema, Value as _};
 
 use crate::tantivy::error::Error;
 use crate::tantivy::fields::OwnFields;
@@ -20,7 +20,7 @@ pub(crate) fn checked(document: &TantivyDocument, schema: &Schema, own: &OwnFiel
             let name = entry.map_or_else(|| field.field_id().to_string(), |entry| entry.name().to_owned());
             Error::Value { id: id.to_owned(), field: name, what: what.to_owned() }
         };
-        let Some(kind) = entry.map(|entry| entry.field_type()) else {
+        let Some(kind) = entry.map(FieldEntry::field_type) else {
             return Err(wrong("is none of the index's schema"));
         };
         if own.all().contains(&field) {

@@ -10,8 +10,8 @@ use redstream_seaorm::{BoxError, KeyError};
 pub enum Error {
     /// One of the sink's own fields is missing in the schema, or has other options.
     #[error(
-        "the field `{field}` of the index's schema {what}: have `OwnFields::add_to` add the sink's fields to the schema, \
-         and build the index anew"
+        "the field `{field}` of the index's schema {what}: have `OwnFields::add_to` add the sink's fields to the \
+         schema, and build the index anew"
     )]
     Schema {
         /// The field.

@@ -1,8 +1,8 @@
 //! The writer of the index.
 //!
-//! A write puts its changes in a queue. If no thread leads, the write's thread does: it takes all that is queued, commits
-//! it at once, and goes on until the queue is empty. So the writes of several streams share their commits, and the
-//! documents of one are built while another's are committed.
+//! A write puts its changes in a queue. If no thread leads, the write's thread does: it takes all that is queued,
+//! commits it at once, and goes on until the queue is empty. So the writes of several streams share their commits, and
+//! the documents of one are built while another's are committed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

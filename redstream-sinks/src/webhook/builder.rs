@@ -130,8 +130,8 @@ impl<E: EntityTrait> Builder<E> {
     ///
     /// # Errors
     ///
-    /// [`Error::Options`], if the URL is not one of HTTP, a secret is missing or none, or a header or certificate cannot
-    /// be used.
+    /// [`Error::Options`], if the URL is not one of HTTP, a secret is missing or none, or a header or certificate
+    /// cannot be used.
     pub fn build(self) -> Result<WebhookSink<E>, Error> {
         let expected = "the URL must have the form https://host/path";
         let url = Url::parse(&self.url).map_err(|error| wrong(expected, Some(error.into())))?;

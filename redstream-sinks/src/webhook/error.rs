@@ -63,7 +63,8 @@ pub enum Error {
     /// The receiver answered 410: it wants no messages any more. The sink sends none until the process restarts or
     /// [`enable`](crate::webhook::WebhookSink::enable) is called. Nothing is given up.
     #[error(
-        "the receiver at {host} wants no messages any more (410): remove the consumer, or correct the URL and start it again"
+        "the receiver at {host} wants no messages any more (410): remove the consumer, or correct the URL and start it \
+         again"
     )]
     Gone {
         /// The receiver's host.

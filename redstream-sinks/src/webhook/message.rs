@@ -58,13 +58,14 @@ pub(crate) fn changes<E: EntityTrait, R: Serialize>(
     };
     for (key, record) in &changes.upserts {
         match key.document_id().map_err(Error::Key).and_then(|id| add(key, Some(record), id)) {
-            Ok(change) => match written.get(&change.id) {
-                Some(nth) => made[*nth] = change,
-                None => {
+            Ok(change) => {
+                if let Some(nth) = written.get(&change.id) {
+                    made[*nth] = change;
+                } else {
                     written.insert(change.id.clone(), made.len());
                     made.push(change);
                 }
-            },
+            }
             Err(error) => failures.failed(key.clone(), error),
         }
     }

@@ -19,8 +19,8 @@ use crate::webhook::message::{Common, changes, timestamp};
 ///
 /// - Each change is a request: `{"type":"product.upserted","timestamp":…,"data":{"key":…,"version":…,"record":…}}`, or
 ///   `product.deleted` without a record.
-/// - The header `webhook-id` is the same in all attempts of a message. The receiver can get a message several times, and
-///   an older one after a newer one if a process was paused: it keeps the highest `version` of each key.
+/// - The header `webhook-id` is the same in all attempts of a message. The receiver can get a message several times,
+///   and an older one after a newer one if a process was paused: it keeps the highest `version` of each key.
 /// - A write returns when all messages were accepted by a status of 2xx. One that is refused fails alone.
 /// - Redirects are not followed.
 ///

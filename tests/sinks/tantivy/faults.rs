@@ -53,6 +53,8 @@ async fn a_second_writer_is_an_error_until_the_first_one_is_gone() {
     assert!(matches!(error, Error::Locked { .. }), "{error:?}");
     assert!(matches!(second.prepare(), Err(Error::Locked { .. })));
     drop(first);
+    // The thread of the last write has the writer for a moment longer.
+    eventually(SOON, "the lock", async || second.prepare().is_ok()).await;
     // It reads what the first one wrote.
     failures_of(second.write(changes(8, [(1, "late")], &[])).await);
     assert_eq!(documents(&second), named(&[(1, "Ulm")]));

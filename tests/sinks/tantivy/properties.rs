@@ -67,7 +67,7 @@ async fn run(batches: &[(Batch, Option<Fault>)]) -> Vec<(i64, String)> {
 #[test]
 fn any_batches_with_any_faults_end_in_the_right_documents() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(60) });
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(20) });
     let held = runner.run(&batches(), |batches| {
         let mut expected = BTreeMap::new();
         for (id, name) in batches.iter().flat_map(|(batch, _)| batch) {

@@ -24,7 +24,7 @@ async fn scanned(sink: &Cities, until: Option<i64>, limit: usize) -> Vec<i64> {
 }
 
 fn hold<S: Strategy>(strategy: S, mut test: impl FnMut(S::Value)) {
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(25) };
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let test = std::cell::RefCell::new(&mut test);
     let held = runner.run(&strategy, |value| {

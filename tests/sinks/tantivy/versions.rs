@@ -3,6 +3,7 @@
 use tantivy::IndexWriter;
 
 use super::*;
+use crate::support::eventually;
 
 #[tokio::test]
 async fn an_equal_version_is_taken_and_an_older_one_is_superseded() {
@@ -22,6 +23,8 @@ async fn versions_and_tombstones_stay_over_a_restart() {
     sink.write(changes(9, [(4, "Trier")], &[2])).await.unwrap();
     drop(sink);
     let sink = sink_on(&disk);
+    // The thread of the last write has the writer for a moment longer.
+    eventually(SOON, "the lock", async || sink.prepare().is_ok()).await;
     let late = sink.write(changes(4, [(1, "late"), (2, "late"), (3, "new")], &[4])).await;
     assert!(failures_of(late).0.starts_with("3 records were not written"));
     assert_eq!(documents(&sink), named(&[(1, "Ulm"), (3, "new"), (4, "Trier")]));
