@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - `options` are those of one verification, `report` and `error` what comes out of it;
-//! - `pass` compares page by page, and `decide` compares suspects again;
+//! - `pass` is one run: `compare` compares page by page, and `decide` compares suspects again;
 //! - `pages` reads ahead, from the two `sides`; `recheck` compares single keys;
 //! - `worker` repeats it on one of several hosts;
 //! - `standing` says how far consumers and delayers are; `suspect` is a key that is not decided;
@@ -10,6 +10,7 @@
 //!
 //! May use `index` and what it uses.
 
+mod compare;
 mod decide;
 pub(crate) mod error;
 mod options;

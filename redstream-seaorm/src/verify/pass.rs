@@ -1,24 +1,19 @@
-//! One pass: pages are compared, suspects are compared again, differences are reported and repaired.
+//! One pass: pages are read, suspects are decided, differences are reported.
 
-use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
 use redstream_core::{CancellationToken, Redstream, metrics};
 use sea_orm::ConnectionTrait;
 use tokio::time::Instant;
 
-use crate::entity::key::Key;
 use crate::entity::streamed::Streamed;
 use crate::index::loader::Loader;
 use crate::index::scan::Scan;
 use crate::verify::error::VerifyError;
 use crate::verify::options::Options;
-use crate::verify::order::compare;
-use crate::verify::pages::{Page, Pages, Part};
+use crate::verify::pages::Pages;
 use crate::verify::report::{Difference, DifferenceKind, VerifyReport, VerifyState};
-use crate::verify::sides::{Keyed, Sides};
+use crate::verify::sides::Sides;
 use crate::verify::standing::Streams;
 use crate::verify::suspect::{Cohort, Suspect};
 
@@ -158,144 +153,6 @@ where
     /// How many keys are not decided.
     fn suspects(&self) -> usize {
         self.fresh.len() + self.cohorts.iter().map(|cohort| cohort.suspects.len()).sum::<usize>()
-    }
-
-    async fn compare(&mut self, page: Page<E, L::Record, S::Document>) -> Result<(), VerifyError> {
-        let Page { part, records, documents, position } = page;
-        self.report.position = position.as_ref().map(Key::to_json).or(self.report.position.take());
-        match part {
-            Part::Merged { after, until } => self.compare_range(after, &until, records, documents).await,
-            Part::Rows => self.compare_rows(records, documents),
-            Part::Documents { after } => self.compare_documents(after, records, documents),
-        }
-    }
-
-    /// All records of a range of keys with all documents of it, of which the first page was read.
-    async fn compare_range(
-        &mut self,
-        after: Option<Key<E>>,
-        until: &Key<E>,
-        records: Keyed<E, L::Record>,
-        mut documents: Keyed<E, S::Document>,
-    ) -> Result<(), VerifyError> {
-        let mut before = after.clone();
-        let mut records: HashMap<_, _, RandomState> = records.into_iter().collect();
-        let mut keys: Vec<Key<E>> = records.keys().cloned().collect();
-        loop {
-            let is_last = documents.len() < self.sides.options.page_size;
-            let mut extra: Vec<Suspect<E>> = Vec::new();
-            for (key, document) in documents {
-                match records.remove(&key) {
-                    Some(record) => self.compare_one(&key, &record, &document, before.as_ref())?,
-                    None if before.as_ref() != Some(&key) => {
-                        extra.push(Suspect::new(key.clone(), DifferenceKind::Extra, before.take()));
-                    }
-                    None => match extra.last_mut().filter(|suspect| suspect.key == key) {
-                        Some(suspect) => suspect.is_double = true,
-                        None => self.doubled(&key),
-                    },
-                }
-                before = Some(key);
-            }
-            self.suspect_extra(extra).await?;
-            if is_last || before.as_ref() == Some(until) {
-                break;
-            }
-            documents = self.sides.scan(before.as_ref(), Some(until)).await?;
-        }
-        self.report.compared += records.len() as u64;
-        keys.sort_by(|one, other| compare(one.values(), other.values()).unwrap_or(Ordering::Equal));
-        let mut before = after;
-        for key in keys {
-            if records.contains_key(&key) {
-                self.fresh.push(Suspect::new(key.clone(), DifferenceKind::Missing, before));
-            }
-            before = Some(key);
-        }
-        Ok(())
-    }
-
-    fn compare_one(
-        &mut self,
-        key: &Key<E>,
-        record: &L::Record,
-        document: &S::Document,
-        before: Option<&Key<E>>,
-    ) -> Result<(), VerifyError> {
-        self.report.compared += 1;
-        if self.sides.is_current(key, record, document)? {
-            self.report.matching += 1;
-        } else {
-            self.fresh.push(Suspect::new(key.clone(), DifferenceKind::Stale, before.cloned()));
-        }
-        Ok(())
-    }
-
-    fn compare_rows(
-        &mut self,
-        records: Keyed<E, L::Record>,
-        documents: Keyed<E, S::Document>,
-    ) -> Result<(), VerifyError> {
-        let mut documents: HashMap<_, _, RandomState> = documents.into_iter().collect();
-        for (key, record) in records {
-            if let Some(document) = documents.remove(&key) {
-                self.compare_one(&key, &record, &document, None)?;
-            } else {
-                self.report.compared += 1;
-                self.fresh.push(Suspect::new(key, DifferenceKind::Missing, None));
-            }
-        }
-        Ok(())
-    }
-
-    /// Documents that were not compared with rows: each needs a record.
-    fn compare_documents(
-        &mut self,
-        mut before: Option<Key<E>>,
-        records: Keyed<E, L::Record>,
-        documents: Keyed<E, S::Document>,
-    ) -> Result<(), VerifyError> {
-        // A table without rows has no key by which this was known before.
-        self.is_merged &= documents.first().is_none_or(|(key, _)| self.sides.is_sorted_alike(key));
-        let records: HashMap<_, _, RandomState> = records.into_iter().collect();
-        let is_new = self.is_merged && !self.sides.options.is_part;
-        for (key, document) in documents {
-            match records.get(&key) {
-                _ if before.as_ref() == Some(&key) => self.doubled(&key),
-                None => {
-                    self.report.compared += 1;
-                    self.fresh.push(Suspect::new(key.clone(), DifferenceKind::Extra, before));
-                }
-                Some(record) if is_new => self.compare_one(&key, record, &document, before.as_ref())?,
-                Some(_) => {}
-            }
-            before = Some(key);
-        }
-        Ok(())
-    }
-
-    /// Documents without a record among the rows that are verified: if these are not all rows, there may be one.
-    async fn suspect_extra(&mut self, mut extra: Vec<Suspect<E>>) -> Result<(), VerifyError> {
-        if self.sides.options.is_part && !extra.is_empty() {
-            let keys: Vec<_> = extra.iter().map(|suspect| suspect.key.clone()).collect();
-            let others: HashMap<_, _, RandomState> = self.sides.load(&keys).await?.into_iter().collect();
-            extra.retain(|suspect| !others.contains_key(&suspect.key));
-        }
-        self.report.compared += extra.len() as u64;
-        self.fresh.extend(extra);
-        Ok(())
-    }
-
-    /// A second document of this key.
-    fn doubled(&mut self, key: &Key<E>) {
-        if let Some(suspect) = self.fresh.iter_mut().rev().find(|suspect| suspect.key == *key) {
-            suspect.is_double = true;
-            return;
-        }
-        // It was counted as matching.
-        self.report.matching = self.report.matching.saturating_sub(1);
-        let suspect = Suspect::new(key.clone(), DifferenceKind::Extra, None);
-        self.fresh.push(Suspect { is_double: true, ..suspect });
     }
 
     /// Counts and reports a difference.
