@@ -81,9 +81,12 @@ async fn add_book(State(shop): State<Shop>, Json(new): Json<NewBook>) -> Result<
 
 async fn show_book(State(shop): State<Shop>, Path(id): Path<Uuid>) -> Result<Json<Document>, AppError> {
     let key = Key::new(id);
-    let load = async || document::load(shop.db.clone(), vec![key.clone()]).await;
-    let documents = async || load().await.map(|mut loaded| loaded.pop().map(|(_, document)| document));
-    shop.cache.get_or_load(&key, documents).await?.map(Json).ok_or_else(|| missing("book"))
+    let load = async || {
+        let loaded = document::load(shop.db.clone(), vec![key.clone()]).await;
+        let mut loaded = loaded.map_err(|error| anyhow::Error::from_boxed(error.into_source()))?;
+        anyhow::Ok(loaded.pop().map(|(_, document)| document))
+    };
+    shop.cache.get_or_load(&key, load).await?.map(Json).ok_or_else(|| missing("book"))
 }
 
 /// Its reviews and shelves first: what a foreign key deletes by itself, no hook sees.

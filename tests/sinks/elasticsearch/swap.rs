@@ -34,7 +34,8 @@ impl Place {
         plain.execute(&Schema::new(backend).create_table_from_entity(city::Entity)).await.unwrap();
         let db = StreamedConnection::new(plain, redstream.producer());
         let cities = redstream.of::<city::Entity>().unwrap();
-        let sink = |index| ElasticsearchSink::new(client_of(&[server.port()]), index).create_index(mapping());
+        let sink =
+            |index| ElasticsearchSink::<city::Entity>::new(client_of(&[server.port()]), index).create_index(mapping());
         let workers = Supervisor::new()
             .with(cities.consumer("search-1", Indexer::new(db.clone(), sink("cities-1"))))
             .with(cities.consumer("search-2", Indexer::new(db.clone(), sink("cities-2"))));
