@@ -38,7 +38,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// 3. queues the key of every row, throttled by that consumer, and waits until it has passed them all;
 /// 4. [verifies](Self::verify) the new index, or runs another [check](Self::check), if either is given;
 /// 5. points the alias at the new index, in one step: no search sees a half-filled index, and none fails;
-/// 6. forgets the [replaced](Self::replaces) consumer, whose processes then stop, and
+/// 6. forgets the [replaced](Self::replaces) consumer if it does not run any more, and then
 ///    [removes](Self::remove_old) the old index if that is wanted.
 ///
 /// Whatever ends it, running it again continues: what is done is found out from the index, the alias and the
@@ -81,6 +81,8 @@ pub struct SwapReport {
     pub is_switched: bool,
     /// The index that they used before; `None` if there was none, or if an earlier run has switched.
     pub replaced: Option<String>,
+    /// Whether the [replaced](Swap::replaces) consumer is forgotten. If it still runs, stop it and run the swap again.
+    pub is_retired: bool,
     /// How many keys were queued.
     pub queued: u64,
 }
@@ -106,8 +108,9 @@ impl<'a, E: Streamed> Swap<'a, E> {
         }
     }
 
-    /// The consumer of the old index: it is forgotten after the switch, so that trimming no longer waits for it, and
-    /// the processes that run it stop it. Default: none, and the old index goes on being written.
+    /// The consumer of the old index: it is forgotten after the switch, so that trimming no longer waits for it. If it
+    /// runs, the old index goes on being written: stop it, which is to run a program without it, and run the swap again.
+    /// Default: none.
     pub fn replaces(mut self, consumer: impl Into<String>) -> Self {
         self.replaces = Some(consumer.into());
         self
@@ -129,7 +132,8 @@ impl<'a, E: Streamed> Swap<'a, E> {
         self
     }
 
-    /// Whether the old index is removed after the switch. Default: no, it stays as it was.
+    /// Whether the old index is removed after the switch, once its [consumer](Self::replaces) is forgotten: one that still
+    /// runs would create it again. Only the run that switches does so. Default: no, it stays as it was.
     pub fn remove_old(mut self, on: bool) -> Self {
         self.remove_old = on;
         self
@@ -160,8 +164,8 @@ impl<'a, E: Streamed> Swap<'a, E> {
         let streams = self.streams()?;
         let before = self.current().await?;
         if before.as_deref() == Some(self.index.name()) {
-            self.finish(&streams, None).await?;
-            return Ok(SwapReport { is_switched: true, replaced: None, queued: 0 });
+            let is_retired = self.finish(&streams, None).await?;
+            return Ok(SwapReport { is_switched: true, is_retired, ..SwapReport::unfinished(0) });
         }
         let identity = self.index.prepare().await.map_err(|source| self.failed("create", source))?;
         for stream in &streams {
@@ -170,14 +174,14 @@ impl<'a, E: Streamed> Swap<'a, E> {
         }
         let queued = match self.walk(&identity, &shutdown).await? {
             Walked::Whole(queued) => queued,
-            Walked::Part(queued) => return Ok(SwapReport { is_switched: false, replaced: None, queued }),
+            Walked::Part(queued) => return Ok(SwapReport::unfinished(queued)),
         };
         self.catch_up(&streams).await?;
         self.index.refresh().await.map_err(|source| self.failed("refresh", source))?;
         if let Some(verify) = self.verify.take() {
             let report = verify.run(shutdown.clone()).await?;
             if report.state == VerifyState::Cancelled {
-                return Ok(SwapReport { is_switched: false, replaced: None, queued });
+                return Ok(SwapReport::unfinished(queued));
             }
             if !report.is_clean() {
                 return Err(SwapError::Differs { index: self.name(), report: Box::new(report) });
@@ -187,13 +191,13 @@ impl<'a, E: Streamed> Swap<'a, E> {
             let check = check();
             match shutdown.run_until_cancelled(check).await {
                 Some(checked) => checked.map_err(|source| SwapError::Check { index: self.name(), source })?,
-                None => return Ok(SwapReport { is_switched: false, replaced: None, queued }),
+                None => return Ok(SwapReport::unfinished(queued)),
             }
         }
         self.index.switch(before.as_deref()).await.map_err(|source| self.failed("switch to", source))?;
         tracing::info!(index = self.index.name(), replaced = before, "searches use the new index");
-        self.finish(&streams, before.as_deref()).await?;
-        Ok(SwapReport { is_switched: true, replaced: before, queued })
+        let is_retired = self.finish(&streams, before.as_deref()).await?;
+        Ok(SwapReport { is_switched: true, replaced: before, is_retired, queued })
     }
 
     /// Ends a swap that has not switched: the walk ends, the new index's consumer is forgotten, and the new index is
@@ -201,6 +205,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
     ///
     /// # Errors
     ///
+    /// [`Error::StillRunning`] if the new index's consumer runs: it would create the index again. Stop it, and abort again.
     /// [`SwapError::Switched`] if the searches use the new index already: nothing was done then. Otherwise as
     /// [`run`](Self::run).
     pub async fn abort(self) -> Result<(), SwapError> {
@@ -277,18 +282,31 @@ impl<'a, E: Streamed> Swap<'a, E> {
         }
     }
 
-    async fn finish(&self, streams: &[Stream], old: Option<&str>) -> Result<(), SwapError> {
-        if let Some(replaced) = &self.replaces {
-            for stream in streams {
-                forget(stream, replaced).await?;
+    /// Returns whether the replaced consumer is forgotten.
+    async fn finish(&self, streams: &[Stream], old: Option<&str>) -> Result<bool, SwapError> {
+        let mut is_retired = self.replaces.is_some();
+        for (stream, consumer) in streams.iter().zip(self.replaces.iter().cycle()) {
+            match forget(stream, consumer).await {
+                Err(Error::StillRunning { .. }) => is_retired = false,
+                forgotten => forgotten?,
             }
+        }
+        if let Some(consumer) = self.replaces.as_ref().filter(|_| !is_retired) {
+            tracing::warn!(
+                consumer,
+                index = self.index.name(),
+                old,
+                "searches use the new index, and the consumer of the old one still runs: stop it and run the swap again, or trimming \
+                 waits for it"
+            );
         }
         match old {
-            Some(old) if self.remove_old => {
-                self.index.remove(old).await.map_err(|source| self.failed("remove the index before", source))
+            Some(old) if self.remove_old && (is_retired || self.replaces.is_none()) => {
+                self.index.remove(old).await.map_err(|source| self.failed("remove the index before", source))?;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(is_retired)
     }
 
     fn name(&self) -> String {
@@ -297,6 +315,13 @@ impl<'a, E: Streamed> Swap<'a, E> {
 
     fn failed(&self, attempt: &'static str, source: BoxError) -> SwapError {
         SwapError::Index { attempt, index: self.name(), source }
+    }
+}
+
+impl SwapReport {
+    /// The searches use what they used before.
+    fn unfinished(queued: u64) -> Self {
+        Self { is_switched: false, replaced: None, is_retired: false, queued }
     }
 }
 

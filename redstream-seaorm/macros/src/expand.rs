@@ -171,8 +171,11 @@ fn registration() -> TokenStream {
                 DerivedEntity, WrittenStreams, inventory, written_streams,
             };
 
-            inventory::submit!(DerivedEntity::of::<Entity>());
-            inventory::submit!(WrittenStreams(written_streams::<Entity>));
+            const ENTITY: DerivedEntity = DerivedEntity::of::<Entity>();
+            const STREAMS: WrittenStreams = WrittenStreams(written_streams::<Entity>);
+
+            inventory::submit!(ENTITY);
+            inventory::submit!(STREAMS);
         };
     }
 }

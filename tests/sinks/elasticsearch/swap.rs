@@ -19,7 +19,8 @@ struct Place {
     server: Server,
     redstream: Redstream,
     db: StreamedConnection,
-    workers: SupervisorHandle,
+    /// Of the consumers `search-1` and `search-2`.
+    workers: [Option<SupervisorHandle>; 2],
     _test: TestDb,
 }
 
@@ -36,10 +37,11 @@ impl Place {
         let cities = redstream.of::<city::Entity>().unwrap();
         let sink =
             |index| ElasticsearchSink::<city::Entity>::new(client_of(&[server.port()]), index).create_index(mapping());
-        let workers = Supervisor::new()
-            .with(cities.consumer("search-1", Indexer::new(db.clone(), sink("cities-1"))))
-            .with(cities.consumer("search-2", Indexer::new(db.clone(), sink("cities-2"))));
-        let place = Self { workers: workers.start().unwrap(), server, redstream, db, _test: test };
+        let workers = [("search-1", "cities-1"), ("search-2", "cities-2")].map(|(consumer, index)| {
+            let consumer = cities.consumer(consumer, Indexer::new(db.clone(), sink(index)));
+            Some(Supervisor::new().with(consumer).start().unwrap())
+        });
+        let place = Self { workers, server, redstream, db, _test: test };
         for id in 1..=ROWS {
             place.add(i64::try_from(id).unwrap()).await;
         }
@@ -47,6 +49,11 @@ impl Place {
         assert!(report.is_switched);
         assert_eq!(report.replaced, None);
         place
+    }
+
+    /// Stops the consumer of the first or of the second index.
+    async fn stop(&mut self, nth: usize) {
+        self.workers[nth].take().unwrap().shutdown().await.unwrap();
     }
 
     fn index(&self, name: &str) -> ElasticsearchAlias<city::Entity> {
@@ -111,15 +118,39 @@ on_each_server! {
         let report = swap.replaces("search-1").remove_old(true).run(CancellationToken::new()).await.unwrap();
         assert!(report.is_switched);
         assert_eq!(report.replaced.as_deref(), Some("cities-1"));
+        assert!(!report.is_retired, "the consumer of the old index still runs");
         writing.await.unwrap();
         place.has("places", ROWS + 100).await;
         stop.store(true, SeqCst);
         searching.await.unwrap();
         assert!(searches.load(SeqCst) > 0);
         assert_eq!(place.in_use().await, ["cities-2"]);
+        assert!(place.server.has_index("cities-1").await, "its consumer would create it again");
+    }
+
+    async fn a_consumer_that_is_stopped_is_forgotten_and_its_index_removed(server: Server) {
+        let mut place = Place::new(server).await;
+        place.stop(0).await;
+        let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
+        let report = swap.replaces("search-1").remove_old(true).run(CancellationToken::new()).await.unwrap();
+        assert!(report.is_switched && report.is_retired);
         assert!(!place.server.has_index("cities-1").await);
         let streams = place.redstream.of::<city::Entity>().unwrap();
         assert_eq!(streams.streams()[0].consumers().await.unwrap(), ["search-2"]);
+        assert_eq!(place.count("places").await, ROWS);
+    }
+
+    async fn a_consumer_that_is_stopped_after_the_switch_is_forgotten_by_another_run(server: Server) {
+        let mut place = Place::new(server).await;
+        for is_stopped in [false, true] {
+            let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
+            let report = swap.replaces("search-1").run(CancellationToken::new()).await.unwrap();
+            assert!(report.is_switched);
+            assert_eq!(report.is_retired, is_stopped);
+            if !is_stopped {
+                place.stop(0).await;
+            }
+        }
     }
 
     async fn a_swap_that_is_dropped_at_any_point_is_continued(server: Server) {
@@ -145,20 +176,34 @@ on_each_server! {
     }
 
     async fn an_aborted_swap_leaves_the_old_index_in_use_and_written(server: Server) {
-        let place = Place::new(server).await;
-        let swap = || place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
-        let failing = swap().check(async || Err("not yet".into()));
-        let error = failing.run(CancellationToken::new()).await.unwrap_err();
+        let mut place = Place::new(server).await;
+        let swap = |place: &Place| {
+            let (redstream, db) = (place.redstream.clone(), place.db.clone());
+            let index = place.index("cities-2");
+            async move |abort: bool| {
+                let swap = redstream.swap::<city::Entity>(&db, index, "search-2");
+                if abort {
+                    return swap.abort().await;
+                }
+                let failing = swap.check(async || Err("not yet".into()));
+                failing.run(CancellationToken::new()).await.map(drop)
+            }
+        };
+        let failing = swap(&place)(false);
+        let error = failing.await.unwrap_err();
         assert!(matches!(error, SwapError::Check { .. }), "{error}");
         assert_eq!(place.in_use().await, ["cities-1"]);
         assert_eq!(place.count("cities-2").await, ROWS);
 
-        swap().abort().await.unwrap();
+        let error = swap(&place)(true).await.unwrap_err();
+        assert!(matches!(error, SwapError::Redstream(redstream_seaorm::core::Error::StillRunning { .. })), "{error}");
+        place.stop(1).await;
+        swap(&place)(true).await.unwrap();
         assert!(!place.server.has_index("cities-2").await);
         place.add(1001).await;
         place.has("places", ROWS + 1).await;
         assert_eq!(place.in_use().await, ["cities-1"]);
-        swap().abort().await.unwrap(); // again does no harm
+        swap(&place)(true).await.unwrap(); // again does no harm
     }
 
     async fn an_index_that_is_in_use_cannot_be_aborted(server: Server) {
@@ -202,5 +247,4 @@ async fn a_swap_that_is_shut_down_while_its_consumer_does_not_run_switches_nothi
     assert!(!report.is_switched);
     assert!(waits.load(SeqCst));
     assert_eq!(place.in_use().await, ["cities-1"]);
-    place.workers.shutdown().await.unwrap();
 }
