@@ -20,13 +20,14 @@ async fn page(State(shop): State<Shop>) -> Result<Html<String>, AppError> {
         shop.redstream.of::<author::Entity>()?,
         shop.redstream.of::<category::Entity>()?,
     ];
-    let mut rows = String::new();
+    let mut rows = Vec::new();
     for stream in streams.iter().flat_map(EntityStream::streams) {
         for consumer in stream.consumers().await? {
             let letters = stream.dead_letters(&consumer)?.count().await?;
             let (lag, age) = (stream.lag(&consumer).await?, stream.lag_time(&consumer).await?);
             let name = stream.name();
-            rows += &format!("<tr><td>{name}<td>{consumer}<td>{lag}<td>{:.1} s<td>{letters}", age.as_secs_f64());
+            let age = age.as_secs_f64();
+            rows.push(format!("<tr><td>{name}<td>{consumer}<td>{lag}<td>{age:.1} s<td>{letters}"));
         }
     }
     let workers = shop.health.workers().into_iter().map(|worker| format!("<li>{}: {:?}", worker.name, worker.state));
@@ -36,10 +37,11 @@ async fn page(State(shop): State<Shop>) -> Result<Html<String>, AppError> {
         .map(|reindex| format!("<li>{}: {}/{} {}", reindex.id, reindex.queued, reindex.estimate, reindex.state));
     Ok(Html(format!(
         "<!doctype html><title>Shop</title><h1>What follows the database</h1>\
-         <table><tr><th>stream<th>consumer<th>lag<th>age<th>dead letters{rows}</table>\
+         <table><tr><th>stream<th>consumer<th>lag<th>age<th>dead letters{}</table>\
          <h2>Workers</h2><ul>{}</ul><h2>Reindexes</h2><ul>{}</ul>\
          <form method=post action=/admin/reindex><button>Reindex all books</button></form>\
          <form method=post action=/admin/verify><button>Verify and repair</button></form>",
+        rows.concat(),
         workers.collect::<String>(),
         reindexes.collect::<String>(),
     )))

@@ -29,8 +29,9 @@ pub(crate) async fn load(
     let documents =
         books.into_iter().zip(authors).zip(categories).zip(reviews).map(|(((book, author), categories), reviews)| {
             let (key, book::Model { id, title, status, details, .. }) = (Key::of(&book), book);
-            let stars: f64 = reviews.iter().map(|review| f64::from(review.stars)).sum();
-            let stars = (!reviews.is_empty()).then(|| stars / reviews.len() as f64);
+            let (count, sum) =
+                reviews.iter().fold((0.0, 0.0), |(n, sum), review| (n + 1.0, sum + f64::from(review.stars)));
+            let stars = (!reviews.is_empty()).then(|| sum / count);
             let mut categories: Vec<_> = categories.into_iter().map(|category| category.name).collect();
             categories.sort_unstable();
             (key, Document { id, title, status, details, author: author.map(|author| author.name), categories, stars })

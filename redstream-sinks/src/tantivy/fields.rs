@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn fields_by_which_deletes_find_nothing_are_refused() {
-        let wrong: [(&str, fn(&mut SchemaBuilder)); 5] = [
+        type Add = fn(&mut SchemaBuilder);
+        let wrong: [(&str, Add); 5] = [
             ("_key` of the index's schema is missing", |_| {}),
             ("must be indexed bytes", |schema| _ = schema.add_text_field(KEY, TEXT)),
             ("must be indexed bytes", |schema| _ = schema.add_bytes_field(KEY, STORED)),

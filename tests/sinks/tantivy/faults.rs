@@ -69,7 +69,7 @@ async fn a_batch_fails_as_a_whole_if_the_disk_fails_and_the_next_attempt_succeed
     for operations in 0..40 {
         disk.fail_after(operations);
         let version = 2 + operations as u64;
-        let batch = || changes(version, [(1, if version % 2 == 0 { "even" } else { "odd" })], &[2]);
+        let batch = || changes(version, [(1, if version.is_multiple_of(2) { "even" } else { "odd" })], &[2]);
         if let Err(error) = sink.write(batch()).await {
             assert!(matches!(error_of(Err(error)), Error::Index { .. }));
             failed += 1;
@@ -77,7 +77,11 @@ async fn a_batch_fails_as_a_whole_if_the_disk_fails_and_the_next_attempt_succeed
             assert!(documents(&sink).iter().any(|(id, _)| *id == 1));
             sink.write(batch()).await.unwrap();
         }
-        assert_eq!(documents(&sink), named(&[(1, if version % 2 == 0 { "even" } else { "odd" })]), "{operations}");
+        assert_eq!(
+            documents(&sink),
+            named(&[(1, if version.is_multiple_of(2) { "even" } else { "odd" })]),
+            "{operations}"
+        );
     }
     assert!(failed >= 5, "{failed}");
 }
