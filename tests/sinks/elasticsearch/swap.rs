@@ -8,7 +8,7 @@ use redstream_seaorm::{
     SwapReport,
 };
 use redstream_sinks::elasticsearch::ElasticsearchAlias;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set, TransactionTrait};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
@@ -24,7 +24,7 @@ struct Place {
     _test: TestDb,
 }
 
-const ROWS: u64 = 500;
+const ROWS: u64 = 100;
 
 impl Place {
     /// The first index is in use.
@@ -42,9 +42,11 @@ impl Place {
             Some(Supervisor::new().with(consumer).start().unwrap())
         });
         let place = Self { workers, server, redstream, db, _test: test };
+        let txn = place.db.begin().await.unwrap();
         for id in 1..=ROWS {
-            place.add(i64::try_from(id).unwrap()).await;
+            city(i64::try_from(id).unwrap()).insert(&txn).await.unwrap();
         }
+        txn.commit().await.unwrap();
         let report = place.swap("search-1", "cities-1").await.unwrap();
         assert!(report.is_switched);
         assert_eq!(report.replaced, None);
@@ -66,7 +68,7 @@ impl Place {
     }
 
     async fn add(&self, id: i64) {
-        city::ActiveModel { id: Set(id), name: Set(format!("city {id}")) }.insert(&self.db).await.unwrap();
+        city(id).insert(&self.db).await.unwrap();
     }
 
     async fn count(&self, index: &str) -> u64 {
@@ -90,6 +92,10 @@ impl Place {
     }
 }
 
+fn city(id: i64) -> city::ActiveModel {
+    city::ActiveModel { id: Set(id), name: Set(format!("city {id}")) }
+}
+
 on_each_server! {
     async fn every_search_finds_every_row_while_it_is_swapped_and_written(server: Server) {
         let place = Arc::new(Place::new(server).await);
@@ -109,7 +115,7 @@ on_each_server! {
         let writing = {
             let place = place.clone();
             AbortOnDropHandle::new(tokio::spawn(async move {
-                for id in 1001..=1100 {
+                for id in 1001..=1030 {
                     place.add(id).await;
                 }
             }))
@@ -120,7 +126,7 @@ on_each_server! {
         assert_eq!(report.replaced.as_deref(), Some("cities-1"));
         assert!(!report.is_retired, "the consumer of the old index still runs");
         writing.await.unwrap();
-        place.has("places", ROWS + 100).await;
+        place.has("places", ROWS + 30).await;
         stop.store(true, SeqCst);
         searching.await.unwrap();
         assert!(searches.load(SeqCst) > 0);
@@ -156,10 +162,11 @@ on_each_server! {
     async fn a_swap_that_is_dropped_at_any_point_is_continued(server: Server) {
         let place = Place::new(server).await;
         let mut switched = false;
-        for step in 0_u32..2000 {
+        // Each attempt has a fourth more time than the one before: from a millisecond to twenty seconds.
+        for step in 0..45 {
             let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
             let swap = swap.replaces("search-1").run(CancellationToken::new());
-            let time = Duration::from_micros(200) * step;
+            let time = Duration::from_millis(1).mul_f64(1.25_f64.powi(step));
             match tokio::time::timeout(time, swap).await {
                 Ok(report) => {
                     assert!(report.unwrap().is_switched);
