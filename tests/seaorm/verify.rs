@@ -50,7 +50,9 @@ where
     /// With the documents of these rows.
     fn of(rows: &[E::Model], can_find: bool) -> Self {
         let memory = Self::new(can_find);
-        rows.iter().for_each(|row| memory.put(Key::<E>::of(row).value(), document(row)));
+        for row in rows {
+            memory.put(Key::<E>::of(row).value(), document(row));
+        }
         memory
     }
 
