@@ -23,6 +23,7 @@ impl Budget {
         Self { retry_for, began: None }
     }
 
+    #[cfg(feature = "elasticsearch")]
     pub(crate) fn retry_for(&self) -> Duration {
         self.retry_for
     }
