@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use self::clock::Clock;
 use self::due::Due;
 use self::prefetch::Ahead;
-use crate::consumer::fetch::{Fetch, Portion, read_now};
+use crate::consumer::fetch::{Fetch, Limits, Portion, read_now};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::keys::DELAYER;
@@ -118,9 +118,15 @@ impl Delayer {
         leadership::serve(self, &shutdown).await
     }
 
+    /// What is moved is removed from the stream, so an entry is moved as a whole.
+    fn limits(&self) -> Limits {
+        Limits { most: self.batch_size, budget: BUDGET, whole_entries: true }
+    }
+
     fn member(&self) -> ConsumerKeys {
         let note = format!(r#"{{"delay_ms":{}}}"#, millis(self.delay));
-        ConsumerKeys { note, ..ConsumerKeys::new(self.redstream.keys(), &self.stream.delayed(), DELAYER) }
+        let keys = ConsumerKeys::new(self.redstream.keys(), &self.stream.delayed(), DELAYER);
+        ConsumerKeys { note, reads_packs: true, ..keys }
     }
 
     /// The move of the messages of this batch that are due by the last known time of Redis.
@@ -251,7 +257,7 @@ impl Leader for Delayer {
     async fn step(&self, session: &Session, guard: &LockGuard) -> Result<Moved> {
         let stream = self.member().stream;
         let looked = self.carry_out(session, guard, &self.a_move(guard, &[], 0)).await?;
-        let batch = read_now(session, &stream, self.batch_size, BUDGET, &self.portion, MessageId::MIN).await?;
+        let batch = read_now(session, &stream, self.limits(), &self.portion, MessageId::MIN).await?;
         let these = self.a_move(guard, &batch, looked.now);
         let Look { moved, next, .. } = self.carry_out(session, guard, &these).await?;
         let (due, queued) = if moved { (these.due, these.queued) } else { (0, 0) };
@@ -259,7 +265,7 @@ impl Leader for Delayer {
     }
 
     async fn lead(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
-        let source = Fetch::new(session.clone(), &self.member().stream, self.batch_size, BUDGET, &self.portion);
+        let source = Fetch::new(session.clone(), &self.member().stream, self.limits(), &self.portion);
         let mut ahead = Ahead::new(source);
         loop {
             self.status.set_state(WorkerState::Working);

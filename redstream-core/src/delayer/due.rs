@@ -42,9 +42,11 @@ impl<'a> Due<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::entry::Entry;
 
-    fn message(ms: u64, seq: u64, payload: Option<&str>) -> Message {
-        Message::new(MessageId::new(ms, seq), payload.map(|payload| payload.as_bytes().to_vec()))
+    fn message(ms: u64, seq: u64, payload: Option<&'static str>) -> Message {
+        let id = MessageId::new(ms, seq);
+        payload.map_or(Entry::empty(id), |payload| Entry::one(id, payload)).next().unwrap()
     }
 
     #[test]

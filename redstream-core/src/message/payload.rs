@@ -98,7 +98,7 @@ pub enum PayloadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The entry has no field `payload`.
+    /// The entry has neither a field `payload` nor a field `payloads`.
     #[error("message {id} has no field `payload`")]
     Missing {
         /// The message.
