@@ -24,6 +24,7 @@ use crate::consumer::fetch::{Fetch, Limits, Portion, read_now};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::keys::DELAYER;
+use crate::message::entry::SEPARATOR;
 use crate::message::{Message, MessageId, StreamName};
 use crate::metrics;
 use crate::redstream::Redstream;
@@ -139,13 +140,22 @@ impl Delayer {
         if !due.without.is_empty() {
             script.key(&member.dead_letters);
         }
+        // Whether their readers read packs is decided by the script.
+        let entries = || due.entries(self.redstream.is_packed());
+        let kinds: String = entries().map(|entry| if entry.len() == 1 { 'o' } else { 's' }).collect();
+        if kinds.contains('s') {
+            script.key(self.redstream.keys().registry(&self.stream));
+        }
         script.arg(&ownership.token).arg(millis(self.lock_ttl)).arg(DELAYER).arg(millis(self.delay));
-        script.arg(due.last.to_string()).arg(due.without.len());
+        script.arg(due.last.to_string()).arg(due.without.len()).arg(kinds);
         for id in &due.without {
             script.arg(id.to_string());
         }
-        for payload in &due.payloads {
-            script.arg(payload);
+        for entry in entries() {
+            match entry {
+                [payload] => script.arg(payload),
+                several => script.arg(several.join(&SEPARATOR)),
+            };
         }
         Move { script, due: due.count, queued: due.queued(), dead: due.without, last: due.last }
     }

@@ -5,6 +5,7 @@
 pub(crate) mod entry;
 mod id;
 pub(crate) mod name;
+pub(crate) mod pack;
 mod payload;
 pub(crate) mod repeat;
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::message::pack::{self, Line};
 use crate::message::{Message, MessageId};
 
 /// The due ones of a batch: its first ones, since a stream is in the order of time.
@@ -31,6 +32,11 @@ impl<'a> Due<'a> {
             }
         }
         due
+    }
+
+    /// The entries to add for them, each of one message or, if they may share entries, of several.
+    pub(super) fn entries(&self, may_share: bool) -> impl Iterator<Item = &[&'a [u8]]> {
+        pack::entries(&self.payloads, may_share, |payload| Line::of(payload))
     }
 
     /// Messages added for them.

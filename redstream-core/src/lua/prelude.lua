@@ -64,19 +64,6 @@ local function last_generated(stream)
   return last, groups
 end
 
--- How many messages an entry holds: the lines of its field `payloads`, else one.
-local function messages_in(fields)
-  for f = 1, #fields, 2 do
-    if fields[f] == 'payload' then return 1 end
-    if fields[f] == 'payloads' then
-      local count, at = 1, string.find(fields[f + 1], '\n', 1, true)
-      while at do count, at = count + 1, string.find(fields[f + 1], '\n', at + 1, true) end
-      return count
-    end
-  end
-  return 1
-end
-
 -- Calls `visit(id, fields)`, which returns how many messages that is, for each entry behind `last`, until there are `most`
 -- messages; no further once their contents have come to `budget` bytes. In steps that double while what is left of the budget
 -- has room for them by the largest entry so far, and `most` by the fullest one, so that Redis holds little more than the budget

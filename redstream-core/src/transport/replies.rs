@@ -5,6 +5,7 @@ use redis::{FromRedisValue, ParsingError, Value};
 
 use crate::message::MessageId;
 use crate::message::entry::{Entry, Field};
+use crate::transport::pack_readers::Notes;
 
 /// The greatest `COUNT` that Redis accepts.
 #[allow(clippy::cast_possible_truncation, reason = "where it is truncated, no number is greater")]
@@ -76,11 +77,13 @@ impl FromRedisValue for Flat {
     }
 }
 
-/// The acknowledgements of a pipeline of `XADD`, and of the `WAIT` that may end it.
+/// The acknowledgements of a pipeline of `XADD`, and the replies to `HVALS` and `WAIT` that may end it.
 #[derive(Debug)]
 pub(crate) struct Acknowledged {
-    /// In the order of the messages.
+    /// In the order of the entries.
     pub(crate) ids: Vec<MessageId>,
+    /// In the order of the registries.
+    pub(crate) notes: Vec<Notes>,
     /// How many replicas have them, if `WAIT` was sent.
     pub(crate) replicas: Option<u32>,
 }
@@ -88,10 +91,11 @@ pub(crate) struct Acknowledged {
 impl FromRedisValue for Acknowledged {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
         let Value::Array(replies) = value else { return Err("the replies to a pipeline are an array".into()) };
-        let mut acknowledged = Self { ids: Vec::with_capacity(replies.len()), replicas: None };
+        let mut acknowledged = Self { ids: Vec::with_capacity(replies.len()), notes: Vec::new(), replicas: None };
         for reply in replies {
             match reply {
                 Value::BulkString(text) => acknowledged.ids.push(added_id(&text)?),
+                Value::Array(_) => acknowledged.notes.push(Notes::from_redis_value(reply)?),
                 Value::Int(count) => acknowledged.replicas = Some(u32::try_from(count).unwrap_or(0)),
                 _ => return Err("the reply to XADD is an id".into()),
             }

@@ -22,6 +22,7 @@ use self::xread::XreadReply;
 use crate::message::entry::Entry;
 
 pub(crate) use self::socket::reaches;
+pub(crate) use self::xadd::{Adding, Target};
 
 /// How much is read at once.
 const READ_SIZE: usize = 64 << 10;

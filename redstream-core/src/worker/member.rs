@@ -84,10 +84,8 @@ impl ConsumerKeys {
     /// A process of an earlier version, which reads no packs, merges its own note into this one. It leaves `packs` in
     /// place and replaces `owner`; so `packs` counts as long as its owner is the last one.
     pub(crate) fn note_of_owner(&self, token: &str) -> String {
-        let mut fields = format!(r#""owner":"{token}""#);
-        if self.reads_packs {
-            fields.push_str(&format!(r#","packs":1,"packs_owner":"{token}""#));
-        }
+        let owner = format!(r#""owner":"{token}""#);
+        let fields = if self.reads_packs { format!(r#"{owner},"packs":1,"packs_owner":"{token}""#) } else { owner };
         match self.note.strip_suffix('}') {
             Some(open) if open.ends_with('{') => format!("{open}{fields}}}"),
             Some(open) => format!("{open},{fields}}}"),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use redstream_core::{MessageId, Moved, NewMessage, Payload};
+use redstream_core::{MessageId, Moved};
 
 use super::super::SOON;
 use super::super::recorder::Recorder;
-use super::{Stage, lines};
+use super::{Stage, lines, message};
 use crate::support::eventually;
 
 const MOMENT: Duration = Duration::from_millis(1);
@@ -51,7 +51,7 @@ async fn an_entry_without_a_payload_is_no_obstacle() {
     let mut stage = Stage::new().await;
     stage.add_to("products.delay", "1-0", "payloads", "1\n2").await;
     stage.add_to("products.delay", "1-1", "other", "3").await;
-    stage.redstream.producer().delay_all(&[message(&stage, 4)]).await.unwrap();
+    stage.redstream.producer().delay_all(&[message(&stage.products, 4)]).await.unwrap();
     let delayer = stage.products.delayer(MOMENT);
     eventually(SOON, "the last one", async || {
         delayer.run_once().await.unwrap();
@@ -63,6 +63,29 @@ async fn an_entry_without_a_payload_is_no_obstacle() {
     assert_eq!(messages.iter().map(|message| message.raw().to_vec()).collect::<Vec<_>>(), [b"1", b"2", b"4"]);
 }
 
-fn message(stage: &Stage, number: u64) -> NewMessage {
-    NewMessage::new(stage.products.name().clone(), Payload::encode(&number).unwrap())
+#[tokio::test]
+async fn what_is_moved_shares_entries_if_its_consumers_read_them() {
+    let mut stage = Stage::new().await;
+    stage.readers().await;
+    stage.add_to("products.delay", "1-0", "payloads", &lines(0..150)).await;
+    stage.add_to("products.delay", "1-1", "payload", "[\n]").await;
+    stage.add_to("products.delay", "1-2", "payloads", &lines(140..152)).await;
+    let moved = stage.products.delayer(MOMENT).run_once().await.unwrap().unwrap();
+    assert_eq!((moved.due, moved.queued), (163, 153));
+    assert_eq!(stage.sizes("products").await, [100, 50, 0, 2]);
+
+    stage.older_reader("products", "old").await;
+    stage.add_to("products.delay", "2-0", "payloads", &lines(200..203)).await;
+    stage.products.delayer(MOMENT).run_once().await.unwrap().unwrap();
+    assert_eq!(stage.entries("products").await[4..], ["200", "201", "202"].map(|number| ["payload", number]));
+}
+
+#[tokio::test]
+async fn what_is_moved_is_alone_if_packs_are_switched_off() {
+    let mut stage = Stage::new().await;
+    stage.readers().await;
+    stage.add_to("products.delay", "1-0", "payloads", &lines(0..3)).await;
+    let alone = stage.writer(|options| options.packed(false)).await.stream("products").unwrap();
+    alone.delayer(MOMENT).run_once().await.unwrap().unwrap();
+    assert_eq!(stage.sizes("products").await, [0, 0, 0]);
 }

@@ -24,7 +24,8 @@ impl Handler for Watching {
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
         // The greatest version of its own, so that it is known when each part was handled.
         batch.version().await?;
-        self.offsets.lock().unwrap().push(self.products.offsets().get("search").await?);
+        let offset = self.products.offsets().get("search").await?;
+        self.offsets.lock().unwrap().push(offset);
         self.seen.handle(batch).await
     }
 }
@@ -61,8 +62,9 @@ async fn one_batch_at_a_time_is_as_many_as_the_entry_needs() {
     let last = stage.pack(20..21).await;
     let seen = Recorder::default();
     let consumer = stage.products.consumer("search", seen.clone()).batch_size(8);
-    assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(21), "the last part has room for one more");
-    assert_eq!(seen.batches().iter().map(Vec::len).collect::<Vec<_>>(), [8, 8, 5]);
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(20));
+    assert_eq!(seen.batches().iter().map(Vec::len).collect::<Vec<_>>(), [8, 8, 4]);
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(1));
     assert_eq!(stage.offset().await, Some(last));
     assert_eq!(consumer.run_once().await.unwrap(), Progress::Idle);
 }

@@ -110,7 +110,13 @@ async fn messages_that_the_handler_names_are_those_of_the_entry_and_no_other() {
     eventually(SOON, "the commit", async || stage.offset().await == Some(MessageId::new(7, 0))).await;
     stop(running).await;
     let without_eight: Vec<u64> = (0..10).filter(|number| *number != 8).collect();
-    assert_eq!(*calls.lock().unwrap(), [(0..10).collect(), without_eight, vec![3]]);
+    let calls = calls.lock().unwrap();
+    assert_eq!(calls[..2], [(0..10).collect(), without_eight]);
+    assert_eq!(calls.last(), Some(&vec![3]), "{calls:?}");
+    assert!(
+        calls[2..].iter().all(|numbers| numbers.len() == 1),
+        "others are only tried to see whether it answers: {calls:?}"
+    );
     let letters = stage.products.dead_letters("search").unwrap().list(MessageId::MIN, 10).await.unwrap();
     assert_eq!(letters.iter().map(|letter| &*letter.payload).collect::<Vec<_>>(), [b"8"]);
 }
