@@ -23,7 +23,21 @@ fn ids_are_compared_as_numbers() {
 
 #[test]
 fn what_is_no_id_is_refused_by_name() {
-    for text in ["", "-", "5-", "-5", "a-1", "1-b", "1-2-3", "+1-2", "18446744073709551616-0", " 1-2"] {
+    for text in [
+        "",
+        "-",
+        "5-",
+        "-5",
+        "a-1",
+        "1-b",
+        "1-2-",
+        "1-2-c",
+        "1-2-3-4",
+        "1-2-4294967296",
+        "+1-2",
+        "18446744073709551616-0",
+        " 1-2",
+    ] {
         let error: InvalidMessageId = text.parse::<MessageId>().unwrap_err();
         assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
     }

@@ -19,6 +19,7 @@ mod library;
 mod links;
 mod outage;
 mod outbox;
+mod packs;
 mod parents;
 mod reindex;
 mod remove_delays;

@@ -3,6 +3,7 @@
 use redstream_core::{MessageId, NewMessage, Start};
 
 use super::Stage;
+use crate::support::Logs;
 
 #[tokio::test]
 async fn a_stream_without_consumers_gets_no_packs() {
@@ -98,4 +99,20 @@ async fn a_host_of_an_earlier_version_that_takes_a_consumer_over_counts() {
     stage.readers().await;
     stage.writer(|options| options).await.producer().queue_all(&stage.messages(2..4)).await.unwrap();
     assert_eq!(stage.sizes("products").await, [0, 0, 2]);
+}
+
+#[tokio::test]
+async fn a_listed_consumer_that_writers_cannot_know_of_is_warned_of() {
+    let stage = Stage::new().await;
+    stage.readers().await;
+    let warned = async |packed: bool| {
+        let logs = Logs::capture();
+        let products = stage.writer(|options| options.packed(packed)).await.stream("products").unwrap();
+        let trimmer = products.trimmer().also("ruby");
+        for _ in 0..2 {
+            trimmer.run_once().await.unwrap();
+        }
+        logs.text().matches("ConnectOptions::packed(false)").count()
+    };
+    assert_eq!((warned(true).await, warned(false).await), (1, 0));
 }

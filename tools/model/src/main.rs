@@ -9,6 +9,7 @@
 mod check;
 mod failover;
 mod flow;
+mod packs;
 mod registry;
 mod reshard;
 mod spread;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         check::report::<flow::Flow>(traces),
         check::report::<versions::Versions>(traces),
         check::report::<registry::Registry>(traces),
+        check::report::<packs::Packs>(traces),
         check::report::<failover::Failover>(traces),
         check::report::<reshard::Reshard>(traces),
         check::report::<spread::Spread>(traces),
