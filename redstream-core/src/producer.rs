@@ -166,7 +166,7 @@ impl Producer {
         let Some(wire) = loan.wire() else { return (Vec::new(), true) };
         failpoint!(kind.points().0);
         let patience = self.link().connector().options().response_timeout;
-        let added = wire.add(|stream| self.target(kind, stream), messages, patience).await;
+        let added = wire.add(|stream| self.target(kind, stream, messages), messages, patience).await;
         match added {
             Ok(adding) => {
                 failpoint!(kind.points().1);

@@ -39,7 +39,7 @@ impl Producer {
         let mut loan = self.link().alone_now()?;
         failpoint!(Kind::Delay.points().0);
         let (messages, order) = self.grouped(Kind::Delay, messages);
-        let Some(adding) = loan.wire()?.add_now(|stream| self.target(Kind::Delay, stream), &messages) else {
+        let Some(adding) = loan.wire()?.add_now(|stream| self.target(Kind::Delay, stream, &messages), &messages) else {
             loan.discard();
             return None;
         };

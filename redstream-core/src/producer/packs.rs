@@ -39,14 +39,17 @@ impl Producer {
         }
     }
 
-    /// Where the messages of a stream are written.
-    pub(super) fn target(&self, kind: Kind, stream: &StreamName) -> Target {
+    /// Where these messages are written, if they are of that stream.
+    pub(super) fn target(&self, kind: Kind, stream: &StreamName, messages: &[NewMessage]) -> Target {
+        if messages.len() == 1 || !self.redstream.is_packed() {
+            return Target { key: self.key(kind, stream), registry: None };
+        }
         let keys = self.redstream.keys();
         let registry = match kind {
             Kind::Main => keys.registry(stream),
             Kind::Delay => keys.registry(&stream.delayed()),
         };
-        let packs = self.redstream.is_packed() && self.redstream.pack_readers().known(&registry) == Some(true);
+        let packs = self.redstream.pack_readers().known(&registry) == Some(true);
         Target { key: self.key(kind, stream), registry: packs.then_some(registry) }
     }
 
@@ -60,7 +63,7 @@ impl Producer {
     /// The messages, those of each stream next to each other if they may share entries, and otherwise in the same order.
     pub(super) fn grouped<'a>(&self, kind: Kind, messages: &'a [NewMessage]) -> (Cow<'a, [NewMessage]>, Order) {
         let first = messages.chunk_by(|one, next| one.stream == next.stream).next().map_or(0, <[_]>::len);
-        let share = |stream: &&StreamName| self.target(kind, stream).registry.is_some();
+        let share = |stream: &&StreamName| self.target(kind, stream, messages).registry.is_some();
         if first == messages.len() || !repeated(messages).iter().any(share) {
             return (Cow::Borrowed(messages), Order(None));
         }

@@ -150,7 +150,7 @@ impl Producer {
     fn targets<'a>(&self, kind: Kind, messages: &'a [NewMessage]) -> Targets<'a> {
         let mut targets = Targets::new();
         for NewMessage { stream, .. } in messages {
-            targets.entry(stream).or_insert_with(|| self.target(kind, stream));
+            targets.entry(stream).or_insert_with(|| self.target(kind, stream, messages));
         }
         targets
     }

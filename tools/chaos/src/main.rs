@@ -17,6 +17,7 @@ mod keys;
 mod kind;
 mod log;
 mod monitor;
+mod older;
 mod place;
 mod processes;
 mod relay;

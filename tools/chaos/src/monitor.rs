@@ -135,8 +135,8 @@ impl Seen {
                 self.script = Some((rest.first()?.to_string(), rest.get(keys).copied().unwrap_or("").to_owned()));
                 None
             }
-            ["XADD", key, "*", "payload", payload] if *key == main_stream() => {
-                let ghost = Some(number_in(payload)).filter(|number| GHOSTS.contains(number))?;
+            ["XADD", key, "*", "payload" | "payloads", payloads] if *key == main_stream() => {
+                let ghost = payloads.lines().map(number_in).find(|number| GHOSTS.contains(number))?;
                 Some((Breach::Announced, format!("a main message of key {ghost}, which is only ever rolled back")))
             }
             _ => None,
@@ -214,7 +214,7 @@ fn unquote(text: &str) -> Vec<String> {
                 inside = false;
             }
             '"' => inside = true,
-            '\\' if inside => word.extend(letters.next()),
+            '\\' if inside => word.extend(letters.next().map(|letter| if letter == 'n' { '\n' } else { letter })),
             letter if inside => word.push(letter),
             _ => {}
         }

@@ -13,6 +13,7 @@ use crate::connect::connected;
 use crate::faults;
 use crate::keys::Keys;
 use crate::kind::Kind;
+use crate::older;
 use crate::processes::Process;
 use crate::schedule::Schedule;
 use crate::shared::Shared;
@@ -53,6 +54,13 @@ async fn play(seed: u64, shared: &Shared) -> Result<Outcome> {
     let mut kept = tokio::task::JoinSet::new();
     for process in &processes {
         kept.spawn(process.clone().keep(stage.clone()));
+    }
+    if let Some(ms) = stage.schedule.older_joins_ms {
+        let stage = stage.clone();
+        kept.spawn(async move {
+            older::join(stage, Duration::from_millis(ms)).await;
+            Ok(())
+        });
     }
     faults::cause(&stage, &processes).await?;
     until_idle(&stage, &processes).await?;

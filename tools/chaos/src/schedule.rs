@@ -38,6 +38,10 @@ pub(crate) struct Schedule {
     /// The stream's last id is a day ahead of the clock, as after a clock that stepped back.
     pub(crate) ahead: bool,
     pub(crate) poison: Vec<i64>,
+    /// Messages share entries from the begin.
+    pub(crate) packed: bool,
+    /// When a consumer joins that cannot read these, in ms.
+    pub(crate) older_joins_ms: Option<u64>,
     pub(crate) cast: Vec<Part>,
     /// In the order of time, in ms.
     pub(crate) faults: Vec<(u64, Fault)>,
@@ -202,6 +206,8 @@ impl Schedule {
         let removes_delays = chance.u8(0..3) == 0;
         // A writer that ends leaves unannounced changes to the delay messages.
         let in_background = chance.u8(0..3) == 0 && theme == Theme::Repair;
+        let packed = chance.u8(0..4) > 0;
+        let older_joins_ms = (packed && chance.u8(0..3) == 0).then(|| chance.u64(100..calm_at));
         Self {
             seed,
             theme,
@@ -214,6 +220,8 @@ impl Schedule {
             delay_ms,
             ahead,
             poison,
+            packed,
+            older_joins_ms,
             cast,
             faults,
             calm_at,

@@ -16,6 +16,7 @@ use crate::database::Primary;
 use crate::item::STREAM;
 use crate::log::Log;
 use crate::monitor::Monitor;
+use crate::older::{self, Missed};
 use crate::place;
 use crate::schedule::{Schedule, Theme};
 use crate::shared::Shared;
@@ -43,6 +44,7 @@ pub(crate) struct Stage {
     pub(crate) ending: AtomicBool,
     pub(crate) crashes: AtomicU64,
     pub(crate) written: Mutex<Vec<Written>>,
+    pub(crate) missed: Missed,
 }
 
 impl Stage {
@@ -76,6 +78,9 @@ impl Stage {
         for consumer in CONSUMERS {
             stream.register(consumer, Start::Earliest).await?;
         }
+        if schedule.packed {
+            older::announce_readers(schedule.place, &mut connected(redis.port()).await?, &CONSUMERS).await?;
+        }
         Ok(Arc::new(Self {
             schedule,
             program: shared.program.clone(),
@@ -92,6 +97,7 @@ impl Stage {
             ending: AtomicBool::new(false),
             crashes: AtomicU64::new(0),
             written: Mutex::default(),
+            missed: Missed::default(),
         }))
     }
 
