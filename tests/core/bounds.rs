@@ -172,7 +172,7 @@ async fn fill(url: &str, messages: usize) {
 }
 
 /// The memory of this process, in bytes.
-async fn resident() -> usize {
+pub(super) async fn resident() -> usize {
     let pid = std::process::id().to_string();
     let ps = tokio::process::Command::new("ps").args(["-o", "rss=", "-p", &pid]).output().await.unwrap();
     String::from_utf8_lossy(&ps.stdout).trim().parse::<usize>().unwrap() << 10

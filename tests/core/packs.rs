@@ -1,6 +1,7 @@
 //! Packs: entries that hold several messages, read and written.
 
 mod announced;
+mod bounds;
 mod moved;
 mod parts;
 mod poison;
