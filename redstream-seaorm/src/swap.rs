@@ -168,15 +168,15 @@ impl<'a, E: Streamed> Swap<'a, E> {
             return Ok(SwapReport { is_switched: true, is_retired, ..SwapReport::unfinished(0) });
         }
         let identity = self.index.prepare().await.map_err(|source| self.failed("create", source))?;
-        for stream in &streams {
-            // What is in the stream already, the walk announces anyway.
-            stream.register(&self.consumer, Start::Latest).await?;
-        }
+        self.register(&streams).await?;
         let queued = match self.walk(&identity, &shutdown).await? {
             Walked::Whole(queued) => queued,
             Walked::Part(queued) => return Ok(SwapReport::unfinished(queued)),
         };
-        self.catch_up(&streams).await?;
+        match shutdown.run_until_cancelled(self.catch_up(&streams)).await {
+            Some(caught_up) => caught_up?,
+            None => return Ok(SwapReport::unfinished(queued)),
+        }
         self.index.refresh().await.map_err(|source| self.failed("refresh", source))?;
         if let Some(verify) = self.verify.take() {
             let report = verify.run(shutdown.clone()).await?;
@@ -212,13 +212,8 @@ impl<'a, E: Streamed> Swap<'a, E> {
         if self.current().await?.as_deref() == Some(self.index.name()) {
             return Err(SwapError::Switched { index: self.name() });
         }
-        let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
-        let ours = format!("{}.", self.id());
-        for record in reindexes.list().await? {
-            if record.id.starts_with(&ours) && !record.state.is_finished() {
-                reindexes.abort(&record.id).await?;
-            }
-        }
+        // Before the consumer goes: a walk that is done says nothing of a consumer that is registered later.
+        self.discard_walks().await?;
         for stream in &self.streams()? {
             forget(stream, &self.consumer).await?;
         }
@@ -238,6 +233,34 @@ impl<'a, E: Streamed> Swap<'a, E> {
     /// again.
     fn id(&self) -> String {
         format!("swap.{}", self.index.name())
+    }
+
+    /// Registers the new index's consumer. If it was not registered, it has missed changes since an earlier walk, which
+    /// therefore does not count.
+    async fn register(&self, streams: &[Stream]) -> Result<(), SwapError> {
+        for stream in streams {
+            if !stream.consumers().await?.contains(&self.consumer) {
+                self.discard_walks().await?;
+            }
+        }
+        for stream in streams {
+            // What is in the stream already, the walk announces anyway.
+            stream.register(&self.consumer, Start::Latest).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the walks that filled this index, and removes their records.
+    async fn discard_walks(&self) -> Result<(), SwapError> {
+        let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
+        let ours = format!("{}.", self.id());
+        for record in reindexes.list().await? {
+            if record.id.starts_with(&ours) {
+                reindexes.abort(&record.id).await?;
+                reindexes.forget(&record.id).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn walk(&mut self, identity: &str, shutdown: &CancellationToken) -> Result<Walked, SwapError> {
