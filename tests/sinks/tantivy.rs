@@ -3,6 +3,7 @@
 mod directory;
 mod faults;
 mod pipeline;
+mod processes;
 mod properties;
 mod scan;
 mod versions;
