@@ -20,6 +20,7 @@ use self::error::SwapError;
 use self::switch::Switch;
 use crate::entity::streamed::Streamed;
 use crate::entity::streams::entity_stream;
+use crate::failpoint::failpoint;
 use crate::reindex::Reindex;
 use crate::verify::Verify;
 use crate::verify::report::VerifyState;
@@ -54,6 +55,7 @@ pub struct Swap<'a, E: Streamed> {
     check: Option<Box<Check<'a>>>,
     remove_old: bool,
     patience: Duration,
+    lock_ttl: Option<Duration>,
     on_progress: Option<Box<OnProgress>>,
 }
 
@@ -104,6 +106,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
             check: None,
             remove_old: false,
             patience: Duration::from_secs(300),
+            lock_ttl: None,
             on_progress: None,
         }
     }
@@ -145,6 +148,13 @@ impl<'a, E: Streamed> Swap<'a, E> {
         self
     }
 
+    /// After how long without renewal another process may continue the walk; see [`Reindex::lock_ttl`]. Default: 5
+    /// seconds.
+    pub fn lock_ttl(mut self, ttl: Duration) -> Self {
+        self.lock_ttl = Some(ttl);
+        self
+    }
+
     /// Called at most every 200 ms during the walk, and at its end; see [`Reindex::on_progress`].
     pub fn on_progress(mut self, report: impl Fn(&ReindexProgress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Box::new(report));
@@ -168,16 +178,21 @@ impl<'a, E: Streamed> Swap<'a, E> {
             return Ok(SwapReport { is_switched: true, is_retired, ..SwapReport::unfinished(0) });
         }
         let identity = self.index.prepare().await.map_err(|source| self.failed("create", source))?;
+        failpoint!("swap: index created");
         for stream in &streams {
             // What is in the stream already, the walk announces anyway.
             stream.register(&self.consumer, Start::Latest).await?;
         }
+        failpoint!("swap: consumer registered");
         let queued = match self.walk(&identity, &shutdown).await? {
             Walked::Whole(queued) => queued,
             Walked::Part(queued) => return Ok(SwapReport::unfinished(queued)),
         };
+        failpoint!("swap: walked");
         self.catch_up(&streams).await?;
+        failpoint!("swap: caught up");
         self.index.refresh().await.map_err(|source| self.failed("refresh", source))?;
+        failpoint!("swap: refreshed");
         if let Some(verify) = self.verify.take() {
             let report = verify.run(shutdown.clone()).await?;
             if report.state == VerifyState::Cancelled {
@@ -186,6 +201,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
             if !report.is_clean() {
                 return Err(SwapError::Differs { index: self.name(), report: Box::new(report) });
             }
+            failpoint!("swap: verified");
         }
         if let Some(check) = self.check.take() {
             let check = check();
@@ -193,8 +209,10 @@ impl<'a, E: Streamed> Swap<'a, E> {
                 Some(checked) => checked.map_err(|source| SwapError::Check { index: self.name(), source })?,
                 None => return Ok(SwapReport::unfinished(queued)),
             }
+            failpoint!("swap: checked");
         }
         self.index.switch(before.as_deref()).await.map_err(|source| self.failed("switch to", source))?;
+        failpoint!("swap: switched");
         tracing::info!(index = self.index.name(), replaced = before, "searches use the new index");
         let is_retired = self.finish(&streams, before.as_deref()).await?;
         Ok(SwapReport { is_switched: true, replaced: before, is_retired, queued })
@@ -219,11 +237,15 @@ impl<'a, E: Streamed> Swap<'a, E> {
                 reindexes.abort(&record.id).await?;
             }
         }
+        failpoint!("swap: walk aborted");
         for stream in &self.streams()? {
             forget(stream, &self.consumer).await?;
         }
+        failpoint!("swap: new consumer forgotten");
         let name = self.name();
-        self.index.remove(&name).await.map_err(|source| self.failed("remove", source))
+        self.index.remove(&name).await.map_err(|source| self.failed("remove", source))?;
+        failpoint!("swap: new index removed");
+        Ok(())
     }
 
     fn streams(&self) -> Result<Vec<Stream>, Error> {
@@ -234,14 +256,23 @@ impl<'a, E: Streamed> Swap<'a, E> {
         self.index.current().await.map_err(|source| self.failed("find out whether searches use", source))
     }
 
-    /// The walk's record has the index's identity in its id: an index that was removed and created again is filled
-    /// again.
+    /// What the ids of the walks that fill this index begin with.
     fn id(&self) -> String {
         format!("swap.{}", self.index.name())
     }
 
+    /// The id of the walk's record. A walk does not count if the index was removed and created again since, and if its
+    /// consumer was forgotten and registered again, by whomever: it has missed changes.
+    async fn walk_id(&self, identity: &str) -> Result<String, Error> {
+        let mut registered_at = 0;
+        for stream in entity_stream::<E>(&self.redstream)?.streams() {
+            registered_at = registered_at.max(stream.registered_at(&self.consumer).await?.unwrap_or_default());
+        }
+        Ok(format!("{}.{identity}.{registered_at}", self.id()))
+    }
+
     async fn walk(&mut self, identity: &str, shutdown: &CancellationToken) -> Result<Walked, SwapError> {
-        let id = format!("{}.{identity}", self.id());
+        let id = self.walk_id(identity).await?;
         let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
         if let Some(record) = reindexes.get(&id).await?
             && record.state == ReindexState::CaughtUp
@@ -249,6 +280,9 @@ impl<'a, E: Streamed> Swap<'a, E> {
             return self.whole(record.queued, record.dead_letters);
         }
         let mut reindex = self.db.reindex(&self.redstream).id(id).consumer(&self.consumer);
+        if let Some(ttl) = self.lock_ttl {
+            reindex = reindex.lock_ttl(ttl);
+        }
         if let Some(report) = self.on_progress.take() {
             reindex = reindex.on_progress(report);
         }
@@ -268,7 +302,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
         let pass = async {
             for stream in streams {
                 let last = stream.last_id().await?;
-                while stream.offsets().get(&self.consumer).await?.unwrap_or(MessageId::MIN) < last {
+                while !has_passed(stream, &self.consumer, last).await? {
                     tokio::time::sleep(POLL).await;
                 }
             }
@@ -291,6 +325,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
                 forgotten => forgotten?,
             }
         }
+        failpoint!("swap: old consumer forgotten");
         if let Some(consumer) = self.replaces.as_ref().filter(|_| !is_retired) {
             tracing::warn!(
                 consumer,
@@ -303,6 +338,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
         match old {
             Some(old) if self.remove_old && (is_retired || self.replaces.is_none()) => {
                 self.index.remove(old).await.map_err(|source| self.failed("remove the index before", source))?;
+                failpoint!("swap: old index removed");
             }
             _ => {}
         }
@@ -329,6 +365,16 @@ enum Walked {
     Whole(u64),
     /// It was aborted or shut down.
     Part(u64),
+}
+
+/// Whether the consumer has committed this message, or it is gone and so are all that it has not committed: a consumer
+/// that began with an empty stream has no offset.
+async fn has_passed(stream: &Stream, consumer: &str, id: MessageId) -> Result<bool, Error> {
+    let offset = stream.offsets().get(consumer).await?.unwrap_or(MessageId::MIN);
+    if offset >= id {
+        return Ok(true);
+    }
+    Ok(stream.messages(offset, 1).await?.first().is_none_or(|next| next.id() > id))
 }
 
 /// One that is not registered counts as forgotten.
