@@ -1,11 +1,12 @@
 //! A new index takes the place of the old one, under the searches.
 //!
-//! `switch` is what the datastore does, `error` what can go wrong.
+//! `switch` is what the datastore does, `walks` which walks count, `error` what can go wrong.
 //!
 //! May use `verify`, `reindex`, `entity` and `error`.
 
 pub(crate) mod error;
 pub(crate) mod switch;
+mod walks;
 
 use std::fmt;
 use std::pin::Pin;
@@ -189,7 +190,10 @@ impl<'a, E: Streamed> Swap<'a, E> {
             Walked::Part(queued) => return Ok(SwapReport::unfinished(queued)),
         };
         failpoint!("swap: walked");
-        self.catch_up(&streams).await?;
+        match shutdown.run_until_cancelled(self.catch_up(&streams)).await {
+            Some(caught_up) => caught_up?,
+            None => return Ok(SwapReport::unfinished(queued)),
+        }
         failpoint!("swap: caught up");
         self.index.refresh().await.map_err(|source| self.failed("refresh", source))?;
         failpoint!("swap: refreshed");
@@ -231,13 +235,8 @@ impl<'a, E: Streamed> Swap<'a, E> {
             return Err(SwapError::Switched { index: self.name() });
         }
         let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
-        let ours = format!("{}.", self.id());
-        for record in reindexes.list().await? {
-            if record.id.starts_with(&ours) && !record.state.is_finished() {
-                reindexes.abort(&record.id).await?;
-            }
-        }
-        failpoint!("swap: walk aborted");
+        walks::discard(&reindexes, self.index.name(), None).await?;
+        failpoint!("swap: walk discarded");
         for stream in &self.streams()? {
             forget(stream, &self.consumer).await?;
         }
@@ -256,24 +255,10 @@ impl<'a, E: Streamed> Swap<'a, E> {
         self.index.current().await.map_err(|source| self.failed("find out whether searches use", source))
     }
 
-    /// What the ids of the walks that fill this index begin with.
-    fn id(&self) -> String {
-        format!("swap.{}", self.index.name())
-    }
-
-    /// The id of the walk's record. A walk does not count if the index was removed and created again since, and if its
-    /// consumer was forgotten and registered again, by whomever: it has missed changes.
-    async fn walk_id(&self, identity: &str) -> Result<String, Error> {
-        let mut registered_at = 0;
-        for stream in entity_stream::<E>(&self.redstream)?.streams() {
-            registered_at = registered_at.max(stream.registered_at(&self.consumer).await?.unwrap_or_default());
-        }
-        Ok(format!("{}.{identity}.{registered_at}", self.id()))
-    }
-
     async fn walk(&mut self, identity: &str, shutdown: &CancellationToken) -> Result<Walked, SwapError> {
-        let id = self.walk_id(identity).await?;
-        let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
+        let (reindexes, index) = (entity_stream::<E>(&self.redstream)?.reindexes(), self.index.name());
+        let id = walks::id(index, identity, &self.consumer, &self.streams()?).await?;
+        walks::discard(&reindexes, index, Some(&id)).await?;
         if let Some(record) = reindexes.get(&id).await?
             && record.state == ReindexState::CaughtUp
         {

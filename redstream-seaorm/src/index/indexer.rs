@@ -1,6 +1,5 @@
 //! The indexer: a handler that reads the changed rows and passes them to a sink.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -9,7 +8,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::Value as Json;
 
 use crate::entity::decode::{BatchKeys, Decoder};
-use crate::entity::key::{Key, KeyOf};
+use crate::entity::key::{Key, KeyOf, KeySet};
 use crate::entity::streamed::Streamed;
 use crate::failpoint::failpoint;
 use crate::index::expected_streams::Meant;
@@ -223,7 +222,7 @@ where
     ) -> Result<Failures<E>, HandlerError> {
         let keys = keys.as_deref().unwrap_or(named.keys());
         let mut upserts = self.loader.load(&self.primary, keys).await?;
-        let mut found: HashSet<_> = upserts.iter().map(|(key, _)| key.clone()).collect();
+        let mut found: KeySet<E> = upserts.iter().map(|(key, _)| key.clone()).collect();
         let missing: Vec<_> = keys.iter().filter(|key| !found.contains(*key)).cloned().collect();
         let missing = Missing::look_up(&self.primary, missing).await?;
         let unloaded = missing.unloaded(keys, &found);

@@ -31,7 +31,7 @@ const POINTS: [&str; 16] = [
     "swap: switched",
     "swap: old consumer forgotten",
     "swap: old index removed",
-    "swap: walk aborted",
+    "swap: walk discarded",
     "swap: new consumer forgotten",
     "swap: new index removed",
 ];
