@@ -1,11 +1,13 @@
 //! A new index takes the place of the old one, under searches.
 
+mod again;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use redstream_seaorm::{
-    CancellationToken, Indexer, Redstream, RedstreamExt, StreamedConnection, Supervisor, SupervisorHandle, SwapError,
-    SwapReport,
+    CancellationToken, Indexer, MessageId, Redstream, RedstreamExt, StreamedConnection, Supervisor, SupervisorHandle,
+    SwapError, SwapReport,
 };
 use redstream_sinks::elasticsearch::ElasticsearchAlias;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set, TransactionTrait};

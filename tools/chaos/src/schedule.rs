@@ -8,6 +8,8 @@ use crate::item::POISON;
 use crate::keys::Keys;
 use crate::kind::Kind;
 use crate::place::Place;
+use crate::search::draw::add_to;
+use crate::search::plan::Plan;
 use crate::sink::Weather;
 use crate::site::Insured;
 use crate::words::{Act, Mood, Role, Trap};
@@ -42,6 +44,8 @@ pub(crate) struct Schedule {
     /// In the order of time, in ms.
     pub(crate) faults: Vec<(u64, Fault)>,
     pub(crate) calm_at: u64,
+    /// What is done to the search index, if there is one. Then the last of the cast is its operator.
+    pub(crate) search: Option<Plan>,
 }
 
 /// A process, and the traps of its first lives.
@@ -72,6 +76,10 @@ pub(crate) enum Fault {
     PauseRedis(u64),
     Network(usize, NetworkFault),
     Weather(Weather, u64),
+    /// Connections to the search server break, and are refused for this long.
+    SearchOutage(u64),
+    /// A fault of the network between all processes and the search server.
+    SearchNetwork(NetworkFault),
 }
 
 /// A fault of the network for the connections of one process.
@@ -202,7 +210,7 @@ impl Schedule {
         let removes_delays = chance.u8(0..3) == 0;
         // A writer that ends leaves unannounced changes to the delay messages.
         let in_background = chance.u8(0..3) == 0 && theme == Theme::Repair;
-        Self {
+        let mut schedule = Self {
             seed,
             theme,
             kind,
@@ -217,7 +225,10 @@ impl Schedule {
             cast,
             faults,
             calm_at,
-        }
+            search: None,
+        };
+        add_to(&mut schedule);
+        schedule
     }
 }
 

@@ -18,6 +18,7 @@ use crate::log::Log;
 use crate::monitor::Monitor;
 use crate::place;
 use crate::schedule::{Schedule, Theme};
+use crate::search::state::Search;
 use crate::shared::Shared;
 use crate::sink::Datastore;
 use crate::site::{CONSUMERS, Site};
@@ -32,6 +33,7 @@ pub(crate) struct Stage {
     pub(crate) breaches: Arc<Breaches>,
     pub(crate) primary: Primary,
     pub(crate) datastore: Datastore,
+    pub(crate) search: Option<Search>,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) redis_port: u16,
     /// What a Cluster knows of its nodes.
@@ -72,10 +74,12 @@ impl Stage {
                 .await?;
         }
         let patient = schedule.place.client(&redis.url()).response_timeout(Duration::from_secs(20));
-        let stream = Redstream::connect(patient).await?.stream(STREAM)?;
+        let redstream = Redstream::connect(patient).await?;
+        let stream = redstream.stream(STREAM)?;
         for consumer in CONSUMERS {
             stream.register(consumer, Start::Earliest).await?;
         }
+        let search = Search::set(&schedule, shared.search, &primary, redstream).await?;
         Ok(Arc::new(Self {
             schedule,
             program: shared.program.clone(),
@@ -83,6 +87,7 @@ impl Stage {
             breaches,
             primary,
             datastore,
+            search,
             monitor,
             redis_port: redis.port(),
             _folder: folder,
@@ -109,6 +114,7 @@ impl Stage {
             removes_delays: self.schedule.removes_delays,
             in_background: self.schedule.in_background,
             delay_ms: self.schedule.delay_ms,
+            search: self.search.as_ref().map(Search::site),
         }
     }
 
@@ -189,7 +195,12 @@ impl Stage {
         let mut stage = self;
         for _ in 0..100 {
             match Arc::try_unwrap(stage) {
-                Ok(Stage { primary, .. }) => return primary.remove().await,
+                Ok(Stage { primary, search, .. }) => {
+                    if let Some(search) = search {
+                        search.remove().await?;
+                    }
+                    return primary.remove().await;
+                }
                 Err(held) => stage = held,
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
