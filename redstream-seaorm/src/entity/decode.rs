@@ -86,6 +86,8 @@ pub(crate) fn is_own_kind<E: Streamed>(payload: &Json) -> bool {
 pub(crate) struct BatchKeys<E> {
     keys: Vec<Key<E>>,
     messages: HashMap<Key<E>, Naming, RandomState>,
+    /// How many messages of other entities were skipped.
+    passed_over: u64,
 }
 
 /// The messages that name a record: most are named by one.
@@ -123,15 +125,19 @@ impl<E: Streamed> BatchKeys<E> {
                 }
             }
         }
-        if passed_over > 0 {
+        Ok(Self { keys, messages, passed_over })
+    }
+
+    /// Counts the messages that were skipped.
+    pub(crate) fn count_passed_over(&self, batch: &Batch) {
+        if self.passed_over > 0 {
             let labels = [("stream", batch.stream().to_string()), ("consumer", batch.consumer().to_owned())];
-            ::metrics::counter!(metrics::PASSED_OVER, &labels).increment(passed_over);
+            ::metrics::counter!(metrics::PASSED_OVER, &labels).increment(self.passed_over);
             tracing::debug!(
-                stream = %batch.stream(), consumer = batch.consumer(), messages = passed_over,
+                stream = %batch.stream(), consumer = batch.consumer(), messages = self.passed_over,
                 "messages of other entities passed over"
             );
         }
-        Ok(Self { keys, messages })
     }
 
     /// The keys, in the order in which they were first named.
