@@ -12,13 +12,13 @@ use tracing_subscriber::EnvFilter;
 
 pub(crate) use crew::Crew;
 
-use crate::site::Site;
+use crate::site::{Generation, Site};
 
 /// The job of a child.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Job {
     /// Writes the cities to the index, or stands by.
-    Worker(Site),
+    Worker(Site, Generation),
     /// Saves the city of this id, and stops between COMMIT and main message.
     Writer(Site, usize),
 }
@@ -47,7 +47,7 @@ pub(crate) async fn live() -> anyhow::Result<()> {
         .init();
     let (job, end) = job()?;
     match job {
-        Job::Worker(site) => worker::work(&site, end.cancelled()).await,
+        Job::Worker(site, generation) => worker::work(&site, generation, end.cancelled()).await,
         Job::Writer(site, id) => end.run_until_cancelled(writer::write(&site, id)).await.unwrap_or(Ok(())),
     }
 }

@@ -2,11 +2,12 @@
 
 use redstream_seaorm::Streamed;
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// The demo's own table, which it creates and drops.
 pub(crate) const TABLE: &str = "redstream_demo_cities";
 
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed, Serialize, Deserialize)]
 #[sea_orm(table_name = "redstream_demo_cities")]
 #[streamed(stream = "cities")]
 pub(crate) struct Model {

@@ -1,5 +1,5 @@
 //! The demo: 144,563 real cities in a database, and in a search index that follows it through bulk
-//! loads, live changes, rollbacks and crashes. In the end both are compared, row by row.
+//! loads, live changes, rollbacks and crashes. In the end the index is verified, row by row.
 //!
 //! Run it with `cargo xtask demo`. The processes that it starts (two workers, and a writer that gets
 //! killed) are this same program; see [`children`].
@@ -12,6 +12,7 @@ mod eventually;
 mod plot;
 mod screen;
 mod search;
+mod servers;
 mod site;
 mod stage;
 
@@ -21,20 +22,20 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Parser;
 
 use crate::children::Crew;
-use crate::plot::Comparison;
+use crate::plot::Program;
 use crate::screen::Screen;
+use crate::servers::Servers;
 use crate::stage::Stage;
 
 /// Carries 144,563 real cities from a database to a search index, through crashes, and compares both.
 #[derive(Debug, Parser)]
 #[command(name = "demo", after_help = "Cities: GeoNames (https://www.geonames.org), CC BY 4.0.")]
 struct Options {
-    /// The Redis to use. All keys are in a namespace of this run, which is removed in the end.
-    #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1/")]
-    redis_url: String,
-    /// The primary database: postgres://… or mysql://… [default: an SQLite file in a temporary folder]
-    #[arg(long, value_name = "URL")]
-    database_url: Option<String>,
+    #[command(flatten)]
+    servers: Servers,
+    /// Replace the index by another one, whose documents have a label more, under searches and writes
+    #[arg(long, requires = "search")]
+    swap: bool,
     /// Take only the first N cities (at least 10).
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(10..))]
     limit: Option<u32>,
@@ -46,7 +47,7 @@ struct Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let outcome = if options.child { children::live().await } else { demo(&options).await };
+    let outcome = if options.child { children::live().await } else { Box::pin(demo(&options)).await };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -69,14 +70,14 @@ async fn demo(options: &Options) -> anyhow::Result<()> {
     let screen = Screen::new();
     let mut stop = std::pin::pin!(told_to_stop());
     let stage = tokio::select! {
-        stage = Stage::set(&options.redis_url, options.database_url.as_deref()) => stage?,
+        stage = Stage::set(&options.servers) => stage?,
         signal = &mut stop => bail!("stopped by {}", signal?),
     };
-    let limit = options.limit.map_or(Ok(usize::MAX), usize::try_from)?;
+    let program = Program { limit: options.limit.map_or(Ok(usize::MAX), usize::try_from)?, swap: options.swap };
     let mut crew = Crew::new(&stage);
 
     let (outcome, stopped) = tokio::select! {
-        outcome = plot::play(&stage, &mut crew, &screen, limit) => (outcome, false),
+        outcome = plot::play(&stage, &mut crew, &screen, program) => (outcome, false),
         signal = stop => (Err(anyhow!("stopped by {}", signal.unwrap_or("a signal that cannot be read"))), true),
     };
 
@@ -86,11 +87,11 @@ async fn demo(options: &Options) -> anyhow::Result<()> {
     }
     crew.dismiss().await;
     let cleaned = stage.strike().await;
-    let comparison: Comparison = outcome?;
+    let report = outcome?;
     cleaned.context("the demo went well, but could not clean up")?;
 
-    screen.say(comparison);
-    ensure!(comparison.is_equal(), "the two stores differ");
+    screen.say(&report);
+    ensure!(report.is_clean() && report.found() == 0, "the two stores differ");
     Ok(())
 }
 

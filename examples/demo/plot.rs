@@ -1,25 +1,25 @@
 //! The steps of the demo. Each step checks its result.
 
 mod bulk;
-mod comparison;
 mod live;
 mod load;
 mod repair;
 mod rollback;
+#[cfg(feature = "opensearch")]
+mod swap;
 mod takeover;
+mod verification;
 
 use std::time::{Duration, Instant};
 
-use redstream_seaorm::StreamedConnection;
-
-pub(crate) use comparison::Comparison;
+use redstream_seaorm::{StreamedConnection, VerifyReport};
 
 use crate::children::{Crew, Job, Report};
 use crate::city;
 use crate::data;
 use crate::eventually::eventually;
 use crate::screen::{Screen, grouped, time};
-use crate::site::{CONSUMER, DELAY, LOCK_TTL, streamed};
+use crate::site::{DELAY, Generation, LOCK_TTL, streamed};
 use crate::stage::Stage;
 
 /// The longest that the index may take to catch up: it takes seconds.
@@ -32,15 +32,34 @@ struct Play<'a> {
     screen: &'a Screen,
     /// The primary database, written through Redstream.
     db: StreamedConnection,
+    /// The consumer of the index that is searched.
+    consumer: &'static str,
+    /// The worker processes that should run.
+    workers: Vec<usize>,
 }
 
-/// Runs all steps and compares both stores. `limit`: how many cities there are.
-pub(crate) async fn play(stage: &Stage, crew: &mut Crew, screen: &Screen, limit: usize) -> anyhow::Result<Comparison> {
+/// What to play.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program {
+    /// How many cities there are at most.
+    pub(crate) limit: usize,
+    /// Whether the index is replaced by another one.
+    pub(crate) swap: bool,
+}
+
+/// Runs all steps and verifies the index.
+pub(crate) async fn play(
+    stage: &Stage,
+    crew: &mut Crew,
+    screen: &Screen,
+    program: Program,
+) -> anyhow::Result<VerifyReport> {
     let start = Instant::now();
     stage.create_table().await?;
     let db = streamed(stage.database.clone(), &stage.redstream);
-    let mut play = Play { stage, crew, screen, db };
-    let mut cities = data::cities(limit)?;
+    let consumer = Generation::First.consumer();
+    let mut play = Play { stage, crew, screen, db, consumer, workers: Vec::new() };
+    let mut cities = data::cities(program.limit)?;
     screen.say(format_args!(
         "{} cities, from a database to a search index. Delay messages wait {}, locks last {}.",
         grouped(cities.len()),
@@ -59,24 +78,30 @@ pub(crate) async fn play(stage: &Stage, crew: &mut Crew, screen: &Screen, limit:
     play.update_in_bulk(&cities).await?;
     play.kill_a_worker(&cities).await?;
     play.kill_a_writer(&last).await?;
-    let comparison = play.compare().await?;
+    if program.swap {
+        #[cfg(feature = "opensearch")]
+        play.swap(&cities).await?;
+    }
+    let report = play.verify().await?;
     screen.tell("done", format_args!("in {}", time(start.elapsed())));
-    Ok(comparison)
+    Ok(report)
 }
 
 impl Play<'_> {
     /// One to work, one to stand by.
     async fn hire_workers(&mut self) -> anyhow::Result<()> {
         for _ in 0..2 {
-            self.hire_worker().await?;
+            self.hire_worker(Generation::First).await?;
         }
+        self.stage.site.search.begin(&self.stage.redstream, &self.stage.database).await?;
         self.tell("workers", "two processes run: one works, the other stands by");
         Ok(())
     }
 
-    async fn hire_worker(&mut self) -> anyhow::Result<()> {
-        let worker = self.crew.hire(&Job::Worker(self.stage.site.clone())).await?;
+    async fn hire_worker(&mut self, generation: Generation) -> anyhow::Result<()> {
+        let worker = self.crew.hire(&Job::Worker(self.stage.site.clone(), generation)).await?;
         self.crew.hear(worker, Report::Ready, "a worker process that is ready").await?;
+        self.workers.push(worker);
         Ok(())
     }
 
@@ -89,7 +114,7 @@ impl Play<'_> {
         let start = Instant::now();
         let bar = self.screen.spinner("the index catches up");
         eventually("the index catches up", CATCH_UP, async || {
-            let lag = self.stage.stream.lag(CONSUMER).await?;
+            let lag = self.stage.stream.lag(self.consumer).await?;
             bar.set_message(format!("the index catches up: {} changes behind", grouped(lag)));
             Ok((lag == 0).then_some(()))
         })
@@ -112,12 +137,12 @@ impl Play<'_> {
     }
 
     /// What the search finds of a city right now.
-    fn found(&self, id: i64) -> anyhow::Result<Option<city::Model>> {
-        Ok(self.stage.site.search().look()?.city(id)?)
+    async fn found(&self, id: i64) -> anyhow::Result<Option<city::Model>> {
+        self.stage.site.search.city(id).await
     }
 
     /// How many cities of this name the search finds right now.
-    fn hits(&self, name: &str) -> anyhow::Result<usize> {
-        Ok(self.stage.site.search().look()?.hits(name)?)
+    async fn hits(&self, name: &str) -> anyhow::Result<u64> {
+        self.stage.site.search.hits(name).await
     }
 }

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::city;
 use crate::clean_up::remove_keys;
-use crate::search::SearchIndex;
+use crate::search::Search;
+use crate::servers::Servers;
 use crate::site::{STREAM, Site};
 
 /// The longest time for the clean-up.
@@ -32,21 +33,23 @@ pub(crate) struct Stage {
 impl Stage {
     /// Connects to Redis and to the database, and creates the index. Creates nothing that remains except in a temporary
     /// folder.
-    pub(crate) async fn set(redis_url: &str, database_url: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) async fn set(servers: &Servers) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("redstream-demo-").tempdir().context("no temporary folder")?;
-        let index = folder.path().join("index");
         let sqlite = format!("sqlite://{}?mode=rwc", folder.path().join("cities.db").display());
+        let namespace = format!("redstream-demo-{}", Uuid::new_v4().simple());
+        let search = match &servers.search {
+            Some(url) => Search::on_server(url, &namespace)?,
+            None => Search::create(&folder.path().join("index"))?,
+        };
         let site = Site {
-            redis_url: redis_url.to_owned(),
-            namespace: format!("redstream-demo-{}", Uuid::new_v4().simple()),
-            database_url: database_url.map_or(sqlite, str::to_owned),
-            index,
+            redis_url: servers.redis.clone(),
+            namespace,
+            database_url: servers.database.clone().unwrap_or(sqlite),
+            search,
         };
         let redstream = site.redstream().await?;
         let stream = redstream.stream(STREAM)?;
         let database = site.database().await?;
-        std::fs::create_dir(&site.index).context("cannot make a folder for the index")?;
-        SearchIndex::create(&site.index).context("cannot create the index")?;
         Ok(Self { site, redstream, stream, database, folder, made_table: AtomicBool::new(false) })
     }
 
@@ -82,7 +85,9 @@ impl Stage {
     pub(crate) async fn strike(self) -> anyhow::Result<()> {
         let keys = tokio::time::timeout(STRIKE, remove_keys(&self.site.redis_url, &self.site.namespace)).await;
         let table = tokio::time::timeout(STRIKE, self.drop_table()).await;
+        let indices = tokio::time::timeout(STRIKE, self.site.search.remove()).await;
         self.folder.close().context("cannot remove the temporary folder")?;
+        indices.context("removing the indices took too long")??;
         table.context("dropping the table took too long")??;
         keys.context("removing the keys took too long")?.context("cannot remove the keys of this run from Redis")
     }

@@ -147,3 +147,34 @@ async fn a_link_announces_its_book() -> anyhow::Result<()> {
     assert_streamed!(capture, [Key::of(&book)]);
     Ok(())
 }
+
+#[tokio::test]
+async fn workers_that_lack_something_do_not_start() -> anyhow::Result<()> {
+    let redstream = testing::connect(shared_url(REDIS_URL)?).await?;
+    let db = StreamedConnection::new(Database::connect("sqlite::memory:").await?, redstream.producer());
+    let index = || search_index(Elasticsearch::builder(["http://127.0.0.1:1"]).build().expect("a client"));
+    let books = || Documents::new(document::load).embed::<author::Entity>().embed::<category::Entity>();
+    let of_authors = |authors: &[Key<author::Entity>]| {
+        use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+        book::Entity::find().filter(book::Column::AuthorId.is_in(authors.iter().map(Key::value)))
+    };
+    let refused = |workers: Workers| workers.supervisor().expect_err("something is missing").to_string();
+
+    let without_consumer = refused(redstream.workers(&db).index("search", Documents::new(document::load), index()));
+    assert!(without_consumer.contains("is streamed and nothing here consumes its changes"), "{without_consumer}");
+    let misspelled = refused(redstream.workers(&db).index("search", books(), index()).options("serach", |it| it));
+    assert!(misspelled.contains("`search`"), "{misspelled}");
+    let twice = refused(redstream.workers(&db).index("search", books(), index()).index("search", books(), index()));
+    assert!(twice.contains("are named `search`"), "{twice}");
+    let two_queries = books().embed_by::<author::Entity>(of_authors);
+    let two_queries = refused(redstream.workers(&db).index("search", two_queries, index()));
+    assert!(two_queries.contains("books-of-authors"), "{two_queries}");
+
+    let two_indexes = redstream.workers(&db).index("search", books(), index()).index("other", books(), index());
+    let elsewhere = redstream.workers(&db).index("search", Documents::new(document::load), index());
+    let elsewhere = elsewhere.elsewhere::<author::Entity>().elsewhere::<category::Entity>();
+    for complete in [two_indexes, elsewhere] {
+        complete.supervisor()?;
+    }
+    Ok(())
+}

@@ -29,7 +29,7 @@ mod written_streams;
 pub use batch::Batch;
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use failure::OnPoison;
-pub use handler::{Handler, HandlerError};
+pub use handler::{Handler, HandlerError, Prepared};
 pub use loss::{Loss, LossKind};
 pub use offsets::{Committed, OffsetStore};
 pub use sync::SyncToken;

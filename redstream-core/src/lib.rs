@@ -82,7 +82,7 @@ pub use async_trait::async_trait;
 pub use consumer::WrittenStreams;
 pub use consumer::{
     Batch, Committed, Consumer, DeadLetter, DeadLetters, Handler, HandlerError, Loss, LossKind, OffsetStore, OnPoison,
-    Progress, SyncToken,
+    Prepared, Progress, SyncToken,
 };
 pub use delayer::{Delayer, Moved};
 pub use error::{BoxError, Error, Result, Undrained};

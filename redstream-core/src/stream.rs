@@ -135,6 +135,17 @@ impl Stream {
         registered::names(&self.redstream, &self.name).await
     }
 
+    /// When a consumer was registered, by the clock of Redis, in ms since 1970: one that was forgotten, or that Redis
+    /// has lost, and is registered again has a later time. `None` if it is not registered.
+    ///
+    /// # Errors
+    ///
+    /// If the name is not usable, or Redis does not answer.
+    pub async fn registered_at(&self, consumer: &str) -> Result<Option<u64>> {
+        check_consumer(consumer)?;
+        registered::at(&self.redstream, &self.name, consumer).await
+    }
+
     /// Retires a consumer: its offset is removed, and trimming no longer waits for it.
     ///
     /// # Errors

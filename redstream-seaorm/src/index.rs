@@ -9,6 +9,7 @@ pub(crate) mod embedded;
 mod expected_streams;
 pub(crate) mod failures;
 pub(crate) mod indexer;
+pub(crate) mod loaded;
 pub(crate) mod loader;
 pub(crate) mod missing;
 pub(crate) mod scan;

@@ -136,10 +136,10 @@ pub use redstream_core as core;
 pub use redstream_core::{
     Batch, BoxError, CancellationToken, Committed, ConnectOptions, Consumer, DeadLetter, DeadLetters, DecodeError,
     Delayer, Handler, HandlerError, Health, InvalidMessageId, InvalidName, Lock, LockGuard, Loss, LossKind, Message,
-    MessageId, Moved, Neglected, NewMessage, OffsetStore, OnPoison, Payload, PayloadError, PayloadObject, Producer,
-    Progress, RedisClient, Redstream, ReindexProgress, ReindexRange, ReindexRecord, ReindexReport, ReindexState,
-    Reindexes, Risk, ShardMap, Sharded, Shards, Start, Stream, StreamName, Supervisor, SupervisorHandle, SyncToken,
-    Trimmed, Trimmer, Undrained, Worker, WorkerHealth, WorkerState, WorkerStatus, async_trait, stop_signal,
+    MessageId, Moved, Neglected, NewMessage, OffsetStore, OnPoison, Payload, PayloadError, PayloadObject, Prepared,
+    Producer, Progress, RedisClient, Redstream, ReindexProgress, ReindexRange, ReindexRecord, ReindexReport,
+    ReindexState, Reindexes, Risk, ShardMap, Sharded, Shards, Start, Stream, StreamName, Supervisor, SupervisorHandle,
+    SyncToken, Trimmed, Trimmer, Undrained, Worker, WorkerHealth, WorkerState, WorkerStatus, async_trait, stop_signal,
 };
 pub use redstream_ext::RedstreamExt;
 pub use redstream_seaorm_macros::Streamed;

@@ -1,11 +1,12 @@
 //! A new index takes the place of the old one, under the searches.
 //!
-//! `switch` is what the datastore does, `error` what can go wrong.
+//! `switch` is what the datastore does, `walks` which walks count, `error` what can go wrong.
 //!
 //! May use `verify`, `reindex`, `entity` and `error`.
 
 pub(crate) mod error;
 pub(crate) mod switch;
+mod walks;
 
 use std::fmt;
 use std::pin::Pin;
@@ -20,6 +21,7 @@ use self::error::SwapError;
 use self::switch::Switch;
 use crate::entity::streamed::Streamed;
 use crate::entity::streams::entity_stream;
+use crate::failpoint::failpoint;
 use crate::reindex::Reindex;
 use crate::verify::Verify;
 use crate::verify::report::VerifyState;
@@ -54,6 +56,7 @@ pub struct Swap<'a, E: Streamed> {
     check: Option<Box<Check<'a>>>,
     remove_old: bool,
     patience: Duration,
+    lock_ttl: Option<Duration>,
     on_progress: Option<Box<OnProgress>>,
 }
 
@@ -104,6 +107,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
             check: None,
             remove_old: false,
             patience: Duration::from_secs(300),
+            lock_ttl: None,
             on_progress: None,
         }
     }
@@ -145,6 +149,13 @@ impl<'a, E: Streamed> Swap<'a, E> {
         self
     }
 
+    /// After how long without renewal another process may continue the walk; see [`Reindex::lock_ttl`]. Default: 5
+    /// seconds.
+    pub fn lock_ttl(mut self, ttl: Duration) -> Self {
+        self.lock_ttl = Some(ttl);
+        self
+    }
+
     /// Called at most every 200 ms during the walk, and at its end; see [`Reindex::on_progress`].
     pub fn on_progress(mut self, report: impl Fn(&ReindexProgress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Box::new(report));
@@ -168,16 +179,24 @@ impl<'a, E: Streamed> Swap<'a, E> {
             return Ok(SwapReport { is_switched: true, is_retired, ..SwapReport::unfinished(0) });
         }
         let identity = self.index.prepare().await.map_err(|source| self.failed("create", source))?;
+        failpoint!("swap: index created");
         for stream in &streams {
             // What is in the stream already, the walk announces anyway.
             stream.register(&self.consumer, Start::Latest).await?;
         }
+        failpoint!("swap: consumer registered");
         let queued = match self.walk(&identity, &shutdown).await? {
             Walked::Whole(queued) => queued,
             Walked::Part(queued) => return Ok(SwapReport::unfinished(queued)),
         };
-        self.catch_up(&streams).await?;
+        failpoint!("swap: walked");
+        match shutdown.run_until_cancelled(self.catch_up(&streams)).await {
+            Some(caught_up) => caught_up?,
+            None => return Ok(SwapReport::unfinished(queued)),
+        }
+        failpoint!("swap: caught up");
         self.index.refresh().await.map_err(|source| self.failed("refresh", source))?;
+        failpoint!("swap: refreshed");
         if let Some(verify) = self.verify.take() {
             let report = verify.run(shutdown.clone()).await?;
             if report.state == VerifyState::Cancelled {
@@ -186,6 +205,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
             if !report.is_clean() {
                 return Err(SwapError::Differs { index: self.name(), report: Box::new(report) });
             }
+            failpoint!("swap: verified");
         }
         if let Some(check) = self.check.take() {
             let check = check();
@@ -193,8 +213,10 @@ impl<'a, E: Streamed> Swap<'a, E> {
                 Some(checked) => checked.map_err(|source| SwapError::Check { index: self.name(), source })?,
                 None => return Ok(SwapReport::unfinished(queued)),
             }
+            failpoint!("swap: checked");
         }
         self.index.switch(before.as_deref()).await.map_err(|source| self.failed("switch to", source))?;
+        failpoint!("swap: switched");
         tracing::info!(index = self.index.name(), replaced = before, "searches use the new index");
         let is_retired = self.finish(&streams, before.as_deref()).await?;
         Ok(SwapReport { is_switched: true, replaced: before, is_retired, queued })
@@ -213,17 +235,16 @@ impl<'a, E: Streamed> Swap<'a, E> {
             return Err(SwapError::Switched { index: self.name() });
         }
         let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
-        let ours = format!("{}.", self.id());
-        for record in reindexes.list().await? {
-            if record.id.starts_with(&ours) && !record.state.is_finished() {
-                reindexes.abort(&record.id).await?;
-            }
-        }
+        walks::discard(&reindexes, self.index.name(), None).await?;
+        failpoint!("swap: walk discarded");
         for stream in &self.streams()? {
             forget(stream, &self.consumer).await?;
         }
+        failpoint!("swap: new consumer forgotten");
         let name = self.name();
-        self.index.remove(&name).await.map_err(|source| self.failed("remove", source))
+        self.index.remove(&name).await.map_err(|source| self.failed("remove", source))?;
+        failpoint!("swap: new index removed");
+        Ok(())
     }
 
     fn streams(&self) -> Result<Vec<Stream>, Error> {
@@ -234,21 +255,19 @@ impl<'a, E: Streamed> Swap<'a, E> {
         self.index.current().await.map_err(|source| self.failed("find out whether searches use", source))
     }
 
-    /// The walk's record has the index's identity in its id: an index that was removed and created again is filled
-    /// again.
-    fn id(&self) -> String {
-        format!("swap.{}", self.index.name())
-    }
-
     async fn walk(&mut self, identity: &str, shutdown: &CancellationToken) -> Result<Walked, SwapError> {
-        let id = format!("{}.{identity}", self.id());
-        let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
+        let (reindexes, index) = (entity_stream::<E>(&self.redstream)?.reindexes(), self.index.name());
+        let id = walks::id(index, identity, &self.consumer, &self.streams()?).await?;
+        walks::discard(&reindexes, index, Some(&id)).await?;
         if let Some(record) = reindexes.get(&id).await?
             && record.state == ReindexState::CaughtUp
         {
             return self.whole(record.queued, record.dead_letters);
         }
         let mut reindex = self.db.reindex(&self.redstream).id(id).consumer(&self.consumer);
+        if let Some(ttl) = self.lock_ttl {
+            reindex = reindex.lock_ttl(ttl);
+        }
         if let Some(report) = self.on_progress.take() {
             reindex = reindex.on_progress(report);
         }
@@ -268,7 +287,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
         let pass = async {
             for stream in streams {
                 let last = stream.last_id().await?;
-                while stream.offsets().get(&self.consumer).await?.unwrap_or(MessageId::MIN) < last {
+                while !has_passed(stream, &self.consumer, last).await? {
                     tokio::time::sleep(POLL).await;
                 }
             }
@@ -291,6 +310,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
                 forgotten => forgotten?,
             }
         }
+        failpoint!("swap: old consumer forgotten");
         if let Some(consumer) = self.replaces.as_ref().filter(|_| !is_retired) {
             tracing::warn!(
                 consumer,
@@ -303,6 +323,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
         match old {
             Some(old) if self.remove_old && (is_retired || self.replaces.is_none()) => {
                 self.index.remove(old).await.map_err(|source| self.failed("remove the index before", source))?;
+                failpoint!("swap: old index removed");
             }
             _ => {}
         }
@@ -329,6 +350,16 @@ enum Walked {
     Whole(u64),
     /// It was aborted or shut down.
     Part(u64),
+}
+
+/// Whether the consumer has committed this message, or it is gone and so are all that it has not committed: a consumer
+/// that began with an empty stream has no offset.
+async fn has_passed(stream: &Stream, consumer: &str, id: MessageId) -> Result<bool, Error> {
+    let offset = stream.offsets().get(consumer).await?.unwrap_or(MessageId::MIN);
+    if offset >= id {
+        return Ok(true);
+    }
+    Ok(stream.messages(offset, 1).await?.first().is_none_or(|next| next.id() > id))
 }
 
 /// One that is not registered counts as forgotten.

@@ -176,25 +176,30 @@ where
     ///
     /// [`Error::InvalidOption`] if an entity that derives `Streamed` has no consumer here and is not declared to be
     /// [`elsewhere`](Self::elsewhere), if [`options`](Self::options) name no consumer, if two consumers of an entity
-    /// have one name, or if a change of an [embedded](crate::Documents) entity would not reach the documents;
+    /// have one name, as two [queries](crate::Documents::embed_by) for one embedded entity do, or if a change of an
+    /// [embedded](crate::Documents) entity would not reach the documents;
     /// [`Error::InvalidName`] if a stream's or consumer's name is unusable.
     pub fn supervisor(self) -> Result<Supervisor> {
         let Self { redstream, db, mut supervisor, mut consumers, fault, .. } = self;
         if let Some(fault) = fault {
             return Err(fault);
         }
-        let mut cascades = Vec::new();
+        let (mut cascades, mut relations) = (Vec::new(), Vec::new());
         for Embedded { document, of, follow } in self.embedded {
             match follow {
-                Follow::Cascade { name, consumer, link } => {
+                Follow::Cascade { name, is_relation, consumer, link } => {
                     if let Some(link) = link {
                         checks::announces(derived_entities(), &link, &document)?;
                     }
-                    // Several indexes of one entity need it once.
-                    if !cascades.contains(&(of.clone(), document.clone())) {
+                    let cascade = (of, document);
+                    // Several indexes of one entity need it once. Two queries can differ, so they are two.
+                    if !(is_relation && relations.contains(&cascade)) {
                         consumers.push(consumer(&redstream, &db, name)?);
-                        cascades.push((of, document));
                     }
+                    if is_relation {
+                        relations.push(cascade.clone());
+                    }
+                    cascades.push(cascade);
                 }
                 Follow::Children => checks::announces(derived_entities(), &of, &document)?,
                 Follow::Unknown => return Err(checks::no_relation(&document, &of)),

@@ -3,7 +3,7 @@
 //! # Layout
 //! - `sink`: [`TantivySink`], its options, and its `write`.
 //! - `scan`: reads the index back.
-//! - `store`: the writer, which commits the changes of all writes that wait for it at once.
+//! - `store`: commits the changes of all writes that wait for it at once; `writer`: opens the index's writer.
 //! - `lookup`: the version of a document in the index; `tombstones`: when a deleted key is forgotten.
 //! - `document`: checks what the application makes of a record; `fields`: the sink's own fields; `term`: a key as a
 //!   term.
@@ -18,6 +18,7 @@ mod sink;
 mod store;
 mod term;
 mod tombstones;
+mod writer;
 
 pub use error::Error;
 pub use fields::OwnFields;

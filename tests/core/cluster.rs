@@ -2,7 +2,6 @@
 
 mod found_out;
 mod lost_replies;
-pub(crate) mod nodes;
 mod outages;
 mod slots;
 
@@ -11,12 +10,12 @@ use std::time::Duration;
 use redstream_core::{CancellationToken, ConnectOptions, NewMessage, Payload, Redstream, Start, Supervisor, Trimmed};
 use serde_json::json;
 
-use self::nodes::{AGREED, Cluster};
 use super::SOON;
 use super::editions::story;
 use super::recorder::Recorder;
 use super::reindex::source::Numbers;
 use crate::support::eventually;
+use crate::support::nodes::{self, AGREED, Cluster};
 
 fn message(redstream: &Redstream, stream: &str, id: i64) -> NewMessage {
     let stream = redstream.stream(stream).unwrap();

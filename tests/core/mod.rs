@@ -31,7 +31,6 @@ mod packs;
 mod panicking_worker;
 mod producer;
 mod properties;
-pub(crate) mod recorder;
 mod refused;
 mod reindex;
 mod replies;
@@ -50,6 +49,8 @@ mod waiting_handler;
 mod wire;
 
 use std::time::Duration;
+
+use crate::support::recorder;
 
 /// The bound on every wait that should end by itself.
 const SOON: Duration = Duration::from_secs(10);

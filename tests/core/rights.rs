@@ -12,11 +12,11 @@ use redstream_servers::{Redis, RedisOptions};
 use serde_json::json;
 
 use super::SOON;
-use super::cluster::nodes::Cluster;
 use super::editions::story;
 use super::recorder::Recorder;
 use super::reindex::source::Numbers;
 use super::sentinel::Group;
+use crate::support::nodes::Cluster;
 use crate::support::{eventually, raw_redis, redis_code};
 
 /// Where the rights are listed.

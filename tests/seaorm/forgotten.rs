@@ -14,7 +14,7 @@ use serde_json::json;
 use super::city::{self, with_key};
 use super::derive::entities::{line, parcel, stamp};
 use super::world::{SOON, World, id};
-use crate::core::recorder::Recorder;
+use crate::support::recorder::Recorder;
 use crate::support::{Logs, TestDb, eventually, redstream};
 
 /// The time until a warning.

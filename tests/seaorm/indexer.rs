@@ -1,5 +1,6 @@
 //! The indexer: keys in, rows and deletes out.
 
+mod ahead;
 mod failing;
 mod loading;
 
@@ -11,7 +12,8 @@ use redstream_seaorm::{
     StreamedConnection,
 };
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, ModelTrait, Schema, Set, TransactionTrait,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, Schema, Set,
+    TransactionTrait,
 };
 use serde_json::{Value, json};
 

@@ -7,8 +7,8 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Unchanged, Set, TransactionTrait};
 
 use super::city::{self, named, renamed, with_key};
 use super::world::{SOON, World, id, ids};
-use crate::core::recorder::Recorder;
 use crate::support::eventually;
+use crate::support::recorder::Recorder;
 
 on_each_database! {
     async fn a_commit_leaves_its_main_messages_and_no_delay_message(db: TestDb) {

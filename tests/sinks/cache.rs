@@ -12,30 +12,16 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redstream_core::RedisClient;
-use redstream_seaorm::{Changes, ConnectOptions, Failures, HandlerError, Key, Sink};
+use redstream_seaorm::{Changes, ConnectOptions, HandlerError, Key, Sink};
 use redstream_sinks::cache::{Cache, Error, EvictingSink, LoadError, WritingSink};
 use serde_json::{Value as Json, json};
 
+use super::city::{self, changes};
+use super::outcome::{self, failures_of};
 use crate::support::{namespace, raw_redis, redis_url};
 
 /// The bound on every wait that should end by itself.
 const SOON: Duration = Duration::from_secs(20);
-
-mod city {
-    use redstream_seaorm::Streamed;
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed, serde::Serialize, serde::Deserialize)]
-    #[sea_orm(table_name = "cities")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key)]
-        pub(super) id: i64,
-        pub(super) name: String,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-}
 
 type Cities = Cache<city::Entity, Json>;
 
@@ -96,15 +82,6 @@ fn named(name: &str) -> Json {
     json!({ "name": name })
 }
 
-fn changes<R>(version: u64, upserts: impl IntoIterator<Item = (i64, R)>, deletes: &[i64]) -> Changes<city::Entity, R> {
-    Changes {
-        upserts: upserts.into_iter().map(|(id, record)| (Key::new(id), record)).collect(),
-        deletes: deletes.iter().map(|id| Key::new(*id)).collect(),
-        respelled: Vec::new(),
-        version,
-    }
-}
-
 async fn write(cache: &Cities, changes: Changes<city::Entity, Json>) -> Result<(), HandlerError> {
     WritingSink::new(cache.clone()).write(changes).await
 }
@@ -116,14 +93,5 @@ async fn evict(cache: &Cities, ids: &[i64]) -> Result<(), HandlerError> {
 
 /// The sink's own error of a write that failed as a whole.
 fn error_of(result: Result<(), HandlerError>) -> Error {
-    let source = result.unwrap_err().into_source();
-    *source.downcast::<Error>().unwrap_or_else(|error| panic!("not an error of the sink: {error:?}"))
-}
-
-/// The records that failed, in words, and the error of the first.
-fn failures_of(result: Result<(), HandlerError>) -> (String, String) {
-    let source = result.unwrap_err().into_source();
-    let failures = source.downcast::<Failures<city::Entity>>().unwrap_or_else(|error| panic!("no failures: {error:?}"));
-    let first = std::error::Error::source(&*failures).map(ToString::to_string);
-    (failures.to_string(), first.unwrap_or_default())
+    outcome::error_of(result)
 }

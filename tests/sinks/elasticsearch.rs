@@ -12,31 +12,17 @@ mod versions;
 
 use std::time::Duration;
 
-use redstream_seaorm::{Changes, Failures, HandlerError, Key, Sink};
+use redstream_seaorm::{Changes, HandlerError, Key, Sink};
 use redstream_servers::{Search, SearchEdition};
 use redstream_sinks::elasticsearch::{Elasticsearch, ElasticsearchSink, Error, Refresh};
 use serde_json::{Value as Json, json};
 
+use super::city::{self, changes};
 use super::http::{Fault, Message, Proxy, ask};
+use super::outcome::{self, failures_of};
 
 /// The bound on every wait that should end by itself.
 const SOON: Duration = Duration::from_secs(20);
-
-mod city {
-    use redstream_seaorm::Streamed;
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed, serde::Serialize)]
-    #[sea_orm(table_name = "cities")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key)]
-        pub(super) id: i64,
-        pub(super) name: String,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-}
 
 /// Writes one test for each protocol, as `name::opensearch` and `name::elasticsearch`.
 macro_rules! on_each_server {
@@ -127,20 +113,6 @@ fn sink_at(port: u16) -> ElasticsearchSink<city::Entity> {
     ElasticsearchSink::new(client_of(&[port]), "cities").create_index(mapping()).refresh(Refresh::Now)
 }
 
-/// Records of any JSON, and deletes.
-fn changes(
-    version: u64,
-    upserts: impl IntoIterator<Item = (i64, Json)>,
-    deletes: &[i64],
-) -> Changes<city::Entity, Json> {
-    Changes {
-        upserts: upserts.into_iter().map(|(id, record)| (Key::new(id), record)).collect(),
-        deletes: deletes.iter().map(|id| Key::new(*id)).collect(),
-        respelled: Vec::new(),
-        version,
-    }
-}
-
 fn named(name: &str) -> Json {
     json!({ "name": name })
 }
@@ -154,14 +126,5 @@ async fn write(
 
 /// The sink's own error of a write that failed as a whole.
 fn error_of(result: Result<(), HandlerError>) -> Error {
-    let source = result.unwrap_err().into_source();
-    *source.downcast::<Error>().unwrap_or_else(|error| panic!("not an error of the sink: {error:?}"))
-}
-
-/// The records that failed, in words, and the error of the first.
-fn failures_of(result: Result<(), HandlerError>) -> (String, String) {
-    let source = result.unwrap_err().into_source();
-    let failures = source.downcast::<Failures<city::Entity>>().unwrap_or_else(|error| panic!("no failures: {error:?}"));
-    let first = std::error::Error::source(&*failures).map(ToString::to_string);
-    (failures.to_string(), first.unwrap_or_default())
+    outcome::error_of(result)
 }

@@ -14,28 +14,14 @@ use std::time::Duration;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 use redstream_core::RedisClient;
-use redstream_seaorm::{Changes, ConnectOptions, Failures, HandlerError, Key, Sink};
+use redstream_seaorm::{Changes, ConnectOptions, HandlerError, Key, Sink};
 use redstream_servers::{Redis, RedisEdition, RedisOptions};
 use redstream_sinks::redisearch::{Error, Field, Index, RediSearchSink};
 use serde_json::{Value as Json, json};
 
+use super::city::{self, changes};
+use super::outcome::{self, failures_of};
 use crate::support::raw_redis;
-
-mod city {
-    use redstream_seaorm::Streamed;
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed, serde::Serialize)]
-    #[sea_orm(table_name = "cities")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key)]
-        pub(super) id: i64,
-        pub(super) name: String,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-}
 
 type Cities = RediSearchSink<city::Entity>;
 
@@ -117,33 +103,11 @@ fn named(id: i64, name: &str) -> (i64, Json) {
     (id, json!({ "id": id, "name": name }))
 }
 
-fn changes(
-    version: u64,
-    upserts: impl IntoIterator<Item = (i64, Json)>,
-    deletes: &[i64],
-) -> Changes<city::Entity, Json> {
-    Changes {
-        upserts: upserts.into_iter().map(|(id, record)| (Key::new(id), record)).collect(),
-        deletes: deletes.iter().map(|id| Key::new(*id)).collect(),
-        respelled: Vec::new(),
-        version,
-    }
-}
-
 async fn write(sink: &Cities, changes: Changes<city::Entity, Json>) -> Result<(), HandlerError> {
     Sink::<city::Entity, Json>::write(sink, changes).await
 }
 
 /// The sink's own error of a write that failed as a whole.
 fn error_of(result: Result<(), HandlerError>) -> Error {
-    let source = result.unwrap_err().into_source();
-    *source.downcast::<Error>().unwrap_or_else(|error| panic!("not an error of the sink: {error:?}"))
-}
-
-/// The records that failed, in words, and the error of the first.
-fn failures_of(result: Result<(), HandlerError>) -> (String, String) {
-    let source = result.unwrap_err().into_source();
-    let failures = source.downcast::<Failures<city::Entity>>().unwrap_or_else(|error| panic!("no failures: {error:?}"));
-    let first = std::error::Error::source(&*failures).map(ToString::to_string);
-    (failures.to_string(), first.unwrap_or_default())
+    outcome::error_of(result)
 }

@@ -9,27 +9,13 @@ mod versions;
 
 use std::time::Duration;
 
-use redstream_seaorm::{Changes, Failures, HandlerError, Key, Sink};
+use redstream_seaorm::{Changes, HandlerError, Key, Sink};
 use redstream_sinks::sql::{self, Error, SqlSink};
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, QueryOrder, Schema, Set};
 
+use super::city::{self, names as named, rows as changes};
+use super::outcome::{self, failures_of};
 use crate::support::TestDb;
-
-mod city {
-    use redstream_seaorm::Streamed;
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
-    #[sea_orm(table_name = "cities")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key)]
-        pub(super) id: i64,
-        pub(super) name: String,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-}
 
 /// What a city becomes in the other database.
 mod place {
@@ -78,27 +64,9 @@ async fn sink_on(test: &TestDb) -> Places {
     sink_in(db)
 }
 
-fn changes<'n>(
-    version: u64,
-    upserts: impl IntoIterator<Item = (i64, &'n str)>,
-    deletes: &[i64],
-) -> Changes<city::Entity> {
-    let city = |(id, name): (i64, &str)| (Key::new(id), city::Model { id, name: name.to_owned() });
-    Changes {
-        upserts: upserts.into_iter().map(city).collect(),
-        deletes: deletes.iter().map(|id| Key::new(*id)).collect(),
-        respelled: Vec::new(),
-        version,
-    }
-}
-
 async fn places(test: &TestDb) -> Vec<(i64, String)> {
     let places = place::Entity::find().order_by_asc(place::Column::Id).all(&test.connection()).await.unwrap();
     places.into_iter().map(|place| (place.id, place.label)).collect()
-}
-
-fn named(names: &[(i64, &str)]) -> Vec<(i64, String)> {
-    names.iter().map(|(id, name)| (*id, (*name).to_owned())).collect()
 }
 
 /// The first number that a statement returns.
@@ -113,16 +81,7 @@ fn raw(test: &TestDb, statement: &str) -> sea_orm::Statement {
 
 /// The sink's own error of a write that failed as a whole.
 fn error_of(result: Result<(), HandlerError>) -> Error {
-    let source = result.unwrap_err().into_source();
-    *source.downcast::<Error>().unwrap_or_else(|error| panic!("not an error of the sink: {error:?}"))
-}
-
-/// The records that failed, in words, and the error of the first.
-fn failures_of(result: Result<(), HandlerError>) -> (String, String) {
-    let source = result.unwrap_err().into_source();
-    let failures = source.downcast::<Failures<city::Entity>>().unwrap_or_else(|error| panic!("no failures: {error:?}"));
-    let first = std::error::Error::source(&*failures).map(ToString::to_string);
-    (failures.to_string(), first.unwrap_or_default())
+    outcome::error_of(result)
 }
 
 /// The bound on every wait that should end by itself.

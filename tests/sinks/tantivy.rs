@@ -3,13 +3,14 @@
 mod directory;
 mod faults;
 mod pipeline;
+mod processes;
 mod properties;
 mod scan;
 mod versions;
 
 use std::time::Duration;
 
-use redstream_seaorm::{Changes, Failures, HandlerError, Key, Sink};
+use redstream_seaorm::{Changes, HandlerError, Key, Sink};
 use redstream_sinks::tantivy::{Error, OwnFields, TantivySink};
 use tantivy::collector::{Count, TopDocs};
 use tantivy::query::{AllQuery, TermQuery};
@@ -17,25 +18,11 @@ use tantivy::schema::{Field, IndexRecordOption, STORED, STRING, Schema, Value as
 use tantivy::{Index, TantivyDocument, doc};
 
 use self::directory::Disk;
+use super::city::{self, names as named, rows as changes};
+use super::outcome::{self, failures_of};
 
 /// The bound on every wait that should end by itself.
 const SOON: Duration = Duration::from_secs(20);
-
-mod city {
-    use redstream_seaorm::Streamed;
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Streamed)]
-    #[sea_orm(table_name = "cities")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key)]
-        pub(super) id: i64,
-        pub(super) name: String,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-}
 
 type Cities = TantivySink<city::Entity>;
 
@@ -67,20 +54,6 @@ fn sink_with(disk: &Disk, options: impl FnOnce(Builder) -> Builder) -> Cities {
     sink.unwrap()
 }
 
-fn changes<'n>(
-    version: u64,
-    upserts: impl IntoIterator<Item = (i64, &'n str)>,
-    deletes: &[i64],
-) -> Changes<city::Entity> {
-    let city = |(id, name): (i64, &str)| (Key::new(id), city::Model { id, name: name.to_owned() });
-    Changes {
-        upserts: upserts.into_iter().map(city).collect(),
-        deletes: deletes.iter().map(|id| Key::new(*id)).collect(),
-        respelled: Vec::new(),
-        version,
-    }
-}
-
 /// The documents, by their ids. Each has exactly one, by which it is found.
 fn documents(sink: &Cities) -> Vec<(i64, String)> {
     let searcher = sink.reader().searcher();
@@ -100,10 +73,6 @@ fn documents(sink: &Cities) -> Vec<(i64, String)> {
     documents
 }
 
-fn named(names: &[(i64, &str)]) -> Vec<(i64, String)> {
-    names.iter().map(|(id, name)| (*id, (*name).to_owned())).collect()
-}
-
 /// How many documents and tombstones there are.
 fn all(sink: &Cities) -> usize {
     sink.reader().searcher().search(&AllQuery, &Count).unwrap()
@@ -111,14 +80,5 @@ fn all(sink: &Cities) -> usize {
 
 /// The sink's own error of a write that failed as a whole.
 fn error_of(result: Result<(), HandlerError>) -> Error {
-    let source = result.unwrap_err().into_source();
-    *source.downcast::<Error>().unwrap_or_else(|error| panic!("not an error of the sink: {error:?}"))
-}
-
-/// The records that failed, in words, and the error of the first.
-fn failures_of(result: Result<(), HandlerError>) -> (String, String) {
-    let source = result.unwrap_err().into_source();
-    let failures = source.downcast::<Failures<city::Entity>>().unwrap_or_else(|error| panic!("no failures: {error:?}"));
-    let first = std::error::Error::source(&*failures).map(ToString::to_string);
-    (failures.to_string(), first.unwrap_or_default())
+    outcome::error_of(result)
 }

@@ -1,7 +1,7 @@
 //! The tools of the tests: servers, unique names, and bounded waits.
 
 // The tools of many tests: an unused one may be used again.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, unused_macros)]
 
 mod cut;
 #[macro_use]
@@ -10,8 +10,9 @@ mod database;
 mod errors;
 mod eventually;
 mod logs;
+pub(crate) mod nodes;
+pub(crate) mod recorder;
 mod redis;
-mod selftest;
 
 pub(crate) use cut::cut;
 pub(crate) use database::{Backend, TestDb};

@@ -1,6 +1,6 @@
 //! Tests of the test tools: the servers are running, and the helpers work as documented.
 
-use super::{Logs, TestDb, eventually, namespace, private_redis, raw_redis, redis_url};
+use crate::support::{Logs, eventually, namespace, private_redis, raw_redis, redis_url};
 use redstream_servers::{MARIADB_URL, POSTGRES_URL, REDIS_URL};
 use sea_orm::ConnectionTrait;
 use std::process::Command;

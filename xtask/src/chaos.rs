@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// How many schedules to run [default: 40; with a defect, 200 at the most]
     #[arg(long)]
@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// The seed of the first; the others follow it
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Leave out the schedules of other kinds
+    #[arg(long, value_enum)]
+    only: Option<Only>,
     /// How many run at a time
     #[arg(long, default_value_t = 6)]
     jobs: usize,
@@ -37,12 +40,19 @@ pub(crate) struct Options {
     events: bool,
 }
 
+/// A kind of schedules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Only {
+    /// Those with a search index
+    Search,
+}
+
 /// How many schedules have to catch a defect.
 const BOUND: usize = 200;
 
 /// Builds the harness and runs it: without a defect, or with each that is asked for.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    for package in [Package::RedisServer, Package::Postgres, Package::MariaDb] {
+    for package in [Package::RedisServer, Package::Postgres, Package::MariaDb, Package::Osmem] {
         ensure_installed(package)?;
     }
     if options.mutations {
@@ -58,7 +68,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 /// A quick set: 40 schedules that must pass, and a defect that must be caught. Returns whether both did.
 pub(crate) fn quick() -> Result<[bool; 2]> {
-    let options = Options { schedules: Some(40), seed: 1, jobs: 8, mutation: None, mutations: false, events: false };
+    let options =
+        Options { schedules: Some(40), seed: 1, only: None, jobs: 8, mutation: None, mutations: false, events: false };
     let mut harness = harness(&options, 40)?;
     let kept = harness.status().context("could not run the chaos harness")?.success();
     interrupt::check()?;
@@ -79,6 +90,9 @@ fn command(program: &Path, options: &Options, schedules: usize) -> Command {
     command.args(["--schedules", &options.schedules.unwrap_or(schedules).to_string()]);
     if options.events {
         command.arg("--events");
+    }
+    if options.only == Some(Only::Search) {
+        command.args(["--only", "search"]);
     }
     command
 }
@@ -120,7 +134,8 @@ fn hunt<'a>(options: &Options, harness: &Path, defect: &'a Defect) -> Result<Cau
     let begun = Instant::now();
     let program = build::mutant(defect)?;
     let (built, begun) = (begun.elapsed().as_secs(), Instant::now());
-    let mut hunt = command(harness, options, BOUND);
+    let only = options.only.or(defect.only);
+    let mut hunt = command(harness, &Options { only, ..options.clone() }, BOUND);
     hunt.arg("--until-caught").arg("--program").arg(program).args(["--mutation", &defect.name]);
     let output = hunt.stderr(Stdio::inherit()).output().context("could not run the chaos harness")?;
     interrupt::check()?;

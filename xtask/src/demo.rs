@@ -4,9 +4,9 @@ use crate::{
     cargo::{cargo, exit_code},
     interrupt,
 };
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use redstream_cargo::build_program;
-use redstream_servers::{Redis, RedisEdition, RedisOptions};
+use redstream_servers::{Redis, RedisEdition, RedisOptions, Search, SearchEdition};
 use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -28,12 +28,43 @@ pub(crate) struct Options {
     /// The primary database: SQLite, PostgreSQL or MariaDB [default: a temporary SQLite file]
     #[arg(long)]
     database_url: Option<String>,
+    /// The search index
+    #[arg(long, value_enum, default_value_t)]
+    sink: Sink,
+    /// The server of `--sink opensearch`, one that speaks OpenSearch's protocol [default: a private osmem-server]
+    #[arg(long)]
+    search_url: Option<String>,
+    /// Replace the index by another one under searches and writes: with `--sink opensearch`
+    #[arg(long)]
+    swap: bool,
     /// More arguments for the demo
     #[arg(last = true)]
     arguments: Vec<String>,
 }
 
+/// Where the demo's documents are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Sink {
+    /// A folder, within the worker processes
+    #[default]
+    Tantivy,
+    /// A server
+    Opensearch,
+}
+
+/// The servers that were started for the demo.
+struct Private {
+    redis: Option<Redis>,
+    search: Option<Search>,
+}
+
 impl Options {
+    /// The features of the demo that the options need.
+    fn features(&self) -> Vec<&'static str> {
+        let search = (self.sink == Sink::Opensearch).then_some("opensearch");
+        self.driver().into_iter().chain(search).collect()
+    }
+
     /// The feature of the demo that holds the driver of the database, if that is not SQLite.
     fn driver(&self) -> Option<&'static str> {
         let (scheme, _) = self.database_url.as_deref()?.split_once(':')?;
@@ -44,66 +75,91 @@ impl Options {
         }
     }
 
-    /// A private Redis, unless one is named.
-    fn private_redis(&self) -> Result<Option<Redis>> {
-        if self.redis_url.is_some() {
-            return Ok(None);
+    /// Private servers, in place of those that are not named.
+    fn private_servers(&self) -> Result<Private> {
+        let mut private = Private { redis: None, search: None };
+        if self.redis_url.is_none() {
+            private.redis = Some(RedisOptions::new().edition(RedisEdition::newest()?).start()?);
         }
-        Ok(Some(RedisOptions::new().edition(RedisEdition::newest()?).start()?))
+        if self.sink == Sink::Opensearch && self.search_url.is_none() {
+            private.search = Some(Search::start(SearchEdition::OpenSearch)?);
+        }
+        Ok(private)
     }
 
     /// Adds the demo's arguments to its command.
-    fn complete<'c>(&self, demo: &'c mut Command, redis: Option<&Redis>) -> &'c mut Command {
+    fn complete<'c>(&self, demo: &'c mut Command, private: &Private) -> &'c mut Command {
         for (name, value) in [
             ("--limit", self.limit.map(|limit| limit.to_string())),
-            ("--redis-url", self.redis_url.clone().or_else(|| redis.map(Redis::url))),
+            ("--redis-url", self.redis_url.clone().or_else(|| private.redis.as_ref().map(Redis::url))),
             ("--database-url", self.database_url.clone()),
+            ("--search-url", self.search_url.clone().or_else(|| private.search.as_ref().map(Search::url))),
         ] {
             if let Some(value) = value {
                 demo.args([name, &value]);
             }
+        }
+        if self.swap {
+            demo.arg("--swap");
         }
         demo.args(&self.arguments)
     }
 
     /// The demo on few cities and with every default: enough to see that it works.
     pub(crate) fn short() -> Self {
-        Self { limit: Some(2000), redis_url: None, database_url: None, arguments: Vec::new() }
+        Self {
+            limit: Some(2000),
+            redis_url: None,
+            database_url: None,
+            sink: Sink::Tantivy,
+            search_url: None,
+            swap: false,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// The same with a search server, whose index is replaced.
+    pub(crate) fn short_swap() -> Self {
+        Self { sink: Sink::Opensearch, swap: true, ..Self::short() }
     }
 }
 
-/// Builds the demo with the driver that it needs, runs it, and passes its exit code on. A Redis is looked for, or installed,
-/// while it builds.
+/// Builds the demo with what it needs, runs it, and passes its exit code on. The servers are looked for, or installed, while
+/// it builds.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let driver = options.driver();
-    eprintln!("building the demo for {}; Redis is started meanwhile", driver.unwrap_or("sqlite"));
-    let (program, redis) = thread::scope(|scope| {
-        let redis = scope.spawn(|| options.private_redis());
-        let program = build(driver);
-        (program, redis.join())
+    ensure!(
+        options.sink == Sink::Opensearch || !(options.swap || options.search_url.is_some()),
+        "tantivy's index is a folder: add --sink opensearch to use a server, or to replace its index"
+    );
+    eprintln!("building the demo for {}; its servers are started meanwhile", options.driver().unwrap_or("sqlite"));
+    let (program, private) = thread::scope(|scope| {
+        let private = scope.spawn(|| options.private_servers());
+        let program = build(&options.features());
+        (program, private.join())
     });
-    let redis = redis.map_err(|_| anyhow!("the thread that started Redis panicked"))??;
+    let private = private.map_err(|_| anyhow!("the thread that started the servers panicked"))??;
     interrupt::check()?;
     let mut demo = Command::new(program?);
-    let status = options.complete(&mut demo, redis.as_ref()).status().context("could not run the demo")?;
+    let status = options.complete(&mut demo, &private).status().context("could not run the demo")?;
     interrupt::check()?;
     Ok(exit_code(status))
 }
 
-fn build(driver: Option<&str>) -> Result<PathBuf> {
-    let mut build = cargo(&["build", "--locked", "--profile", "demo", "--package", "redstream-demo"]);
-    if let Some(driver) = driver {
-        build.args(["--features", driver]);
+fn build(features: &[&str]) -> Result<PathBuf> {
+    let mut build =
+        cargo(&["build", "--locked", "--profile", "demo", "--package", "redstream-demo", "--no-default-features"]);
+    if !features.is_empty() {
+        build.args(["--features", &features.join(",")]);
     }
     build_program(&mut build, "demo")
 }
 
 /// Runs the demo that was built as `program`, and tells whether it succeeded in reasonable time.
 pub(crate) fn succeeds(program: &Path, options: &Options) -> Result<bool> {
-    let redis = options.private_redis()?;
+    let private = options.private_servers()?;
     let mut demo = Command::new(program);
     let mut child = options
-        .complete(&mut demo, redis.as_ref())
+        .complete(&mut demo, &private)
         .spawn()
         .with_context(|| format!("could not run {}", program.display()))?;
     let deadline = Instant::now() + BOUND;

@@ -103,7 +103,7 @@ fn libtest(command: &mut Command, servers: &Servers) -> Result<Outcome> {
     Ok(Outcome { passed: status.success(), counts })
 }
 
-/// The demo on few cities, in the build that the tests have just made.
+/// The demo on few cities, with either index, in the build that the tests have just made.
 fn short_demo() -> Result<Outcome> {
     // The same packages and targets as the tests, so that features are the same, and nothing is
     // built a second time.
@@ -111,8 +111,15 @@ fn short_demo() -> Result<Outcome> {
     if !build.context("could not run cargo")?.success() {
         return Ok(Outcome { passed: false, counts: Counts::one(false) });
     }
-    let passed = demo::succeeds(&build_directory()?.join("demo"), &demo::Options::short())?;
-    Ok(Outcome { passed, counts: Counts::one(passed) })
+    let program = build_directory()?.join("demo");
+    let mut outcome = Outcome { passed: true, counts: Counts::default() };
+    for options in [demo::Options::short(), demo::Options::short_swap()] {
+        outcome = outcome.and_then(|| {
+            let passed = demo::succeeds(&program, &options)?;
+            Ok(Outcome { passed, counts: Counts::one(passed) })
+        })?;
+    }
+    Ok(outcome)
 }
 
 /// Schedules of crashes, and a deliberate defect that they must catch.

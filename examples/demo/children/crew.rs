@@ -28,8 +28,8 @@ pub(crate) struct Crew {
 struct Member {
     process: Process,
     log: PathBuf,
-    /// Whether it was killed on purpose.
-    killed: bool,
+    /// Whether it was killed or stopped on purpose.
+    ended_by_us: bool,
 }
 
 /// What a child reported, and when that arrived.
@@ -57,7 +57,7 @@ impl Crew {
         command.process_group(0);
         let (process, reports) = Process::start(&mut command, job).await?;
         tokio::spawn(listen(who, reports, self.reporters.clone()));
-        self.children.push(Member { process, log, killed: false });
+        self.children.push(Member { process, log, ended_by_us: false });
         Ok(who)
     }
 
@@ -66,7 +66,7 @@ impl Crew {
         let news = timeout(PATIENCE, self.reports.recv()).await;
         let news = news.with_context(|| format!("waited {} seconds in vain: {awaited}", PATIENCE.as_secs()))?;
         let news = news.context("all children are gone")?;
-        if news.report == Report::Gone && !self.children[news.who].killed {
+        if news.report == Report::Gone && !self.children[news.who].ended_by_us {
             bail!("child {} ended by itself, instead of: {awaited}", news.who);
         }
         Ok(news)
@@ -90,9 +90,17 @@ impl Crew {
     /// Kills a child with SIGKILL, which it cannot catch, and returns the time.
     pub(crate) fn kill(&mut self, who: usize) -> anyhow::Result<Instant> {
         let member = &mut self.children[who];
-        member.killed = true;
+        member.ended_by_us = true;
         member.process.start_kill().with_context(|| format!("cannot kill child {who}"))?;
         Ok(Instant::now())
+    }
+
+    /// Tells a child to stop, and waits until it has.
+    #[cfg(feature = "opensearch")]
+    pub(crate) async fn stop(&mut self, who: usize) -> anyhow::Result<()> {
+        let member = &mut self.children[who];
+        member.ended_by_us = true;
+        member.process.stop(PATIENCE).await.with_context(|| format!("cannot stop child {who}"))
     }
 
     /// The process id of a child, while it is running.

@@ -59,7 +59,7 @@ impl Play<'_> {
         let took = start.elapsed();
         let later = self.caught_up().await?;
         for city in found.iter().take(3) {
-            let revision = self.found(city.id)?.map(|city| city.revision);
+            let revision = self.found(city.id).await?.map(|city| city.revision);
             ensure!(revision == Some(city.revision + 1), "the search does not find {} as it was updated", city.name);
         }
         let line = format!(

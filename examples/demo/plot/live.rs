@@ -48,7 +48,7 @@ impl Play<'_> {
         drop(bar);
         let later = self.caught_up().await?;
         if let Some(city) = last {
-            ensure!(self.found(city.id)? == Some(city), "the search does not find what was inserted last");
+            ensure!(self.found(city.id).await? == Some(city), "the search does not find what was inserted last");
         }
         let line = format!(
             "{inserts} inserts, {} updates, {deletes} deletes in {transactions} transactions: {}; searchable {} later",

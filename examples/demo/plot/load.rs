@@ -38,7 +38,7 @@ impl Play<'_> {
         let follow = eventually("the index catches up with the bulk load", CATCH_UP, async || {
             // Without Redis no message arrives, so an error of Redis ends the wait.
             self.stage.stream.delay_len().await?;
-            let found = self.stage.site.search().look()?.len();
+            let found = self.stage.site.search.len().await?;
             documents.set_position(found);
             Ok((found == cities.len() as u64).then_some(()))
         });

@@ -47,7 +47,7 @@ impl Play<'_> {
         ensure!(delayed == 1, "{delayed} delay messages wait, where the one of the killed writer should");
         let row = city::Entity::find_by_id(new.id).one(&self.stage.database).await?;
         ensure!(row.as_ref() == Some(new), "the row of the killed writer is not in the database");
-        ensure!(self.found(new.id)?.is_none(), "the search finds the city before anybody was told of it");
+        ensure!(self.found(new.id).await?.is_none(), "the search finds the city before its change was announced");
         Ok(())
     }
 
@@ -68,7 +68,7 @@ impl Play<'_> {
         let expected = format!(r#"{{"id":{}}}"#, new.id);
         ensure!(payloads == [expected.clone()], "the delayer queued {payloads:?} instead of {expected} alone");
         eventually("the search finds what the delayer brought", LATE, async || {
-            Ok(self.found(new.id)?.filter(|city| city == new))
+            Ok(self.found(new.id).await?.filter(|city| city == new))
         })
         .await?;
         drop(bar);

@@ -9,7 +9,7 @@ use super::bulk::touch;
 use super::{Play, grouped, time};
 use crate::children::{Crew, Report};
 use crate::city;
-use crate::site::LOCK_TTL;
+use crate::site::{Generation, LOCK_TTL};
 
 /// A batch takes milliseconds, so a kill may come too late. Then another worker is killed.
 const ATTEMPTS: usize = 5;
@@ -18,6 +18,7 @@ const CITIES: usize = 5000;
 
 /// How a worker ended.
 struct Killed {
+    who: usize,
     pid: String,
     /// How many messages it was handling; `None` if it was killed between two batches.
     batch: Option<usize>,
@@ -28,7 +29,8 @@ impl Play<'_> {
     pub(super) async fn kill_a_worker(&mut self, cities: &[city::Model]) -> anyhow::Result<()> {
         for _ in 0..ATTEMPTS {
             let killed = self.kill_one(cities).await?;
-            self.hire_worker().await?;
+            self.workers.retain(|worker| *worker != killed.who);
+            self.hire_worker(Generation::First).await?;
             if let Some(batch) = killed.batch {
                 let line = format!("process {} killed in the middle of a batch of {}", killed.pid, grouped(batch));
                 self.tell("SIGKILL", line);
@@ -81,9 +83,9 @@ async fn kill_in_a_batch(crew: &mut Crew, least: usize) -> anyhow::Result<Killed
             _ => {}
         }
         match successor {
-            Some(at) if gone => return Ok(Killed { pid, batch, takeover: at.duration_since(killed) }),
+            Some(at) if gone => return Ok(Killed { who: active, pid, batch, takeover: at.duration_since(killed) }),
             // There may be no batch left to take over.
-            None if gone && batch.is_none() => return Ok(Killed { pid, batch, takeover: Duration::ZERO }),
+            None if gone && batch.is_none() => return Ok(Killed { who: active, pid, batch, takeover: Duration::ZERO }),
             _ => {}
         }
     }

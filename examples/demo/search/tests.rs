@@ -1,11 +1,15 @@
-//! How the index treats versions: an older one changes nothing.
+//! What the searches of the demo find.
 
-use super::SearchIndex;
+use redstream_seaorm::{Changes, Key, Sink as _};
+
+use redstream_sinks::tantivy::TantivySink;
+
+use super::{Search, embedded};
 use crate::city;
 
-fn city(name: &str) -> city::Model {
+fn city(id: i64, name: &str) -> city::Model {
     city::Model {
-        id: 1,
+        id,
         name: name.to_owned(),
         country: "NO".to_owned(),
         admin1: "Oslo".to_owned(),
@@ -16,46 +20,25 @@ fn city(name: &str) -> city::Model {
     }
 }
 
-fn index() -> (tempfile::TempDir, SearchIndex) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let index = SearchIndex::create(folder.path()).expect("an index can be created");
-    (folder, index)
+async fn write(sink: &TantivySink<city::Entity>, changes: Changes<city::Entity>) -> anyhow::Result<()> {
+    sink.write(changes).await.map_err(|error| anyhow::anyhow!(error.into_source()))
 }
 
-fn found(index: &SearchIndex) -> Option<city::Model> {
-    index.look().expect("the index can be opened").city(1).expect("and searched")
-}
+#[tokio::test]
+async fn a_city_is_found_by_its_id_and_its_name_until_it_is_deleted() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let search = Search::create(&folder.path().join("index"))?;
+    let sink = embedded::sink(&folder.path().join("index"))?;
+    let cities = [city(1, "Oslo"), city(2, "Nye Oslo")];
+    let upserts = cities.clone().map(|city| (Key::of(&city), city)).into();
+    write(&sink, Changes { upserts, deletes: Vec::new(), respelled: Vec::new(), version: 1 }).await?;
+    assert_eq!(search.city(1).await?.as_ref(), Some(&cities[0]));
+    assert_eq!(search.city(3).await?, None);
+    assert_eq!((search.len().await?, search.hits("oslo").await?, search.hits("Nye Oslo").await?), (2, 2, 1));
 
-#[test]
-fn a_city_is_read_back_as_it_was_written() -> tantivy::Result<()> {
-    let (_folder, index) = index();
-    index.write(1, &[city("Oslo")], &[])?;
-    assert_eq!(found(&index), Some(city("Oslo")));
-    assert_eq!(index.look()?.hits("oslo")?, 1);
-    Ok(())
-}
-
-#[test]
-fn an_older_version_changes_nothing_and_an_equal_one_is_a_retry() -> tantivy::Result<()> {
-    let (_folder, index) = index();
-    index.write(2, &[city("Oslo")], &[])?;
-    index.write(1, &[city("Christiania")], &[])?;
-    index.write(1, &[], &[1])?;
-    assert_eq!(found(&index), Some(city("Oslo")));
-    index.write(2, &[city("Kristiania")], &[])?;
-    assert_eq!(found(&index), Some(city("Kristiania")));
-    Ok(())
-}
-
-#[test]
-fn a_deleted_city_does_not_come_back_by_an_older_version() -> tantivy::Result<()> {
-    let (_folder, index) = index();
-    index.write(1, &[city("Oslo")], &[])?;
-    index.write(3, &[], &[1])?;
-    index.write(2, &[city("Oslo")], &[])?;
-    assert_eq!(found(&index), None);
-    assert!(index.look()?.cities()?.is_empty());
-    index.write(4, &[city("Oslo")], &[])?;
-    assert_eq!(found(&index), Some(city("Oslo")));
+    let deletes = vec![Key::new(1)];
+    write(&sink, Changes { upserts: Vec::new(), deletes, respelled: Vec::new(), version: 2 }).await?;
+    assert_eq!(search.city(1).await?, None);
+    assert_eq!((search.len().await?, search.hits("oslo").await?), (1, 1));
     Ok(())
 }

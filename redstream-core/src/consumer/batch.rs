@@ -1,11 +1,12 @@
 //! A batch: the messages of one call of the handler, and their version.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
+use crate::consumer::handler::Prepared;
 use crate::consumer::version::Versions;
 use crate::error::Result;
 use crate::message::{DecodeError, Message, MessageId, StreamName};
@@ -16,11 +17,21 @@ pub struct Batch {
     messages: Arc<[Message]>,
     version: Arc<OnceCell<u64>>,
     versions: Versions,
+    prepared: Arc<Mutex<Option<Prepared>>>,
 }
 
 impl Batch {
     pub(crate) fn new(messages: Arc<[Message]>, versions: Versions, issued: Option<u64>) -> Self {
-        Self { messages, version: Arc::new(OnceCell::new_with(issued)), versions }
+        Self { messages, version: Arc::new(OnceCell::new_with(issued)), versions, prepared: Arc::default() }
+    }
+
+    /// Takes this version, which was issued after the batch had arrived, unless it has one.
+    pub(crate) fn offer(&self, version: u64) {
+        _ = self.version.set(version);
+    }
+
+    pub(crate) fn set_prepared(&self, prepared: Option<Prepared>) {
+        *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = prepared;
     }
 
     pub(crate) fn versions(&self) -> &Versions {
@@ -69,6 +80,11 @@ impl Batch {
     /// The id of the newest message: the offset once the batch is committed.
     pub fn last_id(&self) -> MessageId {
         self.messages.last().map_or(MessageId::MIN, Message::id)
+    }
+
+    /// What [`Handler::prepare`](crate::Handler::prepare) has returned for this attempt, if it ran and this is its type.
+    pub fn take_prepared<T: 'static>(&self) -> Option<Box<T>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?.downcast().ok()
     }
 
     /// The version of what this attempt writes: microseconds of the clock of Redis, greater than every version before

@@ -1,5 +1,6 @@
 //! The handler: the application's code that writes a batch to a secondary datastore.
 
+use std::any::Any;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -38,12 +39,29 @@ pub trait Handler: Send + Sync + 'static {
     /// [`OnPoison`](crate::OnPoison) say.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError>;
 
+    /// Whether [`prepare`](Self::prepare) does anything. Default: no.
+    fn prepares(&self) -> bool {
+        false
+    }
+
+    /// Reads ahead what this batch needs, while the batch before is still being handled. It must write nothing: what it
+    /// returns is dropped if the batch before fails. [`Batch::take_prepared`] has it in [`handle`](Self::handle).
+    ///
+    /// It runs in a task of its own, and only if the batch has arrived by then: so `handle` must manage without it. A handler that calls another one passes `prepares` and `prepare` on to it.
+    async fn prepare(&self, batch: &Batch) -> Option<Prepared> {
+        _ = batch;
+        None
+    }
+
     /// What it writes to, such as an index and its address: see [`Consumer::identity`](crate::Consumer::identity).
     /// Default: empty.
     fn identity(&self) -> Option<String> {
         None
     }
 }
+
+/// What [`Handler::prepare`] returns.
+pub type Prepared = Box<dyn Any + Send>;
 
 #[async_trait]
 impl<F, Fut> Handler for F

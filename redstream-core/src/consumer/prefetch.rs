@@ -1,6 +1,7 @@
 //! Prefetching: reads batch after batch, the next one while the last is being handled.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::future::BoxFuture;
@@ -18,7 +19,7 @@ pub(super) struct Reading {
     fetch: Fetch,
     cursor: MessageId,
     under_way: Option<BoxFuture<'static, Result<Read>>>,
-    ahead: Option<Vec<Message>>,
+    ahead: Option<Arc<[Message]>>,
 }
 
 impl Reading {
@@ -33,7 +34,7 @@ impl Reading {
     }
 
     /// The next batch; waits until there is one. Cancel-safe: a read in flight continues in the next call.
-    pub(super) async fn next(&mut self) -> Result<Vec<Message>> {
+    pub(super) async fn next(&mut self) -> Result<Arc<[Message]>> {
         loop {
             self.read_ahead().await?;
             if let Some(batch) = self.ahead.take() {
@@ -64,7 +65,7 @@ impl Reading {
         self.fetch = fetch;
         if let Some(last) = batch.last() {
             self.cursor = last.id();
-            self.ahead = Some(batch);
+            self.ahead = Some(batch.into());
         }
         Ok(())
     }
@@ -75,6 +76,15 @@ impl Reading {
     /// If there may be more, the read is sent first, so that Redis answers it meanwhile. Otherwise the work begins
     /// first: sending a read that finds nothing would delay most messages by more than their latency.
     pub(super) async fn while_working<T>(&mut self, work: impl Future<Output = T>) -> T {
+        self.while_working_and(work, |_| ()).await
+    }
+
+    /// The same; `arrived` is given the next batch when it has arrived, if the work is not done before.
+    pub(super) async fn while_working_and<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        arrived: impl FnOnce(&Arc<[Message]>),
+    ) -> T {
         let mut work = std::pin::pin!(work);
         if !self.fetch.may_have_more()
             && let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await
@@ -82,7 +92,8 @@ impl Reading {
             return done;
         }
         loop {
-            if self.ahead.is_some() {
+            if let Some(batch) = &self.ahead {
+                arrived(batch);
                 return work.await;
             }
             tokio::select! {

@@ -1,5 +1,7 @@
 //! Which consumers a stream has, according to its registry.
 
+use serde::Deserialize;
+
 use super::offsets::OffsetStore;
 use crate::error::{Error, Result};
 use crate::message::StreamName;
@@ -10,6 +12,21 @@ pub(crate) async fn names(redstream: &Redstream, stream: &StreamName) -> Result<
     let mut hkeys = redis::cmd("HKEYS");
     hkeys.arg(redstream.keys().registry(stream));
     redstream.link().command("read the registry", &hkeys).await
+}
+
+/// When it was registered, in ms; `None` if it is not, or if it has no note of ours.
+pub(crate) async fn at(redstream: &Redstream, stream: &StreamName, consumer: &str) -> Result<Option<u64>> {
+    #[derive(Deserialize)]
+    struct Note {
+        registered_at: Option<f64>,
+    }
+    let mut hget = redis::cmd("HGET");
+    hget.arg(redstream.keys().registry(stream)).arg(consumer);
+    let note: Option<String> = redstream.link().command("read the registry", &hget).await?;
+    let note = note.and_then(|note| serde_json::from_str::<Note>(&note).ok());
+    // A script writes it, as a float of up to 2^53.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time after 1970")]
+    Ok(note.and_then(|note| note.registered_at).map(|ms| ms as u64))
 }
 
 /// Whether a consumer of that name is registered, or at least has an offset, as a consumer of the Ruby gem has.

@@ -1,5 +1,6 @@
 //! The loop of a consumer: read, handle, commit.
 
+mod ahead;
 mod commit_queue;
 
 use std::panic::AssertUnwindSafe;
@@ -11,6 +12,7 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use self::ahead::{Ahead, First, Sorted};
 use self::commit_queue::{Committing, Done};
 use super::blocking::{timed, within};
 use super::failure::{Failure, RetryBatch, RetryContext};
@@ -84,26 +86,43 @@ impl Leader for Consumer {
             warn_if_unwritten(&self.stream, &self.name);
         }
         let _watch = self.watch_neighbours(session, &member);
-        let mut issued = None;
+        let (mut issued, mut ahead) = (None, None::<Ahead>);
         let mut committing = Committing::new(self, guard);
         loop {
-            let messages: Arc<[Message]> = tokio::select! {
+            let messages = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return committing.done().await,
                 () = guard.lost() => return Err(guard.ownership().loss()),
-                batch = committing.commit_while_waiting(reading.next()) => batch??.into(),
+                batch = committing.commit_while_waiting(reading.next()) => batch??,
             };
             failpoint!("consumer: read");
             self.status.progress(WorkerState::Working);
-            let own = self.own(&messages);
-            let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = own.len());
             let versions = self.versions(guard, &member);
+            let (sorted, first) = match ahead.take().filter(|ahead| ahead.is_of(&messages)) {
+                Some(Ahead { sorted, first, .. }) => (sorted, first),
+                None => {
+                    let sorted = self.sort(&messages)?;
+                    let batch = Batch::new(sorted.fitting.clone(), versions.clone(), None);
+                    (sorted, First::unprepared(batch))
+                }
+            };
+            if let Some(version) = issued.take() {
+                first.batch.offer(version);
+            }
+            let Sorted { own, fitting, mut dead } = sorted;
+            let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = own.len());
             let context = RetryContext { consumer: self, session, guard, shutdown, versions: &versions };
             // Boxed: with the handling of failures it is a large future.
-            let work = Box::pin(context.carry(&own, issued.take()).instrument(span));
-            let (dead, committed) = reading.while_working(committing.commit_while_working(work)).await;
+            let work = Box::pin(context.carry(first, &fitting).instrument(span));
+            let prepare = |next: &Arc<[Message]>| ahead = self.prepare(next, versions.clone());
+            let (carried, committed) = reading.while_working_and(committing.commit_while_working(work), prepare).await;
             committed?;
-            let Some(dead) = dead? else { return committing.done().await };
+            let Some(carried) = carried? else { return committing.done().await };
+            if !carried.at_once {
+                // What was prepared meanwhile can be older than what a retry has written.
+                ahead = None;
+            }
+            dead.extend(carried.given_up);
             let Some(done) = committing.whole(Done::of(&messages, &own, dead)) else { continue };
             // A version that the commit issues is valid for the next batch only if that batch has already arrived; a
             // version from before its arrival could be older than the rows that another host reads.
@@ -122,19 +141,23 @@ impl Leader for Consumer {
 impl RetryContext<'_> {
     /// Handles the messages, with retries, and returns those that had to be given up. `None`: shutdown was requested
     /// before all was done.
-    async fn carry(self, messages: &Arc<[Message]>, issued: Option<u64>) -> Result<Option<Vec<Dead>>> {
-        let (fitting, mut dead) = self.consumer.set_aside(&self.consumer.wanted(messages))?;
-        if fitting.is_empty() {
-            return Ok(Some(dead));
+    async fn carry(self, first: First, messages: &[Message]) -> Result<Option<Carried>> {
+        if messages.is_empty() {
+            return Ok(Some(Carried { given_up: Vec::new(), at_once: true }));
         }
-        let batch = Batch::new(fitting.clone(), self.versions.clone(), issued);
-        let Err(failure) = self.consumer.handle(batch).await else { return Ok(Some(dead)) };
-        let given_up = RetryBatch::new(self, &fitting).run(failure).await?;
-        Ok(given_up.map(|given_up| {
-            dead.extend(given_up);
-            dead
-        }))
+        let Err(failure) = self.consumer.handle_prepared(first).await else {
+            return Ok(Some(Carried { given_up: Vec::new(), at_once: true }));
+        };
+        let given_up = RetryBatch::new(self, messages).run(failure).await?;
+        Ok(given_up.map(|given_up| Carried { given_up, at_once: false }))
     }
+}
+
+/// A batch that is done.
+struct Carried {
+    given_up: Vec<Dead>,
+    /// By its first attempt.
+    at_once: bool,
 }
 
 impl Consumer {
@@ -145,8 +168,7 @@ impl Consumer {
         member: &Arc<ConsumerKeys>,
         messages: Arc<[Message]>,
     ) -> Result<Done> {
-        let own = self.own(&messages);
-        let (fitting, dead) = self.set_aside(&self.wanted(&own))?;
+        let Sorted { own, fitting, dead } = self.sort(&messages)?;
         let batch = Batch::new(fitting, self.versions(guard, member), None);
         if !batch.is_empty()
             && let Err(failure) = self.handle(batch.clone()).await
@@ -173,13 +195,20 @@ impl Consumer {
 
     /// One call of the handler.
     pub(super) async fn handle(&self, batch: Batch) -> Result<(), Failure> {
+        self.handle_prepared(First::unprepared(batch)).await
+    }
+
+    /// The same, once the batch is prepared.
+    async fn handle_prepared(&self, first: First) -> Result<(), Failure> {
+        let batch = first.batch.clone();
         let canary = batch.messages().last().cloned();
         let begun = Instant::now();
         let ownership = batch.versions().ownership().clone();
         let calling = ownership.work.begin(batch.first_id(), self.status.patience(), self.handler_timeout);
         // A handler is application code: its panic is a failure of this batch, not of the worker.
         failpoint!("consumer: handling");
-        let call = AssertUnwindSafe(self.handler.handle(batch)).catch_unwind();
+        let call = async { self.handler.handle(first.prepared().await).await };
+        let call = AssertUnwindSafe(call).catch_unwind();
         let (outcome, blocked) = timed(within(self.handler_timeout, call)).await;
         failpoint!("consumer: handled");
         drop(calling);

@@ -18,6 +18,7 @@ use super::source::KeySource;
 use super::standing::{Standings, Watched};
 use super::walk::Walk;
 use crate::error::{BoxError, Error, Result};
+use crate::failpoint::failpoint;
 use crate::message::MessageId;
 use crate::metrics;
 use crate::worker::LockGuard;
@@ -175,6 +176,7 @@ impl<'a, S: KeySource> Run<'a, S> {
         }
         let queued_at = Instant::now();
         let ids = self.walk.redstream.producer().queue_all(&messages).await?;
+        failpoint!("reindex: queued");
         let mut chunk = Chunk { keys: ids.len() as u64, last: BTreeMap::new(), queued_at };
         for (message, id) in messages.into_iter().zip(ids) {
             let last = chunk.last.entry(message.stream).or_insert(MessageId::MIN);
@@ -187,7 +189,9 @@ impl<'a, S: KeySource> Run<'a, S> {
         self.record.ranges[nth] =
             ReindexRange { after, done: range.is_read && range.ready.is_empty(), ..self.record.ranges[nth].clone() };
         self.outstanding.push(chunk);
-        self.write().await
+        self.write().await?;
+        failpoint!("reindex: recorded");
+        Ok(())
     }
 
     /// Looks at the record from time to time, and at the consumers; `None` if nothing is outstanding.
@@ -229,6 +233,7 @@ impl<'a, S: KeySource> Run<'a, S> {
         if state != self.record.state {
             self.record.state = state;
             self.write().await?;
+            failpoint!("reindex: waiting");
         }
         Ok(())
     }
@@ -240,7 +245,10 @@ impl<'a, S: KeySource> Run<'a, S> {
             range.done = true;
         }
         self.record.state = ReindexState::CaughtUp;
-        self.write().await
+        failpoint!("reindex: finishing");
+        self.write().await?;
+        failpoint!("reindex: finished");
+        Ok(())
     }
 
     fn report(&mut self) {

@@ -30,10 +30,12 @@ mod write;
 mod zero;
 mod zone;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
+use foldhash::fast::RandomState;
 use redstream_core::{NewMessage, Payload, PayloadObject};
 use sea_orm::sea_query::{Condition, FromValueTuple, IntoValueTuple, ValueTuple};
 use sea_orm::{EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, PrimaryKeyTrait};
@@ -57,6 +59,9 @@ pub struct Key<E> {
     values: ValueTuple,
     entity: PhantomData<fn() -> E>,
 }
+
+/// Keys, each once.
+pub(crate) type KeySet<E> = HashSet<Key<E>, RandomState>;
 
 impl<E: EntityTrait> Key<E> {
     /// A key from its value: `Key::<city::Entity>::new(1)`, `Key::<line::Entity>::new((1, "a".to_owned()))`.

@@ -182,6 +182,7 @@ where
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
         self.meant.compare(&batch);
         let named = BatchKeys::in_batch(&batch, &self.decoder)?;
+        named.count_passed_over(&batch);
         let mut queued = 0;
         for parents in named.keys().chunks(keys_a_statement::<P>()) {
             queued += self.queue_children((self.children)(parents)).await?;

@@ -61,7 +61,6 @@ use crate::index::loader::Loader;
 /// #     redstream: Redstream, db: StreamedConnection, sink: impl Sink<book::Entity, Document>,
 /// # ) -> Result<(), Box<dyn std::error::Error>> {
 /// let documents = Documents::new(documents).embed::<author::Entity>();
-/// # mod elsewhere {}
 /// let workers = redstream.workers(&db).index("search", documents, sink).start()?;
 /// # Ok(()) }
 /// ```
@@ -94,7 +93,8 @@ where
         self
     }
 
-    /// They contain data of `P`: these are the rows whose documents do; see [`Embedded::by`].
+    /// They contain data of `P`: these are the rows whose documents do; see [`Embedded::by`]. Declare it for one index of
+    /// the entity: the others are written again, too.
     pub fn embed_by<P: Streamed>(
         mut self,
         rows: impl Fn(&[Key<P>]) -> Select<E> + Clone + Send + Sync + 'static,

@@ -31,6 +31,8 @@ pub(crate) enum Follow<C> {
     Cascade {
         /// Its name, such as `books-of-authors`.
         name: String,
+        /// Whether it is SeaORM's relation, of which there is one, or a query.
+        is_relation: bool,
         consumer: Box<MakeConsumer<C>>,
         /// The table between the two, if they are many to many: its writes must announce the documents' rows.
         link: Option<String>,
@@ -64,10 +66,13 @@ impl<C: ConnectionTrait + Clone + Send + Sync + 'static> Embedded<C> {
         let (to, via) = (E::to(), <E as Related<P>>::via());
         let leads_to_key = is_the_key::<P>(&to.to_col);
         let follow = match via {
-            Some(via) if leads_to_key => {
-                let link = TableOfRelation::to(&via).map(|link| link.to_string());
-                cascade::<E, P, C>(Arc::new(move |keys| linked(keys, via.clone(), &to)), link)
-            }
+            Some(via) if leads_to_key => match LinkTable::of(&via) {
+                Some(link) => {
+                    let name = link.to_string();
+                    cascade::<E, P, C>(Arc::new(move |keys| linked(keys, via.clone(), &link, &to)), true, Some(name))
+                }
+                None => Follow::Unknown,
+            },
             None if is_the_key::<E>(&to.from_col) && !leads_to_key => Follow::Children,
             None if leads_to_key => match columns_of::<E>(&to.from_col) {
                 Some(columns) => {
@@ -75,7 +80,7 @@ impl<C: ConnectionTrait + Clone + Send + Sync + 'static> Embedded<C> {
                         let values = keys.iter().map(Key::values);
                         E::find().filter(are_one_of(&columns, values))
                     };
-                    cascade::<E, P, C>(Arc::new(of), None)
+                    cascade::<E, P, C>(Arc::new(of), true, None)
                 }
                 None => Follow::Unknown,
             },
@@ -87,12 +92,12 @@ impl<C: ConnectionTrait + Clone + Send + Sync + 'static> Embedded<C> {
     /// The entity `P`, by a query of the rows of `E` whose documents contain these: for a relation over several tables.
     /// At most 5000 keys are given at once, or 400 if they have several columns.
     pub fn by<E: Streamed, P: Streamed>(rows: impl Fn(&[Key<P>]) -> Select<E> + Send + Sync + 'static) -> Self {
-        let follow = cascade::<E, P, C>(Arc::new(move |keys| rows(keys).distinct()), None);
+        let follow = cascade::<E, P, C>(Arc::new(move |keys| rows(keys).distinct()), false, None);
         Self { document: table::<E>(), of: table::<P>(), follow }
     }
 }
 
-fn cascade<E, P, C>(rows: Children<P, E>, link: Option<String>) -> Follow<C>
+fn cascade<E, P, C>(rows: Children<P, E>, is_relation: bool, link: Option<String>) -> Follow<C>
 where
     E: Streamed,
     P: Streamed,
@@ -105,13 +110,17 @@ where
         let worker = stream.consumer(name.clone(), cascade);
         Ok(Named { name, table: table::<P>(), stream, worker })
     };
-    Follow::Cascade { name, consumer: Box::new(consumer), link }
+    Follow::Cascade { name, is_relation, consumer: Box::new(consumer), link }
 }
 
 /// The rows that the link table leads to these keys: by the link's columns alone, so that a row is found whose other
 /// side is deleted and whose link still stands.
-fn linked<E: EntityTrait, P: EntityTrait>(keys: &[Key<P>], via: RelationDef, to: &RelationDef) -> Select<E> {
-    let Some(link) = TableOfRelation::to(&via) else { return E::find().filter(Expr::value(false)) };
+fn linked<E: EntityTrait, P: EntityTrait>(
+    keys: &[Key<P>],
+    via: RelationDef,
+    link: &LinkTable,
+    to: &RelationDef,
+) -> Select<E> {
     let column = |nth: usize| {
         let column = to.from_col.iter().nth(nth).cloned();
         column.map(|column| Expr::col(ColumnRef::Column(ColumnName(Some(link.0.clone()), column))))
@@ -129,12 +138,13 @@ fn linked<E: EntityTrait, P: EntityTrait>(keys: &[Key<P>], via: RelationDef, to:
     E::find().join(JoinType::InnerJoin, via).filter(any).distinct()
 }
 
-/// The table that a relation leads to.
-struct TableOfRelation(TableName);
+/// The table between two entities that are many to many.
+struct LinkTable(TableName);
 
-impl TableOfRelation {
-    fn to(relation: &RelationDef) -> Option<Self> {
-        match &relation.to_tbl {
+impl LinkTable {
+    /// The one that this relation leads to; `None` if it is no plain table.
+    fn of(via: &RelationDef) -> Option<Self> {
+        match &via.to_tbl {
             TableRef::Table(name, None) => Some(Self(name.clone())),
             _ => None,
         }
@@ -142,7 +152,7 @@ impl TableOfRelation {
 }
 
 /// As [`table`].
-impl fmt::Display for TableOfRelation {
+impl fmt::Display for LinkTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TableName(schema, table) = &self.0;
         if let Some(schema) = schema {

@@ -1,21 +1,20 @@
 //! The indexer: a handler that reads the changed rows and passes them to a sink.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use async_trait::async_trait;
-use redstream_core::{Batch, BoxError, Handler, HandlerError};
+use redstream_core::{Batch, BoxError, Handler, HandlerError, Prepared};
 use sea_orm::ConnectionTrait;
 use serde_json::Value as Json;
 
-use crate::entity::decode::{BatchKeys, Decoder};
-use crate::entity::key::{Key, KeyOf};
+use crate::entity::decode::Decoder;
+use crate::entity::key::KeyOf;
 use crate::entity::streamed::Streamed;
 use crate::failpoint::failpoint;
 use crate::index::expected_streams::Meant;
 use crate::index::failures::Failures;
+use crate::index::loaded::{Loaded, LoadedBatch};
 use crate::index::loader::{Loader, Rows};
-use crate::index::missing::{Missing, Sorted};
 use crate::index::sink::{Changes, Sink};
 
 /// How often the records of one batch are written: once, and again with a newer version if the datastore refused some
@@ -26,6 +25,9 @@ const WRITES: usize = 3;
 ///
 /// It decodes the keys, removes duplicates, takes the batch's version, has its [`Loader`] read the records from the
 /// primary database (by default the rows, in one query), and passes them on as upserts (found) and deletes (missing).
+///
+/// If the next batch has arrived, its records are loaded while the sink writes this one. They are loaded again if the write
+/// fails: what a retry writes is never followed by something older.
 ///
 /// A key is deleted only if the database has no row for it. If the database may treat two spellings as one key, it is
 /// queried once more for the keys that were not found: see [`Changes::respelled`] and [`Streamed::has_exact_key`].
@@ -66,6 +68,7 @@ pub struct Indexer<E, C, S, L = Rows> {
     sink: S,
     decoder: Decoder<E>,
     meant: Meant,
+    loads_ahead: bool,
 }
 
 impl<E, C, S> Indexer<E, C, S>
@@ -91,7 +94,7 @@ where
 {
     /// Has `loader` read from `primary`, writes what it returns to `sink`. `primary` as in [`new`](Self::new).
     pub fn with_loader(primary: C, loader: L, sink: S) -> Self {
-        Self { primary, loader, sink, decoder: Decoder::columns(), meant: Meant::of::<E>() }
+        Self { primary, loader, sink, decoder: Decoder::columns(), meant: Meant::of::<E>(), loads_ahead: true }
     }
 }
 
@@ -149,6 +152,14 @@ impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
         self
     }
 
+    /// Whether the records of the next batch are loaded while the sink writes this one. Default: yes. Otherwise the records of
+    /// one batch are in memory at a time, in place of two.
+    #[must_use]
+    pub fn load_ahead(mut self, on: bool) -> Self {
+        self.loads_ahead = on;
+        self
+    }
+
     /// The sink.
     pub fn sink(&self) -> &S {
         &self.sink
@@ -167,13 +178,16 @@ where
     /// letter.
     async fn handle(&self, batch: Batch) -> Result<(), HandlerError> {
         self.meant.compare(&batch);
-        let mut named = BatchKeys::in_batch(&batch, &self.decoder)?;
-        if named.keys().is_empty() {
-            return Ok(());
-        }
-        // Issued before the first row is read, so that the rows are at least as new as the version.
-        let mut version = batch.version().await?;
-        let mut failures = self.carry(&mut named, None, version).await?;
+        let loaded = match batch.take_prepared::<LoadedBatch<E, L::Record>>() {
+            Some(prepared) => *prepared,
+            None => match LoadedBatch::of(&self.primary, &self.loader, &batch, &self.decoder).await? {
+                Some(loaded) => loaded,
+                None => return Ok(()),
+            },
+        };
+        let LoadedBatch { mut named, mut version, loaded } = loaded;
+        named.count_passed_over(&batch);
+        let mut failures = self.write(loaded, version).await?;
         for write in 1..WRITES {
             if failures.outdated.is_empty() {
                 break;
@@ -193,7 +207,8 @@ where
             }
             version = batch.version_above(version.max(failures.highest)).await?;
             let outdated = std::mem::take(&mut failures.outdated);
-            let again = self.carry(&mut named, Some(outdated), version).await?;
+            let loaded = Loaded::of(&self.primary, &self.loader, &mut named, Some(outdated)).await?;
+            let again = self.write(loaded, version).await?;
             failures.failed.extend(again.failed);
             failures.outdated = again.outdated;
             failures.highest = again.highest;
@@ -204,6 +219,16 @@ where
         let keys: Vec<_> = failures.failed.iter().map(|(key, _)| key).chain(&failures.outdated).cloned().collect();
         Err(named.failure(&keys, failures))
     }
+
+    fn prepares(&self) -> bool {
+        self.loads_ahead
+    }
+
+    async fn prepare(&self, batch: &Batch) -> Option<Prepared> {
+        let loaded = LoadedBatch::of(&self.primary, &self.loader, batch, &self.decoder).await;
+        // What went wrong goes wrong again when the batch is handled, and is told then.
+        Some(Box::new(loaded.ok().flatten()?))
+    }
 }
 
 impl<E, C, S, L> Indexer<E, C, S, L>
@@ -213,33 +238,9 @@ where
     L: Loader<E, C>,
     S: Sink<E, L::Record>,
 {
-    /// Loads the records of these keys, or of all that the batch names, and has the sink write them. Errors if it is
-    /// not known which of them failed.
-    async fn carry(
-        &self,
-        named: &mut BatchKeys<E>,
-        keys: Option<Vec<Key<E>>>,
-        version: u64,
-    ) -> Result<Failures<E>, HandlerError> {
-        let keys = keys.as_deref().unwrap_or(named.keys());
-        let mut upserts = self.loader.load(&self.primary, keys).await?;
-        let mut found: HashSet<_> = upserts.iter().map(|(key, _)| key.clone()).collect();
-        let missing: Vec<_> = keys.iter().filter(|key| !found.contains(*key)).cloned().collect();
-        let missing = Missing::look_up(&self.primary, missing).await?;
-        let unloaded = missing.unloaded(keys, &found);
-        if !unloaded.is_empty() {
-            for (key, record) in self.loader.load(&self.primary, &unloaded).await? {
-                if found.insert(key.clone()) {
-                    upserts.push((key, record));
-                }
-            }
-        }
-        let Sorted { deletes, respelled } = missing.sort(&found);
-        let respelled = respelled.into_iter().map(|(key, stored)| {
-            named.add_alias(&key, stored);
-            key
-        });
-        let respelled = respelled.collect();
+    /// Has the sink write the records. Errors if it is not known which of them failed.
+    async fn write(&self, loaded: Loaded<E, L::Record>, version: u64) -> Result<Failures<E>, HandlerError> {
+        let Loaded { upserts, deletes, respelled } = loaded;
         failpoint!("indexer: loaded");
         let written = self.sink.write(Changes { upserts, deletes, respelled, version }).await;
         failpoint!("indexer: written");

@@ -1,10 +1,8 @@
 //! Keys that a batch names without a loaded record.
 
-use std::collections::HashSet;
-
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::entity::key::Key;
+use crate::entity::key::{Key, KeySet};
 use crate::entity::stored_key::is_exact;
 use crate::entity::stored_key_by_type::stored_keys_by_own_type;
 use crate::entity::streamed::Streamed;
@@ -39,7 +37,7 @@ impl<E: Streamed> Missing<E> {
     }
 
     /// The keys of rows that a look-up by the keys' own spellings did not find.
-    pub(crate) fn unloaded(&self, asked: &[Key<E>], loaded: &HashSet<Key<E>>) -> Vec<Key<E>> {
+    pub(crate) fn unloaded(&self, asked: &[Key<E>], loaded: &KeySet<E>) -> Vec<Key<E>> {
         let rows = self.0.iter().flat_map(|(_, rows)| rows);
         let unknown = rows.filter(|row| !loaded.contains(*row) && !asked.contains(row));
         let mut keys = Keys::default();
@@ -47,7 +45,7 @@ impl<E: Streamed> Missing<E> {
         keys.order
     }
 
-    pub(crate) fn sort(self, loaded: &HashSet<Key<E>>) -> Sorted<E> {
+    pub(crate) fn sort(self, loaded: &KeySet<E>) -> Sorted<E> {
         let mut deletes = Keys::default();
         let mut respelled = Vec::new();
         for (key, rows) in self.0 {
@@ -65,7 +63,7 @@ impl<E: Streamed> Missing<E> {
 /// Each key once.
 struct Keys<E> {
     order: Vec<Key<E>>,
-    known: HashSet<Key<E>>,
+    known: KeySet<E>,
 }
 
 impl<E> Keys<E> {
@@ -78,6 +76,6 @@ impl<E> Keys<E> {
 
 impl<E> Default for Keys<E> {
     fn default() -> Self {
-        Self { order: Vec::new(), known: HashSet::new() }
+        Self { order: Vec::new(), known: KeySet::default() }
     }
 }

@@ -6,7 +6,7 @@ use redstream_core::HandlerError;
 use sea_orm::sea_query::{Condition, Expr, Order, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, Select};
 
-use crate::entity::key::Key;
+use crate::entity::key::{Key, KeySet};
 use crate::entity::key_order::KeyOrder;
 use crate::entity::key_query::{from_to, keys_of, next_keys};
 use crate::entity::streamed::Streamed;
@@ -145,7 +145,7 @@ where
                 Err(error) => self.primary_failed("look up spellings of keys", error, &mut retry).await?,
             }
         };
-        let rows = missing.unloaded(&[], &std::collections::HashSet::new());
+        let rows = missing.unloaded(&[], &KeySet::default());
         let loaded = self.load(&rows).await?.into_iter().map(|(key, _)| key).collect();
         Ok(missing.sort(&loaded).respelled)
     }

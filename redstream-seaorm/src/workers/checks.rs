@@ -74,7 +74,13 @@ pub(super) fn no_twins(consumers: &[Named]) -> Result<()> {
     for (nth, consumer) in consumers.iter().enumerate() {
         if consumers[..nth].iter().any(|other| is_twin(other, consumer)) {
             let Named { name, table, .. } = consumer;
-            return Err(refused("name", format!("two consumers of `{table}` are named `{name}`")));
+            return Err(refused(
+                "name",
+                format!(
+                    "two consumers of `{table}` are named `{name}`; a query of `embed_by` serves every index of its entity, so it is \
+                     declared once"
+                ),
+            ));
         }
     }
     Ok(())

@@ -219,7 +219,7 @@ where
         }
         let (writes, forgetting) = (Arc::clone(&self.writes), self.forgetting());
         let written = finished(async move {
-            // It fails only if the semaphore is closed, which nobody does.
+            // It fails only if the semaphore is closed, which it never is.
             let _permit = writes.acquire_owned().await.ok();
             delivery.run(&changes, &mut failures).await?;
             if let Some(forgetting) = forgetting {

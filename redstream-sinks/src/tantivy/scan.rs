@@ -1,5 +1,7 @@
 //! Reads the index back.
 
+use std::sync::Arc;
+
 use ::tantivy::{Searcher, TantivyError};
 use redstream_seaorm::{HandlerError, Key, KeyRange, KeyReader, Scan, Streamed};
 use sea_orm::EntityTrait;
@@ -53,13 +55,13 @@ fn page(
 }
 
 impl<E: EntityTrait, R: 'static> TantivySink<E, R> {
-    /// Runs on a thread that may block, on the last commit.
+    /// Runs on a thread that may block, on the last commit of any process.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Searcher, &OwnFields) -> Result<T, TantivyError> + Send + 'static,
     ) -> Result<T, Error> {
-        let (searcher, fields) = (self.reader().searcher(), self.fields());
-        let read = tokio::task::spawn_blocking(move || read(&searcher, &fields)).await;
+        let (store, fields) = (Arc::clone(&self.store), self.fields());
+        let read = tokio::task::spawn_blocking(move || read(&store.newest()?, &fields)).await;
         read.map_err(|_| Error::Ended)?.map_err(Error::index("read the documents"))
     }
 }

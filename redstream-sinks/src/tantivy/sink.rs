@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::tantivy::{Index, IndexReader, TantivyDocument, Term};
+use ::tantivy::{Index, IndexReader, TantivyDocument, TantivyError, Term};
 use redstream_seaorm::{BoxError, Changes, Failures, HandlerError, Key, KeyReader, Sink, Streamed};
 use sea_orm::EntityTrait;
 use tokio::sync::oneshot;
@@ -14,9 +14,10 @@ use crate::tantivy::document::checked;
 use crate::tantivy::error::Error;
 use crate::tantivy::fields::OwnFields;
 use crate::tantivy::metrics;
-use crate::tantivy::store::{Change, Job, Options, Store};
+use crate::tantivy::store::{Change, Job, Store};
 use crate::tantivy::term::term_of;
 use crate::tantivy::tombstones;
+use crate::tantivy::writer::Options;
 
 type Build<E, R> = dyn Fn(&Key<E>, &R) -> Result<TantivyDocument, BoxError> + Send + Sync;
 
@@ -30,7 +31,7 @@ type Build<E, R> = dyn Fn(&Key<E>, &R) -> Result<TantivyDocument, BoxError> + Se
 /// - Writes at the same time, such as those of several shards, share a commit.
 ///
 /// Cloning it is cheap; clones share one writer, which has the index's lock from the first write until the last clone
-/// is dropped. The crate's guide, `docs/sinks.md`, has tables of all options and of what follows from each error.
+/// is dropped, or [for each commit alone](Builder::release_lock). The crate's guide, `docs/sinks.md`, has tables of all options and of what follows from each error.
 ///
 /// ```
 /// # mod city {
@@ -94,6 +95,18 @@ impl<E: EntityTrait> Builder<E> {
         self
     }
 
+    /// Releases the index's lock after each commit, so that several processes of a host can write the same index in
+    /// turns: a hot standby, or another shard. Without it a standby gets [`Error::Locked`] until the process before
+    /// it has ended, or has dropped the sink.
+    ///
+    /// `open` opens the index anew, with the application's tokenizers; it is called for each commit, which costs some
+    /// milliseconds and waits for the merges of segments that it causes. A write waits up to ten seconds for the commit of
+    /// another process.
+    pub fn release_lock(mut self, open: impl Fn() -> Result<Index, TantivyError> + Send + Sync + 'static) -> Self {
+        self.options.reopen = Some(Arc::new(open));
+        self
+    }
+
     /// The sink. `build` makes a document of a record, without the [sink's own fields](OwnFields); a record of which
     /// it cannot make one fails alone. It runs on a thread that may block.
     ///
@@ -113,14 +126,15 @@ impl<E: EntityTrait> Builder<E> {
 impl<E: EntityTrait> TantivySink<E, E::Model> {
     /// Writes to this index. Its schema has the [sink's own fields](OwnFields::add_to).
     pub fn builder(index: Index) -> Builder<E> {
-        let options = Options { threads: 1, memory: 50_000_000, keep: Duration::from_secs(24 * 3600) };
+        let options = Options { threads: 1, memory: 50_000_000, keep: Duration::from_secs(24 * 3600), reopen: None };
         Builder { index, options, entity: std::marker::PhantomData }
     }
 }
 
 impl<E: EntityTrait, R> TantivySink<E, R> {
     /// Acquires the index's lock, which the first write does otherwise: call it when the program starts, so that
-    /// another writer is noticed then. Blocks for some milliseconds.
+    /// another writer is noticed then. Blocks for some milliseconds. A lock that is
+    /// [released after each commit](Builder::release_lock) is released at once.
     ///
     /// # Errors
     ///
@@ -129,7 +143,7 @@ impl<E: EntityTrait, R> TantivySink<E, R> {
         self.store.open()
     }
 
-    /// A reader of the index, which finds each write as soon as it has returned. Cloning it is cheap.
+    /// A reader of the index, which finds each write of this process as soon as it has returned. Cloning it is cheap.
     ///
     /// In another process, take a reader of tantivy's: it finds a commit within half a second.
     pub fn reader(&self) -> IndexReader {
@@ -229,7 +243,7 @@ where
         let (made, prepared) = oneshot::channel();
         let (done, committed) = oneshot::channel();
         let (sink, version) = (self.clone(), changes.version);
-        // It is never aborted: a write that nobody waits for any more is finished.
+        // It is never aborted: a write whose future was dropped is finished.
         tokio::task::spawn_blocking(move || {
             let mut failures = Failures::new();
             let changes = sink.changes(&changes, &mut failures);

@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::tantivy::indexer::IndexWriterOptions;
-use ::tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError};
+use ::tantivy::{Index, IndexReader, IndexWriter, Opstamp, ReloadPolicy, Searcher, TantivyDocument, TantivyError};
 use tokio::sync::oneshot;
 
 use crate::tantivy::error::Error;
@@ -17,16 +16,10 @@ use crate::tantivy::fields::OwnFields;
 use crate::tantivy::lookup::{find, highest_version};
 use crate::tantivy::metrics;
 use crate::tantivy::tombstones;
+use crate::tantivy::writer::Options;
 
 /// How often old tombstones are looked for, at most.
 const PURGE: Duration = Duration::from_secs(600);
-
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    pub(crate) threads: usize,
-    pub(crate) memory: usize,
-    pub(crate) keep: Duration,
-}
 
 /// A document or a tombstone that takes the place of what the index has of the key.
 #[derive(Debug)]
@@ -66,8 +59,10 @@ fn broken(attempt: &'static str) -> impl Fn(TantivyError) -> Broken {
 pub(crate) struct Store {
     index: Index,
     pub(crate) fields: OwnFields,
-    /// Of the last commit.
+    /// Of the last commit of this process, or a later one.
     pub(crate) reader: IndexReader,
+    /// The commit that the reader has; `None` if that is unknown.
+    read: Mutex<Option<Opstamp>>,
     options: Options,
     entity: &'static str,
     queue: Mutex<Queue>,
@@ -94,8 +89,8 @@ impl Store {
         let fields = OwnFields::of(&index.schema())?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
         let reader = reader.map_err(Error::index("open the index"))?;
-        let (queue, state) = (Mutex::default(), Mutex::default());
-        Ok(Self { index, fields, reader, options, entity, queue, state })
+        let (read, queue, state) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { index, fields, reader, read, options, entity, queue, state })
     }
 
     pub(crate) fn index(&self) -> &Index {
@@ -106,9 +101,23 @@ impl Store {
     pub(crate) fn open(&self) -> Result<(), Error> {
         let mut state = lock(&self.state);
         if state.writer.is_none() {
-            state.writer = Some(self.writer(&mut state)?);
+            let writer = self.writer(&mut state)?;
+            state.writer = self.options.keep(writer);
         }
         Ok(())
+    }
+
+    /// The last commit, of whichever process. Blocks.
+    pub(crate) fn newest(&self) -> Result<Searcher, TantivyError> {
+        let last = self.index.load_metas()?.opstamp;
+        let mut read = lock(&self.read);
+        if *read != Some(last) {
+            *read = None;
+            self.reader.reload()?;
+            *read = Some(last);
+        }
+        drop(read);
+        Ok(self.reader.searcher())
     }
 
     /// Queues the job, and works until nothing is queued unless another thread does. Blocks.
@@ -204,25 +213,25 @@ impl Store {
                 tombstones::remove_old(&writer, &searcher, &self.fields, self.options.keep)
                     .map_err(broken("remove old tombstones"))?;
             }
-            writer.commit().map_err(broken("commit"))?;
+            let commit = writer.commit().map_err(broken("commit"))?;
+            let mut read = lock(&self.read);
+            *read = None;
             self.reader.reload().map_err(broken("read the commit"))?;
+            *read = Some(commit);
+            drop(read);
             if purges {
                 state.purged = Some(Instant::now());
             }
         }
-        state.writer = Some(writer);
+        state.writer = self.options.keep(writer);
         Ok((superseded, has_changes))
     }
 
     fn writer(&self, state: &mut State) -> Result<IndexWriter, Broken> {
-        let options = IndexWriterOptions::builder()
-            .num_worker_threads(self.options.threads)
-            .memory_budget_per_thread(self.options.memory)
-            .build();
-        let writer = self.index.writer_with_options(options).map_err(broken("open a writer"))?;
+        let writer = self.options.writer(&self.index).map_err(broken("open a writer"))?;
         // Another process may have written before this one had the lock.
-        self.reader.reload().map_err(broken("open the index"))?;
-        state.highest = highest_version(&self.reader.searcher()).map_err(broken("read the highest version"))?;
+        let searcher = self.newest().map_err(broken("open the index"))?;
+        state.highest = highest_version(&searcher).map_err(broken("read the highest version"))?;
         Ok(writer)
     }
 }

@@ -99,7 +99,7 @@ async fn lost_replies_change_nothing() {
 
 #[tokio::test]
 async fn each_server_of_a_cluster_has_its_entries() {
-    let cluster = crate::core::cluster::nodes::Cluster::start().await;
+    let cluster = crate::support::nodes::Cluster::start().await;
     let urls = cluster.nodes.iter().map(Redis::url);
     let place = Place::with(ConnectOptions::cluster(urls), &cluster.nodes[0].url()).await;
     let all = || 0..30_i64;

@@ -1,102 +1,80 @@
 //! From a saved row to an entry.
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use redstream_seaorm::{Consumer, Handler, Indexer, Progress, StreamedConnection};
+use redstream_seaorm::{Handler, Indexer};
 use redstream_sinks::cache::{KeysOnly, metrics as names};
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseConnection, EntityTrait, IntoActiveModel, ModelTrait, Schema, Set,
-};
+use sea_orm::{DatabaseConnection, EntityTrait, ModelTrait};
 
 use super::*;
-use crate::support::{TestDb, redstream};
+use crate::sinks::flow::Flow;
 
 type Models = Cache<city::Entity, city::Model>;
 
-/// A table of cities, a cache of them, and a consumer between them.
-struct Flow {
-    db: StreamedConnection,
+/// A cache of cities behind a consumer of them.
+struct Cached {
+    flow: Flow,
     cache: Models,
-    consumer: Consumer,
-    _test: TestDb,
 }
 
-impl Flow {
+impl Cached {
     async fn new<H: Handler>(handler: impl FnOnce(DatabaseConnection, Models) -> H) -> Self {
-        let (test, redstream) = (TestDb::sqlite().await, redstream().await);
-        let plain = test.connection();
-        let backend = ConnectionTrait::get_database_backend(&plain);
-        plain.execute(&Schema::new(backend).create_table_from_entity(city::Entity)).await.unwrap();
         let client = RedisClient::connect(redis_url()).await.unwrap();
         let cache = Models::new(client, namespace()).patience(SOON);
-        let consumer = redstream.stream("cities").unwrap().consumer("cache", handler(plain.clone(), cache.clone()));
-        Self { db: StreamedConnection::new(plain, redstream.producer()), cache, consumer, _test: test }
-    }
-
-    async fn run(&self) {
-        while self.consumer.run_once().await.unwrap() != Progress::Idle {}
+        let flow = Flow::with(|db| handler(db, cache.clone())).await;
+        Self { flow, cache }
     }
 
     /// As an application reads.
     async fn read(&self, id: i64) -> Option<String> {
-        let load = async || city::Entity::find_by_id(id).one(&self.db).await;
+        let load = async || city::Entity::find_by_id(id).one(&self.flow.db).await;
         self.cache.get_or_load(&Key::new(id), load).await.unwrap().map(|city| city.name)
     }
 
     async fn cached(&self, id: i64) -> Option<String> {
         self.cache.get(&Key::new(id)).await.unwrap().map(|city| city.name)
     }
-
-    async fn save(&self, name: &str) -> city::Model {
-        city::ActiveModel { name: Set(name.to_owned()), ..Default::default() }.insert(&self.db).await.unwrap()
-    }
-
-    async fn rename(&self, city: &city::Model, name: &str) {
-        let mut renamed = city.clone().into_active_model();
-        renamed.name = Set(name.to_owned());
-        renamed.update(&self.db).await.unwrap();
-    }
 }
 
 #[tokio::test]
 async fn a_change_evicts_what_was_cached() {
-    let flow = Flow::new(|db, cache| Indexer::with_loader(db, KeysOnly, EvictingSink::new(cache))).await;
-    let ulm = flow.save("Ulm").await;
-    flow.run().await;
-    assert_eq!(flow.cached(ulm.id).await, None, "an evicting sink writes nothing");
-    assert_eq!(flow.read(ulm.id).await.as_deref(), Some("Ulm"));
-    flow.rename(&ulm, "Ulm on the Danube").await;
-    assert_eq!(flow.read(ulm.id).await.as_deref(), Some("Ulm"), "until the consumer has handled the change");
-    flow.run().await;
-    assert_eq!(flow.read(ulm.id).await.as_deref(), Some("Ulm on the Danube"));
-    ulm.clone().delete(&flow.db).await.unwrap();
-    flow.run().await;
-    assert_eq!(flow.read(ulm.id).await, None);
+    let cached = Cached::new(|db, cache| Indexer::with_loader(db, KeysOnly, EvictingSink::new(cache))).await;
+    let ulm = cached.flow.save("Ulm").await;
+    cached.flow.run().await;
+    assert_eq!(cached.cached(ulm.id).await, None, "an evicting sink writes nothing");
+    assert_eq!(cached.read(ulm.id).await.as_deref(), Some("Ulm"));
+    cached.flow.rename(&ulm, "Ulm on the Danube").await;
+    assert_eq!(cached.read(ulm.id).await.as_deref(), Some("Ulm"), "until the consumer has handled the change");
+    cached.flow.run().await;
+    assert_eq!(cached.read(ulm.id).await.as_deref(), Some("Ulm on the Danube"));
+    ulm.clone().delete(&cached.flow.db).await.unwrap();
+    cached.flow.run().await;
+    assert_eq!(cached.read(ulm.id).await, None);
 }
 
 #[tokio::test]
 async fn a_change_writes_the_record_and_a_delete_removes_it() {
-    let flow = Flow::new(|db, cache| Indexer::new(db, WritingSink::new(cache))).await;
-    let ulm = flow.save("Ulm").await;
-    flow.run().await;
-    assert_eq!(flow.cached(ulm.id).await.as_deref(), Some("Ulm"));
-    flow.rename(&ulm, "Ulm on the Danube").await;
-    flow.run().await;
-    assert_eq!(flow.cached(ulm.id).await.as_deref(), Some("Ulm on the Danube"));
-    ulm.clone().delete(&flow.db).await.unwrap();
-    flow.run().await;
-    assert_eq!(flow.cached(ulm.id).await, None);
+    let cached = Cached::new(|db, cache| Indexer::new(db, WritingSink::new(cache))).await;
+    let ulm = cached.flow.save("Ulm").await;
+    cached.flow.run().await;
+    assert_eq!(cached.cached(ulm.id).await.as_deref(), Some("Ulm"));
+    cached.flow.rename(&ulm, "Ulm on the Danube").await;
+    cached.flow.run().await;
+    assert_eq!(cached.cached(ulm.id).await.as_deref(), Some("Ulm on the Danube"));
+    ulm.clone().delete(&cached.flow.db).await.unwrap();
+    cached.flow.run().await;
+    assert_eq!(cached.cached(ulm.id).await, None);
 }
 
 #[tokio::test]
 async fn a_clock_that_stepped_back_loses_no_change() {
-    let flow = Flow::new(|db, cache| Indexer::new(db, WritingSink::new(cache))).await;
+    let cached = Cached::new(|db, cache| Indexer::new(db, WritingSink::new(cache))).await;
     let once = city::Model { id: 1, name: "once".to_owned() };
     // In a hundred years, as a clock that was wrong said once.
     let ahead = 4_900_000_000_000_000;
-    WritingSink::new(flow.cache.clone()).write(changes(ahead, [(1, once)], &[])).await.unwrap();
-    assert_eq!(flow.save("Ulm").await.id, 1);
-    flow.run().await;
-    assert_eq!(flow.cached(1).await.as_deref(), Some("Ulm"));
+    WritingSink::new(cached.cache.clone()).write(changes(ahead, [(1, once)], &[])).await.unwrap();
+    assert_eq!(cached.flow.save("Ulm").await.id, 1);
+    cached.flow.run().await;
+    assert_eq!(cached.cached(1).await.as_deref(), Some("Ulm"));
 }
 
 /// The recorder belongs to the test's thread, on which everything runs.

@@ -1,54 +1,27 @@
 //! From a saved row to a document.
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use redstream_seaorm::{Consumer, Indexer, Progress, StreamedConnection};
 use redstream_sinks::elasticsearch::metrics as names;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, IntoActiveModel, ModelTrait, Schema, Set, TransactionTrait};
+use sea_orm::{ActiveModelTrait, ModelTrait, TransactionTrait};
 
 use super::*;
-use crate::support::{Logs, TestDb, redstream};
-
-/// A table of cities, and a consumer that writes them to the server.
-struct Place {
-    db: StreamedConnection,
-    consumer: Consumer,
-    _test: TestDb,
-}
-
-impl Place {
-    async fn new(sink: ElasticsearchSink<city::Entity>) -> Self {
-        let (test, redstream) = (TestDb::sqlite().await, redstream().await);
-        let plain = test.connection();
-        let backend = ConnectionTrait::get_database_backend(&plain);
-        plain.execute(&Schema::new(backend).create_table_from_entity(city::Entity)).await.unwrap();
-        let consumer = redstream.stream("cities").unwrap().consumer("search", Indexer::new(plain.clone(), sink));
-        Self { db: StreamedConnection::new(plain, redstream.producer()), consumer, _test: test }
-    }
-
-    async fn index(&self) {
-        while self.consumer.run_once().await.unwrap() != Progress::Idle {}
-    }
-}
-
-fn city(name: &str) -> city::ActiveModel {
-    city::ActiveModel { name: Set(name.to_owned()), ..Default::default() }
-}
+use crate::sinks::city::city;
+use crate::sinks::flow::Flow;
+use crate::support::Logs;
 
 on_each_server! {
     async fn rows_become_documents_and_deleted_rows_leave_none(server: Server) {
-        let place = Place::new(sink_at(server.port())).await;
-        let txn = place.db.begin().await.unwrap();
+        let flow = Flow::new(sink_at(server.port())).await;
+        let txn = flow.db.begin().await.unwrap();
         let ulm = city("Ulm").insert(&txn).await.unwrap();
         let bonn = city("Bonn").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
-        place.index().await;
+        flow.run().await;
         assert_eq!(server.document(&ulm.id.to_string()).await, Some(json!({ "id": ulm.id, "name": "Ulm" })));
 
-        let mut renamed = bonn.clone().into_active_model();
-        renamed.name = Set("Bonna".to_owned());
-        renamed.update(&place.db).await.unwrap();
-        ulm.delete(&place.db).await.unwrap();
-        place.index().await;
+        flow.rename(&bonn, "Bonna").await;
+        ulm.delete(&flow.db).await.unwrap();
+        flow.run().await;
         assert_eq!(server.names(0..5).await, [(bonn.id, "Bonna".to_owned())]);
     }
 
@@ -57,14 +30,14 @@ on_each_server! {
         // In a hundred years, as a clock that was wrong said once.
         let ahead = 4_900_000_000_000_000;
         write(&sink, changes(ahead, [(1, named("once"))], &[2])).await.unwrap();
-        let place = Place::new(sink.clone()).await;
-        let txn = place.db.begin().await.unwrap();
+        let flow = Flow::new(sink.clone()).await;
+        let txn = flow.db.begin().await.unwrap();
         let ulm = city("Ulm").insert(&txn).await.unwrap();
         let bonn = city("Bonn").insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
         assert_eq!((ulm.id, bonn.id), (1, 2));
         let logs = Logs::capture();
-        place.index().await;
+        flow.run().await;
         assert_eq!(server.names(1..3).await, [(1, "Ulm".to_owned()), (2, "Bonn".to_owned())]);
         assert!(!logs.has(&["WARN", "higher version"]), "{}", logs.text());
         let document = server.ask("GET", "/cities/_doc/1", Json::Null).await.json();
@@ -74,13 +47,13 @@ on_each_server! {
     async fn a_record_that_is_refused_is_set_aside_and_the_rest_goes_on(server: Server) {
         let strict = json!({ "mappings": { "properties": { "name": { "type": "integer" } } } });
         let sink = ElasticsearchSink::<city::Entity>::new(client_of(&[server.port()]), "cities").create_index(strict);
-        let place = Place::new(sink).await;
-        let txn = place.db.begin().await.unwrap();
+        let flow = Flow::new(sink).await;
+        let txn = flow.db.begin().await.unwrap();
         for name in ["1", "two", "3"] {
             city(name).insert(&txn).await.unwrap();
         }
         txn.commit().await.unwrap();
-        let error = place.consumer.run_once().await.unwrap_err();
+        let error = flow.consumer.run_once().await.unwrap_err();
         assert!(format!("{error:?}").contains("two"), "{error:?}");
         assert_eq!(server.names(0..5).await, [(1, "1".to_owned()), (3, "3".to_owned())]);
     }

@@ -1,18 +1,20 @@
 //! A new index takes the place of the old one, under searches.
 
+mod again;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use redstream_seaorm::{
-    CancellationToken, Indexer, Redstream, RedstreamExt, StreamedConnection, Supervisor, SupervisorHandle, SwapError,
-    SwapReport,
+    CancellationToken, Indexer, MessageId, Redstream, RedstreamExt, StreamedConnection, Supervisor, SupervisorHandle,
+    SwapError, SwapReport,
 };
 use redstream_sinks::elasticsearch::ElasticsearchAlias;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set, TransactionTrait};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
-use crate::support::{TestDb, redstream};
+use crate::support::{TestDb, eventually, redstream};
 
 /// Cities, an index of them behind the alias `places`, and the consumers of both indices.
 struct Place {
@@ -34,14 +36,9 @@ impl Place {
         let backend = ConnectionTrait::get_database_backend(&plain);
         plain.execute(&Schema::new(backend).create_table_from_entity(city::Entity)).await.unwrap();
         let db = StreamedConnection::new(plain, redstream.producer());
-        let cities = redstream.of::<city::Entity>().unwrap();
-        let sink =
-            |index| ElasticsearchSink::<city::Entity>::new(client_of(&[server.port()]), index).create_index(mapping());
-        let workers = [("search-1", "cities-1"), ("search-2", "cities-2")].map(|(consumer, index)| {
-            let consumer = cities.consumer(consumer, Indexer::new(db.clone(), sink(index)));
-            Some(Supervisor::new().with(consumer).start().unwrap())
-        });
-        let place = Self { workers, server, redstream, db, _test: test };
+        let mut place = Self { workers: [None, None], server, redstream, db, _test: test };
+        place.start(0);
+        place.start(1);
         let txn = place.db.begin().await.unwrap();
         for id in 1..=ROWS {
             city(i64::try_from(id).unwrap()).insert(&txn).await.unwrap();
@@ -51,6 +48,23 @@ impl Place {
         assert!(report.is_switched);
         assert_eq!(report.replaced, None);
         place
+    }
+
+    /// Starts the consumer of the first or of the second index.
+    fn start(&mut self, nth: usize) {
+        let (consumer, index) = [("search-1", "cities-1"), ("search-2", "cities-2")][nth];
+        let sink = ElasticsearchSink::<city::Entity>::new(client_of(&[self.server.port()]), index);
+        let indexer = Indexer::new(self.db.clone(), sink.create_index(mapping()));
+        let consumer = self.redstream.of::<city::Entity>().unwrap().consumer(consumer, indexer);
+        self.workers[nth] = Some(Supervisor::new().with(consumer).start().unwrap());
+    }
+
+    /// Fills the second index, and does not use it.
+    async fn fill(&self) {
+        let swap = self.redstream.swap::<city::Entity>(&self.db, self.index("cities-2"), "search-2");
+        let failing = swap.check(async || Err("not yet".into())).run(CancellationToken::new());
+        let error = tokio::time::timeout(SOON, failing).await.expect("an end").unwrap_err();
+        assert!(matches!(error, SwapError::Check { .. }), "{error}");
     }
 
     /// Stops the consumer of the first or of the second index.
@@ -67,6 +81,10 @@ impl Place {
         tokio::time::timeout(SOON, swap.run(CancellationToken::new())).await.expect("an end")
     }
 
+    async fn abort(&self) -> Result<(), SwapError> {
+        self.redstream.swap::<city::Entity>(&self.db, self.index("cities-2"), "search-2").abort().await
+    }
+
     async fn add(&self, id: i64) {
         city(id).insert(&self.db).await.unwrap();
     }
@@ -78,12 +96,8 @@ impl Place {
 
     /// Waits until an index has so many documents.
     async fn has(&self, index: &str, documents: u64) {
-        let counted = async {
-            while self.count(index).await != documents {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(SOON, counted).await.unwrap_or_else(|_| panic!("{documents} documents in {index}"));
+        let what = format!("{documents} documents in {index}");
+        eventually(SOON, &what, async || self.count(index).await == documents).await;
     }
 
     async fn in_use(&self) -> Vec<String> {
@@ -184,33 +198,19 @@ on_each_server! {
 
     async fn an_aborted_swap_leaves_the_old_index_in_use_and_written(server: Server) {
         let mut place = Place::new(server).await;
-        let swap = |place: &Place| {
-            let (redstream, db) = (place.redstream.clone(), place.db.clone());
-            let index = place.index("cities-2");
-            async move |abort: bool| {
-                let swap = redstream.swap::<city::Entity>(&db, index, "search-2");
-                if abort {
-                    return swap.abort().await;
-                }
-                let failing = swap.check(async || Err("not yet".into()));
-                failing.run(CancellationToken::new()).await.map(drop)
-            }
-        };
-        let failing = swap(&place)(false);
-        let error = failing.await.unwrap_err();
-        assert!(matches!(error, SwapError::Check { .. }), "{error}");
+        place.fill().await;
         assert_eq!(place.in_use().await, ["cities-1"]);
         assert_eq!(place.count("cities-2").await, ROWS);
 
-        let error = swap(&place)(true).await.unwrap_err();
+        let error = place.abort().await.unwrap_err();
         assert!(matches!(error, SwapError::Redstream(redstream_seaorm::core::Error::StillRunning { .. })), "{error}");
         place.stop(1).await;
-        swap(&place)(true).await.unwrap();
+        place.abort().await.unwrap();
         assert!(!place.server.has_index("cities-2").await);
         place.add(1001).await;
         place.has("places", ROWS + 1).await;
         assert_eq!(place.in_use().await, ["cities-1"]);
-        swap(&place)(true).await.unwrap(); // again does no harm
+        place.abort().await.unwrap(); // again does no harm
     }
 
     async fn an_index_that_is_in_use_cannot_be_aborted(server: Server) {
@@ -224,15 +224,33 @@ on_each_server! {
         assert_eq!(again.queued, 0);
     }
 
+    // Else the index would lack what was written while the consumer was not registered.
+    async fn a_consumer_that_was_forgotten_has_its_index_filled_again(server: Server) {
+        let mut place = Place::new(server).await;
+        place.fill().await;
+        place.stop(1).await;
+        let stream = place.redstream.of::<city::Entity>().unwrap().streams()[0].clone();
+        stream.forget("search-2").await.unwrap();
+        place.add(1001).await;
+
+        let (db, index) = (place.db.clone(), place.index("cities-2"));
+        let swap = place.redstream.clone().swap::<city::Entity>(&db, index, "search-2").run(CancellationToken::new());
+        let consumer = async {
+            let is_registered = async || stream.consumers().await.unwrap().contains(&"search-2".to_owned());
+            eventually(SOON, "the registration", is_registered).await;
+            place.start(1);
+        };
+        let both = Box::pin(async { tokio::join!(swap, consumer) });
+        let (report, ()) = tokio::time::timeout(SOON, both).await.expect("an end");
+        assert!(report.unwrap().is_switched);
+        assert_eq!(place.count("places").await, ROWS + 1);
+    }
+
     async fn an_index_that_was_removed_and_created_again_is_filled_again(server: Server) {
         let place = Place::new(server).await;
-        let failing = |check: &'static str| {
-            let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
-            swap.check(async move || Err(check.into())).run(CancellationToken::new())
-        };
-        failing("filled").await.unwrap_err();
+        place.fill().await;
         place.server.ask("DELETE", "/cities-2", Json::Null).await;
-        failing("filled again").await.unwrap_err();
+        place.fill().await;
         assert_eq!(place.count("cities-2").await, ROWS);
     }
 }

@@ -1,38 +1,11 @@
 //! From a saved row to a document.
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use redstream_seaorm::{Consumer, Indexer, Progress, StreamedConnection};
 use redstream_sinks::redisearch::metrics as names;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, IntoActiveModel, ModelTrait, Schema, Set};
+use sea_orm::ModelTrait;
 
 use super::*;
-use crate::support::{TestDb, redstream};
-
-/// A table of cities, and a consumer that writes them to the server.
-struct Flow {
-    db: StreamedConnection,
-    consumer: Consumer,
-    _test: TestDb,
-}
-
-impl Flow {
-    async fn new(sink: Cities) -> Self {
-        let (test, redstream) = (TestDb::sqlite().await, redstream().await);
-        let plain = test.connection();
-        let backend = ConnectionTrait::get_database_backend(&plain);
-        plain.execute(&Schema::new(backend).create_table_from_entity(city::Entity)).await.unwrap();
-        let consumer = redstream.stream("cities").unwrap().consumer("search", Indexer::new(plain.clone(), sink));
-        Self { db: StreamedConnection::new(plain, redstream.producer()), consumer, _test: test }
-    }
-
-    async fn run(&self) {
-        while self.consumer.run_once().await.unwrap() != Progress::Idle {}
-    }
-
-    async fn save(&self, name: &str) -> city::Model {
-        city::ActiveModel { name: Set(name.to_owned()), ..Default::default() }.insert(&self.db).await.unwrap()
-    }
-}
+use crate::sinks::flow::Flow;
 
 on_each_form! {
     async fn rows_become_documents_and_deleted_rows_leave_none(server: Server) {
@@ -40,9 +13,7 @@ on_each_form! {
         let (ulm, bonn) = (flow.save("Ulm").await, flow.save("Bonn").await);
         flow.run().await;
         assert_eq!(server.search("@name:Ulm").await, [format!("city:{}", ulm.id)]);
-        let mut renamed = bonn.clone().into_active_model();
-        renamed.name = Set("Bonna".to_owned());
-        renamed.update(&flow.db).await.unwrap();
+        flow.rename(&bonn, "Bonna").await;
         ulm.delete(&flow.db).await.unwrap();
         flow.run().await;
         assert_eq!(server.search("*").await, [format!("city:{}", bonn.id)]);

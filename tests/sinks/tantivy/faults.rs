@@ -1,4 +1,4 @@
-//! What fails alone, what fails as a whole, and writes that nobody waits for.
+//! What fails alone, what fails as a whole, and writes whose futures are dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -7,7 +7,7 @@ pub(crate) mod streamed {
     use redstream_seaorm::Streamed;
     use sea_orm::entity::prelude::*;
 
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed, serde::Serialize)]
     #[sea_orm(table_name = "cities")]
     pub(crate) struct Model {
         #[sea_orm(primary_key)]

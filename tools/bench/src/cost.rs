@@ -4,6 +4,7 @@ use crate::ALLOCATOR;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::ops::AddAssign;
+use std::time::Duration;
 
 /// The cost per message.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -39,6 +40,24 @@ impl Meter {
             cpu_us: (cpu_us() - self.cpu_us) / messages,
         }
     }
+}
+
+/// The highest number of bytes that were allocated at a time while `work` ran, as it is asked every 5 ms.
+pub(crate) async fn peak<T>(work: impl Future<Output = T>) -> (T, f64) {
+    let mut highest = 0;
+    let watch = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            ticks.tick().await;
+            let stats = ALLOCATOR.stats();
+            highest = highest.max(stats.bytes_allocated.saturating_sub(stats.bytes_deallocated));
+        }
+    };
+    let done = tokio::select! {
+        done = work => done,
+        () = watch => unreachable!("it watches without end"),
+    };
+    (done, highest as f64)
 }
 
 fn allocations() -> usize {

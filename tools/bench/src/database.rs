@@ -1,11 +1,14 @@
 //! Primary databases: one in a file, one on a server.
 
-use crate::city;
+use crate::city::{self, streamed};
 use crate::place::Place;
 use anyhow::Result;
 use redstream_core::Redstream;
 use redstream_seaorm::StreamedConnection;
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Schema};
+use sea_orm::{
+    ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Schema,
+};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tempfile::TempDir;
 
@@ -51,6 +54,26 @@ impl Database {
         let insert = format!("INSERT INTO cities (name, visits) {numbers}{count}) SELECT 'Ulm', 0 FROM n");
         self.plain.execute_unprepared(&insert).await?;
         Ok(())
+    }
+
+    /// At most so many rows after this id, in the order of the ids.
+    pub(crate) async fn page(&self, after: Option<i64>, rows: usize) -> Result<Vec<streamed::Model>> {
+        let mut page = streamed::Entity::find().order_by_asc(streamed::Column::Id).limit(rows as u64);
+        if let Some(after) = after {
+            page = page.filter(streamed::Column::Id.gt(after));
+        }
+        Ok(page.all(&self.plain).await?)
+    }
+
+    /// Reads all rows, page by page, as plainly as `SeaORM` does. Returns how many there are.
+    pub(crate) async fn read(&self, rows: usize) -> Result<usize> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.page(after, rows).await?;
+            count += page.len();
+            let Some(last) = page.last() else { return Ok(count) };
+            after = Some(last.id);
+        }
     }
 }
 

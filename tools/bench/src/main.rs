@@ -10,6 +10,7 @@ mod curve;
 mod curves;
 mod database;
 mod fill;
+mod index;
 mod key;
 mod load;
 mod place;

@@ -59,6 +59,11 @@ impl Place {
         3 * self.rounds()
     }
 
+    /// The same for paths that take many seconds.
+    pub(crate) fn few_rounds(&self) -> usize {
+        if self.quick { 1 } else { 3 }
+    }
+
     /// This many, or a tenth of it.
     pub(crate) fn scaled(&self, many: usize) -> usize {
         if self.quick { many.div_ceil(10) } else { many }

@@ -4,6 +4,7 @@ pub(crate) mod bulk_produce;
 pub(crate) mod consume;
 pub(crate) mod delayer;
 pub(crate) mod handing_over;
+pub(crate) mod indexing;
 pub(crate) mod latency;
 pub(crate) mod many_rows;
 pub(crate) mod many_saves;

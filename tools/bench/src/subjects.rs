@@ -5,7 +5,7 @@ use crate::curves::{backlog, build, cluster, coalescing, consumers, held, payloa
 use crate::place::Place;
 use crate::row::Row;
 use crate::rows::{
-    bulk_produce, consume, delayer, handing_over, latency, many_rows, many_saves, memory, one_save, reindex,
+    bulk_produce, consume, delayer, handing_over, indexing, latency, many_rows, many_saves, memory, one_save, reindex,
     search_documents, single_queue, trim, verify,
 };
 use anyhow::{Result, ensure};
@@ -60,6 +60,7 @@ const ALL: &[Subject] = subjects! {
         "spreading" => handing_over::spreading,
         "memory" => memory::rows,
         "search" => search_documents::rows,
+        "indexing" => indexing::rows,
     }
     curves {
         "shards" => shards::curve,

@@ -10,6 +10,8 @@ use crate::database::Audited;
 use crate::keys::{number, number_in};
 use crate::kind::Kind;
 use crate::schedule::Theme;
+use crate::search::judge::judge;
+use crate::search::rows::VALUE;
 use crate::sink::stored;
 use crate::site::CONSUMERS;
 use crate::stage::Stage;
@@ -81,7 +83,7 @@ pub(crate) async fn differences(stage: &Stage) -> Result<Found> {
     Ok(found)
 }
 
-/// All checks of the recorded events, once nothing runs any more. Returns how many values were committed.
+/// All checks of the recorded events, once nothing runs any more. Returns how many values writers have committed.
 pub(crate) async fn history(stage: &Stage, redis: &mut MultiplexedConnection) -> Result<usize> {
     let audit = stage.primary.audit().await?;
     let found = [
@@ -90,11 +92,12 @@ pub(crate) async fn history(stage: &Stage, redis: &mut MultiplexedConnection) ->
         accepted(stage, &audit),
         dead_letters(stage, &audit, redis).await?,
         keys(stage, redis).await?,
+        judge(stage).await?,
     ];
     for (breach, what) in found.into_iter().flatten() {
         stage.breaches.add(breach, what);
     }
-    Ok(audit.len())
+    Ok(audit.iter().filter(|audited| !audited.value.starts_with(VALUE)).count())
 }
 
 /// The outcomes that writers got are those of the database.
@@ -196,7 +199,8 @@ async fn keys(stage: &Stage, redis: &mut MultiplexedConnection) -> Result<Found>
     let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(redis).await?;
     let mut found = Vec::new();
     for key in keys {
-        let lasts = ["stream:", "offset:", "version:", "consumers:"].map(|kind| format!("redstream:{kind}{tag}"));
+        let lasts =
+            ["stream:", "offset:", "version:", "consumers:", "reindexes:"].map(|kind| format!("redstream:{kind}{tag}"));
         let ttl: i64 = redis::cmd("PTTL").arg(&key).query_async(redis).await?;
         if ttl == -1 && !lasts.iter().any(|prefix| key.starts_with(prefix)) {
             found.push((Breach::Floor, format!("{key} stays for ever")));

@@ -6,6 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::calm::{CALM, calm_down};
 use crate::item::with_entity;
+use crate::search::operator;
 use crate::words::{Job, Role, Word, say};
 use crate::workers::{self, WANTED_PANIC};
 use crate::{relay, trap, writer};
@@ -48,6 +49,7 @@ pub(crate) fn live() -> Result<()> {
                 with_entity!(site.keys, E => workers::work::<E>(&site, seed ^ u64::from(life), mood, late_ms, end).await)
             }
             Role::Relay => relay::work(&site, end).await,
+            Role::Operator => with_entity!(site.keys, E => operator::operate::<E>(&site, end).await),
         }
     })
 }

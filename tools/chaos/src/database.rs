@@ -19,7 +19,7 @@ pub(crate) struct Primary {
     pub(crate) url: String,
     /// The search path, on PostgreSQL.
     pub(crate) schema: Option<String>,
-    keys: Keys,
+    pub(crate) keys: Keys,
     connection: DatabaseConnection,
     place: Place,
 }
@@ -81,6 +81,23 @@ impl Primary {
             let rows = E::find().all(&self.connection).await?;
             Ok(rows.into_iter().map(E::parts).collect())
         })
+    }
+
+    /// Inserts an item for each value, with the numbers from `first` on. No process hears of it. Returns the keys that
+    /// the database has stored.
+    pub(crate) async fn insert(&self, first: i64, values: Vec<String>) -> Result<Vec<String>> {
+        let items = (first..).zip(&values);
+        with_entity!(self.keys, E => {
+            let item = |(number, value): (i64, &String)| E::active(Some(&self.keys.spellings(number)[0]), Some(value.clone()));
+            E::insert_many(items.map(item)).exec_without_returning(&self.connection).await?;
+        });
+        let rows = self.rows().await?;
+        Ok(rows.into_iter().filter(|(_, value)| values.contains(value)).map(|(id, _)| id).collect())
+    }
+
+    /// Another connection to it.
+    pub(crate) async fn another(&self) -> Result<DatabaseConnection> {
+        connect(&self.url, self.schema.as_deref()).await
     }
 
     /// All values ever committed, in the order in which it was written.

@@ -31,8 +31,9 @@ pub(crate) async fn cause(stage: &Arc<Stage>, processes: &[Arc<Process>]) -> Res
     while let Some(done) = under_way.join_next().await {
         done??;
     }
-    for process in processes {
-        process.proxy.heal();
+    for proxy in processes.iter().map(|process| &process.proxy).chain(stage.search.as_ref().map(|search| &search.proxy))
+    {
+        proxy.heal();
     }
     Ok(())
 }
@@ -76,6 +77,19 @@ async fn one(stage: &Stage, processes: &[Arc<Process>], fault: Fault) -> Result<
             stage.datastore.set(weather);
             sleep(Duration::from_millis(ms)).await;
             stage.datastore.set(Weather::Fair);
+        }
+        Fault::SearchOutage(ms) => {
+            let Some(search) = &stage.search else { return Ok(()) };
+            stage.log.add("harness", &format!("the search server is unreachable for {ms} ms"));
+            search.open.store(false, Ordering::SeqCst);
+            search.proxy.cut();
+            sleep(Duration::from_millis(ms)).await;
+            search.open.store(true, Ordering::SeqCst);
+        }
+        Fault::SearchNetwork(fault) => {
+            let Some(search) = &stage.search else { return Ok(()) };
+            stage.log.add("harness", &format!("the search server and the network: {fault:?}"));
+            fault.strike(&search.proxy);
         }
     }
     Ok(())

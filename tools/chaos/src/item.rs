@@ -30,7 +30,7 @@ pub(crate) const FIRST_GENERATED: i64 = 1000;
 pub(crate) trait Item:
     Streamed
     + EntityTrait<
-        Model: IntoActiveModel<<Self as EntityTrait>::ActiveModel> + Send + Sync,
+        Model: IntoActiveModel<<Self as EntityTrait>::ActiveModel> + Serialize + Send + Sync,
         ActiveModel: ActiveModelBehavior + Send,
         PrimaryKey: PrimaryKeyTrait<ValueType: Serialize + DeserializeOwned + IntoValueTuple + FromValueTuple>,
     >

@@ -24,6 +24,7 @@ mod relay;
 mod report;
 mod run;
 mod schedule;
+mod search;
 mod shared;
 mod sink;
 mod site;
@@ -40,8 +41,8 @@ use std::process::ExitCode;
 use std::thread;
 
 use anyhow::{Result, anyhow, bail};
-use clap::{Parser, Subcommand};
-use redstream_servers::{MariaDb, Postgres};
+use clap::{Parser, Subcommand, ValueEnum};
+use redstream_servers::{MariaDb, Postgres, Search, SearchEdition};
 use serde_json::json;
 
 use crate::shared::Shared;
@@ -55,6 +56,9 @@ struct Options {
     /// The seed of the first; the others follow it
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Leave out the schedules of other kinds
+    #[arg(long, value_enum)]
+    only: Option<Only>,
     /// How many run at a time
     #[arg(long, default_value_t = 6)]
     jobs: usize,
@@ -72,6 +76,13 @@ struct Options {
     events: bool,
     #[command(subcommand)]
     part: Option<Part>,
+}
+
+/// A kind of schedules.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Only {
+    /// Those with a search index
+    Search,
 }
 
 #[derive(Debug, Subcommand)]
@@ -99,15 +110,17 @@ fn main() -> ExitCode {
 
 /// Runs the schedules. Returns whether all passed.
 fn lead(options: &Options) -> Result<bool> {
-    let (postgres, mariadb) = thread::scope(|scope| {
+    let (postgres, search, mariadb) = thread::scope(|scope| {
         let postgres = scope.spawn(Postgres::start);
+        let search = scope.spawn(|| Search::start(SearchEdition::OpenSearch));
         let mariadb = MariaDb::start();
-        (postgres.join(), mariadb)
+        (postgres.join(), search.join(), mariadb)
     });
     let postgres = postgres.map_err(|_| anyhow!("the thread that started PostgreSQL panicked"))??;
+    let search = search.map_err(|_| anyhow!("the thread that started the search server panicked"))??;
     let mariadb = mariadb?;
     let program = options.program.clone().map_or_else(std::env::current_exe, Ok)?;
-    let shared = Shared::new(&postgres, &mariadb, program);
+    let shared = Shared::new(&postgres, &mariadb, &search, program);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {

@@ -77,6 +77,9 @@ impl Monitor {
                 }
                 "hash" => {
                     let names: Vec<String> = redis::cmd("HKEYS").arg(&key).query_async(&mut redis).await?;
+                    if self.place.plain(&key) == format!("redstream:consumers:{STREAM}") {
+                        self.keep_consumers(&names);
+                    }
                     for name in names {
                         self.take_up(&self.place.plain(&key), &name);
                     }
@@ -99,6 +102,15 @@ impl Monitor {
         };
         if let Some((breach, what)) = found {
             self.breaches.add(breach, format!("after Redis was killed: {what}"));
+        }
+    }
+
+    /// Forgets the consumers that are not among these.
+    fn keep_consumers(&self, registered: &[String]) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<String> = seen.consumers.iter().filter(|name| !registered.contains(name)).cloned().collect();
+        for name in gone {
+            seen.forget(&name);
         }
     }
 
@@ -176,6 +188,16 @@ impl Seen {
                 self.consumers.insert((*name).to_owned());
                 None
             }
+            ["HDEL", key, name] if *key == format!("redstream:consumers:{STREAM}") => {
+                self.forget(name);
+                None
+            }
+            // A new consumer's place, unless it has one.
+            ["SET", key, id, "NX"] if key.starts_with("redstream:offset:") => {
+                let id: MessageId = id.parse().ok()?;
+                self.offsets.entry((*key).to_owned()).or_insert(id);
+                None
+            }
             ["XTRIM", key, "MINID", "=", minid] if *key == main_stream() => {
                 let minid: MessageId = minid.parse().ok()?;
                 let unread = self.consumers.iter().find_map(|name| {
@@ -187,6 +209,12 @@ impl Seen {
             }
             _ => None,
         }
+    }
+
+    /// The consumer is no longer registered.
+    fn forget(&mut self, name: &str) {
+        self.consumers.remove(name);
+        self.offsets.remove(&format!("redstream:offset:{STREAM}:{name}"));
     }
 }
 

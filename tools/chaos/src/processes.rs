@@ -16,6 +16,7 @@ use tokio::process::Command;
 use crate::calm::CALM;
 use crate::place::Place;
 use crate::schedule::Part;
+use crate::site::Site;
 use crate::stage::Stage;
 use crate::verdict::Breach;
 use crate::words::{Act, Job, Role, Word};
@@ -35,6 +36,8 @@ pub(crate) struct Process {
 #[derive(Default)]
 struct Now {
     pid: Option<Pid>,
+    /// The search indices that it writes, if it is told of any; known before it is started.
+    written: Option<Vec<u8>>,
     /// The batch that each consumer's handler is handling.
     handling: HashMap<String, String>,
     done: bool,
@@ -63,6 +66,9 @@ impl Process {
 
     /// Disarms its trap.
     pub(crate) async fn calm(&self) {
+        if self.is_operator() {
+            return;
+        }
         if let Some(input) = &mut *self.input.lock().await {
             // It may have ended by itself a moment ago.
             let _ = input.tell(CALM).await;
@@ -77,6 +83,24 @@ impl Process {
     /// Whether it is a writer that has not finished.
     pub(crate) fn is_writing(&self) -> bool {
         matches!(self.part.role, Role::Writer { .. }) && self.now().pid.is_some()
+    }
+
+    /// Its kills go on when the faults are over.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.part.role == Role::Operator
+    }
+
+    /// Whether it runs, or is about to, and writes other indices than these.
+    pub(crate) fn writes_others_than(&self, indices: &[u8]) -> bool {
+        self.now().written.as_ref().is_some_and(|written| written != indices)
+    }
+
+    fn site(&self, stage: &Stage) -> Site {
+        // While it is held, nobody takes this process for one that has not been started.
+        let mut now = self.now();
+        let site = stage.site(&self.proxy);
+        now.written = site.search.as_ref().map(|search| search.written().to_vec());
+        site
     }
 
     fn now(&self) -> std::sync::MutexGuard<'_, Now> {
@@ -101,12 +125,13 @@ impl Process {
         Ok(())
     }
 
-    async fn live(&self, stage: &Arc<Stage>, life: u32) -> Result<()> {
+    /// One life, from the start of the process to its end.
+    pub(crate) async fn live(&self, stage: &Arc<Stage>, life: u32) -> Result<()> {
         let name = &self.part.name;
         let trap = self.part.traps.get(life as usize).cloned().flatten();
-        let calm = stage.calm.load(Ordering::SeqCst);
+        let calm = stage.calm.load(Ordering::SeqCst) && !self.is_operator();
         stage.log.add(name, &format!("life {life} begins, trap: {trap:?}"));
-        let job = Job { role: self.part.role.clone(), site: stage.site(&self.proxy), life, trap, calm };
+        let job = Job { role: self.part.role.clone(), site: self.site(stage), life, trap, calm };
         let mut command = Command::new(&stage.program);
         command
             .arg("child")
@@ -121,7 +146,10 @@ impl Process {
         *slot = input.filter(|_| !stage.ending.load(Ordering::SeqCst));
         drop(slot);
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        *self.now() = Now { pid, ..Now::default() };
+        {
+            let mut now = self.now();
+            *now = Now { pid, written: now.written.take(), ..Now::default() };
+        }
         let mut errors = child.take_errors().context("a child has no error output")?;
         tokio::join!(
             async {
@@ -139,7 +167,10 @@ impl Process {
             },
         );
         let status = child.ended().await?;
-        self.now().pid = None;
+        {
+            let mut now = self.now();
+            (now.pid, now.written) = (None, None);
+        }
         self.input.lock().await.take();
         stage.log.add(name, &format!("life {life} ends: {status}"));
         if status.signal() == Some(Signal::KILL.as_raw()) {
@@ -154,6 +185,9 @@ impl Process {
             Word::Crossed(point) => stage.log.add(name, &point),
             Word::Trapped { point, act } => {
                 stage.log.add(name, &format!("TRAP at {point}: {act:?}"));
+                if let Some(search) = stage.search.as_ref().filter(|_| self.is_operator()) {
+                    search.stopped_at(point, act);
+                }
                 match (act, self.now().pid) {
                     (Act::Stop(ms), Some(pid)) => continue_later(pid, ms),
                     (Act::KillRedis(ms), _) => stage.clone().kill_redis_soon(ms),
@@ -182,6 +216,12 @@ impl Process {
                 }
             }
             Word::Panicked(what) => stage.breaches.add(Breach::Panicked, format!("{name}: {what}")),
+            Word::Step(step) => {
+                if let Some(search) = &stage.search {
+                    search.is_done(step);
+                }
+            }
+            Word::Wrong(what) => stage.breaches.add(Breach::Swap, format!("{name}: {what}")),
             Word::Done => self.now().done = true,
         }
     }

@@ -17,6 +17,10 @@ pub(crate) struct Report {
     breaches: Vec<Breach>,
     /// How many schedules each kind of database and of keys had, and how many of these failed.
     drawn: BTreeMap<(Kind, Keys), (usize, usize)>,
+    /// How many schedules had a search index, and how many steps of their plans were done.
+    search: (usize, usize),
+    /// How often the operator was killed, by points.
+    killed_at: BTreeMap<String, usize>,
 }
 
 impl Report {
@@ -27,6 +31,12 @@ impl Report {
         let (schedules, failed) = self.drawn.entry(outcome.drawn).or_default();
         *schedules += 1;
         *failed += usize::from(!outcome.breaches.is_empty());
+        if let Some((steps, killed_at)) = &outcome.search {
+            self.search = (self.search.0 + 1, self.search.1 + steps);
+            for point in killed_at {
+                *self.killed_at.entry(point.clone()).or_default() += 1;
+            }
+        }
         self.breaches.extend(outcome.breaches.iter().map(|(breach, _)| *breach));
     }
 
@@ -45,6 +55,17 @@ impl fmt::Display for Report {
         use Breach::{Extra, Lost, Reordered, Stale, TrimmedUnread};
         for ((kind, keys), (schedules, failed)) in &self.drawn {
             writeln!(f, "{kind:?}, {keys:?} keys: {schedules} schedules, {failed} failed")?;
+        }
+        let (with_index, steps) = self.search;
+        if with_index > 0 {
+            let kills: usize = self.killed_at.values().sum();
+            writeln!(
+                f,
+                "with a search index: {with_index} schedules, {steps} steps done, the operator killed {kills} times"
+            )?;
+        }
+        for (point, kills) in &self.killed_at {
+            writeln!(f, "killed at `{point}`: {kills}")?;
         }
         let mut others: Vec<Breach> = self.breaches.clone();
         others.retain(|breach| ![Lost, Stale, Extra, Reordered, TrimmedUnread].contains(breach));

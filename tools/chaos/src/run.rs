@@ -16,6 +16,8 @@ use crate::kind::Kind;
 use crate::older;
 use crate::processes::Process;
 use crate::schedule::Schedule;
+use crate::search::state::Search;
+use crate::search::{keeper, watch};
 use crate::shared::Shared;
 use crate::stage::Stage;
 use crate::verdict::Breach;
@@ -39,6 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) drawn: (Kind, Keys),
     pub(crate) writes: usize,
     pub(crate) crashes: u64,
+    /// With a search index: how many steps of its plan are done, and the points at which its operator was killed.
+    pub(crate) search: Option<(usize, Vec<String>)>,
     pub(crate) breaches: Vec<(Breach, String)>,
     pub(crate) log: String,
 }
@@ -53,7 +57,11 @@ async fn play(seed: u64, shared: &Shared) -> Result<Outcome> {
     let processes = Process::cast(&stage).await?;
     let mut kept = tokio::task::JoinSet::new();
     for process in &processes {
-        kept.spawn(process.clone().keep(stage.clone()));
+        if process.is_operator() {
+            kept.spawn(keeper::keep(process.clone(), processes.clone(), stage.clone()));
+        } else {
+            kept.spawn(process.clone().keep(stage.clone()));
+        }
     }
     if let Some(ms) = stage.schedule.older_joins_ms {
         let stage = stage.clone();
@@ -62,8 +70,10 @@ async fn play(seed: u64, shared: &Shared) -> Result<Outcome> {
             Ok(())
         });
     }
+    let watch = watch::begin(&stage);
     faults::cause(&stage, &processes).await?;
     until_idle(&stage, &processes).await?;
+    drop(watch);
     end(&stage, &processes, kept).await?;
     let mut redis = connected(stage.redis_port).await?;
     let writes = checks::history(&stage, &mut redis).await?;
@@ -73,6 +83,7 @@ async fn play(seed: u64, shared: &Shared) -> Result<Outcome> {
         drawn: (stage.schedule.kind, stage.schedule.keys),
         writes,
         crashes: stage.crashes.load(Ordering::Relaxed),
+        search: stage.search.as_ref().map(|search| (search.done(), search.killed_at())),
         breaches: stage.breaches.all(),
         log: stage.log.text(),
     };
@@ -84,6 +95,7 @@ async fn play(seed: u64, shared: &Shared) -> Result<Outcome> {
 async fn until_idle(stage: &Stage, processes: &[Arc<Process>]) -> Result<()> {
     let (begun, mut moved) = (Instant::now(), Instant::now());
     let mut offsets = stage.monitor.offsets();
+    let mut last_step = None;
     let mut connection = connected(stage.redis_port).await?;
     let mut last_healthy = Instant::now();
     loop {
@@ -91,6 +103,8 @@ async fn until_idle(stage: &Stage, processes: &[Arc<Process>]) -> Result<()> {
         for writer in processes.iter().filter(|process| process.is_writing()) {
             left.push((Breach::NotIdle, format!("{} writes", writer.part.name)));
         }
+        let step = stage.search.as_ref().and_then(Search::at_hand);
+        left.extend(step.map(|step| (Breach::NotIdle, format!("the operator is at step {step} of its plan"))));
         if left.is_empty() && !stage.schedule.poison.is_empty() && last_healthy.elapsed() > HEALTHY_EACH {
             last_healthy = Instant::now();
             // A consumer that has seen nothing but poison cannot distinguish it from an outage until another message
@@ -112,8 +126,8 @@ async fn until_idle(stage: &Stage, processes: &[Arc<Process>]) -> Result<()> {
             return Ok(());
         }
         let now = stage.monitor.offsets();
-        if now != offsets {
-            (offsets, moved) = (now, Instant::now());
+        if (&now, step) != (&offsets, last_step) {
+            (offsets, last_step, moved) = (now, step, Instant::now());
         }
         if moved.elapsed() > SOON || begun.elapsed() > ALL {
             let left: Vec<_> = left.into_iter().map(|(_, what)| what).collect();

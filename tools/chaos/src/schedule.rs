@@ -8,6 +8,8 @@ use crate::item::POISON;
 use crate::keys::Keys;
 use crate::kind::Kind;
 use crate::place::Place;
+use crate::search::draw::add_to;
+use crate::search::plan::Plan;
 use crate::sink::Weather;
 use crate::site::Insured;
 use crate::words::{Act, Mood, Role, Trap};
@@ -46,6 +48,8 @@ pub(crate) struct Schedule {
     /// In the order of time, in ms.
     pub(crate) faults: Vec<(u64, Fault)>,
     pub(crate) calm_at: u64,
+    /// What is done to the search index, if there is one. Then the last of the cast is its operator.
+    pub(crate) search: Option<Plan>,
 }
 
 /// A process, and the traps of its first lives.
@@ -76,6 +80,10 @@ pub(crate) enum Fault {
     PauseRedis(u64),
     Network(usize, NetworkFault),
     Weather(Weather, u64),
+    /// Connections to the search server break, and are refused for this long.
+    SearchOutage(u64),
+    /// A fault of the network between all processes and the search server.
+    SearchNetwork(NetworkFault),
 }
 
 /// A fault of the network for the connections of one process.
@@ -208,7 +216,7 @@ impl Schedule {
         let in_background = chance.u8(0..3) == 0 && theme == Theme::Repair;
         let packed = chance.u8(0..4) > 0;
         let older_joins_ms = (packed && chance.u8(0..3) == 0).then(|| chance.u64(100..calm_at));
-        Self {
+        let mut schedule = Self {
             seed,
             theme,
             kind,
@@ -225,7 +233,10 @@ impl Schedule {
             cast,
             faults,
             calm_at,
-        }
+            search: None,
+        };
+        add_to(&mut schedule);
+        schedule
     }
 }
 

@@ -1,10 +1,10 @@
-//! State that all schedules share: the program of their processes, and the database servers, each schedule with a
-//! schema or a database of its own.
+//! State that all schedules share: the program of their processes, and the servers, each schedule with a schema, a
+//! database or indices of its own.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use redstream_servers::{MariaDb, Postgres};
+use redstream_servers::{MariaDb, Postgres, Search};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 
 /// Their addresses.
@@ -13,11 +13,12 @@ pub(crate) struct Shared {
     pub(crate) program: PathBuf,
     pub(crate) postgres: String,
     mariadb: u16,
+    pub(crate) search: u16,
 }
 
 impl Shared {
-    pub(crate) fn new(postgres: &Postgres, mariadb: &MariaDb, program: PathBuf) -> Self {
-        Self { program, postgres: postgres.url("postgres"), mariadb: mariadb.port() }
+    pub(crate) fn new(postgres: &Postgres, mariadb: &MariaDb, search: &Search, program: PathBuf) -> Self {
+        Self { program, postgres: postgres.url("postgres"), mariadb: mariadb.port(), search: search.port() }
     }
 
     /// The address of a database of the MariaDB.

@@ -11,6 +11,7 @@ use crate::item::STREAM;
 use crate::keys::Keys;
 use crate::kind::Kind;
 use crate::place::Place;
+use crate::search::site::SearchSite;
 
 /// The consumers of every schedule.
 pub(crate) const CONSUMERS: [&str; 2] = ["search", "cache"];
@@ -47,6 +48,7 @@ pub(crate) struct Site {
     pub(crate) removes_delays: bool,
     pub(crate) in_background: bool,
     pub(crate) delay_ms: u64,
+    pub(crate) search: Option<SearchSite>,
 }
 
 impl Site {

@@ -19,6 +19,7 @@ use crate::monitor::Monitor;
 use crate::older::{self, Missed};
 use crate::place;
 use crate::schedule::{Schedule, Theme};
+use crate::search::state::Search;
 use crate::shared::Shared;
 use crate::sink::Datastore;
 use crate::site::{CONSUMERS, Site};
@@ -33,6 +34,7 @@ pub(crate) struct Stage {
     pub(crate) breaches: Arc<Breaches>,
     pub(crate) primary: Primary,
     pub(crate) datastore: Datastore,
+    pub(crate) search: Option<Search>,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) redis_port: u16,
     /// What a Cluster knows of its nodes.
@@ -74,13 +76,15 @@ impl Stage {
                 .await?;
         }
         let patient = schedule.place.client(&redis.url()).response_timeout(Duration::from_secs(20));
-        let stream = Redstream::connect(patient).await?.stream(STREAM)?;
+        let redstream = Redstream::connect(patient).await?;
+        let stream = redstream.stream(STREAM)?;
         for consumer in CONSUMERS {
             stream.register(consumer, Start::Earliest).await?;
         }
         if schedule.packed {
             older::announce_readers(schedule.place, &mut connected(redis.port()).await?, &CONSUMERS).await?;
         }
+        let search = Search::set(&schedule, shared.search, &primary, redstream).await?;
         Ok(Arc::new(Self {
             schedule,
             program: shared.program.clone(),
@@ -88,6 +92,7 @@ impl Stage {
             breaches,
             primary,
             datastore,
+            search,
             monitor,
             redis_port: redis.port(),
             _folder: folder,
@@ -115,6 +120,7 @@ impl Stage {
             removes_delays: self.schedule.removes_delays,
             in_background: self.schedule.in_background,
             delay_ms: self.schedule.delay_ms,
+            search: self.search.as_ref().map(Search::site),
         }
     }
 
@@ -195,7 +201,12 @@ impl Stage {
         let mut stage = self;
         for _ in 0..100 {
             match Arc::try_unwrap(stage) {
-                Ok(Stage { primary, .. }) => return primary.remove().await,
+                Ok(Stage { primary, search, .. }) => {
+                    if let Some(search) = search {
+                        search.remove().await?;
+                    }
+                    return primary.remove().await;
+                }
                 Err(held) => stage = held,
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -11,18 +11,23 @@ use rustix::process::{Signal, getpid, kill_process};
 use crate::calm::is_calm;
 use crate::words::{Act, Trap, Word, say};
 
+/// The point of a trap that counts the crossings of all points.
+pub(crate) const ANY: &str = "any";
+
 /// Watches every point of this process: reports each crossing, and triggers the trap until the faults are over.
 pub(crate) fn set(trap: Option<Trap>) {
     let crossings: Mutex<HashMap<&'static str, u32>> = Mutex::default();
     chaos::watch(move |point| {
         say(&Word::Crossed(point.to_owned()));
-        let nth = {
+        let [nth, nth_of_all] = [point, ANY].map(|point| {
             let mut crossings = crossings.lock().unwrap_or_else(PoisonError::into_inner);
             let nth = crossings.entry(point).or_default();
             *nth += 1;
             *nth
-        };
-        let Some(trap) = trap.as_ref().filter(|trap| trap.point == point && trap.nth == nth) else { return };
+        });
+        let is_reached =
+            |trap: &&Trap| (trap.point == point && trap.nth == nth) || (trap.point == ANY && trap.nth == nth_of_all);
+        let Some(trap) = trap.as_ref().filter(is_reached) else { return };
         if !is_calm() {
             say(&Word::Trapped { point: point.to_owned(), act: trap.act });
             spring(trap.act);

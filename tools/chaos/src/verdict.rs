@@ -36,6 +36,12 @@ pub(crate) enum Breach {
     Panicked,
     /// The dead letters are not those of the poisoned keys.
     DeadLetters,
+    /// A search by the alias failed, or found a part of an index.
+    HalfFilled,
+    /// A reindex or a swap that says that it is done is not.
+    Swap,
+    /// `verify` finds other differences than there are.
+    Judge,
     /// Unexpected keys remained in Redis.
     Floor,
     /// Work did not finish within the bound.
@@ -59,6 +65,9 @@ impl fmt::Display for Breach {
             Self::CutOff => "cut off",
             Self::Panicked => "panicked",
             Self::DeadLetters => "dead letters",
+            Self::HalfFilled => "half-filled index",
+            Self::Swap => "swap not done",
+            Self::Judge => "verify is wrong",
             Self::Floor => "left in Redis",
             Self::NotIdle => "not idle in time",
         })

@@ -18,9 +18,20 @@ pub(crate) struct Job {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Role {
-    Writer { number: u32, seed: u64, busy_ms: u64, poison: Vec<i64> },
-    Workers { seed: u64, mood: Mood, late_ms: u64 },
+    Writer {
+        number: u32,
+        seed: u64,
+        busy_ms: u64,
+        poison: Vec<i64>,
+    },
+    Workers {
+        seed: u64,
+        mood: Mood,
+        late_ms: u64,
+    },
     Relay,
+    /// It reindexes the search index, and swaps it.
+    Operator,
 }
 
 /// How reliable a handler is: the share of its calls that go wrong, in percent.
@@ -79,6 +90,10 @@ pub(crate) enum Word {
     },
     /// It was not requested.
     Panicked(String),
+    /// This step of the plan of the search index is done.
+    Step(usize),
+    /// The search index is not as it must be.
+    Wrong(String),
     Done,
 }
 

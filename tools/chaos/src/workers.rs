@@ -1,4 +1,5 @@
-//! A host of workers: both consumers, the delayer and the trimmer, all with a standby on another host.
+//! A host of workers: both consumers, those of the search indices, the delayer and the trimmer, all with a standby on
+//! another host.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,11 +10,11 @@ use async_trait::async_trait;
 use redstream_seaorm::{
     Batch, CancellationToken, Consumer, Handler, HandlerError, Indexer, MessageId, Stream, Supervisor, Worker, core,
 };
-use sea_orm::DatabaseConnection;
 
 use crate::calm::is_calm;
 use crate::carrier::Carrier;
 use crate::item::Item;
+use crate::search::index;
 use crate::site::{CONSUMERS, LOCK_TTL, Site};
 use crate::words::{Mood, Word, say};
 
@@ -40,9 +41,23 @@ pub(crate) async fn work<E: Item>(
     let end = or_by_signal(&end)?;
     let stopped = Stopped::default();
     tokio::spawn(stopped.clone().note(end.clone()));
-    let [prompt, late] = CONSUMERS.map(|name| consumer::<E>(&stream, &primary, site, name, seed, mood, &stopped));
+    let moody = Mooded { stream: &stream, seed, mood, stopped: &stopped };
+    let [prompt, late] = CONSUMERS.map(|name| {
+        let carrier = Carrier::<E>::new(name, site.sink);
+        moody.consumer(name, carrier.last(), Indexer::new(primary.clone(), carrier))
+    });
     let late = Late { consumer: late, after: Duration::from_millis(late_ms) };
-    Supervisor::new()
+    let mut supervisor = Supervisor::new();
+    if let Some(search) = &site.search {
+        for &nth in search.written() {
+            let name = index::consumer(nth);
+            let sink = index::sink::<E>(search.port, site.keys, &search.alias, nth, search.plan.max_documents)?;
+            let consumer =
+                moody.consumer(name, Arc::new(Mutex::new(MessageId::MIN)), Indexer::new(primary.clone(), sink));
+            supervisor = supervisor.with(consumer.skip_repeats(search.plan.skips_repeats));
+        }
+    }
+    supervisor
         .with(prompt)
         .with(late)
         .with(stream.delayer(site.delay()).lock_ttl(LOCK_TTL))
@@ -64,31 +79,29 @@ fn or_by_signal(end: &CancellationToken) -> Result<CancellationToken> {
     Ok(told)
 }
 
-fn consumer<E: Item>(
-    stream: &Stream,
-    primary: &DatabaseConnection,
-    site: &Site,
-    name: &'static str,
+/// What all consumers of a host have in common.
+struct Mooded<'h> {
+    stream: &'h Stream,
     seed: u64,
     mood: Mood,
-    stopped: &Stopped,
-) -> Consumer {
-    let carrier = Carrier::<E>::new(name, site.sink);
-    let last = carrier.last();
-    let moody = Moody {
-        name,
-        mood,
-        last,
-        chance: Mutex::new(fastrand::Rng::with_seed(seed ^ name.len() as u64)),
-        tried: Mutex::default(),
-        stopped: stopped.clone(),
-        indexer: Indexer::new(primary.clone(), carrier),
-    };
-    stream
-        .consumer(name, moody)
-        .lock_ttl(LOCK_TTL)
-        .batch_size(mood.batch)
-        .backoff(Duration::from_millis(20), Duration::from_millis(150))
+    stopped: &'h Stopped,
+}
+
+impl Mooded<'_> {
+    /// `last`: where the handler notes the newest message of its batch.
+    fn consumer(&self, name: &'static str, last: Arc<Mutex<MessageId>>, indexer: impl Handler) -> Consumer {
+        let moody = Moody {
+            name,
+            mood: self.mood,
+            last,
+            chance: Mutex::new(fastrand::Rng::with_seed(self.seed ^ name.len() as u64)),
+            tried: Mutex::default(),
+            stopped: self.stopped.clone(),
+            indexer,
+        };
+        let consumer = self.stream.consumer(name, moody).lock_ttl(LOCK_TTL).batch_size(self.mood.batch);
+        consumer.backoff(Duration::from_millis(20), Duration::from_millis(150))
+    }
 }
 
 /// A handler that sometimes fails, panics or is slow, and reports when it begins and ends.

@@ -1,5 +1,6 @@
 //! The deliberate defects: patches to the product, in `tools/chaos/mutations/law-N/NAME.patch`.
 
+use super::Only;
 use crate::cargo::workspace;
 use anyhow::{Context, Result, ensure};
 use diffy::patch_set::{FileOperation, ParseOptions, PatchKind, PatchSet};
@@ -14,6 +15,8 @@ use std::{
 pub(crate) struct Defect {
     pub(crate) law: u8,
     pub(crate) name: String,
+    /// The schedules that can catch it: the second line of the patch is `Only search.`
+    pub(crate) only: Option<Only>,
     path: PathBuf,
 }
 
@@ -46,7 +49,8 @@ impl Defect {
         let law =
             path.parent().and_then(Path::file_name).and_then(|law| law.to_str()?.strip_prefix("law-")?.parse().ok());
         let (name, law) = (name.with_context(unexpected)?.to_owned(), law.with_context(unexpected)?);
-        Ok(Self { law, name, path })
+        let only = read(&path)?.lines().nth(1) == Some("Only search.");
+        Ok(Self { law, name, only: only.then_some(Only::Search), path })
     }
 
     /// The changed contents of its files.
@@ -100,8 +104,8 @@ mod tests {
                 Ok(files) => {
                     for (path, text) in files {
                         assert_ne!(text, read(&workspace().join(&path)).unwrap(), "{} changes nothing", defect.name);
-                        let in_product =
-                            path.starts_with("redstream-core/src") || path.starts_with("redstream-seaorm/src");
+                        let sources = ["redstream-core/src", "redstream-seaorm/src", "redstream-sinks/src"];
+                        let in_product = sources.iter().any(|sources| path.starts_with(sources));
                         assert!(in_product, "{} changes {}", defect.name, path.display());
                     }
                 }

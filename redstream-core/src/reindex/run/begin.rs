@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::{Range, Run};
 use crate::error::{BoxError, Error, Result};
+use crate::failpoint::failpoint;
 use crate::reindex::chunk::{ChunkSize, Outstanding};
 use crate::reindex::progress::Meter;
 use crate::reindex::record::{ReindexRange, ReindexRecord, ReindexState};
@@ -68,6 +69,7 @@ impl<'a, S: KeySource> Run<'a, S> {
     /// Decides what is walked.
     async fn plan(&mut self) -> Result<()> {
         self.write().await?;
+        failpoint!("reindex: begun");
         let source = &self.walk.source;
         let bounds = source.bounds().await.map_err(self.walk.failed("read the first and the last key"))?;
         // Each range begins where the one before it ends.
@@ -88,7 +90,9 @@ impl<'a, S: KeySource> Run<'a, S> {
             stream = %self.walk.name, id = self.walk.id, entity = self.record.entity, estimate = self.record.estimate,
             consumers = ?self.record.consumers, "a reindex begins"
         );
-        self.write().await
+        self.write().await?;
+        failpoint!("reindex: planned");
+        Ok(())
     }
 
     /// Goes on behind the last keys recorded.

@@ -34,6 +34,8 @@ use crate::entity::key_query::columns;
 /// ```
 pub struct KeyReader<E: EntityTrait> {
     columns: Vec<Column<E::Column>>,
+    /// `{"id":`, if the key has one column: what a payload begins with that has nothing else.
+    begin: Option<String>,
     entity: PhantomData<fn() -> E>,
 }
 
@@ -52,7 +54,12 @@ impl<E: EntityTrait> KeyReader<E> {
             let accepts = |kind: &&Kind| sample(kind).is_some_and(|value| set::<E>(column, value).is_some());
             Column { column, kind: KINDS.iter().find(accepts).map_or_else(OnceLock::new, OnceLock::from) }
         };
-        Self { columns: columns::<E>().into_iter().map(known).collect(), entity: PhantomData }
+        let columns: Vec<_> = columns::<E>().into_iter().map(known).collect();
+        let begin = match &columns[..] {
+            [only] => Some(format!("{{{}:", Json::from(only.column.as_str()))),
+            _ => None,
+        };
+        Self { columns, begin, entity: PhantomData }
     }
 
     /// The key whose [`Key::document_id`] this is.
@@ -90,9 +97,20 @@ impl<E: EntityTrait> KeyReader<E> {
     ///
     /// What is wrong, and in which column.
     pub fn read(&self, payload: &Json) -> Result<Key<E>, String> {
+        self.read_values(|column| payload.get(column).ok_or_else(|| missing(column, payload)))
+    }
+
+    /// The key of a payload's text, if it is exactly the one that a key of one integer or UUID is written as. The same as
+    /// to parse and [`read`](Self::read) it, without an object in between. `None` says nothing of the text.
+    pub(crate) fn read_plain(&self, text: &[u8]) -> Option<Key<E>> {
+        let value = plain(text.strip_prefix(self.begin.as_ref()?.as_bytes())?.strip_suffix(b"}")?)?;
+        self.read_values(|_| Ok(&value)).ok()
+    }
+
+    fn read_values<'j>(&self, mut value: impl FnMut(&str) -> Result<&'j Json, String>) -> Result<Key<E>, String> {
         let mut model = <E::ActiveModel as ActiveModelTrait>::default();
         for Column { column, kind } in &self.columns {
-            let json = payload.get(column.as_str()).ok_or_else(|| missing(column.as_str(), payload))?;
+            let json = value(column.as_str())?;
             let mut accept = |kind: &Kind| (kind.read)(json).is_some_and(|value| model.try_set(*column, value).is_ok());
             if let Some(kind) = kind.get() {
                 if !accept(kind) {
@@ -127,6 +145,18 @@ fn set<E: EntityTrait>(column: E::Column, value: Value) -> Option<Value> {
     model.get(column).into_value()
 }
 
+/// An integer of up to 18 digits, or a string as long as a UUID that consists of its characters.
+fn plain(text: &[u8]) -> Option<Json> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if matches!(digits, [b'0'] | [b'1'..=b'9', ..]) && digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit) {
+        // `-0` is no integer for JSON.
+        return if text == b"-0" { None } else { str::from_utf8(text).ok()?.parse::<i64>().ok().map(Json::from) };
+    }
+    let uuid = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let is_plain = uuid.len() == 36 && uuid.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    if is_plain { str::from_utf8(uuid).ok().map(Json::from) } else { None }
+}
+
 fn missing(column: &str, payload: &Json) -> String {
     format!("column `{column}` is missing in {payload}")
 }
@@ -159,6 +189,7 @@ mod tests {
     entity!(truth { id: bool });
     entity!(text { id: String });
     entity!(pair { a: i64, b: String });
+    entity!(tiny { id: i8 });
 
     fn read_back<E: EntityTrait>(key: Key<E>) {
         let id = key.document_id().unwrap();
@@ -180,6 +211,64 @@ mod tests {
             read_back::<text::Entity>(Key::new(id.to_owned()));
             read_back::<pair::Entity>(Key::new((i64::MAX, id.to_owned())));
         }
+    }
+
+    /// Each text, whatever it is, is read as its JSON is, or not at all.
+    fn as_json<E: EntityTrait>(texts: &[String]) -> usize {
+        let reader = KeyReader::<E>::new();
+        let mut plain = 0;
+        for text in texts {
+            if let Some(key) = reader.read_plain(text.as_bytes()) {
+                let json = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text} is no JSON: {error}"));
+                assert_eq!(reader.read(&json), Ok(key), "{text}");
+                plain += 1;
+            }
+        }
+        plain
+    }
+
+    #[test]
+    fn a_plain_payload_is_read_as_its_json_is() {
+        let values = [
+            "0",
+            "-0",
+            "7",
+            "-7",
+            "007",
+            "127",
+            "128",
+            "-129",
+            "+7",
+            "7.0",
+            "1e3",
+            "",
+            "-",
+            " 7",
+            "7 ",
+            "true",
+            "null",
+            "999999999999999999",
+            "-999999999999999999",
+            "9223372036854775807",
+            "18446744073709551615",
+            "1,\"b\":2",
+            "\"6f9619ff-8b86-d011-b42d-00c04fc964ff\"",
+            "\"6F9619FF-8B86-D011-B42D-00C04FC964FF\"",
+            "\"6f9619ff-8b86-d011-b42d-00c04fc964f\"",
+            "\"------------------------------------\"",
+            "\"7\"",
+            "\"6f9619ff-8b86-d011-b42d-00c04fc964\\n\"",
+            "\"9007199254740993\"",
+            "[7]",
+            "{}",
+        ];
+        let texts: Vec<_> = values.iter().map(|value| format!("{{\"id\":{value}}}")).collect();
+        assert_eq!(as_json::<integer::Entity>(&texts), 8);
+        assert_eq!(as_json::<unsigned::Entity>(&texts), 5);
+        assert_eq!(as_json::<tiny::Entity>(&texts), 4);
+        assert_eq!(as_json::<text::Entity>(&texts), 3);
+        assert_eq!(as_json::<truth::Entity>(&texts), 0);
+        assert_eq!(as_json::<pair::Entity>(&["{\"a\":7}".to_owned()]), 0);
     }
 
     #[test]

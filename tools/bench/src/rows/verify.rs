@@ -1,99 +1,157 @@
 //! A table and an index that are equal are compared, beside plain reads of both.
 
 use crate::city::streamed;
-use crate::cost::Meter;
+use crate::cost::{Meter, peak};
 use crate::database::{Backend, Database};
+use crate::index::{Tantivy, batch};
 use crate::place::Place;
-use crate::rounds::in_turns;
+use crate::rounds::{Rounds, in_turns};
 use crate::row::{Measure, Question, Row};
 use crate::socket::http;
 use anyhow::{Context, Result, ensure};
-use redstream_core::{CancellationToken, Start};
-use redstream_seaorm::{Changes, Key, RedstreamExt, Sink as _};
+use redstream_core::{CancellationToken, Redstream, Start};
+use redstream_seaorm::{RedstreamExt, Scan, Sink};
 use redstream_servers::{Search, SearchEdition};
 use redstream_sinks::elasticsearch::{Elasticsearch, ElasticsearchSink};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value as Json, json};
 use std::time::Instant;
+use tantivy::TantivyDocument;
 
-const QUESTION: Question = Question {
-    name: "verify_pace",
-    path: "verify of 200,000 rows, SQLite, with an index of osmem-server",
-    yardstick: "both read plainly, side by side, in pages of the same size",
-    unit: "rows/s",
-    measure: Measure::Rate,
-    floor: 0.4,
-    aim: 0.5,
+const fn question(name: &'static str, path: &'static str, yardstick: &'static str) -> Question {
+    Question { name, path, yardstick, unit: "rows/s", measure: Measure::Rate, floor: 0.4, aim: 0.5 }
+}
+
+const SERVER: Question = question(
+    "verify_server",
+    "verify of 1,000,000 rows, SQLite, with an index of osmem-server",
+    "both read plainly, side by side, in pages of the same size",
+);
+
+const EMBEDDED: Question = question(
+    "verify_embedded",
+    "verify of 1,000,000 rows, SQLite, with an index of tantivy",
+    "both read plainly, side by side: rows in pages of the same size, stored documents in any order",
+);
+
+const MEMORY: Question = Question {
+    name: "verify_memory",
+    path: "verify of 1,000,000 rows, SQLite, tantivy: memory in use at most",
+    yardstick: "the same with 100,000 rows",
+    unit: "MB",
+    measure: Measure::Price,
+    floor: 1.5,
+    aim: 1.1,
 };
 
 /// The default of a verification.
 const PAGE: usize = 1000;
 
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
+    let redstream = place.fresh().await?;
+    let count = place.scaled(1_000_000);
+    let (table, small) = (table(place, &redstream, count).await?, table(place, &redstream, count / 10).await?);
+    redstream.stream("cities")?.register("search", Start::Latest).await?;
+    Ok(vec![
+        server(place, &redstream, &table, count).await?,
+        embedded(place, &redstream, &table, count).await?,
+        memory(place, &redstream, [(&table, count), (&small, count / 10)]).await?,
+    ])
+}
+
+async fn server(place: &Place, redstream: &Redstream, table: &Database, count: usize) -> Result<Row> {
     let search = tokio::task::spawn_blocking(|| Search::start(SearchEdition::OpenSearch)).await??;
     let port = search.port();
-    let redstream = place.fresh().await?;
-    let database = Database::new(place, Backend::Sqlite, &redstream).await?;
-    let count = place.scaled(200_000);
-    database.fill(count).await?;
     let mapping = json!({ "mappings": { "dynamic": false, "properties": { "id": { "type": "long" } } } });
     let client = Elasticsearch::builder([search.url()]).build()?;
     let sink = ElasticsearchSink::<streamed::Entity>::new(client, "cities").create_index(mapping);
-    let mut after = None;
-    loop {
-        let page = page_of_rows(&database, after).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id);
-        let upserts = page.into_iter().map(|row| (Key::of(&row), document(&row))).collect();
-        let changes = Changes { upserts, deletes: Vec::new(), respelled: Vec::new(), version: 1 };
-        sink.write(changes).await.map_err(|error| anyhow::anyhow!("{error:?}"))?;
-    }
-    redstream.stream("cities")?.register("search", Start::Latest).await?;
-
+    fill(table, &sink).await?;
     let limit = async || {
         let begun = Instant::now();
-        let (rows, documents) = tokio::try_join!(read_rows(&database), read_documents(port))?;
+        let (rows, documents) = tokio::try_join!(table.read(PAGE), read_server(port))?;
         ensure!((rows, documents) == (count, count), "not all were read: {rows} and {documents}");
         Ok(count as f64 / begun.elapsed().as_secs_f64())
     };
-    let ours = async || {
-        let as_documents = async |db: sea_orm::DatabaseConnection, keys: Vec<Key<streamed::Entity>>| {
-            let rows = redstream_seaorm::find_by_keys(streamed::Entity, &keys, &db).await?;
-            Ok(rows.into_iter().map(|row| (Key::of(&row), document(&row))).collect())
-        };
-        let (meter, begun) = (Meter::start(), Instant::now());
-        let verify = redstream.verify_with_loader::<streamed::Entity, _, _, _>(&database.plain, as_documents, &sink);
-        let report = verify.run(CancellationToken::new()).await?;
-        let (took, cost) = (begun.elapsed(), meter.per(count));
-        ensure!(report.is_clean() && report.compared == count as u64, "it is not clean: {report:?}");
-        Ok((count as f64 / took.as_secs_f64(), Some(cost)))
+    Ok(SERVER.answer(&in_turns(place.few_rounds(), limit, async || timed(redstream, table, &sink, count).await).await?))
+}
+
+async fn embedded(place: &Place, redstream: &Redstream, table: &Database, count: usize) -> Result<Row> {
+    let index = Tantivy::new()?;
+    fill(table, &index.sink).await?;
+    let limit = async || {
+        let searcher = index.sink.reader().searcher();
+        let begun = Instant::now();
+        let documents = async { tokio::task::spawn_blocking(move || read_folder(&searcher)).await? };
+        let (rows, documents) = tokio::try_join!(table.read(PAGE), documents)?;
+        ensure!((rows, documents) == (count, count), "not all were read: {rows} and {documents}");
+        Ok(count as f64 / begun.elapsed().as_secs_f64())
     };
-    Ok(vec![QUESTION.answer(&in_turns(place.rounds(), limit, ours).await?)])
+    let ours = async || timed(redstream, table, &index.sink, count).await;
+    Ok(EMBEDDED.answer(&in_turns(place.few_rounds(), limit, ours).await?))
 }
 
-fn document(row: &streamed::Model) -> Json {
-    json!({ "id": row.id, "name": row.name })
-}
-
-async fn page_of_rows(database: &Database, after: Option<i64>) -> Result<Vec<streamed::Model>> {
-    let mut rows = streamed::Entity::find().order_by_asc(streamed::Column::Id).limit(PAGE as u64);
-    if let Some(after) = after {
-        rows = rows.filter(streamed::Column::Id.gt(after));
+async fn memory(place: &Place, redstream: &Redstream, tables: [(&Database, usize); 2]) -> Result<Row> {
+    let mut indices = Vec::new();
+    for (table, _) in tables {
+        let index = Tantivy::new()?;
+        fill(table, &index.sink).await?;
+        indices.push(index);
     }
-    Ok(rows.all(&database.plain).await?)
+    let mut rounds = Rounds::default();
+    for _ in 0..place.few_rounds() {
+        let mut megabytes = Vec::new();
+        for ((table, count), index) in tables.iter().zip(&indices) {
+            let (verified, bytes) = peak(verify(redstream, table, &index.sink, *count)).await;
+            verified?;
+            megabytes.push(bytes / 1e6);
+        }
+        rounds.add(megabytes[0], megabytes[1], None);
+    }
+    Ok(MEMORY.answer(&rounds))
 }
 
-async fn read_rows(database: &Database) -> Result<usize> {
-    let (mut count, mut after) = (0, None);
-    loop {
-        let page = page_of_rows(database, after).await?;
-        count += page.len();
-        let Some(last) = page.last() else { return Ok(count) };
+/// A table with so many rows.
+async fn table(place: &Place, redstream: &Redstream, count: usize) -> Result<Database> {
+    let database = Database::new(place, Backend::Sqlite, redstream).await?;
+    database.fill(count).await?;
+    Ok(database)
+}
+
+/// Writes all rows to the sink.
+async fn fill(table: &Database, sink: &impl Sink<streamed::Entity>) -> Result<()> {
+    let mut after = None;
+    for version in 1.. {
+        let page = table.page(after, 10 * PAGE).await?;
+        let Some(last) = page.last() else { break };
         after = Some(last.id);
+        sink.write(batch(page, version)).await.map_err(|error| anyhow::anyhow!("{error:?}"))?;
     }
+    Ok(())
 }
 
-async fn read_documents(port: u16) -> Result<usize> {
+async fn timed(
+    redstream: &Redstream,
+    table: &Database,
+    sink: &impl Scan<streamed::Entity>,
+    count: usize,
+) -> Result<(f64, Option<crate::cost::Cost>)> {
+    let (meter, begun) = (Meter::start(), Instant::now());
+    verify(redstream, table, sink, count).await?;
+    Ok((count as f64 / begun.elapsed().as_secs_f64(), Some(meter.per(count))))
+}
+
+async fn verify(
+    redstream: &Redstream,
+    table: &Database,
+    sink: &impl Scan<streamed::Entity>,
+    count: usize,
+) -> Result<()> {
+    let report = redstream.verify::<streamed::Entity>(&table.plain, sink).run(CancellationToken::new()).await?;
+    ensure!(report.is_clean() && report.compared == count as u64, "it is not clean: {report:?}");
+    Ok(())
+}
+
+/// Reads all documents of a server, in the order of their ids.
+async fn read_server(port: u16) -> Result<usize> {
     let (mut count, mut after) = (0, None::<Json>);
     loop {
         let mut search = json!({ "size": PAGE, "sort": [{ "id": "asc" }], "track_total_hits": false });
@@ -108,4 +166,16 @@ async fn read_documents(port: u16) -> Result<usize> {
         let Some(mut last) = hits.pop() else { return Ok(count) };
         after = Some(last["sort"].take());
     }
+}
+
+/// Reads all stored documents of a folder.
+fn read_folder(searcher: &tantivy::Searcher) -> Result<usize> {
+    let mut count = 0;
+    for segment in searcher.segment_readers() {
+        for document in segment.get_store_reader(1)?.iter::<TantivyDocument>(segment.alive_bitset()) {
+            std::hint::black_box(document?);
+            count += 1;
+        }
+    }
+    Ok(count)
 }

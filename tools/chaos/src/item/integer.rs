@@ -3,7 +3,7 @@
 use redstream_seaorm::Streamed;
 use sea_orm::entity::prelude::*;
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Streamed, serde::Serialize)]
 #[sea_orm(table_name = "items")]
 pub(crate) struct Model {
     #[sea_orm(primary_key)]

@@ -10,14 +10,14 @@ use redstream_servers::{Redis, RedisOptions};
 use crate::support::{eventually, raw_redis};
 
 /// Longer than a cluster takes to agree on anything.
-pub(super) const AGREED: Duration = Duration::from_secs(30);
+pub(crate) const AGREED: Duration = Duration::from_secs(30);
 
 const THIRDS: [(u16, u16); 3] = [(0, 5460), (5461, 10_922), (10_923, 16_383)];
 
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Redis>,
     /// One proxy in front of each node, or none.
-    pub(super) proxies: Vec<Proxy>,
+    pub(crate) proxies: Vec<Proxy>,
 }
 
 impl Cluster {
@@ -25,14 +25,14 @@ impl Cluster {
         Self::of([(); 3].map(|()| strict())).await
     }
 
-    pub(super) async fn of(nodes: [RedisOptions; 3]) -> Self {
+    pub(crate) async fn of(nodes: [RedisOptions; 3]) -> Self {
         let cluster = Self { nodes: start(nodes).await, proxies: Vec::new() };
         cluster.meet().await;
         cluster
     }
 
     /// Its nodes tell their clients to come through proxies.
-    pub(super) async fn behind_proxies() -> Self {
+    pub(crate) async fn behind_proxies() -> Self {
         let mut cluster = Self { nodes: start([(); 3].map(|()| strict())).await, proxies: Vec::new() };
         for node in &cluster.nodes {
             let proxy = Proxy::start(node.port()).await.unwrap();
@@ -47,7 +47,7 @@ impl Cluster {
         cluster
     }
 
-    pub(super) fn options(&self) -> ConnectOptions {
+    pub(crate) fn options(&self) -> ConnectOptions {
         match &self.proxies[..] {
             [] => ConnectOptions::cluster(self.nodes.iter().map(Redis::url)),
             proxies => ConnectOptions::cluster(proxies.iter().map(Proxy::url)),
@@ -55,7 +55,7 @@ impl Cluster {
     }
 
     /// A replica of the first master, in step with it.
-    pub(super) async fn add_replica(&mut self) {
+    pub(crate) async fn add_replica(&mut self) {
         let replica = tokio::task::spawn_blocking(|| member(strict()).start().unwrap()).await.unwrap();
         let (mut master, mut raw) = (raw_redis(&self.nodes[0].url()).await, raw_redis(&replica.url()).await);
         let bus = bus_of(&mut raw, replica.port()).await;
@@ -83,7 +83,7 @@ impl Cluster {
     }
 
     /// All keys, wherever they are.
-    pub(super) async fn keys(&self) -> Vec<String> {
+    pub(crate) async fn keys(&self) -> Vec<String> {
         let mut all = Vec::new();
         for node in &self.nodes {
             let keys: Vec<String> =
@@ -116,12 +116,12 @@ impl Cluster {
 }
 
 /// A node that keeps everything in memory only.
-pub(super) fn forgetful() -> RedisOptions {
+pub(crate) fn forgetful() -> RedisOptions {
     RedisOptions::new().port_arg("--cluster-port").unwrap()
 }
 
 /// A node that loses nothing.
-pub(super) fn strict() -> RedisOptions {
+pub(crate) fn strict() -> RedisOptions {
     forgetful().append_only(true)
 }
 

@@ -1,0 +1,29 @@
+//! The walks that fill a new index, and which of them count.
+
+use redstream_core::{Error, Reindexes, Stream};
+
+/// The id of the walk's record. A walk does not count if the index was removed and created again since, and if its
+/// consumer was forgotten and registered again, by whomever: then it has missed changes.
+pub(super) async fn id(index: &str, identity: &str, consumer: &str, streams: &[Stream]) -> Result<String, Error> {
+    let mut registered_at = 0;
+    for stream in streams {
+        registered_at = registered_at.max(stream.registered_at(consumer).await?.unwrap_or_default());
+    }
+    Ok(format!("{}{identity}.{registered_at}", prefix(index)))
+}
+
+/// Ends the walks that have filled this index, and removes their records, but for that of the id `but`.
+pub(super) async fn discard(reindexes: &Reindexes, index: &str, but: Option<&str>) -> Result<(), Error> {
+    for record in reindexes.list().await? {
+        if record.id.starts_with(&prefix(index)) && Some(&*record.id) != but {
+            reindexes.abort(&record.id).await?;
+            reindexes.forget(&record.id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the ids of the walks of an index begin with.
+fn prefix(index: &str) -> String {
+    format!("swap.{index}.")
+}

@@ -1,0 +1,6 @@
+//! Tests of `redstream-sinks`.
+
+#[macro_use]
+mod support;
+
+mod sinks;

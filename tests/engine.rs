@@ -1,0 +1,8 @@
+//! Tests of `redstream-core`.
+
+#[macro_use]
+mod support;
+
+mod core;
+#[path = "support/selftest.rs"]
+mod selftest;
