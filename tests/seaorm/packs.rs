@@ -7,8 +7,8 @@ use sea_orm::{ActiveModelTrait, TransactionTrait};
 
 use super::city::with_key;
 use super::world::{SOON, World, ids};
-use crate::core::recorder::Recorder;
 use crate::support::eventually;
+use crate::support::recorder::Recorder;
 
 /// Registers a consumer and the delayer, and writes until the connection knows of them.
 async fn with_readers(world: &World) -> Recorder {
