@@ -44,7 +44,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::consumer::fetch::Portion;
+use crate::consumer::fetch::{Limits, Portion};
 use crate::consumer::loss::Memory;
 use crate::consumer::version::Highest;
 use crate::error::{Error, Result};
@@ -141,8 +141,9 @@ impl Consumer {
         }
     }
 
-    /// How many messages a batch has at most. Default: 1000. Batches are smaller if payloads are large: no more
-    /// messages are added after 16 MiB.
+    /// How many messages a batch has at most. Default: 1000. Batches are smaller if payloads are large, since no more
+    /// messages are added after 16 MiB, and because an entry of the stream, which holds up to 100 messages, is not
+    /// divided unless it has more messages than this; it is committed when the last of them is handled.
     #[must_use]
     pub fn batch_size(mut self, messages: usize) -> Self {
         self.batch_size = messages;
@@ -273,7 +274,8 @@ impl Consumer {
         self
     }
 
-    /// Handles and commits one batch of what is in the stream now, without waiting for more.
+    /// Handles and commits one batch of what is in the stream now, without waiting for more; several, if a batch is
+    /// smaller than the entry that holds its messages, which is committed as a whole.
     ///
     /// # Errors
     ///
@@ -299,10 +301,15 @@ impl Consumer {
         Self { told: told.clone(), ..self }
     }
 
+    fn limits(&self) -> Limits {
+        Limits { most: self.batch_size, budget: BUDGET, whole_entries: false }
+    }
+
     fn member(&self) -> ConsumerKeys {
         // Written in any case, to overwrite the setting of an earlier version of the program.
         let note = format!(r#"{{"skips_repeats":{}}}"#, self.skips_repeats);
-        ConsumerKeys { start: self.start, note, ..ConsumerKeys::new(self.redstream.keys(), &self.stream, &self.name) }
+        let keys = ConsumerKeys::new(self.redstream.keys(), &self.stream, &self.name);
+        ConsumerKeys { start: self.start, note, reads_packs: true, ..keys }
     }
 }
 

@@ -20,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 use self::clock::Clock;
 use self::due::Due;
 use self::prefetch::Ahead;
-use crate::consumer::fetch::{Fetch, Portion, read_now};
+use crate::consumer::fetch::{Fetch, Limits, Portion, read_now};
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::keys::DELAYER;
+use crate::message::entry::SEPARATOR;
 use crate::message::{Message, MessageId, StreamName};
 use crate::metrics;
 use crate::redstream::Redstream;
@@ -118,9 +119,15 @@ impl Delayer {
         leadership::serve(self, &shutdown).await
     }
 
+    /// What is moved is removed from the stream, so an entry is moved as a whole.
+    fn limits(&self) -> Limits {
+        Limits { most: self.batch_size, budget: BUDGET, whole_entries: true }
+    }
+
     fn member(&self) -> ConsumerKeys {
         let note = format!(r#"{{"delay_ms":{}}}"#, millis(self.delay));
-        ConsumerKeys { note, ..ConsumerKeys::new(self.redstream.keys(), &self.stream.delayed(), DELAYER) }
+        let keys = ConsumerKeys::new(self.redstream.keys(), &self.stream.delayed(), DELAYER);
+        ConsumerKeys { note, reads_packs: true, ..keys }
     }
 
     /// The move of the messages of this batch that are due by the last known time of Redis.
@@ -133,13 +140,22 @@ impl Delayer {
         if !due.without.is_empty() {
             script.key(&member.dead_letters);
         }
+        // Whether their readers read packs is decided by the script.
+        let entries = || due.entries(self.redstream.is_packed());
+        let kinds: String = entries().map(|entry| if entry.len() == 1 { 'o' } else { 's' }).collect();
+        if kinds.contains('s') {
+            script.key(self.redstream.keys().registry(&self.stream));
+        }
         script.arg(&ownership.token).arg(millis(self.lock_ttl)).arg(DELAYER).arg(millis(self.delay));
-        script.arg(due.last.to_string()).arg(due.without.len());
+        script.arg(due.last.to_string()).arg(due.without.len()).arg(kinds);
         for id in &due.without {
             script.arg(id.to_string());
         }
-        for payload in &due.payloads {
-            script.arg(payload);
+        for entry in entries() {
+            match entry {
+                [payload] => script.arg(payload),
+                several => script.arg(several.join(&SEPARATOR)),
+            };
         }
         Move { script, due: due.count, queued: due.queued(), dead: due.without, last: due.last }
     }
@@ -251,7 +267,7 @@ impl Leader for Delayer {
     async fn step(&self, session: &Session, guard: &LockGuard) -> Result<Moved> {
         let stream = self.member().stream;
         let looked = self.carry_out(session, guard, &self.a_move(guard, &[], 0)).await?;
-        let batch = read_now(session, &stream, self.batch_size, BUDGET, &self.portion, MessageId::MIN).await?;
+        let batch = read_now(session, &stream, self.limits(), &self.portion, MessageId::MIN).await?;
         let these = self.a_move(guard, &batch, looked.now);
         let Look { moved, next, .. } = self.carry_out(session, guard, &these).await?;
         let (due, queued) = if moved { (these.due, these.queued) } else { (0, 0) };
@@ -259,7 +275,7 @@ impl Leader for Delayer {
     }
 
     async fn lead(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
-        let source = Fetch::new(session.clone(), &self.member().stream, self.batch_size, BUDGET, &self.portion);
+        let source = Fetch::new(session.clone(), &self.member().stream, self.limits(), &self.portion);
         let mut ahead = Ahead::new(source);
         loop {
             self.status.set_state(WorkerState::Working);

@@ -6,6 +6,7 @@
 use redis::{FromRedisValue, Value};
 
 use crate::consumer::dead_letters;
+use crate::message::entry::Entry;
 use crate::message::{Message, MessageId};
 use crate::stream::admin;
 use crate::transport::replies::{Entries, Flat, Range};
@@ -24,7 +25,7 @@ pub fn id(bytes: &[u8]) {
 /// A reply of Redis, parsed as every type that replies are parsed as.
 pub fn reply(bytes: &[u8]) {
     for budget in [1, 64] {
-        resp::read(bytes, budget).into_iter().flatten().for_each(|message| decode(&message));
+        resp::read(bytes, budget).into_iter().flatten().for_each(messages);
     }
     let Ok(value) = redis::parse_redis_value(bytes) else { return };
     entries(value.clone());
@@ -49,12 +50,19 @@ pub fn note(bytes: &[u8]) {
 }
 
 fn entries(value: Value) {
-    let read = Entries::from_redis_value(value.clone()).map(|Entries(messages)| messages);
-    let ranged = Range::from_redis_value(value.clone()).map(|Range(messages)| messages);
-    let flat = Flat::from_redis_value(value).map(|Flat(messages)| messages);
-    for message in [read, ranged, flat].into_iter().flatten().flatten() {
-        decode(&message);
-    }
+    let read = Entries::from_redis_value(value.clone()).map(|Entries(entries)| entries);
+    let ranged = Range::from_redis_value(value.clone()).map(|Range(entries)| entries);
+    let flat = Flat::from_redis_value(value).map(|Flat(entries)| entries);
+    [read, ranged, flat].into_iter().flatten().flatten().for_each(messages);
+}
+
+/// An entry has as many messages as it says, in order, and the last one has its id.
+fn messages(entry: Entry) {
+    let (id, len) = (entry.id(), entry.len());
+    let messages: Vec<Message> = entry.collect();
+    assert_eq!((messages.len(), messages.last().map(Message::id)), (len, Some(id)));
+    assert!(messages.is_sorted_by_key(Message::id));
+    messages.iter().for_each(decode);
 }
 
 fn decode(message: &Message) {

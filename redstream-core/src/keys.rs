@@ -18,9 +18,10 @@
 //! | `redstream:lock:reindex:products` | string, TTL | the token of the process that runs a reindex |
 //! | `redstream:lock:work:products:NAME` | string, TTL | the token of the process that runs a worker of this name, such as a verification |
 //!
-//! An entry of a stream has the field `payload`; an entry for a single consumer, a redriven dead letter, has the field
-//! `consumer` before it. A note of the registry is a JSON object: `registered_at` and `placed`, `paused`, `rewinds`,
-//! `owner` (the token that acquired the lock last), `server` (the run id that the last owner worked with), `identity`
+//! An entry of a stream has the field `payload`, or `payloads` if it holds several messages, one per line; an entry for
+//! a single consumer, a redriven dead letter, has the field `consumer` before it. A note of the registry is a JSON
+//! object: `registered_at` and `placed`, `paused`, `rewinds`, `owner` (the token that acquired the lock last), `packs`
+//! and `packs_owner` (that owner reads `payloads`), `server` (the run id that the last owner worked with), `identity`
 //! and `identity_given`, and a delayer's `delay_ms`.
 //!
 //! On a Redis Cluster the stream's name is a hash tag, `{products}` and `{products}.delay`, so that all keys of a

@@ -2,11 +2,14 @@
 //!
 //! Every other module may use this; it only uses `text`.
 
+pub(crate) mod entry;
 mod id;
 pub(crate) mod name;
+pub(crate) mod pack;
 mod payload;
 pub(crate) mod repeat;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::text::shortened_json;
@@ -37,7 +40,8 @@ impl NewMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     id: MessageId,
-    payload: Option<Vec<u8>>,
+    /// A part of its entry's bytes.
+    payload: Option<Bytes>,
     /// The only consumer that it is for: a dead letter of that consumer, redriven.
     consumer: Option<Box<str>>,
 }
@@ -47,32 +51,21 @@ pub struct Message {
 pub(crate) const CONSUMER: &str = "consumer";
 
 impl Message {
-    /// `payload`: the bytes of the field of that name, if the entry has one.
-    pub(crate) fn new(id: MessageId, payload: Option<Vec<u8>>) -> Self {
-        Self { id, payload, consumer: None }
-    }
-
-    /// For this consumer only; for all if `None`.
-    pub(crate) fn only_for(mut self, consumer: Option<&[u8]>) -> Self {
-        self.consumer = consumer.and_then(|name| std::str::from_utf8(name).ok()).map(Into::into);
-        self
-    }
-
     pub(crate) fn is_for(&self, consumer: &str) -> bool {
         self.consumer.as_deref().is_none_or(|only| only == consumer)
     }
 
-    /// The id that Redis assigned to it.
+    /// Its id: that of its entry, which Redis assigned, and its position in the entry if other messages follow there.
     pub fn id(&self) -> MessageId {
         self.id
     }
 
-    /// The payload's bytes, if the entry has a field `payload`.
+    /// The payload's bytes, if the entry has a field `payload` or `payloads`.
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         self.payload.as_deref()
     }
 
-    /// The payload's bytes as stored in Redis; empty if the entry has no field `payload`.
+    /// The payload's bytes as stored in Redis; empty if the entry has neither a field `payload` nor a field `payloads`.
     pub fn raw(&self) -> &[u8] {
         self.payload.as_deref().unwrap_or_default()
     }
@@ -81,7 +74,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// If the entry has no field `payload`, if that is not JSON, or if the JSON does not fit `T`; the error names the
+    /// If the entry has neither a field `payload` nor a field `payloads`, if the payload is not JSON, or if the JSON does not fit `T`; the error names the
     /// message.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         let bytes = self.payload.as_deref().ok_or(DecodeError::Missing { id: self.id })?;

@@ -16,8 +16,8 @@
 //! | `redstream_losses_total` | counter | `stream`, `consumer` | losses of Redis that a consumer noticed |
 //! | `redstream_locks_lost_total` | counter | `lock` | locks lost to another host while at work |
 //! | `redstream_messages_delayed_total` | counter | `stream` | delay messages moved to their main stream |
-//! | `redstream_messages_trimmed_total` | counter | `stream` | messages removed by the trimmer |
-//! | `redstream_messages_trimmed_unread_total` | counter | `stream` | of those, messages that some consumer had not read (expiry by age only) |
+//! | `redstream_messages_trimmed_total` | counter | `stream` | entries removed by the trimmer, of one message or several |
+//! | `redstream_messages_trimmed_unread_total` | counter | `stream` | of those, entries that some consumer had not read (expiry by age only) |
 //! | `redstream_consumer_behind_seconds` | gauge | `stream`, `consumer` | age of the oldest message not committed, at each sweep |
 //! | `redstream_keys_reindexed_total` | counter | `stream` | keys that a reindex queued |
 //! | `redstream_keys_verified_total` | counter | `table`, `target` | keys that a verification compared |
@@ -53,9 +53,9 @@ pub const LOSSES: &str = "redstream_losses_total";
 pub const LOCKS_LOST: &str = "redstream_locks_lost_total";
 /// Delay messages moved to their main stream.
 pub const DELAYED: &str = "redstream_messages_delayed_total";
-/// Messages removed by the trimmer.
+/// Entries removed by the trimmer, of one message or several.
 pub const TRIMMED: &str = "redstream_messages_trimmed_total";
-/// Messages removed by expiry before some consumer had read them.
+/// Entries removed by expiry before some consumer had read them.
 pub const TRIMMED_UNREAD: &str = "redstream_messages_trimmed_unread_total";
 /// Age of the oldest message that a consumer has not committed, in seconds.
 pub const BEHIND: &str = "redstream_consumer_behind_seconds";

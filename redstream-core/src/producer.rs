@@ -3,15 +3,13 @@
 
 mod announce;
 mod early;
+mod packs;
+mod together;
 
 pub use early::Early;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
-use redis::{Cmd, Pipeline};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -19,18 +17,7 @@ use crate::failpoint::failpoint;
 use crate::message::{MessageId, NewMessage, Payload, StreamName};
 use crate::metrics;
 use crate::redstream::Redstream;
-use crate::time::millis;
-use crate::transport::options::bounded;
-use crate::transport::replies::Acknowledged;
-use crate::transport::resp::CHUNK;
 use crate::transport::shared::SharedConnection;
-
-/// Pipelines in flight at once: while Redis works on one, the next has already arrived, and the replies of the previous
-/// one are read.
-const IN_FLIGHT: usize = 4;
-
-/// The constant parts of a command.
-const XADD: &str = "XADD*payload";
 
 /// Writes messages to streams. Cheap to clone; clones share their connections, one for a lone caller and one for all
 /// others. Both reconnect by themselves after a failure.
@@ -97,6 +84,9 @@ impl Producer {
 
     /// Adds main messages, of one stream or several, pipelined. Returns their ids in the same order.
     ///
+    /// The messages of a stream keep their order. Up to 100 of them share an entry if all registered consumers of the
+    /// stream can read it: see [`ConnectOptions::packed`](crate::ConnectOptions::packed).
+    ///
     /// # Errors
     ///
     /// If Redis refuses a message or does not answer within the bound. Some of them may have been added then.
@@ -105,6 +95,9 @@ impl Producer {
     }
 
     /// Adds delay messages, of one stream or several, pipelined. Returns their ids in the same order.
+    ///
+    /// Up to 100 of them share an entry, as with [`queue_all`](Self::queue_all), if the delayer can read it. So pass only
+    /// those of one transaction: they are removed together.
     ///
     /// # Errors
     ///
@@ -137,135 +130,56 @@ impl Producer {
             return Ok(Vec::new());
         }
         let begun = Instant::now();
-        let mut ids = self.alone(kind, messages).await;
-        let rest = &messages[ids.len()..];
-        if rest.is_empty() {
-            return Ok(ids);
-        }
-        let (done, keys) = (ids.len(), self.keys(kind, rest));
-        ids.resize(messages.len(), MessageId::MIN);
-        for section in self.sections(rest) {
-            let added = if section.len() <= CHUNK {
-                // A set of futures would work, but wakes itself, and with that another thread, while its only future is
-                // pending.
-                self.pipeline(kind, &keys, rest, &section, begun).await?
-            } else {
-                self.pipelines(kind, &keys, rest, &section).await?
-            };
-            for (id, at) in added.into_iter().zip(section) {
-                ids[done + at] = id;
-            }
-        }
-        Ok(ids)
-    }
-
-    /// Uses the connection for one caller, until it fails: the ids of the first messages that Redis acknowledged.
-    async fn alone(&self, kind: Kind, messages: &[NewMessage]) -> Vec<MessageId> {
-        let mut ids = Vec::new();
-        if kind == Kind::Delay && self.confirmation.is_some() {
-            return ids;
-        }
-        let Some(mut loan) = self.link().alone().await else { return ids };
-        let Some(wire) = loan.wire() else { return ids };
-        failpoint!(kind.points().0);
-        ids.reserve(messages.len());
-        let patience = self.link().connector().options().response_timeout;
-        // The shared connection, which tries the rest, reports the error.
-        let added = wire.add(|stream| self.key(kind, stream), messages, &mut ids, patience).await;
-        if added.is_ok() {
-            failpoint!(kind.points().1);
-        } else {
-            loan.discard();
-        }
-        count(kind, ids.len());
-        ids
-    }
-
-    /// Several pipelines: they are sent in order over one connection, and each waits for its own replies.
-    async fn pipelines(
-        &self,
-        kind: Kind,
-        keys: &Keys<'_>,
-        messages: &[NewMessage],
-        section: &[usize],
-    ) -> Result<Vec<MessageId>> {
-        let mut ids = Vec::with_capacity(section.len());
-        let mut chunks = section.chunks(CHUNK);
-        let mut in_flight = FuturesOrdered::new();
+        self.look_for_pack_readers(messages, begun).await;
         loop {
-            while in_flight.len() < IN_FLIGHT
-                && let Some(chunk) = chunks.next()
-            {
-                in_flight.push_back(self.pipeline(kind, keys, messages, chunk, Instant::now()));
+            let (grouped, order) = self.grouped(kind, messages);
+            let (ids, are_read) = self.write(kind, &grouped, begun).await?;
+            if are_read {
+                return Ok(order.given(ids));
             }
-            let Some(added) = in_flight.next().await else { return Ok(ids) };
-            ids.extend(added?);
+            tracing::info!(
+                stream = %messages[0].stream,
+                "a consumer that cannot read packs is registered: the messages are written again, one per entry"
+            );
         }
     }
 
-    /// Which messages may go in one pipeline: in a cluster those of one stream, since each stream has its slot;
-    /// otherwise all.
-    fn sections(&self, messages: &[NewMessage]) -> Vec<Vec<usize>> {
-        if !self.link().connector().is_cluster() {
-            return vec![(0..messages.len()).collect()];
+    /// Returns their ids, and whether all registered consumers can read them.
+    async fn write(&self, kind: Kind, messages: &[NewMessage], begun: Instant) -> Result<(Vec<MessageId>, bool)> {
+        let (mut ids, mut are_read) = self.alone(kind, messages).await;
+        let done = ids.len();
+        if done < messages.len() {
+            let (added, also) = self.together(kind, &messages[done..], begun).await?;
+            ids.extend(added);
+            are_read &= also;
         }
-        let mut sections: BTreeMap<&StreamName, Vec<usize>> = BTreeMap::new();
-        for (at, message) in messages.iter().enumerate() {
-            sections.entry(&message.stream).or_default().push(at);
-        }
-        sections.into_values().collect()
+        Ok((ids, are_read))
     }
 
-    /// `begun`: when the caller's time limit began.
-    async fn pipeline(
-        &self,
-        kind: Kind,
-        keys: &Keys<'_>,
-        messages: &[NewMessage],
-        chunk: &[usize],
-        begun: Instant,
-    ) -> Result<Vec<MessageId>> {
-        let mut pipeline = Pipeline::with_capacity(chunk.len() + 1);
-        for NewMessage { stream, payload } in chunk.iter().map(|at| &messages[*at]) {
-            let key = &keys[stream];
-            let mut xadd = Cmd::with_capacity(5, XADD.len() + key.len() + payload.as_str().len());
-            xadd.arg("XADD").arg(key).arg("*").arg("payload").arg(payload.as_str());
-            pipeline.add_command(xadd);
+    /// Uses the connection for one caller, until it fails: the ids of the first messages that Redis acknowledged, and
+    /// whether all registered consumers can read them.
+    async fn alone(&self, kind: Kind, messages: &[NewMessage]) -> (Vec<MessageId>, bool) {
+        if kind == Kind::Delay && self.confirmation.is_some() {
+            return (Vec::new(), true);
         }
-        let confirmation = self.confirmation.filter(|_| kind == Kind::Delay);
-        if let Some(Confirmation { replicas, within }) = confirmation {
-            bounded("confirmed_by", within)?;
-            if self.link().connector().is_cluster() {
-                let reason = "a cluster has no connection on which to wait for replicas: set min-replicas-to-write";
-                return Err(Error::InvalidOption { option: "confirmed_by", reason: reason.to_owned() });
-            }
-            pipeline.cmd("WAIT").arg(replicas).arg(millis(within));
-        }
-        let pipeline = &pipeline;
-        let send = |mut connection| async move { pipeline.query_async::<Acknowledged>(&mut connection).await };
+        let Some(mut loan) = self.link().alone().await else { return (Vec::new(), true) };
+        let Some(wire) = loan.wire() else { return (Vec::new(), true) };
         failpoint!(kind.points().0);
-        let Acknowledged { ids, replicas } = self.link().run_since(begun, kind.attempt(), send).await?;
-        failpoint!(kind.points().1);
-        if let Some(Confirmation { replicas: wanted, within }) = confirmation {
-            let confirmed = replicas.unwrap_or(0);
-            if confirmed < wanted {
-                return Err(Error::NotReplicated { confirmed, wanted, within });
+        let patience = self.link().connector().options().response_timeout;
+        let added = wire.add(|stream| self.target(kind, stream), messages, patience).await;
+        match added {
+            Ok(adding) => {
+                failpoint!(kind.points().1);
+                count(kind, adding.ids.len());
+                let are_read = self.saw(adding.notes);
+                (adding.ids, are_read)
+            }
+            Err(ids) => {
+                loan.discard();
+                count(kind, ids.len());
+                (ids, true)
             }
         }
-        if ids.len() != chunk.len() {
-            return Err(unexpected(kind, "a different number of ids"));
-        }
-        count(kind, ids.len());
-        Ok(ids)
-    }
-
-    /// The key of each stream among the messages.
-    fn keys<'a>(&self, kind: Kind, messages: &'a [NewMessage]) -> Keys<'a> {
-        let mut keys = Keys::new();
-        for NewMessage { stream, .. } in messages {
-            keys.entry(stream).or_insert_with(|| self.key(kind, stream));
-        }
-        keys
     }
 
     fn key(&self, kind: Kind, stream: &StreamName) -> String {
@@ -279,8 +193,6 @@ impl Producer {
         self.redstream.link()
     }
 }
-
-type Keys<'a> = BTreeMap<&'a StreamName, String>;
 
 fn count(kind: Kind, messages: usize) {
     ::metrics::counter!(metrics::PRODUCED, "kind" => kind.label()).increment(messages as u64);

@@ -19,7 +19,10 @@ use crate::worker::Start;
 fn ids() -> impl Strategy<Value = MessageId> {
     // Also few different numbers, so that parts are often equal.
     let part = || prop_oneof![any::<u64>(), 0..12_u64, Just(u64::MAX)];
-    (part(), part()).prop_map(|(ms, seq)| MessageId::new(ms, seq))
+    (part(), part(), prop::option::of(0..3_u32)).prop_map(|(ms, seq, index)| {
+        let entry = MessageId::new(ms, seq);
+        index.map_or(entry, |index| entry.inside(index))
+    })
 }
 
 fn json_values() -> impl Strategy<Value = Value> {
@@ -58,16 +61,24 @@ proptest! {
     }
 
     #[test]
-    fn ids_are_ordered_as_pairs_of_numbers(a in ids(), b in ids()) {
-        prop_assert_eq!(a.cmp(&b), (a.ms, a.seq).cmp(&(b.ms, b.seq)));
+    fn ids_are_ordered_as_numbers_and_the_last_of_an_entry_comes_last(a in ids(), b in ids()) {
+        let numbers = |id: MessageId| (id.ms, id.seq, id.index().map_or(u64::MAX, u64::from));
+        prop_assert_eq!(a.cmp(&b), numbers(a).cmp(&numbers(b)));
+    }
+
+    #[test]
+    fn an_offset_passes_an_entry_with_its_last_message(id in ids()) {
+        let offset = id.offset();
+        prop_assert_eq!(offset.index(), None);
+        prop_assert_eq!(offset == id, id.index().is_none());
+        prop_assert!(offset <= id && (offset < id.entry() || id.index().is_none() || id.entry() == MessageId::MIN));
     }
 
     #[test]
     fn what_is_no_id_is_refused(text in any::<String>()) {
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        let (ms, seq) = text.split_once('-').unwrap_or((&text, "0"));
         if text.parse::<MessageId>().is_ok() {
-            prop_assert!(digits(ms) && digits(seq));
+            prop_assert!(text.split('-').count() <= 3 && text.split('-').all(digits));
         }
     }
 
@@ -92,7 +103,8 @@ proptest! {
         let Range(messages) = redis::from_redis_value(redis::Value::Array(vec![entry])).unwrap();
         // How JSON itself changes a number is not tested here, so both sides are written and parsed once.
         let expected: Value = serde_json::from_str(&value.to_string()).unwrap();
-        prop_assert_eq!(messages[0].payload::<Value>().unwrap(), expected);
+        let message = messages.into_iter().flatten().next().unwrap();
+        prop_assert_eq!(message.payload::<Value>().unwrap(), expected);
         prop_assert_eq!(Payload::from_json(payload.as_str()).unwrap(), payload);
     }
 
@@ -201,6 +213,9 @@ fn kept_inputs_of_fuzzing_are_values_or_errors() {
 fn replies() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
         Just(b"payload".to_vec()),
+        Just(b"payloads".to_vec()),
+        Just(b"1\n2".to_vec()),
+        Just(b"consumer".to_vec()),
         Just(b"message_id".to_vec()),
         Just(b"error".to_vec()),
         Just(b"attempts".to_vec()),

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::keys::Keys;
 use crate::transport::connection::Connection;
 use crate::transport::connector::Connector;
+use crate::transport::pack_readers::PackReaders;
 use crate::transport::shared::SharedConnection;
 use crate::transport::{ConnectOptions, Risk};
 
@@ -16,6 +17,7 @@ use crate::transport::{ConnectOptions, Risk};
 pub struct Redstream {
     link: SharedConnection,
     keys: Keys,
+    pack_readers: Arc<PackReaders>,
 }
 
 impl Redstream {
@@ -43,7 +45,7 @@ impl Redstream {
             }
             connection => Some(connection?),
         };
-        Ok(Self { link: SharedConnection::new(connector, connection), keys })
+        Ok(Self { link: SharedConnection::new(connector, connection), keys, pack_readers: Arc::default() })
     }
 
     /// The settings with which this server, or some master of a cluster, can lose messages, as found when first
@@ -54,6 +56,15 @@ impl Redstream {
 
     pub(crate) fn link(&self) -> &SharedConnection {
         &self.link
+    }
+
+    /// Whether messages may share entries, if their readers can read them.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.link.connector().options().packed
+    }
+
+    pub(crate) fn pack_readers(&self) -> &PackReaders {
+        &self.pack_readers
     }
 
     pub(crate) fn keys(&self) -> &Keys {

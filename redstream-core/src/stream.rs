@@ -183,7 +183,8 @@ impl Stream {
         DeadLetters::new(&self.redstream, &self.name.delayed(), DELAYER)
     }
 
-    /// How many main messages are in the stream, read or not.
+    /// How many entries with main messages are in the stream, read or not. An entry holds up to 100 messages:
+    /// [`lag`](Self::lag) counts these.
     ///
     /// # Errors
     ///
@@ -201,7 +202,7 @@ impl Stream {
         Ok(self.len().await? == 0)
     }
 
-    /// How many delay messages wait for their time.
+    /// How many entries with delay messages wait for their time. An entry holds up to 100 messages.
     ///
     /// # Errors
     ///
@@ -230,9 +231,7 @@ impl Stream {
     pub async fn lag(&self, consumer: &str) -> Result<u64> {
         const STEP: u64 = 10_000;
         check_consumer(consumer)?;
-        let Some(offset) = self.offsets().get(consumer).await? else {
-            return self.len().await;
-        };
+        let offset = self.offsets().get(consumer).await?.unwrap_or(MessageId::MIN);
         let (mut lag, mut after) = (0, offset.to_string());
         loop {
             let mut script = scripts::COUNT.prepare_invoke();

@@ -3,7 +3,8 @@
 //! From the outside in: [`options`] say where Redis is; the [`connector`] opens a [`connection`], and checks the
 //! [`server`] behind it. One connection is [`shared`] by all callers, one is [`exclusive`] to one at a time, and each
 //! worker has a [`session`] of two. [`resp`] reads and writes the protocol without redis-rs; [`replies`] are what
-//! redis-rs reads; [`scripts`] are what Redis runs. The [`keeper`] is the thread of the connections by which locks are
+//! redis-rs reads; [`scripts`] are what Redis runs; [`pack_readers`] are the consumers that read entries of several
+//! messages. The [`keeper`] is the thread of the connections by which locks are
 //! renewed; [`outages`] are logged once for all workers. A [`client`] is for other uses than streams.
 //!
 //! Knows messages, and neither streams nor workers.
@@ -15,6 +16,7 @@ pub(crate) mod exclusive;
 pub(crate) mod keeper;
 pub(crate) mod options;
 pub(crate) mod outages;
+pub(crate) mod pack_readers;
 pub(crate) mod replies;
 pub(crate) mod resp;
 pub(crate) mod scripts;

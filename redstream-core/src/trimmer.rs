@@ -44,6 +44,7 @@ pub struct Trimmer {
     warn_behind: Duration,
     status: WorkerStatus,
     groups_told: Arc<AtomicBool>,
+    unregistered_told: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,7 @@ enum Policy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trimmed {
-    /// This many messages were removed.
+    /// This many entries were removed, of one message or several.
     Removed(u64),
     /// No message may be removed, since this consumer has committed nothing yet.
     WaitingFor(String),
@@ -90,6 +91,7 @@ impl Trimmer {
             warn_behind: Duration::from_secs(900),
             status: WorkerStatus::default(),
             groups_told: Arc::default(),
+            unregistered_told: Arc::default(),
         }
     }
 
@@ -107,7 +109,9 @@ impl Trimmer {
         self
     }
 
-    /// Also waits for this consumer, which does not register itself, such as a consumer of the Ruby gem.
+    /// Also waits for this consumer, which does not register itself, such as a consumer of the Ruby gem. Writers do not
+    /// know of it either: if it reads the stream beside consumers of this crate, switch off
+    /// [`ConnectOptions::packed`](crate::ConnectOptions::packed).
     #[must_use]
     pub fn also(mut self, consumer: impl Into<String>) -> Self {
         self.listed.push(consumer.into());

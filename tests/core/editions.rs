@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use redstream_core::{Batch, ConnectOptions, Error, MessageId, Progress, Redstream, Start, Trimmed};
+use redstream_core::{
+    Batch, ConnectOptions, Error, MessageId, NewMessage, Payload, Progress, Redstream, Start, Trimmed,
+};
 use redstream_servers::{RedisEdition, RedisOptions};
 use serde_json::json;
 
@@ -31,8 +33,20 @@ pub(super) async fn story(options: ConnectOptions) {
     assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(1));
     assert_eq!(seen.payloads(), [json!({"id": 1}), json!({"id": 2})]);
 
+    // Messages that share an entry: written, moved and read.
+    delayer.run_once().await.unwrap().unwrap();
+    let messages = [3, 4, 5].map(|id| NewMessage::new(products.name().clone(), Payload::encode(&id).unwrap()));
+    assert_eq!(producer.queue_all(&messages).await.unwrap()[0].index(), Some(0));
+    let delayed = producer.delay_all(&messages).await.unwrap();
+    assert_eq!((products.len().await.unwrap(), products.delay_len().await.unwrap()), (3, 1));
+    let insured = messages.into_iter().zip(delayed).map(|(message, id)| (message, vec![id])).collect::<Vec<_>>();
+    assert_eq!(producer.announce_and_remove_delays(&insured).await.unwrap()[2].index(), None);
+    assert_eq!((products.lag("search").await.unwrap(), products.delay_len().await.unwrap()), (6, 0));
+    assert_eq!(consumer.run_once().await.unwrap(), Progress::Handled(6));
+    assert_eq!(seen.payloads()[2..], [3, 4, 5, 3, 4, 5]);
+
     products.register("late", Start::Latest).await.unwrap();
-    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::Removed(2));
+    assert_eq!(products.trimmer().run_once().await.unwrap(), Trimmed::Removed(4));
     assert_eq!(products.lag("search").await.unwrap(), 0);
     assert!(products.pause("search", SOON).await.unwrap());
     assert!(matches!(consumer.run_once().await, Err(Error::Paused { .. })));

@@ -27,6 +27,7 @@ mod operate;
 mod outage;
 mod output_buffer_limit;
 mod oversized;
+mod packs;
 mod panicking_worker;
 mod producer;
 mod properties;

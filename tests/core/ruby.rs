@@ -1,6 +1,7 @@
 //! Two languages, one stream: hosts that run the Ruby gem and hosts that run ours, on the same Redis, concurrently.
 
 mod gem;
+mod packs;
 mod sweepers;
 
 use std::sync::{Arc, Mutex};

@@ -133,7 +133,10 @@ impl World {
             found = range.query_async(&mut self.raw().await).await;
         }
         let StreamRangeReply { ids, .. } = found.unwrap();
-        ids.iter().map(|entry| serde_json::from_str(&entry.get::<String>("payload").unwrap()).unwrap()).collect()
+        let texts = ids.iter().map(|entry| entry.get::<String>("payload").or_else(|| entry.get("payloads")).unwrap());
+        texts
+            .flat_map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>())
+            .collect()
     }
 
     /// Waits until the main messages are these.

@@ -25,7 +25,7 @@ enum Task {
     /// Run the demo: real rows, a real search index, and processes killed in between
     Demo(demo::Options),
     /// Check that each feature of the published crates compiles by itself
-    Features,
+    Features(features::Options),
     /// Compare the public items of the published crates with docs/public-api.txt
     PublicApi(tool::Options),
     /// Run SeaORM's own tests through Redstream's connection
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     let result = interrupt::outlive_children().and_then(|()| match task {
         Task::Test(options) => test::run(&options),
         Task::Demo(options) => demo::run(&options),
-        Task::Features => features::run(),
+        Task::Features(options) => features::run(&options),
         Task::PublicApi(options) => tool::run("redstream-public-api", "dev", &options),
         Task::SeaormSuite(options) => tool::run("redstream-seaorm-suite", "dev", &options),
         Task::Load(options) => tool::run("redstream-load", "release", &options),

@@ -87,6 +87,7 @@ impl Play<'_> {
             .query_async(&mut redis)
             .await
             .context("cannot read the stream")?;
-        Ok(entries.into_iter().filter_map(|(_, fields)| fields.into_iter().nth(1)).collect())
+        // An entry of several messages has one per line.
+        Ok(entries.iter().flat_map(|(_, fields)| fields[1].lines().map(str::to_owned)).collect())
     }
 }

@@ -36,6 +36,13 @@ impl Dead {
             (whole, String::new())
         }
     }
+
+    /// The id of the message's entry, and its position there, or nothing for the last one. Two fields, so that the id is
+    /// one of an entry for every reader.
+    pub(crate) fn place(&self) -> (String, String) {
+        let id = self.message.id();
+        (id.entry().to_string(), id.index().map(|index| index.to_string()).unwrap_or_default())
+    }
 }
 
 /// The dead letters of one consumer, from [`Stream::dead_letters`](crate::Stream::dead_letters).
@@ -248,9 +255,14 @@ impl DeadLetters {
 pub(crate) fn letter(id: &str, fields: &[Vec<u8>]) -> Option<DeadLetter> {
     let field = |name: &str| fields.chunks_exact(2).find(|pair| pair[0] == name.as_bytes()).map(|pair| &pair[1]);
     let text = |name: &str| field(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let entry: MessageId = text("message_id")?.parse().ok()?;
+    let message_id = match text("index") {
+        Some(index) => entry.inside(index.parse().ok()?),
+        None => entry,
+    };
     Some(DeadLetter {
         id: id.parse().ok()?,
-        message_id: text("message_id")?.parse().ok()?,
+        message_id,
         payload_bytes: match text("bytes") {
             Some(bytes) => bytes.parse().ok()?,
             None => field("payload")?.len() as u64,

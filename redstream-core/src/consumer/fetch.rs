@@ -1,8 +1,9 @@
-//! Reads batches: up to as many messages as the user allows, within a budget of bytes.
+//! Reads batches: up to as many messages as the user allows, within a budget of bytes, of whole entries if possible.
 
 mod portion;
 mod scripted;
 mod streaming;
+mod unread;
 
 use std::time::Duration;
 
@@ -20,24 +21,33 @@ const ATTEMPT: &str = "read a stream";
 /// How long Redis blocks a read that finds nothing.
 const BLOCK: Duration = Duration::from_secs(2);
 
-/// The maximum count of a read that waits for messages of an unknown size: with payloads of a mebibyte, this fills the
+/// The maximum count of a read that waits for entries of an unknown size: with payloads of a mebibyte, this fills the
 /// consumer's budget.
 const NEWS: usize = 16;
 
-/// What is after `after` now, without waiting: up to `most` messages, and no more once they have reached the budget, in
-/// bytes.
+/// The limits of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// In messages.
+    pub(crate) most: usize,
+    /// In bytes: no more messages are read once they have reached it.
+    pub(crate) budget: usize,
+    /// An entry that has more messages is a batch of its own, instead of several batches of parts.
+    pub(crate) whole_entries: bool,
+}
+
+/// What is after `after` now, without waiting.
 ///
 /// For a single read. Redis sums up the sizes, since they are not known in advance, and it should return as many
 /// messages as allowed.
 pub(crate) async fn read_now(
     session: &Session,
     stream: &str,
-    most: usize,
-    budget: usize,
+    limits: Limits,
     portion: &Portion,
     after: MessageId,
 ) -> Result<Vec<Message>> {
-    Scripted::new(session.clone(), stream, most, budget, portion.clone()).read_now(after).await
+    Scripted::new(session.clone(), stream, limits, portion.clone()).read_now(after).await
 }
 
 /// Reads one stream through one session.
@@ -48,18 +58,17 @@ pub(crate) enum Fetch {
 }
 
 impl Fetch {
-    /// Batches of up to `most` messages, and no more once they have reached the budget, in bytes; of fewer messages if
-    /// the connection broke before.
-    pub(crate) fn new(session: Session, stream: &str, most: usize, budget: usize, portion: &Portion) -> Self {
+    /// Batches within the limits; of fewer messages if the connection broke before.
+    pub(crate) fn new(session: Session, stream: &str, limits: Limits, portion: &Portion) -> Self {
         let portion = portion.clone();
         if session.has_wire() {
-            Self::Streaming(Streaming::new(session, stream, most, budget, portion))
+            Self::Streaming(Streaming::new(session, stream, limits, portion))
         } else {
-            Self::Scripted(Scripted::new(session, stream, most, budget, portion))
+            Self::Scripted(Scripted::new(session, stream, limits, portion))
         }
     }
 
-    /// Whether there may be more than the last read returned.
+    /// Whether there may be more than the last batch, which the next read returns at once.
     pub(crate) fn may_have_more(&self) -> bool {
         match self {
             Self::Streaming(straight) => straight.may_have_more(),
@@ -84,13 +93,13 @@ impl Fetch {
     }
 }
 
-/// An `XREAD`, which blocks if requested.
+/// An `XREAD` of the entries that hold messages after this one, which blocks if requested.
 fn xread(stream: &str, count: usize, after: MessageId, block: Option<Duration>) -> Cmd {
     let mut xread = redis::cmd("XREAD");
     xread.arg("COUNT").arg(count);
     if let Some(block) = block {
         xread.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX));
     }
-    xread.arg("STREAMS").arg(stream).arg(after.to_string());
+    xread.arg("STREAMS").arg(stream).arg(after.offset().to_string());
     xread
 }

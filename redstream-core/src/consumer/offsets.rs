@@ -29,7 +29,7 @@ impl OffsetStore {
         Self { redstream, stream }
     }
 
-    /// The id of the last message that `consumer` committed; `None` if it has committed nothing.
+    /// The id of the last entry that `consumer` committed, which is that of its last message; `None` if it has committed nothing.
     ///
     /// # Errors
     ///
@@ -49,6 +49,9 @@ impl OffsetStore {
     }
 
     /// Stores the offset of the consumer whose lock `guard` holds, if it is newer than the stored one.
+    ///
+    /// `id`: of the last message that was handled. If other messages of its entry follow, the offset stays before that
+    /// entry.
     ///
     /// One script, so that the check and the write are atomic.
     ///
@@ -78,10 +81,11 @@ pub(crate) async fn commit(guard: &LockGuard, id: MessageId, floor: u64, dead: &
     if !dead.is_empty() {
         script.key(&member.dead_letters);
     }
-    script.arg(&ownership.token).arg(millis(ownership.ttl)).arg(&member.name).arg(id.to_string()).arg(floor);
+    script.arg(&ownership.token).arg(millis(ownership.ttl)).arg(&member.name).arg(id.offset().to_string()).arg(floor);
     for letter in dead {
         let (payload, whole) = letter.kept();
-        script.arg(payload).arg(letter.message.id().to_string()).arg(&letter.error).arg(letter.attempts).arg(whole);
+        let (id, index) = letter.place();
+        script.arg(payload).arg(id).arg(index).arg(&letter.error).arg(letter.attempts).arg(whole);
     }
     let reply: Vec<String> = ownership.session.script(ATTEMPT, &script).await?;
     let unexpected = || Error::UnexpectedReply { attempt: ATTEMPT.to_owned(), reply: reply.join(" ") };

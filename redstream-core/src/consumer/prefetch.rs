@@ -5,10 +5,9 @@ use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 
-use crate::consumer::fetch::{Fetch, Portion};
+use crate::consumer::fetch::{Fetch, Limits, Portion};
 use crate::error::Result;
 use crate::message::{Message, MessageId};
-use crate::transport::scripts::BUDGET;
 use crate::transport::session::Session;
 
 /// A batch, and the fetch as the read left it.
@@ -23,9 +22,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// In batches of up to `most` messages.
-    pub(super) fn new(session: &Session, stream: &str, most: usize, portion: &Portion, after: MessageId) -> Self {
-        let fetch = Fetch::new(session.clone(), stream, most, BUDGET, portion);
+    pub(super) fn new(session: &Session, stream: &str, limits: Limits, portion: &Portion, after: MessageId) -> Self {
+        let fetch = Fetch::new(session.clone(), stream, limits, portion);
         Self { fetch, cursor: after, under_way: None, ahead: None }
     }
 

@@ -29,7 +29,6 @@ use crate::message::{Message, MessageId};
 use crate::metrics;
 use crate::redstream::Redstream;
 use crate::text::shortened;
-use crate::transport::scripts::BUDGET;
 use crate::transport::session::Session;
 use crate::worker::leadership::Leader;
 use crate::worker::member::ConsumerKeys;
@@ -63,32 +62,23 @@ impl Leader for Consumer {
         let member = Arc::new(self.member());
         self.introduce(session).await?;
         self.notice_loss(session, guard, &member).await?;
-        let messages = self.read_now(session, &member, guard.found().cursor()).await?;
-        if messages.is_empty() {
-            return Ok(Progress::Idle);
+        let (mut after, mut handled) = (guard.found().cursor(), None);
+        loop {
+            let messages = read_now(session, &member.stream, self.limits(), &self.portion, after).await?;
+            let Some(last) = messages.last().map(Message::id) else { return Ok(Progress::Idle) };
+            let done = self.handle_once(guard, &member, messages.into()).await?;
+            let done = Done::after(handled.take(), done);
+            if done.is_whole() {
+                self.commit(guard, &done).await?;
+                return Ok(Progress::Handled(usize::try_from(done.messages).unwrap_or(usize::MAX)));
+            }
+            (after, handled) = (last, Some(done));
         }
-        let messages: Arc<[Message]> = messages.into();
-        let own = self.own(&messages);
-        let (fitting, dead) = self.set_aside(&self.wanted(&own))?;
-        let batch = Batch::new(fitting, self.versions(guard, &member), None);
-        if !batch.is_empty()
-            && let Err(failure) = self.handle(batch.clone()).await
-        {
-            return Err(Error::Handler {
-                stream: self.stream.clone(),
-                consumer: self.name.clone(),
-                first: batch.first_id(),
-                last: batch.last_id(),
-                source: failure.source,
-            });
-        }
-        self.commit(guard, &Done::of(&messages, &own, dead)).await?;
-        Ok(Progress::Handled(own.len()))
     }
 
     async fn lead(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
         let member = Arc::new(self.member());
-        let mut reading = Reading::new(session, &member.stream, self.batch_size, &self.portion, guard.found().cursor());
+        let mut reading = Reading::new(session, &member.stream, self.limits(), &self.portion, guard.found().cursor());
         reading.while_working(self.notice_loss(session, guard, &member)).await?;
         if guard.found().last == MessageId::MIN && self.told.unwritten.is_due(Duration::MAX) {
             warn_if_unwritten(&self.stream, &self.name);
@@ -114,7 +104,7 @@ impl Leader for Consumer {
             let (dead, committed) = reading.while_working(committing.commit_while_working(work)).await;
             committed?;
             let Some(dead) = dead? else { return committing.done().await };
-            let done = Done::of(&messages, &own, dead);
+            let Some(done) = committing.whole(Done::of(&messages, &own, dead)) else { continue };
             // A version that the commit issues is valid for the next batch only if that batch has already arrived; a
             // version from before its arrival could be older than the rows that another host reads.
             let arrived = reading.is_ahead();
@@ -148,8 +138,28 @@ impl RetryContext<'_> {
 }
 
 impl Consumer {
-    async fn read_now(&self, session: &Session, member: &ConsumerKeys, after: MessageId) -> Result<Vec<Message>> {
-        read_now(session, &member.stream, self.batch_size, BUDGET, &self.portion, after).await
+    /// One attempt without retries.
+    async fn handle_once(
+        &self,
+        guard: &LockGuard,
+        member: &Arc<ConsumerKeys>,
+        messages: Arc<[Message]>,
+    ) -> Result<Done> {
+        let own = self.own(&messages);
+        let (fitting, dead) = self.set_aside(&self.wanted(&own))?;
+        let batch = Batch::new(fitting, self.versions(guard, member), None);
+        if !batch.is_empty()
+            && let Err(failure) = self.handle(batch.clone()).await
+        {
+            return Err(Error::Handler {
+                stream: self.stream.clone(),
+                consumer: self.name.clone(),
+                first: batch.first_id(),
+                last: batch.last_id(),
+                source: failure.source,
+            });
+        }
+        Ok(Done::of(&messages, &own, dead))
     }
 
     /// The messages for the handler.

@@ -69,16 +69,16 @@ impl Delayer {
         let Some(found) = look(self.clock.lock().unwrap_or_else(PoisonError::into_inner)) else { return Ok(()) };
         let mut xlen = redis::cmd("XLEN");
         xlen.arg(self.member().stream);
-        let waiting: u64 = session.command("count delay messages", &xlen).await?;
+        let entries: u64 = session.command("count delay messages", &xlen).await?;
         match found {
             Found::Forward(by) => tracing::warn!(
-                stream = %self.stream, ?by, waiting,
+                stream = %self.stream, ?by, entries,
                 "Redis's clock went forward, or this host stood still: the delay messages that waited came due so much \
                  earlier. A transaction that is still open may commit after its own: it announces the change itself, as long \
                  as its main message succeeds"
             ),
             Found::Back(by) | Found::Late(by) => tracing::warn!(
-                stream = %self.stream, ?by, waiting,
+                stream = %self.stream, ?by, entries,
                 "Redis's clock went back: delay messages are due later by that, so a change whose main message failed comes \
                  so much later. None is lost"
             ),

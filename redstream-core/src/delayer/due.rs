@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::message::pack::{self, Line};
 use crate::message::{Message, MessageId};
 
 /// The due ones of a batch: its first ones, since a stream is in the order of time.
@@ -33,6 +34,11 @@ impl<'a> Due<'a> {
         due
     }
 
+    /// The entries to add for them, each of one message or, if they may share entries, of several.
+    pub(super) fn entries(&self, may_share: bool) -> impl Iterator<Item = &[&'a [u8]]> {
+        pack::entries(&self.payloads, may_share, |payload| Line::of(payload))
+    }
+
     /// Messages added for them.
     pub(super) fn queued(&self) -> u64 {
         self.payloads.len() as u64
@@ -42,9 +48,11 @@ impl<'a> Due<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::entry::Entry;
 
-    fn message(ms: u64, seq: u64, payload: Option<&str>) -> Message {
-        Message::new(MessageId::new(ms, seq), payload.map(|payload| payload.as_bytes().to_vec()))
+    fn message(ms: u64, seq: u64, payload: Option<&'static str>) -> Message {
+        let id = MessageId::new(ms, seq);
+        payload.map_or(Entry::empty(id), |payload| Entry::one(id, payload)).next().unwrap()
     }
 
     #[test]

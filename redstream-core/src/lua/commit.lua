@@ -3,7 +3,8 @@
 -- KEYS: lock, offset, registry, version [, dead letters]   (the last one only with dead letters: in a slot of a Cluster that
 --       is being moved, a script that names a key which does not exist is refused)
 -- ARGV: token, ttl_ms, name, id, floor (above every version this process has seen),
---       then for each dead letter: payload, message_id, error, attempts, length of the whole payload ('' if this is all)
+--       then for each dead letter: payload, id of its entry, position in it ('' for the last message), error, attempts, length of
+--       the whole payload ('' if this is all)
 -- -> {'stored', version} | {'not newer', version} | {'lost'} | {'forgotten'} | {'paused'}
 local note = registered(KEYS[3], ARGV[3])
 if not owns(KEYS[1], note, ARGV[1], ARGV[2]) then return {'lost'} end
@@ -16,10 +17,11 @@ end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 -- What can fail comes first: no dead letter is written twice because something behind it failed.
 local version = next_version(KEYS[4], ARGV[5])
-for i = 6, #ARGV, 5 do
-  local whole = ARGV[i + 4] ~= '' and {'bytes', ARGV[i + 4]} or {}
-  redis.call('XADD', KEYS[5], '*', 'payload', ARGV[i], 'message_id', ARGV[i + 1], 'error', ARGV[i + 2], 'attempts', ARGV[i + 3],
-    unpack(whole))
+for i = 6, #ARGV, 6 do
+  local letter = {'payload', ARGV[i], 'message_id', ARGV[i + 1], 'error', ARGV[i + 3], 'attempts', ARGV[i + 4]}
+  if ARGV[i + 2] ~= '' then table.insert(letter, 'index') table.insert(letter, ARGV[i + 2]) end
+  if ARGV[i + 5] ~= '' then table.insert(letter, 'bytes') table.insert(letter, ARGV[i + 5]) end
+  redis.call('XADD', KEYS[5], '*', unpack(letter))
 end
 if current and not before(current, ARGV[4]) then return {'not newer', version} end
 redis.call('SET', KEYS[2], ARGV[4])

@@ -1,8 +1,10 @@
 -- Moves delay messages that were read, and are due, to their main stream. They are always the oldest, so trimming removes
 -- exactly them. What was read goes back as arguments: for Redis that is half the work of reading it here, entry by entry.
 -- An entry without a payload becomes a dead letter, with the beginning of what it holds.
--- KEYS: lock, registry, offset, X.delay, X [, dead letters]   (the last: if there is an entry without a payload)
--- ARGV: token, ttl_ms, name, delay_ms, id of the last one to move, how many entries have no payload, their ids, payloads
+-- KEYS: lock, registry, offset, X.delay, X [, dead letters] [, registry of X]   (if there is an entry without a payload; if there
+--       is an entry of several messages to add)
+-- ARGV: token, ttl_ms, name, delay_ms, id of the last one to move, how many entries have no payload, a letter for each entry to
+--       be added ('o' of one message, 's' of several), the ids of those without a payload, the entries
 -- -> {'moved', 1, or 0 if the last one is not due, now_ms, ms until the next is due or -1}
 --    | {'lost'} | {'forgotten'} | {'paused'}
 local note = registered(KEYS[2], ARGV[3])
@@ -15,9 +17,9 @@ local moved = 0
 if tonumber((parts(last))) + delay <= now then
   moved = 1
   -- Local, since they are looked up for every message.
-  local payloads, call, main, arguments = 7 + tonumber(ARGV[6]), redis.call, KEYS[5], ARGV
+  local payloads, call, main, arguments, kinds = 8 + tonumber(ARGV[6]), redis.call, KEYS[5], ARGV, ARGV[7]
   call('XLEN', main) -- fails if it is no stream, before anything is added
-  for i = 7, payloads - 1 do
+  for i = 8, payloads - 1 do
     local entry, holds = call('XRANGE', KEYS[4], arguments[i], arguments[i])[1], {}
     local fields = entry and entry[2] or {}
     for f = 1, math.min(#fields, 16), 2 do
@@ -28,7 +30,12 @@ if tonumber((parts(last))) + delay <= now then
         .. math.floor(#fields / 2) .. ' others: ' .. table.concat(holds, ', '), 'attempts', '1')
     end
   end
-  for i = payloads, #arguments do call('XADD', main, '*', 'payload', arguments[i]) end
+  if string.find(kinds, 's', 1, true) then
+    local whole, ids = read_packs(KEYS[#KEYS]), {}
+    for i = payloads, #arguments do add_entry(main, string.byte(kinds, i - payloads + 1), arguments[i], whole, ids) end
+  else
+    for i = payloads, #arguments do call('XADD', main, '*', 'payload', arguments[i]) end
+  end
   if last ~= '0-0' then
     redis.call('XTRIM', KEYS[4], 'MINID', '=', after(last))
     redis.call('SET', KEYS[3], last)

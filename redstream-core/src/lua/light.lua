@@ -1,4 +1,4 @@
--- The id up to which any `count` messages of the stream are certain to stay below the budget. If the whole stream, less
+-- The id up to which any `count` entries of the stream are certain to stay below the budget. If the whole stream, less
 -- the least that all the others take, is below it, that is the last id; else, or if the user may not ask, none.
 -- KEYS: stream
 -- ARGV: count, budget in bytes

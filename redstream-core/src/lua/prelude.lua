@@ -64,25 +64,26 @@ local function last_generated(stream)
   return last, groups
 end
 
--- Calls `visit(id, fields)` for each entry behind `last`, up to `most` of them; no further once their
--- contents have come to `budget` bytes. In steps that double while what is left of the budget has room for them by the largest
--- entry so far, so that Redis holds little more than the budget at a time. Returns how many there were, the last one's id, and
--- whether that was all.
+-- Calls `visit(id, fields)`, which returns how many messages that is, for each entry behind `last`, until there are `most`
+-- messages; no further once their contents have come to `budget` bytes. In steps that double while what is left of the budget
+-- has room for them by the largest entry so far, and `most` by the fullest one, so that Redis holds little more than the budget
+-- at a time. Returns how many messages there were, the last entry's id, and whether that was all.
 local function each_entry(stream, last, most, budget, visit)
   local LONGEST = 256
-  local step, count, largest = 16, 0, 1
+  local step, count, largest, fullest = 16, 0, 1, 1
   if is_greatest(last) then return 0, last, true end
   while count < most do
-    step = math.min(step, most - count)
+    step = math.min(step, math.ceil((most - count) / fullest))
     local entries = redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', step)
     for i = 1, #entries do
       local entry = entries[i]
       local fields, bytes = entry[2], 0
       for f = 1, #fields do bytes = bytes + #fields[f] end
-      last, count, budget = entry[1], count + 1, budget - bytes
+      local messages = visit(entry[1], fields)
+      last, count, budget = entry[1], count + messages, budget - bytes
       if bytes > largest then largest = bytes end
-      visit(last, fields)
-      if budget <= 0 then return count, last, false end
+      if messages > fullest then fullest = messages end
+      if budget <= 0 or count >= most then return count, last, false end
     end
     if #entries < step then return count, last, true end
     step = math.max(1, math.min(2 * step, LONGEST, math.floor(budget / largest)))

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::message::entry::SEPARATOR;
 use crate::message::id::MessageId;
 
 pub use object::PayloadObject;
@@ -18,7 +19,11 @@ pub use object::PayloadObject;
 ///
 /// Cheap to clone; equal payloads are equal text.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Payload(Arc<str>);
+pub struct Payload {
+    text: Arc<str>,
+    /// The text has no line break, so an entry can hold it together with others.
+    is_line: bool,
+}
 
 impl Payload {
     /// Writes `value` as compact JSON, as its `Serialize` and `serde_json` write it.
@@ -34,7 +39,7 @@ impl Payload {
     pub fn encode(value: &(impl Serialize + ?Sized)) -> Result<Self, PayloadError> {
         finite::check(value)?;
         let json = serde_json::to_string(value).map_err(PayloadError::Json)?;
-        Ok(Self(json.into()))
+        Ok(Self::of_json(json.into()))
     }
 
     /// Checks whether [`encode`](Self::encode) would succeed, without making a payload.
@@ -56,24 +61,34 @@ impl Payload {
     pub fn from_json(json: impl Into<Arc<str>>) -> Result<Self, PayloadError> {
         let json = json.into();
         serde_json::from_str::<serde::de::IgnoredAny>(&json).map_err(PayloadError::Json)?;
-        Ok(Self(json))
+        Ok(Self::of_json(json))
+    }
+
+    /// Compact JSON escapes line breaks; white space, and what a raw value brings, may be one.
+    fn of_json(text: Arc<str>) -> Self {
+        let is_line = memchr::memchr(SEPARATOR, text.as_bytes()).is_none();
+        Self { text, is_line }
+    }
+
+    pub(crate) fn is_line(&self) -> bool {
+        self.is_line
     }
 
     /// The JSON text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Display for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -98,7 +113,7 @@ pub enum PayloadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The entry has no field `payload`.
+    /// The entry has neither a field `payload` nor a field `payloads`.
     #[error("message {id} has no field `payload`")]
     Missing {
         /// The message.

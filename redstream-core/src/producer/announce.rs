@@ -1,9 +1,10 @@
 //! Announces and removes: adds the main message and removes its delay messages, in one atomic step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Kind, Producer, unexpected};
 use crate::error::Result;
+use crate::message::pack::{self, Line};
 use crate::message::repeat::MARK;
 use crate::message::{MessageId, NewMessage, StreamName};
 use crate::metrics;
@@ -16,7 +17,7 @@ impl Producer {
     /// main messages' ids in the same order.
     ///
     /// One script per stream and 250 messages, so that Redis, and each replica, has both or neither. Works on a Cluster
-    /// too.
+    /// too. An entry of several delay messages is removed with the last of these, and stays if not all are given.
     ///
     /// **Not for every consumer**: nothing then announces the change a second time. Use it only if every consumer's
     /// datastore refuses older versions, and if rows are read from the primary database. Removing delay messages by a
@@ -51,11 +52,10 @@ impl Producer {
         }
         let mut ids = vec![MessageId::MIN; insured.len()];
         for (stream, places) in streams {
-            for places in places.chunks(CHUNK) {
-                let added = self.announce_in(stream, places.iter().map(|at| &insured[*at]), as_wanted).await?;
-                if added.len() != places.len() {
-                    return Err(unexpected(Kind::Main, "a different number of ids"));
-                }
+            let delays = Delays::of(&places, insured);
+            for (nth, places) in places.chunks(CHUNK).enumerate() {
+                let messages = places.iter().map(|at| &insured[*at]);
+                let added = self.announce_in(stream, messages, &delays.last_in(nth), as_wanted).await?;
                 for (at, id) in places.iter().zip(added) {
                     ids[*at] = id;
                 }
@@ -64,26 +64,79 @@ impl Producer {
         Ok(ids)
     }
 
+    /// `removed`: the entries of delay messages that may go, with how many of their messages are announced by then.
     async fn announce_in<'a>(
         &self,
         stream: &StreamName,
         insured: impl ExactSizeIterator<Item = &'a (NewMessage, Vec<MessageId>)> + Clone,
+        removed: &[(MessageId, usize)],
         as_wanted: bool,
     ) -> Result<Vec<MessageId>> {
+        let keys = self.redstream.keys();
+        let messages: Vec<&NewMessage> = insured.clone().map(|(message, _)| message).collect();
+        // Whether their readers read packs is decided by the script.
+        let entries = || pack::entries(&messages, self.redstream.is_packed(), |message| Line::from(*message));
+        let kinds: String = entries().map(|entry| if entry.len() == 1 { 'o' } else { 's' }).collect();
         let mut script = scripts::ANNOUNCE.prepare_invoke();
         script.key(self.key(Kind::Main, stream)).key(self.key(Kind::Delay, stream));
-        if as_wanted {
-            script.key(self.redstream.keys().registry(stream));
+        if as_wanted || kinds.contains('s') {
+            script.key(keys.registry(stream));
         }
-        script.arg(insured.len()).arg(MARK);
-        for (message, _) in insured.clone() {
-            script.arg(message.payload.as_str());
+        if kinds.contains('s') {
+            script.key(keys.registry(&stream.delayed()));
         }
-        for id in insured.flat_map(|(_, delayed)| delayed) {
-            script.arg(id.to_string());
+        let are_insured = insured.clone().any(|(_, delayed)| !delayed.is_empty());
+        script.arg(kinds).arg(MARK).arg(u8::from(as_wanted)).arg(u8::from(are_insured));
+        for entry in entries() {
+            script.arg(&*pack::text(entry.iter().map(|message| message.payload.as_str())));
+        }
+        for (id, messages) in removed {
+            script.arg(id.to_string()).arg(*messages);
         }
         let Acknowledged { ids, .. } = self.link().script(Kind::Main.attempt(), &script).await?;
+        let ids: Vec<MessageId> = if ids.len() == messages.len() {
+            ids
+        } else {
+            pack::ids(ids.into_iter().zip(entries().map(<[_]>::len))).collect()
+        };
+        if ids.len() != messages.len() {
+            return Err(unexpected(Kind::Main, "a different number of ids"));
+        }
         ::metrics::counter!(metrics::PRODUCED, "kind" => Kind::Main.label()).increment(ids.len() as u64);
         Ok(ids)
+    }
+}
+
+/// The entries of the delay messages of one stream.
+///
+/// An entry insures all its messages, so it goes with the script that announces the last of them. If it holds others,
+/// the script leaves it.
+struct Delays(BTreeMap<MessageId, Delayed>);
+
+#[derive(Default)]
+struct Delayed {
+    /// Those of its messages that are announced.
+    messages: BTreeSet<MessageId>,
+    /// The last script that announces one of them.
+    last: usize,
+}
+
+impl Delays {
+    fn of(places: &[usize], insured: &[(NewMessage, Vec<MessageId>)]) -> Self {
+        let mut entries: BTreeMap<MessageId, Delayed> = BTreeMap::new();
+        for (nth, places) in places.chunks(CHUNK).enumerate() {
+            for id in places.iter().flat_map(|at| &insured[*at].1) {
+                let delayed = entries.entry(id.entry()).or_default();
+                delayed.messages.insert(*id);
+                delayed.last = nth;
+            }
+        }
+        Self(entries)
+    }
+
+    /// The entries that go with this script, and how many of their messages are announced.
+    fn last_in(&self, script: usize) -> Vec<(MessageId, usize)> {
+        let of_script = self.0.iter().filter(|(_, delayed)| delayed.last == script);
+        of_script.map(|(id, delayed)| (*id, delayed.messages.len())).collect()
     }
 }

@@ -3,19 +3,21 @@
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use super::packs::Order;
 use super::{Kind, Producer, count};
 use crate::failpoint::failpoint;
 use crate::message::{MessageId, NewMessage};
 use crate::transport::exclusive::ConnectionLease;
-use crate::transport::resp::CHUNK;
+use crate::transport::resp::{Adding, CHUNK};
 
 /// Messages in flight, sent by [`Producer::delay_early`]. Dropping it does not cancel them.
 #[derive(Debug)]
 #[must_use = "they insure nothing until they are acknowledged"]
 pub struct Early {
+    producer: Producer,
     loan: ConnectionLease,
-    ids: Vec<MessageId>,
-    expected: usize,
+    adding: Adding,
+    order: Order,
     deadline: Instant,
 }
 
@@ -27,6 +29,8 @@ impl Producer {
     /// other methods has opened that connection yet, there are no messages or more than 250, they must be
     /// [confirmed](Self::confirmed_by), or the connection uses TLS or a cluster. Use [`delay_all`](Self::delay_all)
     /// then.
+    ///
+    /// They share entries if it is known that the delayer can read those: this does not wait to find out.
     #[doc(hidden)]
     pub fn delay_early(&self, messages: &[NewMessage]) -> Option<Early> {
         if messages.is_empty() || messages.len() > CHUNK || self.confirmation.is_some() {
@@ -34,12 +38,13 @@ impl Producer {
         }
         let mut loan = self.link().alone_now()?;
         failpoint!(Kind::Delay.points().0);
-        if !loan.wire()?.add_now(|stream| self.key(Kind::Delay, stream), messages) {
+        let (messages, order) = self.grouped(Kind::Delay, messages);
+        let Some(adding) = loan.wire()?.add_now(|stream| self.target(Kind::Delay, stream), &messages) else {
             loan.discard();
             return None;
-        }
+        };
         let deadline = Instant::now() + self.link().connector().options().response_timeout;
-        Some(Early { loan, ids: Vec::with_capacity(messages.len()), expected: messages.len(), deadline })
+        Some(Early { producer: self.clone(), loan, adding, order, deadline })
     }
 }
 
@@ -49,22 +54,21 @@ impl Early {
         self.deadline
     }
 
-    /// Their ids, in order, once Redis acknowledged all. `None` if it refused one or the connection broke: some may
-    /// exist, so send all of them again.
+    /// Their ids, in order, once Redis acknowledged all. `None` if it refused one, the connection broke, or a delayer
+    /// that cannot read them is registered: some may exist, so send all of them again.
     ///
     /// The caller must observe the [`deadline`](Self::deadline), and must not poll again after it was ready.
     #[doc(hidden)]
     pub fn poll_acknowledged(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<MessageId>>> {
         let Some(wire) = self.loan.wire() else { return Poll::Ready(None) };
-        while self.ids.len() < self.expected {
-            let Ok(id) = ready!(wire.poll_id(context)) else {
-                self.loan.discard();
-                return Poll::Ready(None);
-            };
-            self.ids.push(id);
+        if ready!(wire.poll_added(&mut self.adding, context)).is_err() {
+            self.loan.discard();
+            return Poll::Ready(None);
         }
+        let ids = std::mem::take(&mut self.adding.ids);
         failpoint!(Kind::Delay.points().1);
-        count(Kind::Delay, self.expected);
-        Poll::Ready(Some(std::mem::take(&mut self.ids)))
+        count(Kind::Delay, ids.len());
+        let are_read = self.producer.saw(std::mem::take(&mut self.adding.notes));
+        Poll::Ready(are_read.then(|| self.order.given(ids)))
     }
 }

@@ -5,6 +5,9 @@ use crate::message::{Message, MessageId};
 use crate::stream::Stream;
 use crate::transport::replies::{MOST, Range};
 
+/// How many entries are read at first, before it is known how many messages they hold.
+const FIRST: usize = 256;
+
 impl Stream {
     /// Up to `limit` main messages after `after`, oldest first, read or not. Begin with [`MessageId::MIN`].
     ///
@@ -37,9 +40,21 @@ impl Stream {
         if after == MessageId::MAX {
             return Ok(Vec::new());
         }
-        let mut xrange = redis::cmd("XRANGE");
-        xrange.arg(key).arg(format!("({after}")).arg("+").arg("COUNT").arg(limit.min(MOST));
-        let Range(messages) = self.redstream.link().command("look at the messages of a stream", &xrange).await?;
+        let (mut messages, mut after, mut count) = (Vec::new(), after, limit.min(FIRST));
+        while messages.len() < limit {
+            let mut xrange = redis::cmd("XRANGE");
+            xrange.arg(&key).arg(format!("({}", after.offset())).arg("+").arg("COUNT").arg(count.min(MOST));
+            let attempt = "look at the messages of a stream";
+            let Range(entries) = self.redstream.link().command(attempt, &xrange).await?;
+            let (read, before) = (entries.len(), messages.len());
+            let later = entries.into_iter().flatten().filter(|message| message.id() > after);
+            messages.extend(later.take(limit - before));
+            if read < count {
+                break;
+            }
+            after = messages.last().map_or(after, Message::id);
+            count = ((limit - messages.len()).saturating_mul(read) / (messages.len() - before).max(1)).max(1);
+        }
         Ok(messages)
     }
 }

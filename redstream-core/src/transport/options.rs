@@ -27,6 +27,7 @@ pub struct ConnectOptions {
     pub(crate) response_timeout: Duration,
     pub(crate) give_up_after: Duration,
     pub(crate) lazy: bool,
+    pub(crate) packed: bool,
     /// `node` was given without Sentinels.
     has_stray_node: bool,
 }
@@ -82,6 +83,7 @@ impl ConnectOptions {
             response_timeout: Duration::from_secs(1),
             give_up_after: Duration::from_secs(3),
             lazy: false,
+            packed: true,
             has_stray_node: false,
         }
     }
@@ -139,6 +141,21 @@ impl ConnectOptions {
     #[must_use]
     pub fn lazy(mut self) -> Self {
         self.lazy = true;
+        self
+    }
+
+    /// Whether messages of one stream that are written together may share entries of up to 100 messages or 16 KiB, which
+    /// costs Redis and its memory much less. Default: yes, while every registered consumer of the stream can read them,
+    /// and there is one. It applies to everything that this handle writes: producers, the connections that have one, the
+    /// relay of an outbox, reindexes, and delayers.
+    ///
+    /// **Switch it off** in each process that writes a stream or moves its delay messages if the stream has readers that
+    /// are not registered: consumers or a delayer of the Ruby gem beside ours, and programs that read it by commands of
+    /// Redis. They do not know the field `payloads`, and would miss the changes. Also while consumers of an earlier
+    /// version may take over from one of this version: switch it on when all hosts have this version.
+    #[must_use]
+    pub fn packed(mut self, on: bool) -> Self {
+        self.packed = on;
         self
     }
 

@@ -3,7 +3,9 @@
 
 use redis::{FromRedisValue, ParsingError, Value};
 
-use crate::message::{CONSUMER, Message, MessageId};
+use crate::message::MessageId;
+use crate::message::entry::{Entry, Field};
+use crate::transport::pack_readers::Notes;
 
 /// The greatest `COUNT` that Redis accepts.
 #[allow(clippy::cast_possible_truncation, reason = "where it is truncated, no number is greater")]
@@ -11,7 +13,7 @@ pub(crate) const MOST: usize = i64::MAX as usize;
 
 /// The entries of the one stream that was asked for; empty if the read timed out.
 #[derive(Debug)]
-pub(crate) struct Entries(pub(crate) Vec<Message>);
+pub(crate) struct Entries(pub(crate) Vec<Entry>);
 
 impl FromRedisValue for Entries {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
@@ -29,47 +31,59 @@ impl FromRedisValue for Entries {
 
 /// The entries of an `XRANGE` or `XREVRANGE`.
 #[derive(Debug)]
-pub(crate) struct Range(pub(crate) Vec<Message>);
+pub(crate) struct Range(pub(crate) Vec<Entry>);
 
 impl FromRedisValue for Range {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
         let Value::Array(entries) = value else { return Err("the entries of a stream are an array".into()) };
-        entries.into_iter().map(message).collect::<Result<_, _>>().map(Self)
+        entries.into_iter().map(entry).collect::<Result<_, _>>().map(Self)
     }
 }
 
-/// Ids and payloads in turn, as `read.lua` returns them.
+/// Ids and what they hold in turn, as `read.lua` returns them.
 #[derive(Debug)]
-pub(crate) struct Flat(pub(crate) Vec<Message>);
+pub(crate) struct Flat(pub(crate) Vec<Entry>);
 
 impl FromRedisValue for Flat {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
         let Value::Array(values) = value else { return Err("ids and payloads are an array".into()) };
         let mut values = values.into_iter();
-        let mut messages = Vec::with_capacity(values.len() / 2);
-        while let (Some(id), Some(payload)) = (values.next(), values.next()) {
-            messages.push(match payload {
-                // With the only consumer that it is for.
-                Value::Array(parts) => match <[Value; 2]>::try_from(parts) {
-                    Ok([Value::BulkString(payload), Value::BulkString(consumer)]) => {
-                        Message::new(message_id(id)?, Some(payload)).only_for(Some(&consumer))
-                    }
-                    _ => return Err("a payload and a consumer are text".into()),
-                },
-                Value::BulkString(payload) => Message::new(message_id(id)?, Some(payload)),
-                Value::Nil | Value::Boolean(false) => Message::new(message_id(id)?, None),
+        let mut entries = Vec::with_capacity(values.len() / 2);
+        while let (Some(id), Some(holds)) = (values.next(), values.next()) {
+            let id = message_id(id)?;
+            entries.push(match holds {
+                Value::BulkString(payload) => Entry::one(id, payload),
+                Value::Nil | Value::Boolean(false) => Entry::empty(id),
+                // The name of the field, its value, and the only consumer that the entry is for, if there is one.
+                Value::Array(parts) => {
+                    let mut parts = parts.into_iter();
+                    let (Some(Value::BulkString(name)), Some(Value::BulkString(payload))) =
+                        (parts.next(), parts.next())
+                    else {
+                        return Err("a field and its value are text".into());
+                    };
+                    let consumer = match parts.next() {
+                        Some(Value::BulkString(consumer)) => Some(consumer),
+                        None => None,
+                        Some(_) => return Err("a consumer is text".into()),
+                    };
+                    let field = Field::of(&name).ok_or("a field with payloads was expected")?;
+                    Entry::of(id, Some((field, payload.into()))).only_for(consumer.as_deref())
+                }
                 _ => return Err("a payload is text".into()),
             });
         }
-        Ok(Self(messages))
+        Ok(Self(entries))
     }
 }
 
-/// The acknowledgements of a pipeline of `XADD`, and of the `WAIT` that may end it.
+/// The acknowledgements of a pipeline of `XADD`, and the replies to `HVALS` and `WAIT` that may end it.
 #[derive(Debug)]
 pub(crate) struct Acknowledged {
-    /// In the order of the messages.
+    /// In the order of the entries.
     pub(crate) ids: Vec<MessageId>,
+    /// In the order of the registries.
+    pub(crate) notes: Vec<Notes>,
     /// How many replicas have them, if `WAIT` was sent.
     pub(crate) replicas: Option<u32>,
 }
@@ -77,10 +91,11 @@ pub(crate) struct Acknowledged {
 impl FromRedisValue for Acknowledged {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
         let Value::Array(replies) = value else { return Err("the replies to a pipeline are an array".into()) };
-        let mut acknowledged = Self { ids: Vec::with_capacity(replies.len()), replicas: None };
+        let mut acknowledged = Self { ids: Vec::with_capacity(replies.len()), notes: Vec::new(), replicas: None };
         for reply in replies {
             match reply {
                 Value::BulkString(text) => acknowledged.ids.push(added_id(&text)?),
+                Value::Array(_) => acknowledged.notes.push(Notes::from_redis_value(reply)?),
                 Value::Int(count) => acknowledged.replicas = Some(u32::try_from(count).unwrap_or(0)),
                 _ => return Err("the reply to XADD is an id".into()),
             }
@@ -90,12 +105,12 @@ impl FromRedisValue for Acknowledged {
 }
 
 /// An entry: `[id, [field, value, …]]`. The fields are nil for an entry that was deleted meanwhile.
-fn message(entry: Value) -> Result<Message, ParsingError> {
+fn entry(entry: Value) -> Result<Entry, ParsingError> {
     let (id, fields) = pair(entry)?;
     let id = message_id(id)?;
     let mut fields = match fields {
         Value::Array(fields) => fields.into_iter(),
-        Value::Nil => return Ok(Message::new(id, None)),
+        Value::Nil => return Ok(Entry::empty(id)),
         _ => return Err("the fields of an entry are an array".into()),
     };
     let mut consumer = None;
@@ -103,14 +118,13 @@ fn message(entry: Value) -> Result<Message, ParsingError> {
         let (Value::BulkString(name), Value::BulkString(value)) = (field, value) else {
             return Err("the fields of an entry are text".into());
         };
-        if name == b"payload" {
-            return Ok(Message::new(id, Some(value)).only_for(consumer.as_deref()));
-        }
-        if name == CONSUMER.as_bytes() {
-            consumer = Some(value);
+        match Field::of(&name) {
+            Some(Field::Consumer) => consumer = Some(value),
+            Some(field) => return Ok(Entry::of(id, Some((field, value.into()))).only_for(consumer.as_deref())),
+            None => {}
         }
     }
-    Ok(Message::new(id, None).only_for(consumer.as_deref()))
+    Ok(Entry::empty(id).only_for(consumer.as_deref()))
 }
 
 fn message_id(value: Value) -> Result<MessageId, ParsingError> {

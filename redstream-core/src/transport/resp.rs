@@ -19,9 +19,10 @@ use redis::{Cmd, ConnectionInfo, Pipeline, RedisConnectionInfo, RedisError, Redi
 use self::socket::Socket;
 use self::token::{Open, Token, token};
 use self::xread::XreadReply;
-use crate::message::Message;
+use crate::message::entry::Entry;
 
 pub(crate) use self::socket::reaches;
+pub(crate) use self::xadd::{Adding, Target};
 
 /// How much is read at once.
 const READ_SIZE: usize = 64 << 10;
@@ -75,9 +76,9 @@ impl RespConnection {
         hello.query_async::<()>(self).await
     }
 
-    /// Sends an `XREAD` of one stream and returns its messages: of any size, but no more once they have reached the
+    /// Sends an `XREAD` of one stream and returns its entries: of any size, but no more once they have reached the
     /// budget, in bytes.
-    pub(crate) async fn xread(&mut self, xread: &Cmd, budget: usize) -> RedisResult<Vec<Message>> {
+    pub(crate) async fn xread(&mut self, xread: &Cmd, budget: usize) -> RedisResult<Vec<Entry>> {
         self.send(&xread.get_packed_command(), 1).await?;
         let mut reply = XreadReply::within(budget);
         loop {
@@ -93,7 +94,7 @@ impl RespConnection {
                 self.buffer.advance(length);
                 if is_last {
                     self.consume(0);
-                    return Ok(reply.into_messages());
+                    return Ok(reply.into_entries());
                 }
             }
             self.read().await?;
@@ -216,14 +217,14 @@ impl RespConnection {
     }
 }
 
-/// The messages in the received bytes, or nothing if they are not a complete reply to `XREAD`.
+/// The entries in the received bytes, or nothing if they are not a complete reply to `XREAD`.
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) fn read(mut bytes: &[u8], budget: usize) -> RedisResult<Vec<Message>> {
+pub(crate) fn read(mut bytes: &[u8], budget: usize) -> RedisResult<Vec<Entry>> {
     let mut reply = XreadReply::within(budget);
     while let Some((part, length)) = token(bytes)? {
         bytes = &bytes[length..];
         if reply.take(part)? {
-            return Ok(reply.into_messages());
+            return Ok(reply.into_entries());
         }
     }
     Ok(Vec::new())

@@ -10,9 +10,13 @@ use redis::Script;
 pub(crate) const BUDGET: usize = 16 << 20;
 
 macro_rules! script {
-    ($name:ident, $file:literal) => {
+    ($name:ident, $file:literal $(, with $more:literal)?) => {
         pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
-            let text = concat!(include_str!("../lua/prelude.lua"), include_str!(concat!("../lua/", $file)));
+            let text = concat!(
+                include_str!("../lua/prelude.lua"),
+                $(include_str!(concat!("../lua/", $more)),)?
+                include_str!(concat!("../lua/", $file))
+            );
             Script::new(text)
         });
     };
@@ -26,13 +30,13 @@ script!(RENEW, "renew.lua");
 script!(TOUCH, "touch.lua");
 script!(RELEASE, "release.lua");
 script!(COMMIT, "commit.lua");
-script!(DELAY, "delay.lua");
-script!(ANNOUNCE, "announce.lua");
+script!(DELAY, "delay.lua", with "packs.lua");
+script!(ANNOUNCE, "announce.lua", with "packs.lua");
 script!(TRIM, "trim.lua");
 script!(EXPIRE, "expire.lua");
 script!(LAST_ID, "last_id.lua");
-script!(COUNT, "count.lua");
-script!(READ, "read.lua");
+script!(COUNT, "count.lua", with "packs.lua");
+script!(READ, "read.lua", with "packs.lua");
 script!(LIGHT, "light.lua");
 script!(REDRIVE, "redrive.lua");
 script!(REWIND, "rewind.lua");

@@ -10,7 +10,7 @@ use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
 use tokio::runtime::Handle;
 
 use crate::error::{Error, Result, code};
-use crate::message::Message;
+use crate::message::entry::Entry;
 use crate::time::within;
 use crate::transport::connection::Connection;
 use crate::transport::connector::Connector;
@@ -93,19 +93,13 @@ impl Session {
         matches!(self.blocking, Connection::Exclusive(_))
     }
 
-    /// Runs an `XREAD` of one stream, which Redis may block for up to `block`: returns no more messages once they have
+    /// Runs an `XREAD` of one stream, which Redis may block for up to `block`: returns no more entries once they have
     /// reached the budget, unless [`has_wire`](Self::has_wire) is false. Bounded, as [`blocking`](Self::blocking).
-    pub(crate) async fn xread(
-        &self,
-        attempt: &str,
-        xread: &Cmd,
-        block: Duration,
-        budget: usize,
-    ) -> Result<Vec<Message>> {
+    pub(crate) async fn xread(&self, attempt: &str, xread: &Cmd, block: Duration, budget: usize) -> Result<Vec<Entry>> {
         let reply = async {
             match &self.blocking {
                 Connection::Exclusive(wire) => wire.lock().await.xread(xread, budget).await,
-                other => xread.query_async(&mut other.clone()).await.map(|Entries(messages)| messages),
+                other => xread.query_async(&mut other.clone()).await.map(|Entries(entries)| entries),
             }
         };
         within(block + BULK + WATCHDOG, reply).await.map_err(|source| failed(attempt, source))

@@ -19,6 +19,7 @@ impl Trimmer {
         let mut hkeys = redis::cmd("HKEYS");
         hkeys.arg(self.redstream.keys().registry(&self.stream));
         let registered: Vec<String> = session.command("read the registry", &hkeys).await?;
+        self.tell_of_unregistered(&registered);
         match self.policy {
             Policy::Committed { keep } => self.committed(session, registered, millis(keep)).await,
             Policy::Expired { after } => self.expired(session, &registered, millis(after)).await,
@@ -80,6 +81,20 @@ impl Trimmer {
             );
         }
         Ok(self.removed(removed))
+    }
+
+    /// Warns, once, of a listed consumer that may be given packs: it is not registered, and others are.
+    fn tell_of_unregistered(&self, registered: &[String]) {
+        let unregistered = self.listed.iter().find(|name| !registered.contains(name));
+        let Some(consumer) = unregistered.filter(|_| self.redstream.is_packed() && !registered.is_empty()) else {
+            return;
+        };
+        if !self.unregistered_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                stream = %self.stream, consumer,
+                "this consumer does not register itself, so writers do not know of it, and may write entries of several messages:                  a consumer of the Ruby gem cannot read these and misses them. Set ConnectOptions::packed(false) in each process                  that writes this stream"
+            );
+        }
     }
 
     /// Warns, once, of consumer groups of Redis on the stream (`XREADGROUP`), which the registry does not contain.

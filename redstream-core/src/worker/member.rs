@@ -16,7 +16,8 @@ pub enum Start {
     Earliest,
     /// After the last message at the moment of registration: only later messages.
     Latest,
-    /// After the message with this id; after the last message if that has a smaller id.
+    /// After the message with this id; after the last message if that has a smaller id. If other messages of its entry
+    /// follow it, the consumer begins with that entry, since an offset passes an entry as a whole.
     After(MessageId),
     /// With the first message that was added at this time or later, by the clock of Redis. If there is none yet, as
     /// [`Latest`](Self::Latest): a time in the future is not waited for.
@@ -29,7 +30,7 @@ impl Start {
         match self {
             Self::Earliest => "-".to_owned(),
             Self::Latest => "$".to_owned(),
-            Self::After(id) => id.to_string(),
+            Self::After(id) => id.offset().to_string(),
             Self::At(time) => before(time).to_string(),
         }
     }
@@ -51,6 +52,8 @@ pub(crate) struct ConsumerKeys {
     pub(crate) name: String,
     /// A JSON object, merged into the registry's value for the name.
     pub(crate) note: String,
+    /// It reads entries with several messages.
+    pub(crate) reads_packs: bool,
     pub(crate) start: Start,
     pub(crate) registry: String,
     pub(crate) stream: String,
@@ -64,6 +67,7 @@ impl ConsumerKeys {
         Self {
             name: name.to_owned(),
             note: "{}".to_owned(),
+            reads_packs: false,
             start: Start::Earliest,
             registry: keys.registry(stream),
             stream: keys.stream(stream),
@@ -74,12 +78,17 @@ impl ConsumerKeys {
         }
     }
 
-    /// The note of a process that acquires the lock with this token: 32 hex digits, which need no escaping in JSON.
+    /// The note of a process that acquires the lock with this token: hex digits, a slash and digits, which need no
+    /// escaping in JSON.
+    ///
+    /// A process of an earlier version, which reads no packs, merges its own note into this one. It leaves `packs` in
+    /// place and replaces `owner`; so `packs` counts as long as its owner is the last one.
     pub(crate) fn note_of_owner(&self, token: &str) -> String {
         let owner = format!(r#""owner":"{token}""#);
+        let fields = if self.reads_packs { format!(r#"{owner},"packs":1,"packs_owner":"{token}""#) } else { owner };
         match self.note.strip_suffix('}') {
-            Some(open) if open.ends_with('{') => format!("{open}{owner}}}"),
-            Some(open) => format!("{open},{owner}}}"),
+            Some(open) if open.ends_with('{') => format!("{open}{fields}}}"),
+            Some(open) => format!("{open},{fields}}}"),
             None => self.note.clone(),
         }
     }

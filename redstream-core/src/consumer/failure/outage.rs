@@ -3,11 +3,12 @@
 use super::{Consumer, Failure, RetryBatch};
 use crate::error::Result;
 use crate::message::Message;
+use crate::message::entry::Entry;
 use crate::metrics;
 use crate::time::backoff::Pauses;
 use crate::transport::replies::Range;
 
-/// How many of the newest messages may be tried to find out whether the datastore answers.
+/// How many of the newest entries may be tried to find out whether the datastore answers.
 const NEWEST: usize = 3;
 
 impl RetryBatch<'_> {
@@ -74,13 +75,15 @@ impl RetryBatch<'_> {
         self.context.consumer.canary.lock().await.clone()
     }
 
-    /// The newest messages that are not pending.
+    /// Of each of the newest entries the last message that is not pending.
     async fn newest(&self) -> Result<Vec<Message>> {
         let mut xrevrange = redis::cmd("XREVRANGE");
         xrevrange.arg(&self.context.versions.member().stream).arg("+").arg("-").arg("COUNT").arg(NEWEST);
         let Range(newest) = self.context.session.command("look for a message to try", &xrevrange).await?;
         let name = &self.context.consumer.name;
-        Ok(newest.into_iter().filter(|message| message.is_for(name) && !self.pending.contains(message)).collect())
+        let others =
+            |entry: Entry| entry.filter(|message| message.is_for(name) && !self.pending.contains(message)).last();
+        Ok(newest.into_iter().filter_map(others).collect())
     }
 
     fn mend(&mut self) {

@@ -34,6 +34,19 @@ impl Done {
         Self { last, messages: own.len() as u64, dead }
     }
 
+    /// Whether no message of its last entry is left: an offset passes an entry as a whole, so this can be committed.
+    pub(super) fn is_whole(&self) -> bool {
+        self.last == self.last.entry()
+    }
+
+    /// This, after what was handled before it.
+    pub(super) fn after(earlier: Option<Self>, later: Self) -> Self {
+        match earlier {
+            Some(earlier) => earlier.and(later),
+            None => later,
+        }
+    }
+
     fn and(mut self, later: Self) -> Self {
         self.dead.extend(later.dead);
         Self { last: later.last, messages: self.messages + later.messages, dead: self.dead }
@@ -45,21 +58,32 @@ pub(super) struct Committing<'a> {
     guard: &'a LockGuard,
     in_flight: Option<BoxFuture<'a, Result<u64>>>,
     next: Option<Done>,
+    /// The first part of an entry that is not handled to its end. Its dead letters are written with the commit that
+    /// passes the entry, so that each is written once.
+    part: Option<Done>,
     /// When the last commit was sent.
     sent: Option<Instant>,
 }
 
 impl<'a> Committing<'a> {
     pub(super) fn new(consumer: &'a Consumer, guard: &'a LockGuard) -> Self {
-        Self { consumer, guard, in_flight: None, next: None, sent: None }
+        Self { consumer, guard, in_flight: None, next: None, part: None, sent: None }
+    }
+
+    /// What can be committed: this, and the parts of the same entry before it. `None`: the entry goes on in the next
+    /// batch, so this is kept until then.
+    pub(super) fn whole(&mut self, done: Done) -> Option<Done> {
+        let done = Done::after(self.part.take(), done);
+        if done.is_whole() {
+            return Some(done);
+        }
+        self.part = Some(done);
+        None
     }
 
     /// Queues it for a commit while other work is awaited.
     pub(super) fn add(&mut self, done: Done) {
-        self.next = Some(match self.next.take() {
-            Some(earlier) => earlier.and(done),
-            None => done,
-        });
+        self.next = Some(Done::after(self.next.take(), done));
     }
 
     /// Commits all now, and waits until it is done. Cancel-safe: the next call continues.

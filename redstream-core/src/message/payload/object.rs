@@ -87,7 +87,7 @@ impl PayloadObject {
     /// The payload.
     pub fn finish(mut self) -> Payload {
         self.text.push('}');
-        Payload(self.text.into())
+        Payload { text: self.text.into(), is_line: true }
     }
 
     fn digits(&mut self, name: &str, digits: &str, quoted: bool) -> &mut Self {

@@ -1,12 +1,14 @@
-//! The reply to an `XREAD` of one stream, parsed into messages while it arrives.
+//! The reply to an `XREAD` of one stream, parsed into entries while it arrives.
 //!
-//! The size of messages is known only once they are read, and Redis sends a reply as a whole. What arrives beyond the
+//! The size of entries is known only once they are read, and Redis sends a reply as a whole. What arrives beyond the
 //! budget is skipped, and read again later: so the memory used here is bounded.
 
+use bytes::Bytes;
 use redis::RedisResult;
 
 use super::token::{Token, malformed};
-use crate::message::{CONSUMER, Message, MessageId};
+use crate::message::MessageId;
+use crate::message::entry::{Entry, Field};
 
 /// The depth of each part in `[[stream, [[id, [field, value, …]], …]]]`.
 mod depth {
@@ -21,25 +23,18 @@ mod depth {
 /// The part that has arrived so far.
 #[derive(Debug, Default)]
 pub(super) struct XreadReply {
-    messages: Vec<Message>,
+    entries: Vec<Entry>,
     /// How many parts are still to come, per level.
     open: Vec<usize>,
     id: Option<MessageId>,
-    payload: Option<Vec<u8>>,
+    /// The first field with payloads, and its value.
+    payload: Option<(Field, Bytes)>,
     /// The only consumer that the entry is for.
     consumer: Option<Vec<u8>>,
-    /// The meaning of the next value.
-    next: Next,
+    /// The field of the next value, if it matters.
+    next: Option<Field>,
     /// The remaining budget, in bytes.
     room: usize,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Next {
-    #[default]
-    Other,
-    Payload,
-    Consumer,
 }
 
 /// The longest name that a consumer can have.
@@ -50,8 +45,8 @@ impl XreadReply {
         Self { room: budget, ..Self::default() }
     }
 
-    pub(super) fn into_messages(self) -> Vec<Message> {
-        self.messages
+    pub(super) fn into_entries(self) -> Vec<Entry> {
+        self.entries
     }
 
     /// Takes the next part. Returns whether it was the last.
@@ -61,9 +56,9 @@ impl XreadReply {
             (depth::STREAMS | depth::ID_AND_FIELDS, Token::Array(_) | Token::Nil)
             | (depth::STREAM, Token::Array(_))
             | (depth::NAME_AND_ENTRIES, Token::Text(_)) => {}
-            (depth::NAME_AND_ENTRIES, Token::Array(entries)) => self.messages.reserve(entries.min(1024)),
+            (depth::NAME_AND_ENTRIES, Token::Array(entries)) => self.entries.reserve(entries.min(1024)),
             (depth::ENTRY, Token::Array(2)) => {
-                (self.id, self.payload, self.consumer, self.next) = (None, None, None, Next::Other);
+                (self.id, self.payload, self.consumer, self.next) = (None, None, None, None);
             }
             (depth::ID_AND_FIELDS, Token::Text(id)) => {
                 let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
@@ -79,16 +74,14 @@ impl XreadReply {
     fn field(&mut self, text: &[u8]) {
         let is_value = self.open.last().is_some_and(|left| left % 2 == 1);
         if !is_value {
-            self.next = match text {
-                b"payload" if self.payload.is_none() => Next::Payload,
-                name if name == CONSUMER.as_bytes() => Next::Consumer,
-                _ => Next::Other,
-            };
+            self.next = Field::of(text).filter(|field| *field == Field::Consumer || self.payload.is_none());
         } else if self.room > 0 {
             match self.next {
-                Next::Payload => self.payload = Some(text.to_vec()),
-                Next::Consumer if text.len() <= LONGEST_NAME => self.consumer = Some(text.to_vec()),
-                Next::Consumer | Next::Other => {}
+                Some(Field::Consumer) if text.len() <= LONGEST_NAME => self.consumer = Some(text.to_vec()),
+                Some(field @ (Field::One | Field::Several)) => {
+                    self.payload = Some((field, Bytes::copy_from_slice(text)));
+                }
+                _ => {}
             }
         }
     }
@@ -113,11 +106,11 @@ impl XreadReply {
 
     fn end_of_entry(&mut self) -> RedisResult<()> {
         let id = self.id.take().ok_or_else(|| malformed("an entry has no id"))?;
-        // Once the budget is exceeded, no later message may be taken either.
+        // Once the budget is exceeded, no later entry may be taken either.
         if self.room > 0 {
-            let payload = self.payload.take();
-            self.room = self.room.saturating_sub(payload.as_ref().map_or(0, Vec::len));
-            self.messages.push(Message::new(id, payload).only_for(self.consumer.take().as_deref()));
+            let entry = Entry::of(id, self.payload.take()).only_for(self.consumer.take().as_deref());
+            self.room = self.room.saturating_sub(entry.bytes());
+            self.entries.push(entry);
         }
         Ok(())
     }
@@ -141,26 +134,32 @@ mod tests {
         reply.into_bytes()
     }
 
-    fn message(id: &str, payload: Option<&str>) -> Message {
-        Message::new(id.parse().unwrap(), payload.map(|payload| payload.as_bytes().to_vec()))
+    fn entry(id: &str, payload: Option<&str>) -> Entry {
+        let payload = payload.map(|payload| (Field::One, Bytes::copy_from_slice(payload.as_bytes())));
+        Entry::of(id.parse().unwrap(), payload)
     }
 
     #[test]
-    fn entries_become_messages() {
+    fn an_entry_has_the_value_of_its_first_field_with_payloads() {
         let bytes = reply(&[
             ("1-1", &["payload", "a"]),
             ("1-2", &["other", "payload", "payload", "b", "payload", "c"]),
             ("1-3", &["other", "b"]),
+            ("1-4", &["payloads", "a\nb", "payload", "c"]),
+            ("1-5", &["payload", "a\nb", "payloads", "c"]),
         ]);
-        let messages = read(&bytes, 1000).unwrap();
-        assert_eq!(messages, [message("1-1", Some("a")), message("1-2", Some("b")), message("1-3", None)]);
+        let entries = read(&bytes, 1000).unwrap();
+        let several = Entry::several(MessageId::new(1, 4), "a\nb");
+        assert_eq!(entries[..3], [entry("1-1", Some("a")), entry("1-2", Some("b")), entry("1-3", None)]);
+        assert_eq!(entries[3..], [several, entry("1-5", Some("a\nb"))]);
     }
 
     #[test]
     fn an_entry_can_be_for_one_consumer_alone() {
         let bytes = reply(&[("1-1", &["consumer", "search", "payload", "a"]), ("1-2", &["payload", "b"])]);
-        let messages = read(&bytes, 1000).unwrap();
-        assert_eq!(messages[0], message("1-1", Some("a")).only_for(Some(b"search")));
+        let entries = read(&bytes, 1000).unwrap();
+        assert_eq!(entries[0], entry("1-1", Some("a")).only_for(Some(b"search")));
+        let messages: Vec<_> = entries.into_iter().flatten().collect();
         assert!(messages[0].is_for("search") && !messages[0].is_for("cache"));
         assert!(messages[1].is_for("search") && messages[1].is_for("cache"));
     }
@@ -170,13 +169,13 @@ mod tests {
         assert_eq!(read(b"*-1\r\n", 1).unwrap(), []);
         assert_eq!(read(b"*0\r\n", 1).unwrap(), []);
         let deleted = b"*1\r\n*2\r\n$1\r\ns\r\n*2\r\n*2\r\n$3\r\n1-1\r\n*-1\r\n*2\r\n$3\r\n1-2\r\n*0\r\n";
-        assert_eq!(read(deleted, 1).unwrap(), [message("1-1", None), message("1-2", None)]);
+        assert_eq!(read(deleted, 1).unwrap(), [entry("1-1", None), entry("1-2", None)]);
     }
 
     #[test]
     fn beyond_the_budget_nothing_is_held_and_nothing_skipped() {
         let bytes = reply(&[("1-1", &["payload", "aaa"]), ("1-2", &["payload", "bbb"]), ("1-3", &["payload", ""])]);
-        assert_eq!(read(&bytes, 1).unwrap(), [message("1-1", Some("aaa"))]);
+        assert_eq!(read(&bytes, 1).unwrap(), [entry("1-1", Some("aaa"))]);
         assert_eq!(read(&bytes, 4).unwrap().len(), 2);
         assert_eq!(read(&bytes, 7).unwrap().len(), 3);
     }
