@@ -16,7 +16,7 @@ use crate::site::Site;
 use crate::words::{Word, say};
 
 /// After how long a walk may be continued by the next life.
-const LOCK_TTL: Duration = Duration::from_millis(600);
+const LOCK_TTL: Duration = Duration::from_millis(1000);
 
 /// The longest that a consumer or a delayer may make no progress before the step is tried again.
 const PATIENCE: Duration = Duration::from_secs(8);
