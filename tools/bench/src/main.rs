@@ -13,6 +13,7 @@ mod fill;
 mod key;
 mod load;
 mod place;
+mod product;
 mod report;
 mod rounds;
 mod row;
