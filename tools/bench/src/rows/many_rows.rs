@@ -8,10 +8,11 @@ use crate::product;
 use crate::rounds::in_turns;
 use crate::row::{Measure, Question, Row};
 use anyhow::{Result, ensure};
+use redstream_core::Batch;
 use redstream_seaorm::{Bulk, Streamed};
 use sea_orm::sea_query::{Condition, Expr, IntoCondition};
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, ExprTrait, QueryFilter, TransactionTrait};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const fn question(name: &'static str, path: &'static str, floor: f64, aim: f64) -> Question {
     let yardstick = "plain `update_many` in the same batches";
@@ -28,13 +29,13 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     let count = place.scaled(100_000);
     let mut rows = Vec::new();
     for (backend, question) in [(Backend::Postgres, POSTGRES), (Backend::Sqlite, SQLITE)] {
-        let database = database(place, backend).await?;
+        let database = database(place, backend, "cities").await?;
         database.fill(count).await?;
         let batch = |first: usize, last: usize| city::Column::Id.between(first as u64, last as u64).into_condition();
         let visits = (city::Column::Visits, streamed::Column::Visits);
         rows.push(row::<city::Entity, streamed::Entity>(place, &database, question, count, visits, batch).await?);
     }
-    let database = database(place, Backend::Sqlite).await?;
+    let database = database(place, Backend::Sqlite, "products").await?;
     product::fill(&database.plain, count).await?;
     let batch = |first, last| product::Column::Code.between(product::code(first), product::code(last)).into_condition();
     let visits = (product::Column::Visits, product::streamed::Column::Visits);
@@ -43,8 +44,13 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn database(place: &Place, backend: Backend) -> Result<Database> {
-    Database::new(place, backend, &place.fresh().await?).await
+/// The stream has a consumer and a delayer, as it has in an application: messages share entries if both can read those.
+async fn database(place: &Place, backend: Backend, stream: &str) -> Result<Database> {
+    let redstream = place.fresh().await?;
+    let stream = redstream.stream(stream)?;
+    stream.consumer("bench", |_: Batch| async { Ok(()) }).run_once().await?;
+    stream.delayer(Duration::from_secs(300)).run_once().await?;
+    Database::new(place, backend, &redstream).await
 }
 
 /// `P` and `S` are one table, plain and streamed; `batch`: the rows with these numbers.
