@@ -1,6 +1,7 @@
 -- Adds main messages and removes or marks the delay messages that insured them: all or nothing, so that no failover can
 -- keep the one and lose the other.
--- KEYS: X, X.delay [, registry of X [, registry of X.delay]]   (the first: if it is wanted, or with packs; the second: with packs)
+-- KEYS: X, X.delay [, registry of X [, registry of X.delay]]   (the first: if the consumers decide, or with entries of several
+--       messages; the second: with both)
 -- ARGV: a letter for each entry to be added ('o' of one message, 's' of several), mark, '1' if the consumers decide or '0', '1' if
 --       the messages have delay messages or '0', the entries, then for each entry of delay messages that may go: its id, and how
 --       many of its messages were announced by now

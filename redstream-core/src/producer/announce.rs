@@ -82,7 +82,8 @@ impl Producer {
         if as_wanted || kinds.contains('s') {
             script.key(keys.registry(stream));
         }
-        if kinds.contains('s') {
+        // No script names a key that it does not need: in an open slot of a Cluster one that does not exist is refused.
+        if as_wanted && kinds.contains('s') {
             script.key(keys.registry(&stream.delayed()));
         }
         let are_insured = insured.clone().any(|(_, delayed)| !delayed.is_empty());
