@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn operate<E: Item>(site: &Site, end: CancellationToken) -> Result<()> {
     let search = site.search.as_ref().context("there is no search index")?;
     let act = search.step().context("there is no step")?.act;
-    if let Some(done) = end.run_until_cancelled(until_done::<E>(site, search, act)).await {
+    if let Some(done) = end.run_until_cancelled(Box::pin(until_done::<E>(site, search, act))).await {
         done?;
         say(&Word::Step(search.done));
     }
