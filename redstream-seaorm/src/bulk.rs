@@ -12,7 +12,9 @@
 mod batch;
 mod conflict;
 mod error;
+mod filter;
 mod insert;
+mod key_list;
 mod named;
 mod on_connection;
 mod page;
@@ -20,7 +22,10 @@ mod query;
 mod returning;
 mod rows;
 mod single_statement;
+mod strategy;
 mod update;
+mod walk;
+mod write_page;
 
 use redstream_core::Producer;
 use sea_orm::{ConnectionTrait, DbErr, ModelTrait, TransactionTrait};

@@ -174,6 +174,17 @@ impl UnitOfWork {
         self.insure_now(messages)
     }
 
+    /// Insures messages that differ from one another, and has the commit announce them.
+    pub(crate) fn follow_distinct(&self, messages: Vec<NewMessage>) -> Result<(), Error> {
+        self.work_off();
+        if self.shared.settings.insurance != Insurance::Redis {
+            self.changes().insured.add_distinct(messages.clone());
+        }
+        self.delays.send_distinct(messages.clone())?;
+        self.changes().announced.add_distinct(messages);
+        Ok(())
+    }
+
     fn insure_now(&self, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
         if self.shared.settings.insurance == Insurance::Redis {
             return self.delays.send(messages);
@@ -210,7 +221,7 @@ impl UnitOfWork {
         for unit in std::iter::successors(Some(self), |unit| unit.parent()) {
             unit.work_off();
             let changes = unit.changes();
-            all.add_all(changes.announced.iter().chain(changes.insured.iter()).cloned());
+            all.add_all(changes.announced.as_slice().iter().chain(changes.insured.as_slice()).cloned());
         }
         all.into_vec()
     }
@@ -222,8 +233,8 @@ impl UnitOfWork {
         if let Some(parent) = &self.parent {
             let inner = std::mem::take(&mut *self.changes());
             let mut outer = parent.changes();
-            outer.announced.add_all(inner.announced.into_vec());
-            outer.insured.add_all(inner.insured.into_vec());
+            outer.announced.add_distinct(inner.announced.into_vec());
+            outer.insured.add_distinct(inner.insured.into_vec());
             drop(outer);
             parent.unkeyed.merge(&self.unkeyed);
         }

@@ -2,6 +2,7 @@
 mod account;
 mod at_once;
 mod closure;
+mod concurrent;
 mod failing;
 mod insert;
 mod line;
@@ -10,6 +11,7 @@ mod nested;
 mod query;
 mod renamed;
 mod returning;
+mod snapshot;
 mod upsert;
 
 use std::time::{Duration, Instant};

@@ -164,8 +164,9 @@ macro_rules! forward {
                 self.begin().await
             }
 
-            async fn begin_with_options(&self, _: TransactionOptions) -> Result<Self::Transaction, DbErr> {
-                self.begin().await
+            async fn begin_with_options(&self, options: TransactionOptions) -> Result<Self::Transaction, DbErr> {
+                let inner = self.inner.begin_with_options(options).await?;
+                Ok(InterferingTransaction { inner, with: self.with.clone() })
             }
 
             async fn transaction<F, R, E>(&self, callback: F) -> Result<R, TransactionError<E>>

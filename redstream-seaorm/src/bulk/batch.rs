@@ -48,6 +48,13 @@ pub(super) fn follow(unit: &UnitOfWork, messages: Vec<NewMessage>) -> Result<(),
     Ok(())
 }
 
+/// The same for the rows of a page, which differ from one another.
+pub(super) fn follow_page<E: Streamed>(unit: &UnitOfWork, keys: &[Key<E>]) -> Result<(), Error> {
+    unit.follow_distinct(messages(keys)?)?;
+    failpoint!("bulk: followed");
+    Ok(())
+}
+
 /// The messages of these keys; none if the entity has no stream.
 pub(super) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, Error> {
     if E::HAS_STREAM { streamed::messages(keys) } else { Ok(Vec::new()) }

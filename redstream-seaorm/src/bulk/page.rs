@@ -8,6 +8,8 @@ use sea_orm::{
 };
 
 use super::error::BulkError;
+use super::key_list::KeyList;
+use super::strategy::LOCK_TIMEOUT;
 use crate::entity::key::{Key, has_midnight};
 use crate::entity::key_order::KeyOrder;
 use crate::entity::key_query::{columns, is_one_of, keys_a_statement, keys_of, next_keys};
@@ -32,10 +34,61 @@ where
     E: Streamed,
     C: ConnectionTrait,
 {
-    let select = order.sorted(next_keys(E::find(), after, limit).filter(condition), &Order::Asc);
-    let keys = keys_of(locked(select), db).await?;
+    let keys = keys_of(locked(page_query(condition, order, after, limit)), db).await?;
     check_times(db, &keys).await?;
     Ok(keys)
+}
+
+/// The same without a lock. Later statements of the transaction wait for a lock for [`LOCK_TIMEOUT`] at most. On
+/// PostgreSQL alone.
+pub(super) async fn unlocked_page<E, C>(
+    db: &C,
+    condition: Condition,
+    order: &KeyOrder,
+    after: Option<&Key<E>>,
+    limit: u64,
+) -> Result<Vec<Key<E>>, DbErr>
+where
+    E: Streamed,
+    C: ConnectionTrait,
+{
+    // A part of this query, which evaluates it once, so that it takes no round trip of its own.
+    let set = format!("(SELECT pg_catalog.set_config('lock_timeout', '{LOCK_TIMEOUT}', true)) IS NOT NULL");
+    let query = page_query(condition, order, after, Some(limit)).filter(Expr::cust(set));
+    let keys = keys_of(query, db).await?;
+    check_times(db, &keys).await?;
+    Ok(keys)
+}
+
+/// The same in SQLite, which locks no rows. It is read as a list if possible, and otherwise later ones are not, either.
+pub(super) async fn snapshot_page<E, C>(
+    db: &C,
+    condition: Condition,
+    after: Option<&Key<E>>,
+    limit: u64,
+    list: &mut Option<KeyList<E>>,
+) -> Result<Vec<Key<E>>, DbErr>
+where
+    E: Streamed,
+    C: ConnectionTrait,
+{
+    let query = page_query(condition, &KeyOrder::default(), after, Some(limit));
+    if let Some(reader) = list {
+        if let Some(keys) = reader.read(db, query.as_query()).await {
+            return Ok(keys);
+        }
+        *list = None;
+    }
+    keys_of(query, db).await
+}
+
+fn page_query<E: EntityTrait>(
+    condition: Condition,
+    order: &KeyOrder,
+    after: Option<&Key<E>>,
+    limit: Option<u64>,
+) -> Select<E> {
+    order.sorted(next_keys(E::find(), after, limit).filter(condition), &Order::Asc)
 }
 
 /// The last key that meets `condition`.

@@ -1,25 +1,16 @@
 //! The query form: finds its keys itself, batch by batch.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use sea_orm::sea_query::{Condition, IntoCondition};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
+use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, TransactionTrait, UpdateMany};
 
-use super::batch::{begin, finish, follow, follow_parents, messages};
-use super::error::BulkError;
-use super::page::{are_exact, check_zones, kept, key_chunks, last_key, page, stored_as};
-use super::returning::{Returning, gives_back, returning};
 use super::update::Update;
+use super::write_page::Write;
 use crate::entity::key::Key;
-use crate::entity::key_order::KeyOrder;
-use crate::entity::key_query::{from_to, is_one_of};
-use crate::entity::parents;
-use crate::entity::streamed::{Streamed, table};
+use crate::entity::streamed::Streamed;
 use crate::error::{Error, check_batch_size};
-use crate::unit_of_work::UnitOfWork;
 
 const BATCH_SIZE: u64 = 1000;
 
@@ -27,10 +18,9 @@ const BATCH_SIZE: u64 = 1000;
 /// [`insert_many`](Self::insert_many), [`upsert_many`](Self::upsert_many).
 ///
 /// It goes through the rows in the order of their keys, batch by batch. A batch is a transaction of its own (a
-/// savepoint if it runs within a transaction): it reads and locks the next keys that meet the filter, insures them,
-/// writes their rows, commits, and announces them while the next batch is already running. So locks are short, any
-/// number of rows takes the memory of two batches, and what one batch did stays if a later one fails; run it again to
-/// continue.
+/// savepoint if it runs within a transaction): it reads the next keys that meet the filter, insures them, writes their
+/// rows, commits, and announces them while the next batch is already running. So locks are short, any number of rows
+/// takes the memory of two batches, and what one batch did stays if a later one fails; run it again to continue.
 ///
 /// Within an open transaction all batches commit, and are announced, with that transaction or not at all; their keys
 /// are held until then.
@@ -39,6 +29,26 @@ const BATCH_SIZE: u64 = 1000;
 ///
 /// Each row that meets the filter is written once, even if the update makes the filter false. A row that another
 /// transaction adds, or brings into the filter, meanwhile may be written or not; if it is written, it is announced.
+///
+/// # Costs
+///
+/// A batch takes two statements: one that reads its keys, and one that writes its rows. How it is known which rows the
+/// second one writes depends on the database:
+///
+/// - MariaDB and MySQL: the rows of a batch are locked before they are written.
+/// - PostgreSQL: the same in the first batch. From the second on, rows are not locked first: the statement returns what
+///   it wrote. It waits for a lock for 50 ms at most; if it would have to wait longer, the batch is rolled back and
+///   repeated, and this batch and all later ones lock their rows in the order of their keys. So two walks do not end in
+///   a deadlock, and a closure's expressions may be evaluated twice for the rows of one batch. Locked in every batch are:
+///   rows of a table with triggers, rules, generated columns, partitions or heirs, unless the key is
+///   [exact](Streamed::has_exact_key) or the rows are deleted; rows of an entity with parents; rows in an open
+///   transaction. One query of the catalogue finds that out after the first batch.
+/// - SQLite: nobody else writes within a transaction that writes, so nothing is returned. Integer and text keys of one
+///   column are read as one text. The statement returns its rows, which takes several times as long, if the database
+///   has a trigger, if the entity is a view or in an attached database, if the key is a generated column or set by a
+///   foreign key, if the update sets a column that the entity does not have, or if the filter has a subquery or a
+///   function other than the usual ones (`lower`, `coalesce`, …; not `random` or `datetime`). One query of the schema
+///   finds that out in the first batch.
 ///
 /// Rows of an entity with [parents](Streamed::parents) announce these as saves do: the old parents and the new ones.
 /// For that the rows of a batch are read before it and (updates) after it.
@@ -123,7 +133,8 @@ impl<E: Streamed> Bulk<E> {
     {
         let update = Update::new(set)?;
         if !update.renames {
-            return self.each_batch(db, update.is_announced, |these| update.of(these)).await;
+            let (is_announced, is_of_entity) = (update.is_announced, update.is_of_entity);
+            return self.each_batch(db, &Write { of: |these| update.of(these), is_announced, is_of_entity }).await;
         }
         Ok(self.update_at_once::<Key<E>, D>(db, &update).await?.len() as u64)
     }
@@ -137,140 +148,8 @@ impl<E: Streamed> Bulk<E> {
     where
         D: ConnectionTrait + TransactionTrait,
     {
-        self.each_batch(db, true, |these| E::delete_many().filter(these).into_query()).await
-    }
-
-    /// `statement` writes the rows of these keys.
-    async fn each_batch<D, S>(
-        &self,
-        db: &D,
-        is_announced: bool,
-        statement: impl Fn(Condition) -> S,
-    ) -> Result<u64, DbErr>
-    where
-        D: ConnectionTrait + TransactionTrait,
-        S: Returning,
-    {
-        self.check()?;
-        let mut walk = Walk { order: KeyOrder::of::<E>(db).await?, after: None, up_to: None };
-        let (mut rows, mut earlier) = (0, None::<Arc<UnitOfWork>>);
-        loop {
-            let batch = self.next_batch(db, &mut walk, is_announced, &statement, &mut earlier).await;
-            // If the batch could not begin.
-            wait_for(&mut earlier).await;
-            let (unit, keys, written) = batch?;
-            rows += written;
-            // Rows that no longer met the filter once they were locked have been replaced by the next rows, so a short
-            // page is the last.
-            let is_last = (keys.len() as u64) < self.batch_size || keys.last() == walk.up_to.as_ref();
-            if is_last {
-                unit.deferred.written().await;
-            }
-            self.report(rows, keys.is_empty());
-            if is_last {
-                return Ok(rows);
-            }
-            (walk.after, earlier) = (keys.into_iter().next_back(), Some(unit));
-        }
-    }
-
-    /// The batch's unit of work, whose announcements are still to be waited for, its keys, and how many of their rows
-    /// were written. The announcements of the earlier batch are written meanwhile, and before this one is committed, so
-    /// that messages are in the order of the batches.
-    async fn next_batch<D, S>(
-        &self,
-        db: &D,
-        walk: &mut Walk<E>,
-        is_announced: bool,
-        statement: impl Fn(Condition) -> S,
-        earlier: &mut Option<Arc<UnitOfWork>>,
-    ) -> Result<(Arc<UnitOfWork>, Vec<Key<E>>, u64), DbErr>
-    where
-        D: ConnectionTrait + TransactionTrait,
-        S: Returning,
-    {
-        let (transaction, unit) = begin::<E, D>(db).await?;
-        unit.deferred.want();
-        let outcome = self.batch(&transaction, &unit, walk, is_announced, statement).await;
-        wait_for(earlier).await;
-        let (keys, written) = finish(transaction, outcome).await?;
-        Ok((unit, keys, written))
-    }
-
-    /// The next keys, and how many of their rows were written.
-    async fn batch<T, S>(
-        &self,
-        transaction: &T,
-        unit: &UnitOfWork,
-        walk: &mut Walk<E>,
-        is_announced: bool,
-        statement: impl Fn(Condition) -> S,
-    ) -> Result<(Vec<Key<E>>, u64), DbErr>
-    where
-        T: ConnectionTrait,
-        S: Returning,
-    {
-        let rows = walk.rows(self.condition.clone());
-        let keys = page(transaction, rows, &walk.order, walk.after.as_ref(), Some(self.batch_size)).await?;
-        let Some(last) = keys.last() else { return Ok((keys, 0)) };
-        let is_full = keys.len() as u64 == self.batch_size;
-        if is_full && walk.up_to.is_none() {
-            walk.up_to = last_key(transaction, self.condition.clone(), &walk.order).await?;
-        }
-        if S::KEEPS_ROWS && is_announced {
-            check_zones(&keys, transaction.get_database_backend())?;
-        }
-        // Named by their range: a database finds a range far faster than a list of keys.
-        let range = || statement(from_to(walk.after.as_ref(), last).add(self.condition.clone()));
-        if !is_announced {
-            let rows = transaction.execute(&range()).await?.rows_affected();
-            return Ok((keys, rows));
-        }
-        if gives_back::<S>(transaction) && !parents::are_known::<E>() {
-            // The statement is sent first: the messages are sent while the database works on it.
-            let following = async { follow(unit, messages(&keys)?) };
-            let (written, followed) = tokio::join!(returning::<Key<E>, _>(transaction, range()), following);
-            let mut written = written?;
-            followed?;
-            let rows = written.len() as u64;
-            if S::KEEPS_ROWS {
-                written = kept(transaction, written).await?;
-            }
-            let others = others(&written, &keys);
-            if S::KEEPS_ROWS && is_full {
-                walk.passes_once(transaction, last, &others).await?;
-            }
-            follow(unit, messages(&others)?)?;
-            return Ok((keys, rows));
-        }
-        follow_parents(transaction, unit, &keys).await?;
-        follow(unit, messages(&keys)?)?;
-        let mut rows = 0;
-        for keys in key_chunks(&keys) {
-            let statement = statement(is_one_of(keys));
-            let written = if gives_back::<S>(transaction) && S::KEEPS_ROWS {
-                let written = returning::<Key<E>, _>(transaction, statement).await?;
-                rows += written.len() as u64;
-                kept(transaction, written).await?
-            } else {
-                rows += transaction.execute(&statement).await?.rows_affected();
-                if !S::KEEPS_ROWS || are_exact(keys, transaction.get_database_backend()) {
-                    continue;
-                }
-                let written = stored_as(transaction, keys).await?;
-                written.ok_or_else(|| BulkError::RewrittenKeys { table: table::<E>() })?
-            };
-            let others = others(&written, keys);
-            if is_full {
-                walk.passes_once(transaction, last, &others).await?;
-            }
-            follow_parents(transaction, unit, &others).await?;
-            follow(unit, messages(&others)?)?;
-        }
-        if S::KEEPS_ROWS {
-            follow_parents(transaction, unit, &keys).await?;
-        }
-        Ok((keys, rows))
+        let of = |these| E::delete_many().filter(these).into_query();
+        self.each_batch(db, &Write { of, is_announced: true, is_of_entity: true }).await
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
@@ -282,53 +161,6 @@ impl<E: Streamed> Bulk<E> {
             report(rows);
         }
     }
-}
-
-/// Waits until the announcements of a batch are written.
-async fn wait_for(batch: &mut Option<Arc<UnitOfWork>>) {
-    if let Some(batch) = batch.take() {
-        batch.deferred.written().await;
-    }
-}
-
-/// A paged scan of the rows.
-struct Walk<E> {
-    order: KeyOrder,
-    after: Option<Key<E>>,
-    /// The last key at the beginning, if there is more than a page: rows that get keys after it, or are added after it,
-    /// do not keep the scan from ending.
-    up_to: Option<Key<E>>,
-}
-
-impl<E: Streamed> Walk<E> {
-    /// The rows that meet this, up to the last key.
-    fn rows(&self, condition: Condition) -> Condition {
-        match &self.up_to {
-            Some(last) => Condition::all().add(from_to(None, last)).add(condition),
-            None => condition,
-        }
-    }
-
-    /// Errors if one of these keys, which rows of the page up to `last` have now, belongs to a later page.
-    async fn passes_once(&self, db: &impl ConnectionTrait, last: &Key<E>, keys: &[Key<E>]) -> Result<(), DbErr> {
-        for keys in key_chunks(keys) {
-            let later = self.rows(Condition::all().add(is_one_of(keys)));
-            if !page(db, later, &self.order, Some(last), Some(1)).await?.is_empty() {
-                return Err(BulkError::MovedKeys { table: table::<E>() }.into());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Rows that were written and do not belong to the page: they came to meet the filter after it was read, or have new
-/// keys.
-fn others<E: EntityTrait>(written: &[Key<E>], page: &[Key<E>]) -> Vec<Key<E>> {
-    if written == page {
-        return Vec::new();
-    }
-    let page: HashSet<_> = page.iter().map(Key::values).collect();
-    written.iter().filter(|key| !page.contains(key.values())).cloned().collect()
 }
 
 impl<E: Streamed> Default for Bulk<E> {

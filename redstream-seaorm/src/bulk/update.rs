@@ -14,6 +14,8 @@ pub(super) struct Update<E: EntityTrait> {
     pub(super) is_announced: bool,
     /// It sets a column of the primary key.
     pub(super) renames: bool,
+    /// It sets columns of the entity alone. Another one may be an alias of the key: `rowid` of SQLite.
+    pub(super) is_of_entity: bool,
 }
 
 impl<E: Streamed> Update<E> {
@@ -31,7 +33,8 @@ impl<E: Streamed> Update<E> {
         // MySQL, MariaDB and SQLite find a column by its name in any case.
         let of_key = |name: &String| key_columns::<E>().any(|column| column.eq_ignore_ascii_case(name));
         let renames = names.iter().any(of_key);
-        Ok(Self { query, is_announced: renames || names.iter().any(is_watched), renames })
+        let is_of_entity = names.iter().all(|name| column(name).is_some());
+        Ok(Self { query, is_announced: renames || names.iter().any(is_watched), renames, is_of_entity })
     }
 
     /// The update of the rows that meet this.

@@ -29,7 +29,7 @@ impl<E: Streamed> Decoder<E> {
     /// The key's columns, by name, of a JSON object of the entity's kind.
     pub(crate) fn columns() -> Self {
         let reader = Arc::new(KeyReader::new());
-        let plain = plain(&reader);
+        let plain = Some(plain(&reader));
         let decode = Arc::new(move |payload| {
             if !is_own_kind::<E>(&payload) {
                 return Ok(None);
@@ -42,7 +42,7 @@ impl<E: Streamed> Decoder<E> {
     /// The same; a payload that is no object of the key's columns belongs to another entity.
     pub(crate) fn own_columns() -> Self {
         let reader = Arc::new(KeyReader::new());
-        let plain = plain(&reader);
+        let plain = Some(plain(&reader));
         let own = move |payload| Ok(is_own_kind::<E>(&payload).then(|| reader.read(&payload).ok()).flatten());
         Self { decode: Arc::new(own), plain }
     }
@@ -68,9 +68,9 @@ impl<E: Streamed> Decoder<E> {
     }
 }
 
-fn plain<E: EntityTrait>(reader: &Arc<KeyReader<E>>) -> Option<Arc<Plain<E>>> {
+fn plain<E: EntityTrait>(reader: &Arc<KeyReader<E>>) -> Arc<Plain<E>> {
     let reader = Arc::clone(reader);
-    Some(Arc::new(move |text| reader.read_plain(text)))
+    Arc::new(move |text| reader.read_plain(text))
 }
 
 /// Whether a payload is of the entity's kind, if it has one. A payload without a kind was written before the entity had

@@ -38,6 +38,7 @@ pub(crate) enum WriteKind {
 
 /// What is to be done with a statement that a hook announces.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each save")]
 pub(crate) enum FollowUp {
     /// Nothing more: the hook does all of it, or nothing of this write is announced.
     None,

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as Poller, Poll, Waker, ready};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use tokio::sync::Notify;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::unit_of_work::insurance::Insurance;
-use crate::unit_of_work::message_set::MessageSet;
+use crate::unit_of_work::message_set::OrderedMessageSet;
 use crate::unit_of_work::shared::Shared;
 
 #[derive(Debug)]
@@ -32,15 +33,15 @@ pub(crate) struct DelayPipeline {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Messages for the next pipeline.
-    waiting: Vec<NewMessage>,
-    /// All messages ever added: a key is insured once per transaction.
-    insured: MessageSet,
+    /// All messages ever added, in the order in which they are sent: a key is insured once per transaction.
+    insured: OrderedMessageSet,
+    /// How many of them were sent.
+    sent: usize,
     /// The ids of the delay messages in Redis, if they may have to be removed.
     ids: HashMap<NewMessage, Vec<MessageId>>,
     in_flight: bool,
     /// The pipeline in flight without a task.
-    early: Option<(Early, Vec<NewMessage>)>,
+    early: Option<(Early, Range<usize>)>,
     /// The early pipeline failed: the rest is sent by a task, which retries until its bound has passed.
     early_failed: bool,
     /// The commit waits: messages are no longer held back.
@@ -58,8 +59,20 @@ const ENOUGH: usize = 250;
 impl State {
     /// Whether the waiting messages should be sent.
     fn is_due(&self) -> bool {
-        let went = self.insured.len() - self.waiting.len();
-        !self.waiting.is_empty() && (self.awaited || self.waiting.len() >= went.min(ENOUGH))
+        let waiting = self.waiting().len();
+        waiting > 0 && (self.awaited || waiting >= self.sent.min(ENOUGH))
+    }
+
+    /// Messages for the next pipeline.
+    fn waiting(&self) -> &[NewMessage] {
+        &self.insured.as_slice()[self.sent..]
+    }
+
+    /// Takes them.
+    fn send(&mut self) -> Range<usize> {
+        let sent = self.sent..self.insured.len();
+        self.sent = sent.end;
+        sent
     }
 }
 
@@ -80,6 +93,15 @@ impl DelayPipeline {
     /// Sends delay messages without waiting for the reply. Fails at once if earlier messages failed and nothing else
     /// can insure the transaction: then it cannot commit.
     pub(crate) fn send(self: &Arc<Self>, messages: impl IntoIterator<Item = NewMessage>) -> Result<(), Error> {
+        self.add(|insured| insured.add_all(messages))
+    }
+
+    /// The same for messages that differ from one another.
+    pub(crate) fn send_distinct(self: &Arc<Self>, messages: Vec<NewMessage>) -> Result<(), Error> {
+        self.add(|insured| insured.add_distinct(messages))
+    }
+
+    fn add(self: &Arc<Self>, add: impl FnOnce(&mut OrderedMessageSet)) -> Result<(), Error> {
         let mut state = self.state();
         if !*state.asks.get_or_insert_with(|| self.shared.may_ask_redis()) {
             return Ok(());
@@ -87,18 +109,15 @@ impl DelayPipeline {
         if state.failed.is_some() {
             return self.hopeless(&state);
         }
-        let known = state.waiting.len();
-        for message in messages {
-            if state.insured.insert(message.clone()) {
-                state.waiting.push(message);
-            }
-        }
-        if state.waiting.len() == known {
+        let known = state.insured.len();
+        add(&mut state.insured);
+        if state.insured.len() == known {
             return Ok(());
         }
         failpoint!("save: insuring");
         state.since.get_or_insert_with(Instant::now);
-        self.shared.streams.watch(&self.shared.producer, &self.shared.settings, &state.waiting[known..]);
+        let added = &state.insured.as_slice()[known..];
+        self.shared.streams.watch(&self.shared.producer, &self.shared.settings, added);
         self.start_if_due(&mut state);
         Ok(())
     }
@@ -126,8 +145,8 @@ impl DelayPipeline {
         }
         state.in_flight = true;
         let producer = &self.shared.producer;
-        match Some(&state.waiting).filter(|_| !state.early_failed).and_then(|waiting| producer.delay_early(waiting)) {
-            Some(early) => state.early = Some((early, std::mem::take(&mut state.waiting))),
+        match Some(state.waiting()).filter(|_| !state.early_failed).and_then(|waiting| producer.delay_early(waiting)) {
+            Some(early) => state.early = Some((early, state.send())),
             None => _ = tokio::spawn(SendLoop { delays: self.clone(), ended: false }.start()),
         }
     }
@@ -141,12 +160,12 @@ impl DelayPipeline {
     }
 
     fn ended(&self, state: &mut State, acknowledged: Option<Vec<MessageId>>) {
-        let Some((_, messages)) = state.early.take() else { return };
+        let Some((_, sent)) = state.early.take() else { return };
         state.in_flight = false;
         if let Some(ids) = acknowledged {
-            self.keep_ids(state, messages, ids);
+            self.keep_ids(state, sent, ids);
         } else {
-            state.waiting.splice(..0, messages);
+            state.sent = sent.start;
             state.early_failed = true;
         }
     }
@@ -196,12 +215,12 @@ impl DelayPipeline {
         self.early_acknowledged().await;
         self.send_loop_ended().await?;
         if self.age() > self.shared.resend_after() {
-            let messages: Vec<_> = self.state().insured.iter().cloned().collect();
+            let messages = self.state().insured.as_slice().to_vec();
             let sent = Instant::now();
             let ids = self.shared.insure(&messages).await?;
             let mut state = self.state();
             state.since = Some(sent);
-            self.keep_ids(&mut state, messages, ids);
+            self.keep_ids(&mut state, 0..messages.len(), ids);
         }
         Ok(())
     }
@@ -216,10 +235,10 @@ impl DelayPipeline {
         std::mem::take(&mut self.state().ids)
     }
 
-    fn keep_ids(&self, state: &mut State, messages: Vec<NewMessage>, ids: Vec<MessageId>) {
+    fn keep_ids(&self, state: &mut State, sent: Range<usize>, ids: Vec<MessageId>) {
         if self.shared.may_remove_delays() {
-            for (message, id) in messages.into_iter().zip(ids) {
-                state.ids.entry(message).or_default().push(id);
+            for (message, id) in state.insured.as_slice()[sent].iter().zip(ids) {
+                state.ids.entry(message.clone()).or_default().push(id);
             }
         }
     }
@@ -268,15 +287,16 @@ impl SendLoop {
     async fn run(&self) {
         let delays = &self.delays;
         loop {
-            let next = {
+            let (messages, next) = {
                 let mut state = delays.state();
                 if !state.is_due() {
                     state.in_flight = false;
                     return;
                 }
-                std::mem::take(&mut state.waiting)
+                let next = state.send();
+                (state.insured.as_slice()[next.clone()].to_vec(), next)
             };
-            match delays.shared.producer.delay_all(&next).await {
+            match delays.shared.producer.delay_all(&messages).await {
                 Ok(ids) => delays.keep_ids(&mut delays.state(), next, ids),
                 Err(error) => {
                     let mut state = delays.state();

@@ -14,6 +14,7 @@ mod index;
 mod key;
 mod load;
 mod place;
+mod product;
 mod report;
 mod rounds;
 mod row;

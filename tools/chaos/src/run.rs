@@ -28,6 +28,9 @@ const SOON: Duration = Duration::from_secs(20);
 /// How long all work may take after the faults.
 const ALL: Duration = Duration::from_secs(90);
 
+/// The same with a search index, whose operator has several steps to do one after the other.
+const ALL_STEPS: Duration = Duration::from_secs(300);
+
 /// How often a message of a healthy key is added, if some are poisoned.
 const HEALTHY_EACH: Duration = Duration::from_millis(700);
 
@@ -98,6 +101,7 @@ async fn until_idle(stage: &Stage, processes: &[Arc<Process>]) -> Result<()> {
     let mut last_step = None;
     let mut connection = connected(stage.redis_port).await?;
     let mut last_healthy = Instant::now();
+    let all = if stage.search.is_some() { ALL_STEPS } else { ALL };
     loop {
         let mut left = Vec::new();
         for writer in processes.iter().filter(|process| process.is_writing()) {
@@ -129,7 +133,7 @@ async fn until_idle(stage: &Stage, processes: &[Arc<Process>]) -> Result<()> {
         if (&now, step) != (&offsets, last_step) {
             (offsets, last_step, moved) = (now, step, Instant::now());
         }
-        if moved.elapsed() > SOON || begun.elapsed() > ALL {
+        if moved.elapsed() > SOON || begun.elapsed() > all {
             let left: Vec<_> = left.into_iter().map(|(_, what)| what).collect();
             stage.breaches.add(Breach::NotIdle, left.join("; "));
             return Ok(());

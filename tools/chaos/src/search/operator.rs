@@ -16,7 +16,7 @@ use crate::site::Site;
 use crate::words::{Word, say};
 
 /// After how long a walk may be continued by the next life.
-const LOCK_TTL: Duration = Duration::from_millis(600);
+const LOCK_TTL: Duration = Duration::from_millis(1000);
 
 /// The longest that a consumer or a delayer may make no progress before the step is tried again.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn operate<E: Item>(site: &Site, end: CancellationToken) -> Result<()> {
     let search = site.search.as_ref().context("there is no search index")?;
     let act = search.step().context("there is no step")?.act;
-    if let Some(done) = end.run_until_cancelled(until_done::<E>(site, search, act)).await {
+    if let Some(done) = end.run_until_cancelled(Box::pin(until_done::<E>(site, search, act))).await {
         done?;
         say(&Word::Step(search.done));
     }
