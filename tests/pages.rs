@@ -53,13 +53,12 @@ fn every_test_that_a_page_names_exists() {
 #[test]
 fn a_program_on_a_page_is_the_example_that_the_tests_run() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for (page, example) in [("docs/search.md", "examples/search_server.rs")] {
-        let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
-        let (page_text, example_text) = (read(page), read(example));
-        let (_, program) = page_text.split_once("```rust\n").expect("a program");
-        let (program, _) = program.split_once("```\n").expect("its end");
-        let (example_program, _) = example_text.split_once("#[cfg(test)]").expect("a test");
-        let (_, example_program) = example_program.split_once("\n\n").expect("the end of its description");
-        assert_eq!(program.trim(), example_program.trim(), "copy {example} to {page}");
-    }
+    let (page, example) = ("docs/search.md", "examples/search_server.rs");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let (page_text, example_text) = (read(page), read(example));
+    let (_, program) = page_text.split_once("```rust\n").expect("a program");
+    let (program, _) = program.split_once("```\n").expect("its end");
+    let (example_program, _) = example_text.split_once("#[cfg(test)]").expect("a test");
+    let (_, example_program) = example_program.split_once("\n\n").expect("the end of its description");
+    assert_eq!(program.trim(), example_program.trim(), "copy {example} to {page}");
 }

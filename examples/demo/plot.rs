@@ -80,7 +80,7 @@ pub(crate) async fn play(
     play.kill_a_writer(&last).await?;
     if program.swap {
         #[cfg(feature = "opensearch")]
-        play.swap(&cities).await?;
+        Box::pin(play.swap(&cities)).await?;
     }
     let report = play.verify().await?;
     screen.tell("done", format_args!("in {}", time(start.elapsed())));

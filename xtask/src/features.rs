@@ -61,7 +61,7 @@ fn alone(features: &[String]) -> Vec<Vec<&str>> {
 /// in another half of the sets than each other one (Sperner's theorem).
 fn separating(features: &[String]) -> Vec<Vec<&str>> {
     let halves = |sets: u32| (0_u32..1 << sets).filter(move |half| half.count_ones() == sets / 2);
-    let sets = (2..).find(|sets| halves(*sets).count() >= features.len()).unwrap_or_default();
+    let sets = (2..u32::BITS).find(|sets| halves(*sets).count() >= features.len()).unwrap_or_default();
     let of = |set: u32| {
         let with_half = features.iter().zip(halves(sets));
         with_half.filter(|(_, half)| half >> set & 1 == 1).map(|(feature, _)| feature.as_str()).collect()

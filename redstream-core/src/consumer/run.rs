@@ -98,13 +98,13 @@ impl Leader for Consumer {
             failpoint!("consumer: read");
             self.status.progress(WorkerState::Working);
             let versions = self.versions(guard, &member);
-            let (sorted, first) = match ahead.take().filter(|ahead| ahead.is_of(&messages)) {
-                Some(Ahead { sorted, first, .. }) => (sorted, first),
-                None => {
-                    let sorted = self.sort(&messages)?;
-                    let batch = Batch::new(sorted.fitting.clone(), versions.clone(), None);
-                    (sorted, First::unprepared(batch))
-                }
+            let prepared = ahead.take().filter(|ahead| ahead.is_of(&messages));
+            let (sorted, first) = if let Some(Ahead { sorted, first, .. }) = prepared {
+                (sorted, first)
+            } else {
+                let sorted = self.sort(&messages)?;
+                let batch = Batch::new(sorted.fitting.clone(), versions.clone(), None);
+                (sorted, First::unprepared(batch))
             };
             if let Some(version) = issued.take() {
                 first.batch.offer(version);
