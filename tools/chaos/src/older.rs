@@ -107,7 +107,9 @@ async fn read(stage: &Stage, offset: &mut Option<String>) -> Result<()> {
         }
     }
     if let Some((last, _)) = entries.last() {
-        redis::cmd("SET").arg(&own).arg(last).exec_async(&mut redis).await?;
+        // By a script, as other consumers do it: the monitor reads the offsets that scripts store.
+        let script = "return redis.call('SET', KEYS[1], ARGV[1])";
+        redis::cmd("EVAL").arg(script).arg(1).arg(&own).arg(last).exec_async(&mut redis).await?;
         *offset = Some(last.clone());
     }
     Ok(())
