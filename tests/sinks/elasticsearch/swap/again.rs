@@ -1,7 +1,7 @@
 //! A swap to an index that was filled before, and then not written for a while.
 
-use redstream_seaorm::{Bulk, BulkExt as _};
-use sea_orm::{ColumnTrait as _, QueryFilter as _};
+use redstream_seaorm::Bulk;
+use sea_orm::ColumnTrait as _;
 
 use super::*;
 
