@@ -1,6 +1,6 @@
 //! Main messages that remove or mark their delay messages, of which several share an entry.
 
-use redstream_core::{MessageId, NewMessage};
+use redstream_core::{Message, MessageId, NewMessage};
 
 use super::super::recorder::Recorder;
 use super::Stage;
@@ -23,7 +23,7 @@ async fn an_entry_of_delay_messages_goes_with_the_last_of_them() {
 
     assert_eq!((stage.sizes("products").await, stage.sizes("products.delay").await), (vec![100, 100, 50, 50], vec![]));
     let found = stage.products.messages(MessageId::MIN, 1000).await.unwrap();
-    assert_eq!(found.iter().map(|message| message.id()).collect::<Vec<_>>(), ids);
+    assert_eq!(found.iter().map(Message::id).collect::<Vec<_>>(), ids);
     assert_eq!(stage.numbers().await, (0..300).rev().collect::<Vec<_>>());
 }
 
@@ -60,7 +60,7 @@ async fn messages_of_an_entry_are_marked_one_by_one_if_only_some_consumers_skip_
 
     assert_eq!(stage.sizes("products.delay").await, [100, 100, 50, 50]);
     let waiting = stage.products.delay_messages(MessageId::MIN, 1000).await.unwrap();
-    assert!(waiting.iter().all(|message| message.is_repeat()));
+    assert!(waiting.iter().all(Message::is_repeat));
     let numbers: Vec<u64> = waiting.iter().map(|message| message.payload().unwrap()).collect();
     assert_eq!(numbers, (0..300).rev().collect::<Vec<_>>());
 }

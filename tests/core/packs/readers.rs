@@ -1,6 +1,6 @@
 //! Packs are only for readers that know them: an earlier version is given one message per entry.
 
-use redstream_core::{MessageId, NewMessage, Start};
+use redstream_core::{Message, MessageId, NewMessage, Start};
 
 use super::Stage;
 use crate::support::Logs;
@@ -53,7 +53,7 @@ async fn a_consumer_that_joins_before_a_message_is_written_can_read_it() {
     assert_eq!(entries[2..], ["10", "11", "12"].map(|number| ["payload", number]));
     assert!(ids.iter().all(|id| id.index().is_none()), "the ids are those that it reads");
     let last = stage.products.messages(MessageId::MIN, 100).await.unwrap();
-    assert_eq!(last[6..].iter().map(|message| message.id()).collect::<Vec<_>>(), ids);
+    assert_eq!(last[6..].iter().map(Message::id).collect::<Vec<_>>(), ids);
     producer.queue_all(&stage.messages(20..22)).await.unwrap();
     assert_eq!(stage.sizes("products").await[5..], [0, 0], "the next ones are known not to be read");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redstream_core::{Batch, Error, MessageId, SyncToken};
+use redstream_core::{Batch, Error, Message, MessageId, SyncToken};
 
 use super::super::SOON;
 use super::super::waiting_handler::Held;
@@ -42,7 +42,7 @@ async fn a_message_that_became_a_dead_letter_is_no_success_and_its_neighbours_ar
     let messages = stage.messages(0..3);
     let ids = stage.redstream.producer().queue_all(&messages).await.unwrap();
     let handler = async |batch: Batch| {
-        let bad = batch.messages().iter().find(|message| message.raw() == b"1").map(|message| message.id());
+        let bad = batch.messages().iter().find(|message| message.raw() == b"1").map(Message::id);
         bad.map_or(Ok(()), |bad| Err(redstream_core::HandlerError::permanent(bad, "one is bad")))
     };
     let running = start(stage.products.consumer("search", handler));
@@ -54,7 +54,7 @@ async fn a_message_that_became_a_dead_letter_is_no_success_and_its_neighbours_ar
         let synced = stage.redstream.wait_until_synced("search", &token, SOON).await;
         match id.index() {
             Some(1) => {
-                assert!(matches!(synced, Err(Error::DeadLettered { message, .. }) if message == id), "{synced:?}")
+                assert!(matches!(synced, Err(Error::DeadLettered { message, .. }) if message == id), "{synced:?}");
             }
             _ => synced.unwrap(),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redstream_core::{MessageId, NewMessage, Payload};
+use redstream_core::{Message, MessageId, NewMessage, Payload};
 use serde_json::json;
 
 use super::super::recorder::Recorder;
@@ -35,7 +35,7 @@ async fn delay_messages_share_entries_too() {
     let ids = stage.redstream.producer().delay_all(&stage.messages(0..120)).await.unwrap();
     assert_eq!(stage.sizes("products.delay").await, [100, 20]);
     let waiting = stage.products.delay_messages(MessageId::MIN, 200).await.unwrap();
-    assert_eq!(waiting.iter().map(|message| message.id()).collect::<Vec<_>>(), ids);
+    assert_eq!(waiting.iter().map(Message::id).collect::<Vec<_>>(), ids);
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_payload_with_a_line_break_is_alone() {
     assert_eq!(stage.sizes("products").await, [2, 0, 2]);
     let seen = Recorder::default();
     stage.products.consumer("search", seen.clone()).run_once().await.unwrap();
-    assert_eq!(seen.batches()[0].iter().map(|message| message.raw()).collect::<Vec<_>>(), texts.map(str::as_bytes));
+    assert_eq!(seen.batches()[0].iter().map(Message::raw).collect::<Vec<_>>(), texts.map(str::as_bytes));
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn messages_of_several_streams_are_grouped_and_their_ids_are_not() {
         let expected: Vec<_> = (0..100).map(|number| number * 3 + nth).collect();
         assert_eq!(found.iter().map(|message| message.payload::<usize>().unwrap()).collect::<Vec<_>>(), expected);
         let given: Vec<_> = ids.iter().skip(nth).step_by(3).copied().collect();
-        assert_eq!(found.iter().map(|message| message.id()).collect::<Vec<_>>(), given);
+        assert_eq!(found.iter().map(Message::id).collect::<Vec<_>>(), given);
     }
 }
 
@@ -108,7 +108,7 @@ async fn the_shared_connection_writes_the_same() {
     let ids = producer.delay_all(&stage.messages(0..2150)).await.unwrap();
     assert_eq!(stage.sizes("products.delay").await, [vec![100; 21], vec![50]].concat());
     let waiting = stage.products.delay_messages(MessageId::MIN, 3000).await.unwrap();
-    assert_eq!(waiting.iter().map(|message| message.id()).collect::<Vec<_>>(), ids);
+    assert_eq!(waiting.iter().map(Message::id).collect::<Vec<_>>(), ids);
     assert_eq!(waiting[2149].payload::<u64>().unwrap(), 2149);
 }
 

@@ -114,8 +114,8 @@ proptest! {
     fn texts_are_listed_as_they_are(keys in vec(prop_oneof!["\\PC*", ".*", "[\u{0}-\u{1f}\"\\\\/]*"], 0..30)) {
         runtime().block_on(async {
             let literal = |key: &String| {
-                let bytes: String = key.bytes().map(|byte| format!("{byte:02x}")).collect();
-                format!("CAST(x'{bytes}' AS TEXT)")
+                let bytes: Vec<_> = key.bytes().map(|byte| format!("{byte:02x}")).collect();
+                format!("CAST(x'{}' AS TEXT)", bytes.concat())
             };
             let db = table(&keys.iter().map(literal).collect::<Vec<_>>()).await;
             let listed = listed::<texts::Entity>(&db).await;
