@@ -60,7 +60,7 @@ const BATCH_SIZE: u64 = 1000;
 /// An update that sets a column of the primary key announces the old and the new keys of its rows. It is one
 /// transaction of all rows, whatever the batch size, and holds their keys: separate batches would meet rows again under
 /// their new keys. The database must return the new keys by `UPDATE … RETURNING`, as PostgreSQL and SQLite do;
-/// otherwise the update is refused with [`BulkError::RenamedKeys`]. The classic form works on every database: name both
+/// otherwise the update is refused with [`BulkError::RenamedKeys`](crate::BulkError::RenamedKeys). The classic form works on every database: name both
 /// keys of each row, `producer.bulk_keys(&db, [old, new], …)`.
 ///
 /// ```no_run
@@ -125,7 +125,7 @@ impl<E: Streamed> Bulk<E> {
     /// # Errors
     ///
     /// If the database returns one, if a batch cannot be insured, if the connection is not streamed, and as
-    /// [`BulkError`] says. The failed batch is rolled back; those before it stay, and are announced.
+    /// [`BulkError`](crate::BulkError) says. The failed batch is rolled back; those before it stay, and are announced.
     pub async fn update_many<D, S>(self, db: &D, set: S) -> Result<u64, DbErr>
     where
         D: ConnectionTrait + TransactionTrait,

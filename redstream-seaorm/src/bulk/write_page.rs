@@ -100,6 +100,11 @@ impl<E: Streamed> Bulk<E> {
             written = kept(transaction, written).await?;
         }
         let others = others(&written, keys);
+        if walk.strategy == Strategy::ReturnRange && written.len() - others.len() < keys.len() {
+            // Another transaction took a row out of the filter after the page was read. It would be announced although
+            // nothing of it was written; once the rows are locked, the page does not have it.
+            return Err(Failure::Again(Strategy::LockRange));
+        }
         if others.is_empty() {
             return Ok(rows);
         }

@@ -25,6 +25,7 @@ pub(crate) enum Theme {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(crate) struct Schedule {
     pub(crate) seed: u64,
     pub(crate) theme: Theme,
