@@ -4,7 +4,11 @@ use sea_orm::DbBackend;
 
 use super::statements::read;
 
-/// A text of SQL, as the guard reads it for each database. It must not panic.
+/// A text of SQL, as the guard reads it for each database.
+///
+/// # Panics
+///
+/// If it is read in two ways, which it must not be.
 pub fn sql(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for backend in [DbBackend::Sqlite, DbBackend::Postgres, DbBackend::MySql] {
