@@ -16,6 +16,10 @@ use crate::site::Generation;
 /// How long the consumer of the old index may take to be seen as stopped.
 const RETIRED: Duration = Duration::from_secs(30);
 
+/// How often rows are updated meanwhile, and the time in between.
+const WRITES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(100);
+
 impl Play<'_> {
     /// Fills an index whose documents have a label more, and has searches use it. Meanwhile rows are updated and searches
     /// go on.
@@ -39,9 +43,11 @@ impl Play<'_> {
         let write = async {
             let mut updated = 0;
             let silent = indicatif::ProgressBar::hidden();
-            while !is_done.get() {
+            // Not until the end: a row that never rests can never be compared with its document.
+            for _ in 0..WRITES {
                 let some = city::Column::Id.lte(cities[cities.len().min(500) - 1].id);
                 updated += touch(&self.db, some, &silent).await?;
+                sleep(PAUSE).await;
             }
             anyhow::Ok(updated)
         };
