@@ -21,8 +21,7 @@ impl Screen {
 
     /// One line.
     pub(crate) fn say(&self, line: impl Display) {
-        //  head`) is no reason to leave children and tables behind|If the reader has gone (`| head`), children and
-        //  tables must still be removed| head`) is no reason to leave children and tables behind.
+        // If standard output is closed (`| head`), children and tables must still be removed.
         self.bars.suspend(|| _ = writeln!(std::io::stdout(), "{line}"));
     }
 

@@ -29,13 +29,13 @@ fn keys(ids: std::ops::Range<usize>) -> Vec<Value> {
 }
 
 /// A consumer at work; stopped by the token.
-fn start(consumer: Consumer) -> (CancellationToken, JoinHandle<Result<()>>) {
+pub(super) fn start(consumer: Consumer) -> (CancellationToken, JoinHandle<Result<()>>) {
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();
     (shutdown, tokio::spawn(async move { consumer.run(token).await }))
 }
 
-async fn stop((shutdown, running): (CancellationToken, JoinHandle<Result<()>>)) {
+pub(super) async fn stop((shutdown, running): (CancellationToken, JoinHandle<Result<()>>)) {
     shutdown.cancel();
     tokio::time::timeout(SOON, running).await.expect("it stops").expect("it does not panic").unwrap();
 }

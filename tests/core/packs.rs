@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::SOON;
+use super::consumer::stop;
 use super::recorder::Recorder;
 use crate::support::{namespace, raw_redis, redis_url, redstream_at};
 
@@ -121,14 +122,7 @@ fn lines(numbers: Range<u64>) -> String {
 
 /// A consumer at work; stopped by the token.
 fn start(consumer: Consumer) -> (CancellationToken, JoinHandle<Result<()>>) {
-    let (consumer, shutdown) = (quick(consumer), CancellationToken::new());
-    let token = shutdown.clone();
-    (shutdown, tokio::spawn(async move { consumer.run(token).await }))
-}
-
-async fn stop((shutdown, running): (CancellationToken, JoinHandle<Result<()>>)) {
-    shutdown.cancel();
-    tokio::time::timeout(SOON, running).await.expect("it stops").expect("it does not panic").unwrap();
+    super::consumer::start(quick(consumer))
 }
 
 fn quick(consumer: Consumer) -> Consumer {

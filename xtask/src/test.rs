@@ -39,7 +39,6 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 }
 
 /// How a step, or all steps so far, ended. A step can fail without a failed test: if the build failed.
-/// nothing could be built.
 #[derive(Debug)]
 struct Outcome {
     passed: bool,

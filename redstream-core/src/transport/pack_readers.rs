@@ -49,7 +49,7 @@ impl PackReaders {
         read_packs
     }
 
-    /// The registry could not be read: nobody is given packs for now.
+    /// The registry could not be read: no consumer is given packs for now.
     pub(crate) fn failed(&self, registry: &str) {
         self.saw(registry, Notes::new());
     }

@@ -3,7 +3,7 @@
 use redstream_core::{Error, Reindexes, Stream};
 
 /// The id of the walk's record. A walk does not count if the index was removed and created again since, and if its
-/// consumer was forgotten and registered again, by whomever: then it has missed changes.
+/// consumer was forgotten and registered again, by any program: then it has missed changes.
 pub(super) async fn id(index: &str, identity: &str, consumer: &str, streams: &[Stream]) -> Result<String, Error> {
     let mut registered_at = 0;
     for stream in streams {
@@ -23,7 +23,19 @@ pub(super) async fn discard(reindexes: &Reindexes, index: &str, but: Option<&str
     Ok(())
 }
 
-/// What the ids of the walks of an index begin with.
+/// What the ids of the walks of an index begin with, and of no other index: a slash is in no name of an index.
 fn prefix(index: &str) -> String {
-    format!("swap.{index}.")
+    format!("swap.{index}/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prefix;
+
+    #[test]
+    fn an_index_whose_name_begins_alike_has_other_walks() {
+        for (index, other) in [("cities", "cities.2"), ("cities", "cities-2"), ("cities.2", "cities")] {
+            assert!(!format!("{}uuid.7", prefix(other)).starts_with(&prefix(index)), "{index}, {other}");
+        }
+    }
 }

@@ -117,7 +117,7 @@ async fn an_offset_that_is_set_by_hand_does_not_pass_the_rest_of_an_entry() {
 }
 
 #[tokio::test]
-async fn what_nobody_writes_is_read_as_it_stands() {
+async fn what_no_producer_writes_is_read_as_it_stands() {
     let mut stage = Stage::new().await;
     stage.add("*", "payloads", "").await;
     stage.add("*", "payloads", "1\n\n2\n").await;

@@ -66,7 +66,7 @@ async fn so_can_one_of_the_connection_that_all_share_and_of_what_is_sent_early()
     producer.queue_all(&stage.messages(0..2)).await.unwrap();
     stage.older_reader("products.delay", "delayer").await;
     let messages = stage.messages(10..13);
-    let mut early = producer.delay_early(&messages).expect("nobody else uses the connection");
+    let mut early = producer.delay_early(&messages).expect("no other call uses the connection");
     let ids = std::future::poll_fn(|context| early.poll_acknowledged(context)).await;
     assert_eq!(ids, None, "they count as not sent");
     drop(early);

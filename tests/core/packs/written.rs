@@ -72,14 +72,14 @@ async fn messages_of_several_streams_are_grouped_and_their_ids_are_not() {
     let orders = stage.redstream.stream("orders").unwrap();
     stage.readers().await;
     orders.consumer("search", Recorder::default()).run_once().await.unwrap();
-    let streams = [&stage.products, &orders, &stage.redstream.stream("nobody").unwrap()].map(Clone::clone);
+    let streams = [&stage.products, &orders, &stage.redstream.stream("unread").unwrap()].map(Clone::clone);
     let messages: Vec<_> = (0..300).map(|number| message(&streams[number % 3], number)).collect();
 
     let ids = stage.redstream.producer().queue_all(&messages).await.unwrap();
 
     assert_eq!(stage.sizes("products").await, [100]);
     assert_eq!(stage.sizes("orders").await, [100]);
-    assert_eq!(stage.sizes("nobody").await, [0; 100]);
+    assert_eq!(stage.sizes("unread").await, [0; 100]);
     for (nth, stream) in streams.iter().enumerate() {
         let found = stream.messages(MessageId::MIN, 1000).await.unwrap();
         let expected: Vec<_> = (0..100).map(|number| number * 3 + nth).collect();
@@ -119,7 +119,7 @@ async fn what_is_sent_early_shares_entries_once_it_is_known_that_it_may() {
     let producer = stage.redstream.producer();
     let early = async |numbers| {
         let messages = stage.messages(numbers);
-        let mut early = producer.delay_early(&messages).expect("nobody else uses the connection");
+        let mut early = producer.delay_early(&messages).expect("no other call uses the connection");
         std::future::poll_fn(|context| early.poll_acknowledged(context)).await.expect("they are acknowledged")
     };
     // Opens the connection.

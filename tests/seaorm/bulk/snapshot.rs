@@ -1,4 +1,4 @@
-//! SQLite lets nobody else write within a batch: its statement need not return what it wrote, unless it may write other
+//! SQLite lets no other transaction write within a batch: its statement need not return what it wrote, unless it may write other
 //! rows than the page, or give them other keys.
 
 use redstream_seaorm::Bulk;

@@ -96,7 +96,7 @@ impl Process {
     }
 
     fn site(&self, stage: &Stage) -> Site {
-        // While it is held, nobody takes this process for one that has not been started.
+        // While it is held, this process is not taken for one that has not been started.
         let mut now = self.now();
         let site = stage.site(&self.proxy);
         now.written = site.search.as_ref().map(|search| search.written().to_vec());
