@@ -144,9 +144,10 @@ pub use redstream_core::{
 pub use redstream_ext::RedstreamExt;
 pub use redstream_seaorm_macros::Streamed;
 pub use reindex::Reindex;
+pub use swap::Swap;
 pub use swap::error::SwapError;
+pub use swap::report::SwapReport;
 pub use swap::switch::Switch;
-pub use swap::{Swap, SwapReport};
 pub use unit_of_work::insurance::Insurance;
 pub use verify::Verify;
 pub use verify::error::VerifyError;
