@@ -13,7 +13,8 @@
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     for character in text.chars() {
-        if character.is_ascii() && !character.is_ascii_alphanumeric() && character != '_' {
+        // The underscore too: inside a word it is a letter, alone it is a syntax error (RediSearch 2.10).
+        if character.is_ascii() && !character.is_ascii_alphanumeric() {
             escaped.push('\\');
         }
         escaped.push(character);
