@@ -2,6 +2,7 @@
 //! and what is below them.
 
 mod announce;
+mod background;
 mod early;
 mod packs;
 mod together;
@@ -17,10 +18,11 @@ use crate::failpoint::failpoint;
 use crate::message::{MessageId, NewMessage, Payload, StreamName};
 use crate::metrics;
 use crate::redstream::Redstream;
+use crate::transport::group::{GroupConnection, Outcome};
 use crate::transport::shared::SharedConnection;
 
-/// Writes messages to streams. Cheap to clone; clones share their connections, one for a lone caller and one for all
-/// others. Both reconnect by themselves after a failure.
+/// Writes messages to streams. Cheap to clone; clones share their connections: one for small writes, whose callers share
+/// pipelines, one for large writes, and one for all else. They reconnect by themselves after a failure.
 ///
 /// Each call is bounded by [`give_up_after`](crate::ConnectOptions::give_up_after). A message whose acknowledgement was
 /// lost is written again, so a message may be duplicated but is never lost: a duplicate is harmless, since a message
@@ -146,7 +148,7 @@ impl Producer {
 
     /// Returns their ids, and whether all registered consumers can read them.
     async fn write(&self, kind: Kind, messages: &[NewMessage], begun: Instant) -> Result<(Vec<MessageId>, bool)> {
-        let (mut ids, mut are_read) = self.alone(kind, messages).await;
+        let (mut ids, mut are_read) = self.without_redis_rs(kind, messages).await;
         let done = ids.len();
         if done < messages.len() {
             let (added, also) = self.together(kind, &messages[done..], begun).await?;
@@ -156,28 +158,49 @@ impl Producer {
         Ok((ids, are_read))
     }
 
-    /// Uses the connection for one caller, until it fails: the ids of the first messages that Redis acknowledged, and
-    /// whether all registered consumers can read them.
-    async fn alone(&self, kind: Kind, messages: &[NewMessage]) -> (Vec<MessageId>, bool) {
+    /// Uses a connection of our own, until it fails: the ids of the first messages that Redis acknowledged, and whether
+    /// all registered consumers can read them.
+    async fn without_redis_rs(&self, kind: Kind, messages: &[NewMessage]) -> (Vec<MessageId>, bool) {
         if kind == Kind::Delay && self.confirmation.is_some() {
             return (Vec::new(), true);
         }
-        let Some(mut loan) = self.link().alone().await else { return (Vec::new(), true) };
-        let Some(wire) = loan.wire() else { return (Vec::new(), true) };
-        failpoint!(kind.points().0);
-        let patience = self.link().connector().options().response_timeout;
-        let added = wire.add(|stream| self.target(kind, stream, messages), messages, patience).await;
+        let added = if GroupConnection::has_room_for(messages) {
+            self.in_group(kind, messages).await
+        } else {
+            self.alone(kind, messages).await
+        };
         match added {
-            Ok(adding) => {
+            Some(Outcome::Added(adding)) => {
                 failpoint!(kind.points().1);
                 count(kind, adding.ids.len());
                 let are_read = self.saw(adding.notes);
                 (adding.ids, are_read)
             }
-            Err(ids) => {
-                loan.discard();
+            Some(Outcome::Failed(ids)) => {
                 count(kind, ids.len());
                 (ids, true)
+            }
+            None => (Vec::new(), true),
+        }
+    }
+
+    async fn in_group(&self, kind: Kind, messages: &[NewMessage]) -> Option<Outcome> {
+        let group = self.link().group().await;
+        failpoint!(kind.points().0);
+        let ticket = group.send(|stream| self.target(kind, stream, messages), messages)?;
+        Some(ticket.acknowledged(self.link().connector().options().response_timeout).await)
+    }
+
+    async fn alone(&self, kind: Kind, messages: &[NewMessage]) -> Option<Outcome> {
+        let mut loan = self.link().alone().await?;
+        let wire = loan.wire()?;
+        failpoint!(kind.points().0);
+        let patience = self.link().connector().options().response_timeout;
+        match wire.add(|stream| self.target(kind, stream, messages), messages, patience).await {
+            Ok(adding) => Some(Outcome::Added(adding)),
+            Err(ids) => {
+                loan.discard();
+                Some(Outcome::Failed(ids))
             }
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn besides(deployment: &str) -> Vec<String> {
     item.split('`').filter(|word| word.starts_with('+')).flat_map(str::split_whitespace).map(str::to_owned).collect()
 }
 
-async fn allow(url: &str, rules: &[String]) {
+pub(super) async fn allow(url: &str, rules: &[String]) {
     let acl = redis::cmd("ACL").arg("SETUSER").arg("app").arg("on").arg(">secret").arg(rules).to_owned();
     acl.exec_async(&mut raw_redis(url).await).await.unwrap();
 }
@@ -261,7 +261,7 @@ fn the_list_is_what_the_sources_send() {
     }
     // Commands that redis-rs sends by itself, or that are tried and may be refused.
     let by_the_library = ["evalsha", "script|load", "hello"];
-    let optional = ["memory", "info", "config", "wait", "xautoclaim", "auth", "select", "asking"];
+    let optional = ["memory", "info", "config", "client", "wait", "xautoclaim", "auth", "select", "asking"];
     let listed: BTreeSet<String> =
         needed().iter().filter_map(|rule| rule.strip_prefix('+')).map(str::to_owned).collect();
     let found: BTreeSet<String> = sent
@@ -271,7 +271,7 @@ fn the_list_is_what_the_sources_send() {
         .chain(by_the_library.map(str::to_owned))
         .collect();
     assert_eq!(listed, found, "{sent:?}");
-    for optional in ["+memory|usage", "+info", "+config|get", "+wait"] {
+    for optional in ["+memory|usage", "+info", "+config|get", "+client|id", "+client|unblock", "+wait"] {
         assert!(PAGE.contains(&format!("`{optional}`")), "{optional} is not on the page");
     }
 }

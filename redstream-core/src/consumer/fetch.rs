@@ -21,6 +21,9 @@ const ATTEMPT: &str = "read a stream";
 /// How long Redis blocks a read that finds nothing.
 const BLOCK: Duration = Duration::from_secs(2);
 
+/// How long a worker waits together with others before it looks for itself.
+const TOGETHER: Duration = Duration::from_secs(60);
+
 /// The maximum count of a read that waits for entries of an unknown size: with payloads of a mebibyte, this fills the
 /// consumer's budget.
 const NEWS: usize = 16;
@@ -84,7 +87,7 @@ impl Fetch {
         }
     }
 
-    /// What is after `after`; if there is nothing, what arrives within two seconds.
+    /// What is after `after`; if there is nothing, what arrives within a while.
     pub(crate) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
         match self {
             Self::Streaming(straight) => straight.read(after).await,

@@ -171,7 +171,7 @@ impl<W: Leader + Clone> Rebalancer<W> {
     async fn take(&mut self, shard: usize, spare: &mut Option<Session>, shutdown: &CancellationToken) -> Result<bool> {
         let session = match spare.take() {
             Some(session) => session,
-            None => Session::open(self.redstream.link().connector()).await?,
+            None => Session::open(self.redstream.link()).await?,
         };
         match self.locks[shard].attempt_with(&session, self.host.token()).await? {
             Attempt::Acquired(guard) => {

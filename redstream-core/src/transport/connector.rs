@@ -21,9 +21,12 @@ use crate::transport::server::Verdict;
 use crate::transport::server::durability::Risk;
 use crate::transport::server::nodes::Node;
 
-/// How many workers of one handle connect at once. Thousands that start together would exceed the rate at which a
-/// server accepts connections, and each refused one would retry.
+/// How many connections of one handle are opened at once. Thousands together would exceed the rate at which a server
+/// accepts connections, and each refused one would retry.
 const AT_ONCE: usize = 32;
+
+/// The response timeout of a connection to a cluster on which commands block.
+const LONGEST_BLOCK: Duration = Duration::from_secs(9);
 
 pub(crate) struct Connector {
     options: ConnectOptions,
@@ -147,26 +150,33 @@ impl Connector {
         self.bounded(open).await
     }
 
-    /// One connection for commands that Redis answers without blocking, driven by the thread of the [keeper](Keeper),
-    /// and one for commands that block in Redis for up to `block`. Both to the same master. The second has no response
-    /// timeout: its user bounds the wait.
-    ///
-    /// At most 32 at once; others wait for their turn.
-    pub(crate) async fn open_pair(&self, block: Duration) -> RedisResult<(Connection, Connection)> {
-        // The semaphore is never closed.
-        let _turn = self.connecting.acquire().await;
+    /// A connection for commands that Redis answers without blocking, driven by the thread of the [keeper](Keeper); and
+    /// whether those for commands that block have our own protocol code.
+    pub(crate) async fn open_commands(&self) -> RedisResult<(Connection, bool)> {
         let open = async {
             let patience = Some(self.options.response_timeout);
             match self.route().await? {
                 Route::Server(client) => {
-                    let commands = self.keeper.open(self.multiplexed(&client, patience));
-                    tokio::try_join!(commands, self.blocking(&client))
+                    let has_wire = resp::reaches(client.get_connection_info());
+                    Ok((self.keeper.open(self.multiplexed(&client, patience)).await?, has_wire))
                 }
+                Route::Cluster(cluster) => Ok((self.keeper.open(self.cluster(cluster, patience)).await?, false)),
+            }
+        };
+        self.bounded(open).await
+    }
+
+    /// A connection for commands that block in Redis. It has no response timeout: its user bounds the wait.
+    ///
+    /// At most 32 at once; others wait for their turn.
+    pub(crate) async fn open_blocking(&self) -> RedisResult<Connection> {
+        // The semaphore is never closed.
+        let _turn = self.connecting.acquire().await;
+        let open = async {
+            match self.route().await? {
+                Route::Server(client) => self.blocking(&client).await,
                 // A cluster's connection cannot have no response timeout.
-                Route::Cluster(cluster) => {
-                    let commands = self.keeper.open(self.cluster(cluster, patience));
-                    tokio::try_join!(commands, self.cluster(cluster, Some(block)))
-                }
+                Route::Cluster(cluster) => self.cluster(cluster, Some(LONGEST_BLOCK)).await,
             }
         };
         self.bounded(open).await

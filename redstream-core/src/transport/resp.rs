@@ -22,7 +22,7 @@ use self::xread::XreadReply;
 use crate::message::entry::Entry;
 
 pub(crate) use self::socket::reaches;
-pub(crate) use self::xadd::{Adding, Target};
+pub(crate) use self::xadd::{Adding, Target, encode};
 
 /// How much is read at once.
 const READ_SIZE: usize = 64 << 10;
@@ -123,18 +123,31 @@ impl RespConnection {
         Ok(())
     }
 
-    /// Sends commands without waiting. Returns whether it could; if not, the connection must not be used any more.
-    fn send_now(&mut self, commands: &[u8], replies: usize) -> bool {
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        while self.pending_replies > 0 {
-            if !matches!(self.poll_reply(&mut context), Poll::Ready(Ok(_))) {
-                return false;
-            }
-        }
-        let sent = !self.broken && self.socket.write_now(commands).is_ok_and(|written| written == commands.len());
-        self.broken = !sent;
+    /// So many more replies are to come: the commands are written by [`write_now`](Self::write_now) and
+    /// [`poll_write`](Self::poll_write).
+    pub(crate) fn expect(&mut self, replies: usize) {
         self.pending_replies += replies;
-        sent
+    }
+
+    /// Writes as much as the system accepts at once.
+    pub(crate) fn write_now(&self, commands: &[u8]) -> io::Result<usize> {
+        self.socket.write_now(commands)
+    }
+
+    /// Writes as much as the system accepts, when it accepts some.
+    pub(crate) fn poll_write(&self, context: &mut Context<'_>, commands: &[u8]) -> Poll<io::Result<usize>> {
+        self.socket.poll_write(context, commands)
+    }
+
+    /// Reads what has arrived, without waiting. Returns whether there was anything.
+    pub(crate) fn read_now(&mut self) -> RedisResult<bool> {
+        self.buffer.reserve(READ_SIZE);
+        match self.socket.read_now(&mut self.buffer) {
+            Ok(0) => Err(closed()),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether the connection is broken.
@@ -195,14 +208,12 @@ impl RespConnection {
         std::future::poll_fn(|context| self.poll_read(context)).await
     }
 
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<RedisResult<()>> {
+    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<RedisResult<()>> {
         self.buffer.reserve(READ_SIZE);
         let read = ready!(self.socket.poll_read(context, &mut self.buffer)).inspect_err(|_| self.broken = true)?;
         if read == 0 {
             self.broken = true;
-            return Poll::Ready(Err(
-                io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection").into()
-            ));
+            return Poll::Ready(Err(closed()));
         }
         Poll::Ready(Ok(()))
     }
@@ -228,6 +239,10 @@ pub(crate) fn read(mut bytes: &[u8], budget: usize) -> RedisResult<Vec<Entry>> {
         }
     }
     Ok(Vec::new())
+}
+
+fn closed() -> RedisError {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection").into()
 }
 
 /// The error reply of the server.

@@ -1,60 +1,44 @@
-//! A session: the two connections of a worker, to one and the same server.
+//! A session: the connections of a worker, to one and the same server.
 //!
-//! A worker that read from one server and committed on another would skip messages that only the second one has. So
-//! both connections are opened together, must reach the same process, and are closed together: with the first failure
-//! the session is over, and with it all that was read through it.
+//! A worker that read from one server and committed on another would skip messages that only the second one has. So all
+//! that it uses is of one [`pool`](super::pool); with the first failure the session is over, and with it all that was
+//! read through it.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue, RedisError, ScriptInvocation};
+use redis::{Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::{Error, Result, code};
+use crate::message::MessageId;
 use crate::message::entry::Entry;
 use crate::time::within;
 use crate::transport::connection::Connection;
-use crate::transport::connector::Connector;
+use crate::transport::pool::{Pool, WATCHDOG, Wanted, Woken};
 use crate::transport::replies::Entries;
-use crate::transport::server::Server;
-
-/// How much longer a blocking command may take than its block time.
-const WATCHDOG: Duration = Duration::from_secs(3);
+use crate::transport::shared::SharedConnection;
 
 /// The additional time for the transfer of a large reply.
 const BULK: Duration = Duration::from_secs(2);
-
-/// The longest block time of a worker.
-pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(6);
 
 /// How long a script waits for the keys of a slot of a Cluster to arrive at one node. Well below the TTL of a lock.
 const HALF_MOVED: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub(crate) struct Session {
-    commands: Connection,
-    blocking: Connection,
+    pool: Arc<Pool>,
     keeper: Handle,
+    /// It waits on a connection of its own.
+    alone: Arc<OnceLock<OwnedSemaphorePermit>>,
 }
 
 impl Session {
-    pub(crate) async fn open(connector: &Connector) -> Result<Self> {
-        let refused = |source| connector.refused(source);
-        let keeper = connector.keeper().runtime().map_err(|error| refused(error.into()))?;
-        let (mut commands, mut blocking) = connector.open_pair(LONGEST_BLOCK + WATCHDOG).await.map_err(refused)?;
-        connector.inspect(&mut commands).await?;
-        // A cluster's connection goes to the node that has the key, so there is no single server to query.
-        if !connector.is_cluster() {
-            let bound = connector.options().response_timeout;
-            let both = tokio::try_join!(Server::of(&mut commands), within(bound, Server::of(&mut blocking)));
-            let (server, other) = both.map_err(refused)?;
-            if server.run_id != other.run_id {
-                return Err(refused(RedisError::from(std::io::Error::new(
-                    std::io::ErrorKind::ConnectionReset,
-                    "two connections reached two different servers: a failover is under way",
-                ))));
-            }
-        }
-        Ok(Self { commands, blocking, keeper })
+    pub(crate) async fn open(link: &SharedConnection) -> Result<Self> {
+        let connector = link.connector();
+        let keeper = connector.keeper().runtime().map_err(|error| connector.refused(error.into()))?;
+        Ok(Self { pool: link.pool().await?, keeper, alone: Arc::default() })
     }
 
     /// The runtime of the thread that drives the connection for commands, independent of the worker's own thread.
@@ -66,43 +50,47 @@ impl Session {
     pub(crate) async fn script<T: FromRedisValue>(&self, attempt: &str, script: &ScriptInvocation<'_>) -> Result<T> {
         let begun = tokio::time::Instant::now();
         loop {
-            match script.invoke_async(&mut self.commands.clone()).await {
+            match script.invoke_async(&mut self.pool.commands()).await {
                 // Some of the keys are on this node and some on another: for a moment, unless the move was abandoned.
                 Err(source) if code(&source) == Some("TRYAGAIN") && begun.elapsed() < HALF_MOVED => {
                     tokio::time::sleep(HALF_MOVED / 20).await;
                 }
-                outcome => return outcome.map_err(|source| failed(attempt, source)),
+                outcome => return self.checked(attempt, outcome),
             }
         }
     }
 
     /// Runs a command that Redis answers without blocking.
     pub(crate) async fn command<T: FromRedisValue>(&self, attempt: &str, command: &Cmd) -> Result<T> {
-        command.query_async(&mut self.commands.clone()).await.map_err(|source| failed(attempt, source))
+        let outcome = command.query_async(&mut self.pool.commands()).await;
+        self.checked(attempt, outcome)
     }
 
-    /// Runs a command that Redis blocks for up to `block`. One at a time: a second would wait for the first. Bounded,
-    /// even if Redis hangs.
+    fn checked<T>(&self, attempt: &str, outcome: RedisResult<T>) -> Result<T> {
+        outcome.map_err(|source| {
+            self.pool.failed(&source);
+            failed(attempt, source)
+        })
+    }
+
+    /// Runs a command that Redis blocks for up to `block`, on a connection of its own. Bounded, even if Redis hangs.
     pub(crate) async fn blocking<T: FromRedisValue>(&self, attempt: &str, command: &Cmd, block: Duration) -> Result<T> {
-        let mut connection = self.blocking.clone();
-        within(block + WATCHDOG, command.query_async(&mut connection)).await.map_err(|source| failed(attempt, source))
+        self.on_lease(attempt, block + WATCHDOG, async |connection| command.query_async(connection).await).await
     }
 
     /// Whether [`xread`](Self::xread) is available.
     pub(crate) fn has_wire(&self) -> bool {
-        matches!(self.blocking, Connection::Exclusive(_))
+        self.pool.has_wire()
     }
 
     /// Runs an `XREAD` of one stream, which Redis may block for up to `block`: returns no more entries once they have
     /// reached the budget, unless [`has_wire`](Self::has_wire) is false. Bounded, as [`blocking`](Self::blocking).
     pub(crate) async fn xread(&self, attempt: &str, xread: &Cmd, block: Duration, budget: usize) -> Result<Vec<Entry>> {
-        let reply = async {
-            match &self.blocking {
-                Connection::Exclusive(wire) => wire.lock().await.xread(xread, budget).await,
-                other => xread.query_async(&mut other.clone()).await.map(|Entries(entries)| entries),
-            }
+        let read = async |connection: &mut Connection| match connection {
+            Connection::Exclusive(wire) => wire.lock().await.xread(xread, budget).await,
+            other => xread.query_async(other).await.map(|Entries(entries)| entries),
         };
-        within(block + BULK + WATCHDOG, reply).await.map_err(|source| failed(attempt, source))
+        self.on_lease(attempt, block + BULK + WATCHDOG, read).await
     }
 
     /// Runs a command whose reply may be large on the connection for blocking commands, so that it does not delay a
@@ -117,8 +105,54 @@ impl Session {
         attempt: &str,
         script: &ScriptInvocation<'_>,
     ) -> Result<T> {
-        let mut connection = self.blocking.clone();
-        within(BULK + WATCHDOG, script.invoke_async(&mut connection)).await.map_err(|source| failed(attempt, source))
+        self.on_lease(attempt, BULK + WATCHDOG, async |connection| script.invoke_async(connection).await).await
+    }
+
+    /// Not cancel-safe: the connection is closed then.
+    async fn on_lease<T>(
+        &self,
+        attempt: &str,
+        bound: Duration,
+        run: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>,
+    ) -> Result<T> {
+        let reply = async {
+            let mut lease = self.pool.lease().await?;
+            let reply = run(lease.connection()).await?;
+            lease.give_back();
+            Ok(reply)
+        };
+        within(bound, reply).await.map_err(|source| failed(attempt, source))
+    }
+
+    /// Whether this worker should wait by a [blocking](Self::blocking) command of its own. If not, it
+    /// [waits together](Self::wait) with others.
+    pub(crate) fn waits_alone(&self) -> bool {
+        self.alone.get().is_some()
+            || self.pool.try_alone().is_some_and(|permit| {
+                // If another clone was faster, this permit is given back.
+                let _other = self.alone.set(permit);
+                true
+            })
+    }
+
+    /// Waits together with others, on a connection that they share, for no longer than this. Returns whether that is
+    /// possible.
+    pub(crate) async fn wait(&self, attempt: &str, wanted: Wanted<'_>, bound: Duration) -> Result<bool> {
+        match tokio::time::timeout(bound, self.pool.wait(wanted)).await {
+            Ok(woken) => Ok(woken.map_err(|source| failed(attempt, source))? == Woken::LookAgain),
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Waits for a message after this one.
+    pub(crate) async fn wait_for_message(
+        &self,
+        attempt: &str,
+        stream: &str,
+        after: MessageId,
+        bound: Duration,
+    ) -> Result<bool> {
+        self.wait(attempt, Wanted::Message { stream, after }, bound).await
     }
 }
 

@@ -10,6 +10,8 @@ use crate::error::{Error, Result, code, is_cut_off, is_transient};
 use crate::transport::connection::Connection;
 use crate::transport::connector::Connector;
 use crate::transport::exclusive::{ConnectionLease, ExclusiveConnection};
+use crate::transport::group::GroupConnection;
+use crate::transport::pool::{CurrentPool, Pool};
 
 /// One multiplexed connection for all commands that do not block, shared by every clone.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct SharedConnection {
     connector: Arc<Connector>,
     slot: Arc<Slot>,
     own: ExclusiveConnection,
+    group: GroupConnection,
+    pool: Arc<CurrentPool>,
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +36,13 @@ impl SharedConnection {
     pub(crate) fn new(connector: Arc<Connector>, connection: Option<Connection>) -> Self {
         let slot = Slot::default();
         *slot.current.lock().unwrap_or_else(PoisonError::into_inner) = (0, connection);
-        Self { connector, slot: Arc::new(slot), own: ExclusiveConnection::default() }
+        Self {
+            connector,
+            slot: Arc::new(slot),
+            own: ExclusiveConnection::default(),
+            group: GroupConnection::default(),
+            pool: Arc::default(),
+        }
     }
 
     pub(crate) fn connector(&self) -> &Arc<Connector> {
@@ -75,8 +85,8 @@ impl SharedConnection {
         }
     }
 
-    /// The connection that serves one caller at a time, which has a lower latency for a lone caller. Opened if it was
-    /// not; `None` if another caller uses it, or if it is not possible.
+    /// The connection that serves one caller at a time, for large writes. Opened if it was not; `None` if another caller
+    /// uses it, or if it is not possible.
     pub(crate) async fn alone(&self) -> Option<ConnectionLease> {
         let mut loan = self.own.borrow()?;
         // While Redis is unavailable, one caller connects for all.
@@ -86,10 +96,23 @@ impl SharedConnection {
         loan.wire().is_some().then_some(loan)
     }
 
-    /// The same connection, if it is open and not in use.
-    pub(crate) fn alone_now(&self) -> Option<ConnectionLease> {
-        let mut loan = self.own.borrow()?;
-        loan.wire().is_some().then_some(loan)
+    /// The connection that serves small writes of all callers, opened if it was not.
+    pub(crate) async fn group(&self) -> &GroupConnection {
+        // While Redis is unavailable, one caller connects for all.
+        if self.current().is_some() {
+            self.group.open(&self.connector).await;
+        }
+        &self.group
+    }
+
+    /// The same, which may not be open.
+    pub(crate) fn group_now(&self) -> &GroupConnection {
+        &self.group
+    }
+
+    /// The connections of the workers.
+    pub(crate) async fn pool(&self) -> Result<Arc<Pool>> {
+        self.pool.get(&self.connector).await
     }
 
     /// [`run`](Self::run)s one command.

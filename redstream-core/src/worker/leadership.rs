@@ -49,7 +49,7 @@ pub(crate) trait Leader: Worker {
 /// One turn, if the lock is free; `None` if another host holds it.
 pub(crate) async fn once<W: Leader>(worker: &W) -> Result<Option<W::Step>> {
     worker.check()?;
-    let session = Session::open(worker.redstream().link().connector()).await?;
+    let session = Session::open(worker.redstream().link()).await?;
     let lock = worker.lock();
     // Boxed: a large future.
     let guard = match Box::pin(lock.attempt(&session)).await? {
@@ -129,14 +129,14 @@ async fn lead_until_lost<W: Leader>(
     pauses: &mut Pauses,
     stands_by: &StandsBy,
 ) -> Result<()> {
-    let connector = worker.redstream().link().connector();
-    let open = Session::open(connector);
+    let link = worker.redstream().link();
+    let open = Session::open(link);
     let Some(session) = shutdown.run_until_cancelled(open).await.transpose()? else { return Ok(()) };
     let lock = worker.lock();
     lock.register(&session).await?;
     worker.introduce(&session).await?;
     let name = worker.name();
-    connector.outages().recovered(&name);
+    link.connector().outages().recovered(&name);
     let standing_by = |waiting| {
         stands_by.tell(&name, waiting);
         worker.own_status().progress(WorkerState::Standby);

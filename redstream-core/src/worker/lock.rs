@@ -22,6 +22,7 @@ use crate::message::{MessageId, StreamName};
 use crate::redstream::Redstream;
 use crate::time::millis;
 use crate::transport::options::bounded;
+use crate::transport::pool::Wanted;
 use crate::transport::scripts;
 use crate::transport::session::Session;
 use crate::worker::member::ConsumerKeys;
@@ -130,7 +131,7 @@ impl Lock {
     /// If Redis does not answer; [`Error::Paused`] if the consumer is paused.
     pub async fn try_acquire(&self) -> Result<Option<LockGuard>> {
         Lock::check_ttl(self.ttl)?;
-        let session = Session::open(self.redstream.link().connector()).await?;
+        let session = Session::open(self.redstream.link()).await?;
         self.tell_if_new(&session).await?;
         // Boxed: a large future, and callers hold several.
         match Box::pin(self.attempt(&session)).await? {
@@ -152,7 +153,7 @@ impl Lock {
     /// If Redis does not answer.
     pub async fn acquire_within(&self, bound: Duration) -> Result<Option<LockGuard>> {
         Lock::check_ttl(self.ttl)?;
-        let session = Session::open(self.redstream.link().connector()).await?;
+        let session = Session::open(self.redstream.link()).await?;
         self.tell_if_new(&session).await?;
         // Cancelling the wait can consume a wake-up meant for another standby, which then checks again by itself after
         // the TTL that it was told.
@@ -202,12 +203,21 @@ impl Lock {
                 shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
                 continue;
             }
-            let mut pop = redis::cmd("BRPOP");
-            pop.arg(&self.keys.notify).arg(pause.as_secs_f64());
-            let woken = session.blocking::<Option<(String, String)>>("wait for a lock", &pop, pause);
-            let _woken = shutdown.run_until_cancelled(woken).await.transpose()?;
+            let woken = self.wait_for_release(session, pause);
+            shutdown.run_until_cancelled(woken).await.transpose()?;
         }
         Ok(None)
+    }
+
+    async fn wait_for_release(&self, session: &Session, pause: Duration) -> Result<()> {
+        const ATTEMPT: &str = "wait for a lock";
+        let list = &self.keys.notify;
+        if !session.waits_alone() && session.wait(ATTEMPT, Wanted::Item { list }, pause).await? {
+            return Ok(());
+        }
+        let mut pop = redis::cmd("BRPOP");
+        pop.arg(list).arg(pause.as_secs_f64());
+        session.blocking::<Option<(String, String)>>(ATTEMPT, &pop, pause).await.map(drop)
     }
 
     /// Registers a consumer while it stands by, so that trimming waits for it from now on.

@@ -155,12 +155,22 @@ impl DelayPipeline {
     fn poll_early(&self, state: &mut State, poller: &mut Poller<'_>) -> Poll<()> {
         let Some((early, _)) = &mut state.early else { return Poll::Ready(()) };
         let acknowledged = ready!(early.poll_acknowledged(poller));
-        self.ended(state, acknowledged);
+        if let Some((_, sent)) = state.early.take() {
+            self.early_ended(state, sent, acknowledged);
+        }
         Poll::Ready(())
     }
 
-    fn ended(&self, state: &mut State, acknowledged: Option<Vec<MessageId>>) {
-        let Some((_, sent)) = state.early.take() else { return };
+    fn give_up_if_overdue(&self) {
+        let mut state = self.state();
+        if let Some((early, sent)) = state.early.take_if(|(early, _)| early.is_overdue()) {
+            self.early_ended(&mut state, sent, None);
+            drop(state);
+            early.give_up();
+        }
+    }
+
+    fn early_ended(&self, state: &mut State, sent: Range<usize>, acknowledged: Option<Vec<MessageId>>) {
         state.in_flight = false;
         if let Some(ids) = acknowledged {
             self.keep_ids(state, sent, ids);
@@ -195,15 +205,15 @@ impl DelayPipeline {
     /// Waits for the pipeline in flight without a task, and for those that follow it in the same way. Cancel-safe.
     async fn early_acknowledged(self: &Arc<Self>) {
         loop {
-            let deadline = {
+            let next_look = {
                 let mut state = self.state();
                 self.start_if_due(&mut state);
                 let Some((early, _)) = &state.early else { return };
-                early.deadline()
+                early.next_look()
             };
             let reply = poll_fn(|poller| self.poll_early(&mut self.state(), poller));
-            if tokio::time::timeout_at(deadline.into(), reply).await.is_err() {
-                self.ended(&mut self.state(), None);
+            if tokio::time::timeout_at(next_look.into(), reply).await.is_err() {
+                self.give_up_if_overdue();
             }
         }
     }

@@ -108,7 +108,19 @@ impl Shared {
         self.announced(messages, added, uninsured)
     }
 
-    /// The same, and removes the delay messages with these ids, if the connection or the consumers want it.
+    /// The same, without waiting: the messages are sent, from the calling thread if possible. If the runtime ends before
+    /// they are acknowledged, the delay messages announce the change.
+    pub(crate) fn announce_in_background(self: &Arc<Self>, messages: Vec<NewMessage>) {
+        if messages.is_empty() {
+            return;
+        }
+        let shared = Arc::clone(self);
+        self.producer.queue_in_background(messages, move |messages, added| {
+            let _token = shared.announced(messages, added, false);
+        });
+    }
+
+    /// [`announce`](Self::announce), and removes the delay messages with these ids, if the connection or the consumers want it.
     pub(crate) async fn announce_and_remove_delays(
         self: &Arc<Self>,
         messages: Vec<NewMessage>,

@@ -3,7 +3,7 @@
 use redstream_core::{ConnectOptions, NewMessage, Payload, Redstream};
 
 use super::{Seen, Stage, key, keys};
-use crate::support::redis_url;
+use crate::support::{eventually, redis_url};
 
 fn messages(stage: &Stage, ids: std::ops::Range<u64>) -> Vec<NewMessage> {
     ids.map(|id| NewMessage::new(stage.products.name().clone(), Payload::encode(&key(id)).unwrap())).collect()
@@ -33,7 +33,12 @@ async fn beside_consumers_of_ours_the_switch_keeps_it_so() {
     let redstream = Redstream::connect(options).await.unwrap();
     redstream.producer().queue_all(&messages(&stage, 0..5)).await.unwrap();
     redstream.producer().delay_all(&messages(&stage, 5..10)).await.unwrap();
-    redstream.stream("products").unwrap().delayer(std::time::Duration::from_millis(1)).run_once().await.unwrap();
+    let delayer = redstream.stream("products").unwrap().delayer(std::time::Duration::from_millis(1));
+    eventually(super::SOON, "the delay messages to be moved", async || {
+        delayer.run_once().await.unwrap();
+        stage.products.delay_len().await.unwrap() == 0
+    })
+    .await;
     let ruby = Seen::default();
     assert_eq!(stage.gem.consume_once("products", "cache", &ruby).await, Some(10));
     stage.ours().run_once().await.unwrap();

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::unread::{Unread, entries_for, messages};
-use super::{ATTEMPT, BLOCK, Limits, NEWS, Portion, xread};
+use super::{ATTEMPT, BLOCK, Limits, NEWS, Portion, TOGETHER, xread};
 use crate::error::Result;
 use crate::message::entry::Entry;
 use crate::message::{Message, MessageId};
@@ -26,6 +26,8 @@ pub(crate) struct Scripted {
     limits: Limits,
     /// There may be more than the last read returned.
     more: bool,
+    /// The last read found nothing, so that the worker may wait together with others.
+    is_quiet: bool,
     /// How many entries to wait for.
     news: usize,
     /// How many entries hold the messages of a batch, as far as is known.
@@ -41,7 +43,19 @@ impl Scripted {
     pub(super) fn new(session: Session, stream: &str, limits: Limits, portion: Portion) -> Self {
         let (most, light_up_to) = (limits.most, MessageId::MIN);
         let (news, full, unread) = (NEWS.min(most), most, Unread::default());
-        Self { session, stream: stream.into(), limits, more: true, news, full, light_up_to, ask_in: 1, unread, portion }
+        Self {
+            session,
+            stream: stream.into(),
+            limits,
+            more: true,
+            is_quiet: true,
+            news,
+            full,
+            light_up_to,
+            ask_in: 1,
+            unread,
+            portion,
+        }
     }
 
     pub(super) fn may_have_more(&self) -> bool {
@@ -55,6 +69,12 @@ impl Scripted {
             if !batch.is_empty() {
                 return Ok(batch);
             }
+        }
+        if self.is_quiet
+            && !self.session.waits_alone()
+            && self.session.wait_for_message(ATTEMPT, &self.stream, after, TOGETHER).await?
+        {
+            return self.read_now(after).await;
         }
         let news = self.portion.of(self.news);
         let waited = self.wait(news, after).await;
@@ -87,7 +107,8 @@ impl Scripted {
 
     /// The first batch of these entries; the rest is kept.
     fn first_of(&mut self, after: MessageId, entries: Vec<Entry>) -> Vec<Message> {
-        if !entries.is_empty() {
+        self.is_quiet = entries.is_empty();
+        if !self.is_quiet {
             self.full = entries_for(self.limits.most, &entries).min(self.limits.most);
         }
         self.unread.put(after, entries);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::unread::{Unread, entries_for};
-use super::{ATTEMPT, BLOCK, Limits, NEWS, Portion, xread};
+use super::{ATTEMPT, BLOCK, Limits, NEWS, Portion, TOGETHER, xread};
 use crate::error::Result;
 use crate::message::entry::Entry;
 use crate::message::{Message, MessageId};
@@ -25,6 +25,8 @@ pub(crate) struct Streaming {
     count: usize,
     /// There may be more than the last read returned.
     more: bool,
+    /// The last read found nothing, so that the worker may wait together with others.
+    is_quiet: bool,
     unread: Unread,
     portion: Portion,
 }
@@ -32,15 +34,21 @@ pub(crate) struct Streaming {
 impl Streaming {
     pub(super) fn new(session: Session, stream: &str, limits: Limits, portion: Portion) -> Self {
         let (count, unread) = (NEWS.min(limits.most), Unread::default());
-        Self { session, stream: stream.into(), limits, count, more: true, unread, portion }
+        Self { session, stream: stream.into(), limits, count, more: true, is_quiet: true, unread, portion }
     }
 
     pub(super) fn may_have_more(&self) -> bool {
         self.more || !self.unread.is_empty()
     }
 
-    /// What is after `after`; if there is nothing, what arrives within two seconds.
+    /// What is after `after`; if there is nothing, what arrives within a while.
     pub(super) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
+        if self.is_quiet && !self.session.waits_alone() {
+            let batch = self.read_once(after, None).await?;
+            if !batch.is_empty() || self.session.wait_for_message(ATTEMPT, &self.stream, after, TOGETHER).await? {
+                return Ok(batch);
+            }
+        }
         self.read_once(after, Some(BLOCK)).await
     }
 
@@ -59,6 +67,7 @@ impl Streaming {
         let read = self.session.xread(ATTEMPT, &xread, block.unwrap_or_default(), budget).await;
         let entries = read.inspect_err(|error| self.portion.failed(&self.stream, count, error))?;
         self.portion.went_well(count, entries.len());
+        self.is_quiet = entries.is_empty();
         self.more = entries.len() >= count || entries.iter().map(Entry::bytes).sum::<usize>() >= budget;
         self.count = next_count(count, self.limits, &entries);
         self.unread.put(after, entries);

@@ -57,21 +57,40 @@ impl Socket {
         }
     }
 
+    /// The same, when it accepts some.
+    pub(super) fn poll_write(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self {
+                Self::Tcp(stream) => ready!(stream.poll_write_ready(context))?,
+                #[cfg(unix)]
+                Self::Unix(stream) => ready!(stream.poll_write_ready(context))?,
+            }
+            match self.write_now(bytes) {
+                // It was not ready after all: wait again.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
     /// Appends the received bytes to the buffer. Returns how many; zero if the other end has closed.
+    pub(super) fn read_now(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read_buf(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_read_buf(buffer),
+        }
+    }
+
+    /// The same, when there are some.
     pub(super) fn poll_read(&self, context: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
         loop {
-            let read = match self {
-                Self::Tcp(stream) => {
-                    ready!(stream.poll_read_ready(context))?;
-                    stream.try_read_buf(buffer)
-                }
+            match self {
+                Self::Tcp(stream) => ready!(stream.poll_read_ready(context))?,
                 #[cfg(unix)]
-                Self::Unix(stream) => {
-                    ready!(stream.poll_read_ready(context))?;
-                    stream.try_read_buf(buffer)
-                }
-            };
-            match read {
+                Self::Unix(stream) => ready!(stream.poll_read_ready(context))?,
+            }
+            match self.read_now(buffer) {
                 // It was not ready after all: wait again.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return Poll::Ready(read),

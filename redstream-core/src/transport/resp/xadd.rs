@@ -5,11 +5,10 @@
 //! them, so that a consumer that cannot read them, and was registered before, is noticed.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Buf;
-use redis::{FromRedisValue, RedisResult};
+use redis::{FromRedisValue, RedisError, RedisResult};
 
 use super::token::{Token, malformed, token};
 use super::{CHUNK, RespConnection, refused};
@@ -39,6 +38,8 @@ pub(crate) struct Target {
 pub(crate) struct Adding {
     /// How many messages each entry has whose reply is still to come.
     entries: VecDeque<u32>,
+    /// Redis refused an entry, or a registry.
+    refused: bool,
     /// The registries whose notes are still to come.
     registries: VecDeque<String>,
     /// Of the messages that were acknowledged, in their order.
@@ -51,7 +52,24 @@ impl Adding {
     /// The next entry has this id.
     fn acknowledged(&mut self, id: MessageId) {
         let len = self.entries.pop_front().unwrap_or_default();
-        self.ids.extend((0..len).map(|index| id.nth(index, len)));
+        // Behind one that was refused they are not the first ones any more.
+        if !self.refused {
+            self.ids.extend((0..len).map(|index| id.nth(index, len)));
+        }
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// How many replies are still to come.
+    pub(crate) fn expected(&self) -> usize {
+        self.entries.len() + self.registries.len()
+    }
+
+    /// The ids of the first messages that Redis acknowledged, if not all are added.
+    pub(crate) fn outcome(self) -> Result<Self, Vec<MessageId>> {
+        if self.refused || self.expected() > 0 { Err(self.sure()) } else { Ok(self) }
     }
 
     /// The ids that count although the request failed: none if there are packs, since their readers are not known.
@@ -120,54 +138,70 @@ impl RespConnection {
         Ok(())
     }
 
-    /// Sends messages without waiting; [`poll_added`](Self::poll_added) returns when they are added. `None` if it could
-    /// not: the connection must not be used any more.
-    pub(crate) fn add_now(
-        &mut self,
-        target: impl Fn(&StreamName) -> Target,
-        messages: &[NewMessage],
-    ) -> Option<Adding> {
-        let (mut rest, mut commands, mut adding) = (messages, Vec::new(), Adding::default());
-        let mut encoder = Encoder::new(target);
-        while !rest.is_empty() {
-            rest = encoder.encode(rest, &mut commands, &mut adding);
-        }
-        encoder.checks(&mut commands, &mut adding);
-        let replies = adding.entries.len() + adding.registries.len();
-        self.send_now(&commands, replies).then_some(adding)
-    }
-
-    /// Ready when all has arrived.
-    pub(crate) fn poll_added(&mut self, adding: &mut Adding, context: &mut Context<'_>) -> Poll<RedisResult<()>> {
+    /// Takes those of its replies that have arrived. Returns whether all have.
+    ///
+    /// A refusal is a reply, too: what is behind it is still in order.
+    pub(crate) fn take_added(&mut self, adding: &mut Adding) -> RedisResult<bool> {
         while !adding.entries.is_empty() {
-            match self.id()? {
-                Some(id) => adding.acknowledged(id),
-                None => ready!(self.poll_read(context))?,
+            let Some((part, length)) = token(&self.buffer)? else { return Ok(false) };
+            match part {
+                Token::Text(id) => adding.acknowledged(message_id(id)?),
+                Token::Line([b'-', ..]) => {
+                    adding.refused = true;
+                    adding.entries.pop_front();
+                }
+                _ => return Err(no_id()),
             }
+            self.buffer.advance(length);
+            self.pending_replies -= 1;
         }
         while let Some(registry) = adding.registries.pop_front() {
-            let Poll::Ready(reply) = self.poll_reply(context) else {
+            let Some(reply) = self.whole()? else {
                 adding.registries.push_front(registry);
-                return Poll::Pending;
+                return Ok(false);
             };
-            let notes = reply.and_then(redis::Value::extract_error)?;
-            adding.notes.push((registry, Notes::from_redis_value(notes)?));
+            match reply.extract_error() {
+                Ok(notes) => adding.notes.push((registry, Notes::from_redis_value(notes)?)),
+                Err(_) => adding.refused = true,
+            }
         }
-        Poll::Ready(Ok(()))
+        Ok(true)
     }
 
     fn id(&mut self) -> RedisResult<Option<MessageId>> {
         let Some((part, length)) = token(&self.buffer).inspect_err(|_| self.broken = true)? else { return Ok(None) };
         let id = match part {
-            Token::Text(id) => std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()),
+            Token::Text(id) => message_id(id),
             Token::Line(line @ [b'-', ..]) => return Err(refused(line)),
-            _ => None,
+            _ => Err(no_id()),
         };
-        let id = id.ok_or_else(|| malformed("the reply to XADD is not an id")).inspect_err(|_| self.broken = true)?;
+        let id = id.inspect_err(|_| self.broken = true)?;
         self.buffer.advance(length);
         self.pending_replies -= 1;
         Ok(Some(id))
     }
+}
+
+/// Writes the commands of all these messages.
+pub(crate) fn encode(
+    target: impl Fn(&StreamName) -> Target,
+    messages: &[NewMessage],
+    commands: &mut Vec<u8>,
+) -> Adding {
+    let (mut rest, mut adding, mut encoder) = (messages, Adding::default(), Encoder::new(target));
+    while !rest.is_empty() {
+        rest = encoder.encode(rest, commands, &mut adding);
+    }
+    encoder.checks(commands, &mut adding);
+    adding
+}
+
+fn message_id(text: &[u8]) -> RedisResult<MessageId> {
+    std::str::from_utf8(text).ok().and_then(|id| id.parse().ok()).ok_or_else(no_id)
+}
+
+fn no_id() -> RedisError {
+    malformed("the reply to XADD is not an id")
 }
 
 /// Writes the commands. The part before the payload is the same for all messages of a stream, and is built once.
@@ -220,13 +254,13 @@ impl<'a, T: Fn(&StreamName) -> Target> Encoder<'a, T> {
 
     /// One pipeline. Returns the messages that it has no room for.
     fn encode(&mut self, messages: &'a [NewMessage], commands: &mut Vec<u8>, adding: &mut Adding) -> &'a [NewMessage] {
-        let (mut rest, mut entries) = (messages, 0);
+        let (mut rest, mut entries, begin) = (messages, 0, commands.len());
         for same in messages.chunk_by(|one, next| one.stream == next.stream) {
             let stream = &same[0].stream;
             let heads = self.streams.entry(stream).or_insert_with(|| Heads::of((self.target)(stream)));
             let mut same = same;
             while !same.is_empty() {
-                if entries == CHUNK || (heads.has_packs && commands.len() >= PIPELINE) {
+                if entries == CHUNK || (heads.has_packs && commands.len() - begin >= PIPELINE) {
                     return rest;
                 }
                 let len = if heads.registry.is_some() { pack::fitting(same.iter().map(Line::from)) } else { 1 };
