@@ -87,13 +87,21 @@ pub(crate) fn next_keys<E: EntityTrait>(
     after: Option<&Key<E>>,
     limit: impl Into<Option<u64>>,
 ) -> Select<E> {
-    let columns = columns::<E>();
-    let mut select =
-        columns.iter().fold(select.select_only(), |select, column| select.column(*column)).limit(limit.into());
+    let keys = columns::<E>().into_iter().fold(select.select_only(), QuerySelect::column);
+    next_rows(keys, after, limit)
+}
+
+/// The same, of whatever it selects.
+pub(crate) fn next_rows<E: EntityTrait>(
+    select: Select<E>,
+    after: Option<&Key<E>>,
+    limit: impl Into<Option<u64>>,
+) -> Select<E> {
+    let mut select = select.limit(limit.into());
     if let Some(after) = after {
         select = select.filter(behind(after));
     }
-    columns.iter().fold(select, |select, column| select.order_by_asc(*column))
+    columns::<E>().into_iter().fold(select, QueryOrder::order_by_asc)
 }
 
 /// Runs a selection of keys.

@@ -1,7 +1,7 @@
 //! The loader: turns the keys that a batch names into what the sink is to write.
 
 use redstream_core::HandlerError;
-use sea_orm::{ConnectionTrait, DbErr, EntityOrSelect, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, DbErr, EntityOrSelect, EntityTrait, QueryFilter, Select};
 
 use crate::entity::key::Key;
 use crate::entity::key_query::{is_one_of, keys_a_statement};
@@ -94,6 +94,20 @@ pub trait Loader<E: EntityTrait, C>: Send + Sync + 'static {
         keys: &[Key<E>],
     ) -> impl Future<Output = Result<Vec<(Key<E>, Self::Record)>, HandlerError>> + Send;
 
+    /// The records of all rows of this selection of the whole row, with their keys. A [verification](crate::Verify) then
+    /// reads a page of rows by one query, instead of its keys and then [these](Self::load).
+    ///
+    /// `None`, by default, if a record is made of more than its row, or if not each row has one.
+    #[expect(clippy::type_complexity, reason = "an alias would hide what an implementation returns")]
+    fn load_rows(
+        &self,
+        db: &C,
+        rows: Select<E>,
+    ) -> impl Future<Output = Result<Option<Vec<(Key<E>, Self::Record)>>, HandlerError>> + Send {
+        _ = (db, rows);
+        async { Ok(None) }
+    }
+
     /// The other entities whose data the records contain, so that [`Workers`](crate::Workers) follows their changes:
     /// `vec![Embedded::of::<book::Entity, author::Entity>()]`. Default: none.
     ///
@@ -130,9 +144,16 @@ where
     type Record = E::Model;
 
     async fn load(&self, db: &C, keys: &[Key<E>]) -> Result<Vec<(Key<E>, E::Model)>, HandlerError> {
-        let rows = find_by_keys(E::default(), keys, db).await?;
-        Ok(rows.into_iter().map(|row| (Key::of(&row), row)).collect())
+        Ok(keyed(find_by_keys(E::default(), keys, db).await?))
     }
+
+    async fn load_rows(&self, db: &C, rows: Select<E>) -> Result<Option<Vec<(Key<E>, E::Model)>>, HandlerError> {
+        Ok(Some(keyed(rows.all(db).await?)))
+    }
+}
+
+fn keyed<E: EntityTrait>(rows: Vec<E::Model>) -> Vec<(Key<E>, E::Model)> {
+    rows.into_iter().map(|row| (Key::of(&row), row)).collect()
 }
 
 /// The rows of these keys, in no order; rows that are deleted or do not meet the selection are left out.

@@ -41,25 +41,31 @@ where
         &mut self,
         after: Option<Key<E>>,
         until: &Key<E>,
-        records: Keyed<E, L::Record>,
+        mut records: Keyed<E, L::Record>,
         mut documents: Keyed<E, S::Document>,
     ) -> Result<(), VerifyError> {
-        let mut before = after.clone();
-        let mut records: HashMap<_, _, RandomState> = records.into_iter().collect();
-        let mut keys: Vec<Key<E>> = records.keys().cloned().collect();
+        // Mostly they are in order already.
+        records.sort_by(|(one, _), (other, _)| order(one, other));
+        let mut records = records.into_iter().peekable();
+        // The last key of either side.
+        let mut before = after;
         loop {
             let is_last = documents.len() < self.sides.options.page_size;
             let mut extra: Vec<Suspect<E>> = Vec::new();
             for (key, document) in documents {
-                match records.remove(&key) {
-                    Some(record) => self.compare_one(&key, &record, &document, before.as_ref())?,
-                    None if before.as_ref() != Some(&key) => {
-                        extra.push(Suspect::new(key.clone(), DifferenceKind::Extra, before.take()));
-                    }
-                    None => match extra.last_mut().filter(|suspect| suspect.key == key) {
+                if before.as_ref().is_some_and(|before| order(before, &key).is_eq()) {
+                    match extra.last_mut().filter(|suspect| suspect.key == key) {
                         Some(suspect) => suspect.is_double = true,
                         None => self.doubled(&key),
-                    },
+                    }
+                    continue;
+                }
+                while let Some((missing, _)) = records.next_if(|(record, _)| order(record, &key).is_lt()) {
+                    self.missing(missing, &mut before);
+                }
+                match records.next_if(|(record, _)| order(record, &key).is_eq()) {
+                    Some((_, record)) => self.compare_one(&key, &record, &document, before.as_ref())?,
+                    None => extra.push(Suspect::new(key.clone(), DifferenceKind::Extra, before)),
                 }
                 before = Some(key);
             }
@@ -69,16 +75,16 @@ where
             }
             documents = self.sides.scan(before.as_ref(), Some(until)).await?;
         }
-        self.report.compared += records.len() as u64;
-        keys.sort_by(|one, other| compare(one.values(), other.values()).unwrap_or(Ordering::Equal));
-        let mut before = after;
-        for key in keys {
-            if records.contains_key(&key) {
-                self.fresh.push(Suspect::new(key.clone(), DifferenceKind::Missing, before));
-            }
-            before = Some(key);
+        for (missing, _) in records {
+            self.missing(missing, &mut before);
         }
         Ok(())
+    }
+
+    /// A record without a document.
+    fn missing(&mut self, key: Key<E>, before: &mut Option<Key<E>>) {
+        self.report.compared += 1;
+        self.fresh.push(Suspect::new(key.clone(), DifferenceKind::Missing, before.replace(key)));
     }
 
     fn compare_one(
@@ -163,4 +169,12 @@ where
         let suspect = Suspect::new(key.clone(), DifferenceKind::Extra, None);
         self.fresh.push(Suspect { is_double: true, ..suspect });
     }
+}
+
+/// Of keys that are sorted alike.
+fn order<E>(one: &Key<E>, other: &Key<E>) -> Ordering
+where
+    E: Streamed,
+{
+    compare(one.values(), other.values()).unwrap_or(Ordering::Equal)
 }

@@ -51,10 +51,15 @@ enum Phase {
 }
 
 /// A page of one side, by which the other side is read.
-enum Lead<E, D> {
+enum Lead<E, R, D> {
     Keys(Vec<Key<E>>),
+    /// The rows were read as a whole.
+    Records(Keyed<E, R>),
     Documents(Keyed<E, D>),
 }
+
+/// What leads, which is being read.
+type Leading<'a, E, R, D> = Reading<'a, Lead<E, R, D>>;
 
 /// All pages, in order: of the rows up to the last key that there was at the beginning, then of the documents that have
 /// not been compared with rows.
@@ -66,7 +71,7 @@ pub(super) struct Pages<'a, E: Streamed, C, S: Scan<E, L::Record>, L: Loader<E, 
     pub(super) is_merged: bool,
     phase: Phase,
     after: Option<Key<E>>,
-    lead: Option<Reading<'a, Lead<E, S::Document>>>,
+    lead: Option<Leading<'a, E, L::Record, S::Document>>,
     ready: Ready<'a, E, L::Record, S::Document>,
 }
 
@@ -114,20 +119,25 @@ where
         }
     }
 
-    fn read_lead(&self) -> Reading<'a, Lead<E, S::Document>> {
-        let (sides, after) = (self.sides, self.after.clone());
+    fn read_lead(&self) -> Leading<'a, E, L::Record, S::Document> {
+        let (sides, after, is_merged) = (self.sides, self.after.clone(), self.is_merged);
         match (self.phase, self.last.clone()) {
-            (Phase::Rows, Some(last)) => {
-                Box::pin(async move { Ok(Lead::Keys(sides.keys(after.as_ref(), &last).await?)) })
-            }
+            (Phase::Rows, Some(last)) => Box::pin(async move {
+                let records = if is_merged { sides.records(after.as_ref(), &last).await? } else { None };
+                match records {
+                    Some(records) => Ok(Lead::Records(records)),
+                    None => Ok(Lead::Keys(sides.keys(after.as_ref(), &last).await?)),
+                }
+            }),
             _ => Box::pin(async move { Ok(Lead::Documents(sides.scan(after.as_ref(), None).await?)) }),
         }
     }
 
     /// Has the other side read.
-    fn follow(&mut self, lead: Lead<E, S::Document>) -> Result<(), VerifyError> {
+    fn follow(&mut self, lead: Lead<E, L::Record, S::Document>) -> Result<(), VerifyError> {
         match lead {
             Lead::Keys(keys) => self.follow_rows(keys),
+            Lead::Records(records) => self.follow_records(records),
             Lead::Documents(documents) => {
                 self.follow_documents(documents);
                 Ok(())
@@ -141,7 +151,7 @@ where
         keys.dedup();
         let after = self.after.take();
         if self.is_merged {
-            self.check_order(after.as_ref(), &keys)?;
+            self.check_order(after.as_ref(), keys.iter())?;
         }
         let sides = self.sides;
         let until = if is_last { self.last.clone() } else { keys.last().cloned() };
@@ -172,6 +182,25 @@ where
         Ok(())
     }
 
+    /// Reads the documents of the range of these.
+    fn follow_records(&mut self, records: Keyed<E, L::Record>) -> Result<(), VerifyError> {
+        let last = records.last().map(|(key, _)| key);
+        let is_last = records.len() < self.sides.options.page_size || last == self.last.as_ref();
+        let until = if is_last { self.last.clone() } else { last.cloned() };
+        let after = std::mem::replace(&mut self.after, until.clone());
+        self.check_order(after.as_ref(), records.iter().map(|(key, _)| key))?;
+        if is_last {
+            self.phase = Phase::Documents;
+        }
+        let (sides, Some(until)) = (self.sides, until) else { return Ok(()) };
+        self.ready.push_back(Box::pin(async move {
+            let documents = sides.scan(after.as_ref(), Some(&until)).await?;
+            let position = Some(until.clone());
+            Ok(Page { part: Part::Merged { after, until }, records, documents, position })
+        }));
+        Ok(())
+    }
+
     fn follow_documents(&mut self, documents: Keyed<E, S::Document>) {
         let is_last = documents.len() < self.sides.options.page_size;
         let after = std::mem::replace(&mut self.after, documents.last().map(|(key, _)| key.clone()));
@@ -188,7 +217,14 @@ where
     }
 
     /// Ranges of keys are read from the sink, so the database must sort them as the sink does.
-    fn check_order(&self, after: Option<&Key<E>>, keys: &[Key<E>]) -> Result<(), VerifyError> {
+    fn check_order<'k>(
+        &self,
+        after: Option<&'k Key<E>>,
+        keys: impl Iterator<Item = &'k Key<E>>,
+    ) -> Result<(), VerifyError>
+    where
+        E: 'k,
+    {
         let mut before = after;
         for key in keys {
             if let Some(before) = before

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryFilter, QueryTrait, Select};
 
 use crate::entity::key::{Key, KeySet};
 use crate::entity::key_order::KeyOrder;
-use crate::entity::key_query::{from_to, keys_of, next_keys};
+use crate::entity::key_query::{from_to, keys_of, next_keys, next_rows};
 use crate::entity::streamed::Streamed;
 use crate::index::loader::Loader;
 use crate::index::missing::Missing;
@@ -100,6 +100,33 @@ where
         let limit = self.options.page_size as u64;
         let rows = next_keys(self.options.select.clone(), after, limit).filter(from_to(None, until));
         self.keys_of(&self.order.sorted(self.filtered(rows), &Order::Asc)).await
+    }
+
+    /// The records of the next page of rows, up to `until`, read as whole rows; `None` if the records need more than
+    /// those.
+    pub(super) async fn records(
+        &self,
+        after: Option<&Key<E>>,
+        until: &Key<E>,
+    ) -> Result<Option<Keyed<E, L::Record>>, VerifyError> {
+        if self.options.is_part {
+            return Ok(None);
+        }
+        let limit = self.options.page_size as u64;
+        let rows = next_rows(E::find(), after, limit).filter(from_to(None, until));
+        let rows = self.order.sorted(self.filtered(rows), &Order::Asc);
+        let Options { id, retry_for, .. } = self.options;
+        let mut retry = Retry::new(*retry_for);
+        loop {
+            match self.loader.load_rows(self.db, rows.clone()).await {
+                Ok(records) => return Ok(records),
+                Err(error) if retry.pause(id, "load records", error.source()).await => {}
+                Err(error) => {
+                    let (id, source) = (id.clone(), error.into_source());
+                    return Err(VerifyError::Loader { id, keys: self.options.page_size, within: *retry_for, source });
+                }
+            }
+        }
     }
 
     fn filtered(&self, rows: Select<E>) -> Select<E> {

@@ -4,6 +4,7 @@
 //! are in the same order as those texts.
 
 use redstream_seaorm::Key;
+use sea_orm::sea_query::ValueTuple;
 use sea_orm::{EntityTrait, Value};
 
 use crate::tantivy::error::Error;
@@ -21,16 +22,16 @@ const TEXT: u8 = 2;
 /// The term and the id.
 pub(crate) fn term_of<E: EntityTrait>(key: &Key<E>) -> Result<(Vec<u8>, String), Error> {
     let id = key.document_id().map_err(Error::Key)?;
-    let values: Vec<Value> = key.values().clone().into_iter().collect();
-    let mut term = Vec::with_capacity(10 * values.len() + 1 + id.len());
-    let numbers: Vec<_> = values.iter().map(number).collect();
-    if let [Some(number)] = numbers[..] {
-        push_number(&mut term, number);
-    } else if numbers.len() > 1 {
+    let mut term = Vec::with_capacity(10 * key.values().iter().count() + 1 + id.len());
+    if let ValueTuple::One(value) = key.values() {
+        if let Some(number) = number(value) {
+            push_number(&mut term, number);
+        }
+    } else {
         // An id that is no array cannot be: it was made of several columns.
         let texts: Vec<serde_json::Value> = serde_json::from_str(&id).unwrap_or_default();
-        for (number, text) in numbers.into_iter().zip(texts) {
-            if let Some(number) = number {
+        for (value, text) in key.values().iter().zip(texts) {
+            if let Some(number) = number(value) {
                 push_number(&mut term, number);
             } else {
                 term.push(TEXT);
