@@ -164,7 +164,7 @@ impl<'a, E: Streamed> Reindex<'a, E> {
 
     /// How much longer a chunk of keys may keep the slowest consumer busy than a single key does: a change waits for at
     /// most two chunks. If a single key takes longer than this, a chunk may take twice as long as that, or the walk
-    /// would be slow. Chunks have from 1 to 10,000 keys. Default: 20 ms.
+    /// would be slow. Chunks have from 1 to 10,000 keys. Default: 5 ms.
     pub fn target(mut self, target: Duration) -> Self {
         self.target = Some(target);
         self

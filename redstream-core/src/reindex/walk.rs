@@ -68,7 +68,7 @@ impl<S: KeySource> Walk<S> {
             id: source.entity(),
             source,
             consumers: Vec::new(),
-            target: Duration::from_millis(20),
+            target: Duration::from_millis(5),
             lock_ttl: Duration::from_secs(5),
             is_anew: false,
             on_progress: None,
@@ -91,7 +91,7 @@ impl<S: KeySource> Walk<S> {
 
     /// How much longer a chunk of keys may keep the slowest watched consumer busy than a single key does: a change
     /// waits for at most two chunks. If a single key takes longer than this, a chunk may take twice as long as that, or
-    /// the walk would be slow. Chunks have from 1 to 10,000 keys. Default: 20 ms.
+    /// the walk would be slow. Chunks have from 1 to 10,000 keys. Default: 5 ms.
     pub fn target(mut self, target: Duration) -> Self {
         self.target = target;
         self
@@ -181,7 +181,7 @@ impl<S: KeySource> Walk<S> {
         anew: &AtomicBool,
         shutdown: &CancellationToken,
     ) -> Result<Option<ReindexRecord>> {
-        let open = Session::open(self.redstream.link().connector());
+        let open = Session::open(self.redstream.link());
         let Some(session) = shutdown.run_until_cancelled(open).await.transpose()? else {
             return self.records().get(&self.id).await;
         };
