@@ -49,8 +49,7 @@ pub(crate) async fn peak<T>(work: impl Future<Output = T>) -> (T, f64) {
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
         loop {
             ticks.tick().await;
-            let stats = ALLOCATOR.stats();
-            highest = highest.max(stats.bytes_allocated.saturating_sub(stats.bytes_deallocated));
+            highest = highest.max(in_use());
         }
     };
     let done = tokio::select! {
@@ -58,6 +57,12 @@ pub(crate) async fn peak<T>(work: impl Future<Output = T>) -> (T, f64) {
         () = watch => unreachable!("it watches without end"),
     };
     (done, highest as f64)
+}
+
+/// How many bytes are allocated now.
+pub(crate) fn in_use() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
 }
 
 fn allocations() -> usize {

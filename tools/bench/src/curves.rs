@@ -10,3 +10,4 @@ pub(crate) mod payloads;
 pub(crate) mod remove_delays;
 pub(crate) mod saves;
 pub(crate) mod shards;
+pub(crate) mod workers;

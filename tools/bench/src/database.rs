@@ -28,6 +28,16 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) async fn new(place: &Place, backend: Backend, redstream: &Redstream) -> Result<Self> {
+        Self::with_pool(place, backend, redstream, 4).await
+    }
+
+    /// With at most so many connections.
+    pub(crate) async fn with_pool(
+        place: &Place,
+        backend: Backend,
+        redstream: &Redstream,
+        connections: u32,
+    ) -> Result<Self> {
         let (url, folder) = match backend {
             Backend::Sqlite => {
                 // In memory, like the servers' data.
@@ -37,7 +47,7 @@ impl Database {
             Backend::Postgres => (place.postgres().await?.create_database(&name())?, None),
         };
         let mut options = ConnectOptions::new(url);
-        options.max_connections(4).min_connections(1).sqlx_logging(false);
+        options.max_connections(connections).min_connections(1).sqlx_logging(false);
         let plain = sea_orm::Database::connect(options).await?;
         if backend == Backend::Sqlite {
             plain.execute_unprepared("PRAGMA journal_mode = WAL").await?;

@@ -48,6 +48,10 @@ impl Place {
         self.postgres.get_or_try_init(start).await
     }
 
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick
+    }
+
     /// How often each path is measured.
     pub(crate) fn rounds(&self) -> usize {
         if self.quick { 2 } else { 5 }

@@ -1,12 +1,14 @@
 //! All that can be measured, by name.
 
 use crate::curve::Curve;
-use crate::curves::{backlog, build, cluster, coalescing, consumers, held, payloads, remove_delays, saves, shards};
+use crate::curves::{
+    backlog, build, cluster, coalescing, consumers, held, payloads, remove_delays, saves, shards, workers,
+};
 use crate::place::Place;
 use crate::row::Row;
 use crate::rows::{
-    bulk_produce, consume, delayer, handing_over, indexing, latency, many_rows, many_saves, memory, one_save, reindex,
-    search_documents, single_queue, trim, verify,
+    bulk_produce, concurrent_saves, consume, delayer, handing_over, indexing, latency, many_rows, many_saves, memory,
+    one_save, reindex, search_documents, single_queue, trim, verify,
 };
 use anyhow::{Result, ensure};
 use futures_util::future::LocalBoxFuture;
@@ -52,6 +54,7 @@ const ALL: &[Subject] = subjects! {
         "latency" => latency::rows,
         "one_save" => one_save::rows,
         "many_saves" => many_saves::rows,
+        "savers" => concurrent_saves::rows,
         "bulk" => many_rows::rows,
         "reindex" => reindex::rows,
         "verify" => verify::rows,
@@ -72,6 +75,7 @@ const ALL: &[Subject] = subjects! {
         "held" => held::curve,
         "remove-delays" => remove_delays::curve,
         "cluster" => cluster::curve,
+        "workers" => workers::curve,
         "build" => build::curve,
     }
 };

@@ -51,20 +51,21 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     Ok(vec![QUESTION.answer(&in_turns(place.rounds(), limit, ours).await?)])
 }
 
-/// The time that the sink takes for all rows, which are read before each batch.
+/// The time that the sink takes for all rows, batch after batch, as merges of its segments take place meanwhile.
 async fn indexing(database: &Database) -> Result<std::time::Duration> {
     let index = Tantivy::new()?;
-    let (mut took, mut after) = (std::time::Duration::ZERO, None);
+    let (mut batches, mut after) = (Vec::new(), None);
     for version in 1.. {
         let page = database.page(after, BATCH).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
-        let changes = batch(page, version);
-        let begun = Instant::now();
-        index.sink.write(changes).await.map_err(|error| anyhow::anyhow!("{error:?}"))?;
-        took += begun.elapsed();
+        batches.push(batch(page, version));
     }
-    Ok(took)
+    let begun = Instant::now();
+    for batch in batches {
+        index.sink.write(batch).await.map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    }
+    Ok(begun.elapsed())
 }
 
 /// A consumer of that name handles all messages of the stream.
