@@ -25,19 +25,43 @@ pub(super) struct ChunkSize {
     target: f64,
     /// Seconds for a single key, once they are known.
     single: Option<f64>,
+    /// Passed since the size was adapted.
+    passed: Passed,
 }
+
+/// Chunks that all consumers have passed.
+#[derive(Debug, Default)]
+struct Passed {
+    chunks: u32,
+    keys: u64,
+    took: Duration,
+}
+
+/// The size is adapted to the mean of so many chunks: one of them may have waited for a batch of changes, and the next
+/// one was in the same batch.
+const MEASURED: u32 = 4;
 
 impl ChunkSize {
     pub(super) fn new(target: Duration) -> Self {
-        Self { keys: 1, target: target.as_secs_f64(), single: None }
+        Self { keys: 1, target: target.as_secs_f64(), single: None, passed: Passed::default() }
     }
 
     pub(super) fn keys(&self) -> u64 {
         self.keys
     }
 
+    /// Counts chunks that were passed in this time, and adapts the size once there are some, or soon if they take long.
+    fn passed(&mut self, chunks: u32, keys: u64, took: Duration) {
+        let passed = &mut self.passed;
+        (passed.chunks, passed.keys, passed.took) = (passed.chunks + chunks, passed.keys + keys, passed.took + took);
+        if passed.chunks >= MEASURED || passed.took.as_secs_f64() >= 10.0 * self.target {
+            let Passed { chunks, keys, took } = std::mem::take(passed);
+            self.measured((keys / u64::from(chunks)).max(1), took / chunks);
+        }
+    }
+
     /// Adapts the size to the time that the consumers took for a chunk: to half or to the double of it at most, and
-    /// damped, since batches of a consumer are not chunks, and a single measurement is often wrong.
+    /// damped, since batches of a consumer are not chunks.
     #[expect(clippy::cast_precision_loss, reason = "of up to 20,000 keys")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and twice the largest size")]
     fn measured(&mut self, keys: u64, took: Duration) {
@@ -49,7 +73,9 @@ impl ChunkSize {
         };
         self.single = Some(single);
         let goal = single + single.max(self.target);
-        let factor = (goal / took.max(1e-6)).sqrt().clamp(0.5, 2.0);
+        // While keys hardly count, twice as many do not reach the goal.
+        let is_start = took <= 1.25 * single;
+        let factor = if is_start { 2.0 } else { (goal / took.max(1e-6)).sqrt().clamp(0.5, 2.0) };
         // Of the size that was measured, which chunks of earlier sizes have as well.
         let rounded = (keys as f64 * factor).round() as u64;
         let wanted = if factor > 1.05 { rounded.max(keys + 1) } else { rounded };
@@ -109,18 +135,20 @@ impl Outstanding {
 
     /// Removes the chunks that are passed, and adapts the size of the next ones. Returns whether there were any.
     pub(super) fn pass(&mut self, size: &mut ChunkSize, is_passed: impl Fn(&StreamName, MessageId) -> bool) -> bool {
-        let (mut keys, begun, now) = (0, self.progressed, Instant::now());
+        let (mut chunks, mut keys, begun, now) = (0, 0, self.progressed, Instant::now());
         let mut any = false;
         while let Some(chunk) = self.chunks.front()
             && chunk.last.iter().all(|(stream, id)| is_passed(stream, *id))
         {
             any = true;
+            chunks += u32::from(chunk.keys > 0);
             keys += chunk.keys;
             self.progressed = now;
             self.chunks.pop_front();
         }
-        if keys > 0 {
-            size.measured(keys, now - begun);
+        if chunks > 0 {
+            size.passed(chunks, keys, now - begun);
+            tracing::debug!(?size, took = ?(now - begun), "chunks of a reindex were passed");
         }
         any
     }

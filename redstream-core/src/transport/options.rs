@@ -28,6 +28,7 @@ pub struct ConnectOptions {
     pub(crate) give_up_after: Duration,
     pub(crate) lazy: bool,
     pub(crate) packed: bool,
+    pub(crate) waiting_alone: usize,
     /// `node` was given without Sentinels.
     has_stray_node: bool,
 }
@@ -84,6 +85,7 @@ impl ConnectOptions {
             give_up_after: Duration::from_secs(3),
             lazy: false,
             packed: true,
+            waiting_alone: 16,
             has_stray_node: false,
         }
     }
@@ -156,6 +158,17 @@ impl ConnectOptions {
     #[must_use]
     pub fn packed(mut self, on: bool) -> Self {
         self.packed = on;
+        self
+    }
+
+    /// How many workers that have nothing to do, consumers and hot standbys, wait on a connection each, by which they get a
+    /// message a little sooner. Default: 16. If there are more, these wait together, 128 on a connection. A consumer that
+    /// is busy has a connection in any case.
+    ///
+    /// Zero suits a Redis that allows few connections. No effect on a Cluster, where each worker that waits has its own.
+    #[must_use]
+    pub fn waiting_alone(mut self, workers: usize) -> Self {
+        self.waiting_alone = workers;
         self
     }
 

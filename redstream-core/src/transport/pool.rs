@@ -36,10 +36,6 @@ const MOST_IDLE: usize = 8;
 /// For no longer than this: servers and firewalls may close what is idle.
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
 
-/// So many workers wait on connections of their own, by which they get a message a little sooner. If there are more,
-/// these wait together.
-const ALONE: usize = 16;
-
 pub(crate) struct Pool {
     connector: Arc<Connector>,
     commands: Connection,
@@ -137,7 +133,7 @@ impl Pool {
             idle: Mutex::default(),
             is_broken: AtomicBool::new(false),
             is_split: AtomicBool::new(false),
-            alone: Arc::new(Semaphore::new(ALONE)),
+            alone: Arc::new(Semaphore::new(connector.options().waiting_alone.min(Semaphore::MAX_PERMITS))),
         };
         if !pool.is_shared() {
             // Opened together, they most probably reach the same server.

@@ -4,7 +4,7 @@ use redstream_core::HandlerError;
 use sea_orm::{ConnectionTrait, DbErr, EntityOrSelect, EntityTrait, QueryFilter, Select};
 
 use crate::entity::key::Key;
-use crate::entity::key_query::{is_one_of, keys_a_statement};
+use crate::entity::key_query::{is_one_of_for, keys_a_statement};
 use crate::index::embedded::Embedded;
 
 /// Reads from the primary database what an [`Indexer`](crate::Indexer) passes to its sink: one record per key.
@@ -172,7 +172,7 @@ where
     let select = rows.select();
     let mut found = Vec::with_capacity(keys.len());
     for keys in keys.chunks(keys_a_statement::<E>()) {
-        found.extend(select.clone().filter(is_one_of(keys)).all(db).await?);
+        found.extend(select.clone().filter(is_one_of_for(keys, db.get_database_backend())).all(db).await?);
     }
     Ok(found)
 }

@@ -9,7 +9,7 @@ use crate::rounds::in_turns;
 use crate::row::{Measure, Question, Row};
 use anyhow::{Result, ensure};
 use async_trait::async_trait;
-use redstream_core::{Batch, CancellationToken, Handler, HandlerError, Redstream};
+use redstream_core::{Batch, CancellationToken, Handler, HandlerError, Prepared, Redstream};
 use redstream_seaorm::{Indexer, Key, RedstreamExt, Sink as _};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
@@ -93,5 +93,13 @@ impl<H: Handler> Handler for Counting<H> {
             self.done.cancel();
         }
         Ok(())
+    }
+
+    fn prepares(&self) -> bool {
+        self.handler.prepares()
+    }
+
+    async fn prepare(&self, batch: &Batch) -> Option<Prepared> {
+        self.handler.prepare(batch).await
     }
 }
