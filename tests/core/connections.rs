@@ -243,13 +243,17 @@ async fn child_with_few_files() {
     let health = supervisor.health();
     let story = async {
         let at_work = || health.workers().iter().filter(|worker| worker.state == WorkerState::Idle).count();
-        eventually(SOON, "some to be at work, and others not to be live", async || at_work() >= 1 && !health.is_live())
-            .await;
+        let told = || {
+            let about_it = |line: &&str| !line.contains("DEBUG") && line.contains("worked with");
+            logs.text().lines().filter(about_it).map(str::to_owned).collect::<Vec<_>>()
+        };
+        eventually(SOON, "some to be at work, and others not to be live", async || {
+            at_work() >= 1 && !health.is_live() && !told().is_empty()
+        })
+        .await;
         assert!(!health.is_ready());
-        let text = logs.text();
-        let about_it = |line: &&str| !line.contains("DEBUG") && line.contains("worked with");
-        let told: Vec<_> = text.lines().filter(about_it).collect();
-        assert!(told.len() == 1 && told[0].contains("Too many open files"), "{text}");
+        let told = told();
+        assert!(told.len() == 1 && told[0].contains("Too many open files"), "{told:?}");
     };
     supervisor.run_until(story).await.unwrap();
 }

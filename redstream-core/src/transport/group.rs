@@ -37,6 +37,8 @@ impl GroupConnection {
     /// Opens it, unless it is open. Returns whether it is open: not while another caller opens or closes it, if it fails, or
     /// if it is not possible.
     pub(crate) async fn open(&self, connector: &Connector) -> bool {
+        let aftermath = self.state().close_if_answered();
+        aftermath.take_place();
         {
             let mut state = self.state();
             match state.wire {
@@ -148,7 +150,7 @@ impl Ticket {
         let (is_attended, aftermath) = self.group.state().detach(number, Box::new(then));
         aftermath.take_place();
         if !is_attended {
-            tokio::spawn(Attendant(self.group.clone()).attend(patience));
+            tokio::spawn(Attendant { group: self.group.clone(), is_done: false }.attend(patience));
         }
     }
 }
@@ -162,21 +164,27 @@ impl Drop for Ticket {
     }
 }
 
-/// Looks at the connection while there are messages for which nobody waits: one task for all of them.
-struct Attendant(GroupConnection);
+/// Looks at the connection while there are messages for which nothing waits: one task for all of them.
+struct Attendant {
+    group: GroupConnection,
+    is_done: bool,
+}
 
 impl Attendant {
-    async fn attend(self, patience: Duration) {
+    async fn attend(mut self, patience: Duration) {
         let mut oldest = (None, Instant::now());
         loop {
             tokio::time::sleep(LOOK).await;
-            let (next, aftermath) = self.0.state().attend();
+            let (next, aftermath) = self.group.state().attend();
             aftermath.take_place();
-            let Some(next) = next else { return };
+            let Some(next) = next else {
+                self.is_done = true;
+                return;
+            };
             if oldest.0 != Some(next) {
                 oldest = (Some(next), Instant::now());
             } else if oldest.1.elapsed() > patience {
-                let aftermath = self.0.state().give_up(next);
+                let aftermath = self.group.state().give_up(next);
                 aftermath.take_place();
             }
         }
@@ -185,6 +193,9 @@ impl Attendant {
 
 impl Drop for Attendant {
     fn drop(&mut self) {
-        self.0.state().is_attended = false;
+        if !self.is_done {
+            // The runtime ends: the next one begins another task.
+            self.group.state().is_attended = false;
+        }
     }
 }

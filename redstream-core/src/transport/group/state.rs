@@ -135,6 +135,9 @@ impl State {
                 self.leave(number, &mut aftermath);
                 return (Poll::Ready(outcome), aftermath);
             }
+            if self.request(number).is_none() {
+                return (Poll::Ready(Outcome::Failed(Vec::new())), aftermath);
+            }
             match self.progress(context, &mut aftermath) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => self.fail(&mut aftermath),
@@ -238,14 +241,24 @@ impl State {
         (is_attended, aftermath)
     }
 
+    /// Closes a connection that is to be closed and whose replies have all arrived.
+    pub(super) fn close_if_answered(&mut self) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        if matches!(self.wire, Wire::Closing(_)) && self.read_now(&mut aftermath).is_err() {
+            self.fail(&mut aftermath);
+        }
+        aftermath
+    }
+
     /// Reads and writes, without waiting. Returns the number of the oldest call, if there is one that nobody waits for.
     pub(super) fn attend(&mut self) -> (Option<u64>, Aftermath) {
         let mut aftermath = Aftermath::default();
         if self.read_now(&mut aftermath).is_err() || self.write_now().is_err() {
             self.fail(&mut aftermath);
         }
-        let is_left = self.pending.iter().any(|request| matches!(request.caller, Caller::Detached(_)));
-        (is_left.then_some(self.first), aftermath)
+        // Under the lock: who comes next must know whether a task looks.
+        self.is_attended = self.pending.iter().any(|request| matches!(request.caller, Caller::Detached(_)));
+        (self.is_attended.then_some(self.first), aftermath)
     }
 
     /// Another caller reads, if this one did.
