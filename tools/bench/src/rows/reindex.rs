@@ -19,8 +19,8 @@ const LATENCY: Question = Question {
     yardstick: "the same without a reindex",
     unit: "ms",
     measure: Measure::Price,
-    floor: 4.0,
-    aim: 2.0,
+    floor: 2.0,
+    aim: 1.8,
 };
 
 const PACE: Question = Question {

@@ -18,7 +18,7 @@ use std::time::Instant;
 use tantivy::TantivyDocument;
 
 const fn question(name: &'static str, path: &'static str, yardstick: &'static str) -> Question {
-    Question { name, path, yardstick, unit: "rows/s", measure: Measure::Rate, floor: 0.4, aim: 0.5 }
+    Question { name, path, yardstick, unit: "rows/s", measure: Measure::Rate, floor: 0.5, aim: 0.8 }
 }
 
 const SERVER: Question = question(
