@@ -196,7 +196,7 @@ enum Refusal {
 
 /// A reply that timed out leaves the state of the connection unknown, and a server that turned read-only has failed
 /// over: both require a new connection.
-fn needs_new_connection(error: &RedisError) -> bool {
+pub(super) fn needs_new_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()
         || error.is_connection_dropped()
