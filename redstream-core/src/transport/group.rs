@@ -148,7 +148,7 @@ impl Ticket {
         let (is_attended, aftermath) = self.group.state().detach(number, Box::new(then));
         aftermath.take_place();
         if !is_attended {
-            tokio::spawn(Attendant(self.group.clone()).attend(patience));
+            tokio::spawn(Attendant { group: self.group.clone(), has_left: false }.attend(patience));
         }
     }
 }
@@ -163,20 +163,25 @@ impl Drop for Ticket {
 }
 
 /// Looks at the connection while there are messages for which nobody waits: one task for all of them.
-struct Attendant(GroupConnection);
+struct Attendant {
+    group: GroupConnection,
+    /// There was nothing left, and another one may have begun since.
+    has_left: bool,
+}
 
 impl Attendant {
-    async fn attend(self, patience: Duration) {
+    async fn attend(mut self, patience: Duration) {
         let mut oldest = (None, Instant::now());
         loop {
             tokio::time::sleep(LOOK).await;
-            let (next, aftermath) = self.0.state().attend();
+            let (next, aftermath) = self.group.state().attend();
+            self.has_left = next.is_none();
             aftermath.take_place();
             let Some(next) = next else { return };
             if oldest.0 != Some(next) {
                 oldest = (Some(next), Instant::now());
             } else if oldest.1.elapsed() > patience {
-                let aftermath = self.0.state().give_up(next);
+                let aftermath = self.group.state().give_up(next);
                 aftermath.take_place();
             }
         }
@@ -185,6 +190,23 @@ impl Attendant {
 
 impl Drop for Attendant {
     fn drop(&mut self) {
-        self.0.state().is_attended = false;
+        if !self.has_left {
+            self.group.state().is_attended = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages that are detached between its last look and its end would find it still there, and wait for ever.
+    #[test]
+    fn an_attendant_has_left_with_the_look_that_finds_nothing_to_do() {
+        let group = GroupConnection::default();
+        group.state().is_attended = true;
+        let (left, aftermath) = group.state().attend();
+        aftermath.take_place();
+        assert!(left.is_none() && !group.state().is_attended);
     }
 }

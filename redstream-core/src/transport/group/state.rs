@@ -238,13 +238,15 @@ impl State {
         (is_attended, aftermath)
     }
 
-    /// Reads and writes, without waiting. Returns the number of the oldest call, if there is one that nobody waits for.
+    /// Reads and writes, without waiting. Returns the number of the oldest call, if there is one that nobody waits for;
+    /// otherwise the attendant has left, and the next such call needs another one.
     pub(super) fn attend(&mut self) -> (Option<u64>, Aftermath) {
         let mut aftermath = Aftermath::default();
         if self.read_now(&mut aftermath).is_err() || self.write_now().is_err() {
             self.fail(&mut aftermath);
         }
         let is_left = self.pending.iter().any(|request| matches!(request.caller, Caller::Detached(_)));
+        self.is_attended = is_left;
         (is_left.then_some(self.first), aftermath)
     }
 
