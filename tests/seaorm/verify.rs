@@ -1,5 +1,6 @@
 //! `redstream.verify::<Entity>(&db, &sink)`: rows are compared with documents, and what differs is repaired.
 
+mod bounds;
 mod busy;
 mod faults;
 mod found;

@@ -8,6 +8,7 @@ use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRou
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 
+use crate::error::{code, is_cut_off};
 use crate::transport::resp::RespConnection;
 
 /// Cheap to clone; clones share the underlying connection.
@@ -90,6 +91,16 @@ impl ConnectionLike for Connection {
             Self::Exclusive(_) => 0,
         }
     }
+}
+
+/// A reply that timed out leaves the state of the connection unknown, and a server that turned read-only has failed
+/// over: both require a new connection.
+pub(crate) fn needs_new_connection(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || is_cut_off(error)
+        || code(error) == Some("READONLY")
 }
 
 fn is_ask(error: &RedisError) -> bool {

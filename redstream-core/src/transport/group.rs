@@ -150,7 +150,7 @@ impl Ticket {
         let (is_attended, aftermath) = self.group.state().detach(number, Box::new(then));
         aftermath.take_place();
         if !is_attended {
-            tokio::spawn(Attendant { group: self.group.clone(), is_done: false }.attend(patience));
+            tokio::spawn(Attendant { group: self.group.clone(), has_left: false }.attend(patience));
         }
     }
 }
@@ -167,7 +167,8 @@ impl Drop for Ticket {
 /// Looks at the connection while there are messages for which nothing waits: one task for all of them.
 struct Attendant {
     group: GroupConnection,
-    is_done: bool,
+    /// There was nothing left, and another one may have begun since.
+    has_left: bool,
 }
 
 impl Attendant {
@@ -176,11 +177,9 @@ impl Attendant {
         loop {
             tokio::time::sleep(LOOK).await;
             let (next, aftermath) = self.group.state().attend();
+            self.has_left = next.is_none();
             aftermath.take_place();
-            let Some(next) = next else {
-                self.is_done = true;
-                return;
-            };
+            let Some(next) = next else { return };
             if oldest.0 != Some(next) {
                 oldest = (Some(next), Instant::now());
             } else if oldest.1.elapsed() > patience {
@@ -193,9 +192,23 @@ impl Attendant {
 
 impl Drop for Attendant {
     fn drop(&mut self) {
-        if !self.is_done {
-            // The runtime ends: the next one begins another task.
+        if !self.has_left {
             self.group.state().is_attended = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages that are detached between its last look and its end would find it still there, and wait without end.
+    #[test]
+    fn an_attendant_has_left_with_the_look_that_finds_nothing_to_do() {
+        let group = GroupConnection::default();
+        group.state().is_attended = true;
+        let (left, aftermath) = group.state().attend();
+        aftermath.take_place();
+        assert!(left.is_none() && !group.state().is_attended);
     }
 }

@@ -21,9 +21,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) use self::lease::Lease;
 use self::waits::Waits;
 pub(crate) use self::waits::{Wanted, Woken};
-use crate::error::{Error, Result, is_cut_off};
+use crate::error::{Error, Result};
 use crate::time::within;
-use crate::transport::connection::Connection;
+use crate::transport::connection::{Connection, needs_new_connection};
 use crate::transport::connector::Connector;
 use crate::transport::server::Server;
 
@@ -159,7 +159,7 @@ impl Pool {
 
     /// A command failed on the connection for commands.
     pub(crate) fn failed(&self, error: &RedisError) {
-        if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || is_cut_off(error) {
+        if needs_new_connection(error) {
             self.is_broken.store(true, Ordering::Relaxed);
         }
     }

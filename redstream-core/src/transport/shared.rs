@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use backon::BackoffBuilder;
 use redis::{Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 
-use crate::error::{Error, Result, code, is_cut_off, is_transient};
-use crate::transport::connection::Connection;
+use crate::error::{Error, Result, code, is_transient};
+use crate::transport::connection::{Connection, needs_new_connection};
 use crate::transport::connector::Connector;
 use crate::transport::exclusive::{ConnectionLease, ExclusiveConnection};
 use crate::transport::group::GroupConnection;
@@ -192,16 +192,6 @@ enum Refusal {
     Command(RedisError),
     /// The server is not usable.
     Server(Error),
-}
-
-/// A reply that timed out leaves the state of the connection unknown, and a server that turned read-only has failed
-/// over: both require a new connection.
-fn needs_new_connection(error: &RedisError) -> bool {
-    error.is_io_error()
-        || error.is_timeout()
-        || error.is_connection_dropped()
-        || is_cut_off(error)
-        || code(error) == Some("READONLY")
 }
 
 fn retry_pauses() -> impl Iterator<Item = Duration> {

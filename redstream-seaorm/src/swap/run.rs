@@ -25,8 +25,13 @@ impl<E: Streamed> Swap<'_, E> {
     /// [`SwapError::Index`] if the datastore fails, [`SwapError::Redstream`] if Redis or the walk does,
     /// [`SwapError::Behind`] if the consumer does not get through, [`SwapError::DeadLetters`] if it gave documents up,
     /// [`SwapError::Verify`] and [`SwapError::Differs`] if it is not verified, and [`SwapError::Check`] if the check
-    /// fails. Run it again to continue.
+    /// fails. Run it again to continue. [`Error::InvalidOption`] if the consumer is to [replace](Self::replaces) itself.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<SwapReport, SwapError> {
+        if self.replaces.as_ref() == Some(&self.consumer) {
+            // Forgotten as the old one, it would miss changes.
+            let reason = format!("`{}` is the consumer of the new index: name that of the old one", self.consumer);
+            return Err(Error::InvalidOption { option: "replaces", reason }.into());
+        }
         let streams = self.streams()?;
         let before = self.current().await?;
         if before.as_deref() == Some(self.index.name()) {

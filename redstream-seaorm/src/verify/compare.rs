@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::iter::Peekable;
+use std::vec::IntoIter;
 
 use foldhash::fast::RandomState;
 use sea_orm::ConnectionTrait;
@@ -18,6 +20,14 @@ use crate::verify::report::DifferenceKind;
 use crate::verify::sides::Keyed;
 use crate::verify::suspect::Suspect;
 
+/// What is left of a range of keys of which not all documents were read: they may be many more than the records.
+pub(super) struct Range<E, R> {
+    records: Peekable<IntoIter<(Key<E>, R)>>,
+    /// The last key of either side that was compared.
+    before: Option<Key<E>>,
+    until: Key<E>,
+}
+
 impl<E, C, S, L> Pass<'_, E, C, S, L>
 where
     E: Streamed,
@@ -25,60 +35,71 @@ where
     L: Loader<E, C>,
     S: Scan<E, L::Record>,
 {
-    /// Compares a page; what differs becomes a suspect.
-    pub(super) async fn compare(&mut self, page: Page<E, L::Record, S::Document>) -> Result<(), VerifyError> {
+    /// Compares a page; what differs becomes a suspect. Returns what is left of its range, which has to be
+    /// [continued](Self::continue_range).
+    pub(super) async fn compare(
+        &mut self,
+        page: Page<E, L::Record, S::Document>,
+    ) -> Result<Option<Range<E, L::Record>>, VerifyError> {
         let Page { part, records, documents, position } = page;
         self.report.position = position.as_ref().map(Key::to_json).or(self.report.position.take());
         match part {
-            Part::Merged { after, until } => self.compare_range(after, &until, records, documents).await,
-            Part::Rows => self.compare_rows(records, documents),
-            Part::Documents { after } => self.compare_documents(after, records, documents),
+            Part::Merged { after, until } => {
+                let mut records = records;
+                // Mostly they are in order already.
+                records.sort_by(|(one, _), (other, _)| order(one, other));
+                let range = Range { records: records.into_iter().peekable(), before: after, until };
+                return self.compare_range(range, documents).await;
+            }
+            Part::Rows => self.compare_rows(records, documents)?,
+            Part::Documents { after } => self.compare_documents(after, records, documents)?,
         }
+        Ok(None)
     }
 
-    /// All records of a range of keys with all documents of it, of which the first page was read.
+    /// Compares the next page of documents of a range.
+    pub(super) async fn continue_range(
+        &mut self,
+        range: Range<E, L::Record>,
+    ) -> Result<Option<Range<E, L::Record>>, VerifyError> {
+        let documents = self.sides.scan(range.before.as_ref(), Some(&range.until)).await?;
+        self.compare_range(range, documents).await
+    }
+
     async fn compare_range(
         &mut self,
-        after: Option<Key<E>>,
-        until: &Key<E>,
-        mut records: Keyed<E, L::Record>,
-        mut documents: Keyed<E, S::Document>,
-    ) -> Result<(), VerifyError> {
-        // Mostly they are in order already.
-        records.sort_by(|(one, _), (other, _)| order(one, other));
-        let mut records = records.into_iter().peekable();
-        // The last key of either side.
-        let mut before = after;
-        loop {
-            let is_last = documents.len() < self.sides.options.page_size;
-            let mut extra: Vec<Suspect<E>> = Vec::new();
-            for (key, document) in documents {
-                if before.as_ref().is_some_and(|before| order(before, &key).is_eq()) {
-                    match extra.last_mut().filter(|suspect| suspect.key == key) {
-                        Some(suspect) => suspect.is_double = true,
-                        None => self.doubled(&key),
-                    }
-                    continue;
+        mut range: Range<E, L::Record>,
+        documents: Keyed<E, S::Document>,
+    ) -> Result<Option<Range<E, L::Record>>, VerifyError> {
+        let Range { records, before, until } = &mut range;
+        let is_last = documents.len() < self.sides.options.page_size;
+        let mut extra: Vec<Suspect<E>> = Vec::new();
+        for (key, document) in documents {
+            if before.as_ref().is_some_and(|before| order(before, &key).is_eq()) {
+                match extra.last_mut().filter(|suspect| suspect.key == key) {
+                    Some(suspect) => suspect.is_double = true,
+                    None => self.doubled(&key),
                 }
-                while let Some((missing, _)) = records.next_if(|(record, _)| order(record, &key).is_lt()) {
-                    self.missing(missing, &mut before);
-                }
-                match records.next_if(|(record, _)| order(record, &key).is_eq()) {
-                    Some((_, record)) => self.compare_one(&key, &record, &document, before.as_ref())?,
-                    None => extra.push(Suspect::new(key.clone(), DifferenceKind::Extra, before)),
-                }
-                before = Some(key);
+                continue;
             }
-            self.suspect_extra(extra).await?;
-            if is_last || before.as_ref() == Some(until) {
-                break;
+            while let Some((missing, _)) = records.next_if(|(record, _)| order(record, &key).is_lt()) {
+                self.missing(missing, before);
             }
-            documents = self.sides.scan(before.as_ref(), Some(until)).await?;
+            match records.next_if(|(record, _)| order(record, &key).is_eq()) {
+                Some((_, record)) => self.compare_one(&key, &record, &document, before.as_ref())?,
+                None => extra.push(Suspect::new(key.clone(), DifferenceKind::Extra, before.take())),
+            }
+            *before = Some(key);
+        }
+        let is_whole = is_last || before.as_ref() == Some(until);
+        self.suspect_extra(extra).await?;
+        if !is_whole {
+            return Ok(Some(range));
         }
         for (missing, _) in records {
-            self.missing(missing, &mut before);
+            self.missing(missing, before);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// A record without a document.

@@ -101,27 +101,32 @@ where
         let mut pages = Pages::new(&sides).await?;
         self.is_merged = pages.is_merged;
         let mut due = Instant::now();
+        let mut range = None;
         loop {
-            let may_read = !pages.are_done() && self.suspects() < MOST_SUSPECTS;
+            let is_within_range = range.is_some();
+            let are_done = pages.are_done() && !is_within_range;
+            let may_read = !are_done && self.suspects() < MOST_SUSPECTS;
             let has_suspects = self.suspects() > 0;
             if !may_read && !has_suspects {
                 break;
             }
-            if pages.are_done() {
+            if are_done {
                 self.report.state = VerifyState::Rechecking;
             }
             let next_page = async {
                 tokio::time::sleep_until(due).await;
-                pages.next().await
+                if is_within_range { Ok(None) } else { pages.next().await }
             };
             tokio::select! {
                 biased;
                 () = tokio::time::sleep_until(self.looked + LOOK), if has_suspects => {}
                 page = next_page, if may_read => {
                     let before = self.report.compared;
-                    if let Some(page) = page? {
-                        self.compare(page).await?;
-                    }
+                    range = match (range.take(), page?) {
+                        (Some(range), _) => self.continue_range(range).await?,
+                        (None, Some(page)) => self.compare(page).await?,
+                        (None, None) => None,
+                    };
                     due = next_due(rate, due, self.report.compared - before);
                 }
             }

@@ -50,8 +50,9 @@ impl Availability {
 
     /// One line in the log for each outage, and one for its end.
     fn learn<T>(&self, outcome: &Result<T, Error>) {
-        let failure =
-            outcome.as_ref().err().filter(|error| matches!(error, Error::Redis { .. } | Error::Timeout { .. }));
+        let is_outage =
+            |error: &&Error| matches!(error, Error::Redis { .. } | Error::Timeout { .. }) && !error.is_refusal();
+        let failure = outcome.as_ref().err().filter(is_outage);
         let was_down = self.is_down.swap(failure.is_some(), Ordering::Relaxed);
         match failure {
             Some(error) if !was_down => tracing::warn!(

@@ -92,6 +92,28 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether Redis answered, and refused because of this entry or for the lack of a right.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::WrongType { .. } => true,
+            Self::Redis { source, .. } => source.is_refusal() && !source.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// With the entry, if that is no hash.
+    pub(super) fn of_entry(self, entry: &str) -> Self {
+        use redstream_seaorm::core::Error::Redis;
+        match &self {
+            Self::Redis { source: Redis { source, .. }, .. } if source.code() == Some("WRONGTYPE") => {
+                Self::WrongType { entry: entry.to_owned() }
+            }
+            _ => self,
+        }
+    }
+}
+
 /// Why [`Cache::try_get_or_load`](super::Cache::try_get_or_load) has no record: the cache's fault, or the loader's.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError<X: StdError + 'static> {

@@ -81,7 +81,7 @@ where
                 Ok(loaded)
             }
             Err(error) => {
-                tracing::debug!(cache = &*self.name, error = &error as &dyn StdError, "loaded without the cache");
+                self.tell(&error);
                 load().await
             }
         }
@@ -148,8 +148,9 @@ where
     }
 
     async fn read(&self, entry: &str) -> Result<Option<String>, Error> {
-        let entry = entry.to_owned();
-        self.ask(async move |client| entries::read(&client, &entry).await).await
+        let name = entry.to_owned();
+        let read = self.ask(async move |client| entries::read(&client, &name).await).await;
+        read.map_err(|error| error.of_entry(entry))
     }
 
     /// A fill that fails is no failure of the read.
@@ -183,6 +184,17 @@ where
         let answer = command(self.client.clone());
         let command = async move { answer.await.map_err(|source| Error::Redis { cache: cache.to_string(), source }) };
         self.availability.bounded(self.patience, command).await
+    }
+
+    /// Of a record that is loaded without the cache.
+    fn tell(&self, error: &Error) {
+        let (cache, error, is_refusal) = (&*self.name, error as &dyn StdError, error.is_refusal());
+        // The log tells of an outage when it begins, and not of this.
+        if is_refusal {
+            tracing::warn!(cache, error, "the cache refuses to be read: the record is loaded without it");
+        } else {
+            tracing::debug!(cache, error, "loaded without the cache");
+        }
     }
 
     fn warn_unreadable(&self, error: &Error) {

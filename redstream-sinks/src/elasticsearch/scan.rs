@@ -167,9 +167,15 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
         let attempt = format!("look up {} documents of `{}`", keys.len(), self.index);
         let mut documents = Vec::with_capacity(keys.len());
         for keys in keys.chunks(MOST_IDS) {
-            let mut asked = Vec::with_capacity(keys.len());
+            let (mut asked, mut addressed) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
             for key in keys {
-                let address = self.addressing.address(key)?;
+                let address = match self.addressing.address(key) {
+                    Ok(address) => address,
+                    // Its record cannot be written.
+                    Err(Error::Id { .. }) => continue,
+                    Err(error) => return Err(error),
+                };
+                addressed.push(key);
                 let mut document = json!({ "_id": address.id });
                 if let Some(index) = address.index {
                     document["_index"] = index.into();
@@ -179,12 +185,15 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
                 }
                 asked.push(document);
             }
+            if addressed.is_empty() {
+                continue;
+            }
             let path = [&*self.index, "_mget"];
             let got: Got = self.ask(&attempt, &path, &[], json!({ "docs": asked })).await?;
-            if got.docs.len() != keys.len() {
+            if got.docs.len() != addressed.len() {
                 return Err(Error::Partial { index: self.index.clone() });
             }
-            for (key, document) in keys.iter().zip(got.docs) {
+            for (key, document) in addressed.into_iter().zip(got.docs) {
                 if let Some(source) = document.source(&self.index)? {
                     documents.push((key.clone(), source));
                 }

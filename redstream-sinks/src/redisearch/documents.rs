@@ -53,7 +53,7 @@ pub(crate) async fn write(
     for Update { key, tombstone, document } in updates {
         script.key(key).key(tombstone);
         match document {
-            None => _ = script.arg(0),
+            None => _ = script.arg(-1),
             Some(Document::Json(json)) => _ = script.arg(1).arg(json),
             Some(Document::Hash(fields)) => {
                 script.arg(fields.len() * 2);

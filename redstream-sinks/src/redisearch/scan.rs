@@ -49,12 +49,22 @@ impl<E: EntityTrait> RediSearchSink<E> {
         let number = |key: Option<&Key<E>>| key.map(Self::number).transpose();
         let range = (number(range.after)?, number(range.until)?);
         let index = &self.target.index.name;
-        let found = documents::range(&self.client, index, field, range, limit).await;
-        let page = self.read_all(found.map_err(|source| self.target.refused(source))?)?;
-        if let Some((key, _)) = page.last() {
-            Self::number(key)?;
+        let mut asked = limit;
+        loop {
+            let found = documents::range(&self.client, index, field, range, asked).await;
+            let found = found.map_err(|source| self.target.refused(source))?;
+            let is_last = found.len() < asked;
+            let mut page = self.read_all(found)?;
+            // Documents of another prefix are left out, so a page may need more.
+            if is_last || page.len() >= limit {
+                page.truncate(limit);
+                if let Some((key, _)) = page.last() {
+                    Self::number(key)?;
+                }
+                return Ok(page);
+            }
+            asked = asked.saturating_mul(2);
         }
-        Ok(page)
     }
 
     fn number(key: &Key<E>) -> Result<i64, Error> {

@@ -1,8 +1,10 @@
 //! Failovers: to a replica that lagged, whose loss is noticed; and two masters at once, of which no session uses both.
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use redstream_core::{CancellationToken, Loss, LossKind};
+use redstream_core::{Batch, CancellationToken, HandlerError, Loss, LossKind, Redstream};
 use redstream_servers::RedisOptions;
 use serde_json::json;
 
@@ -100,4 +102,59 @@ async fn a_session_whose_two_connections_reached_two_masters_does_no_work() {
     assert_eq!(seen.payloads(), super::numbers(1..6));
     shutdown.cancel();
     running.await.unwrap().unwrap();
+}
+
+/// An address that leads to another server from one moment on, as a name in the DNS does: connections that are there stay.
+async fn address_of(target: Arc<AtomicU16>) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let to = target.load(Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut server = tokio::net::TcpStream::connect(("127.0.0.1", to)).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    port
+}
+
+/// A handler can take minutes, and has the connections for as long.
+#[tokio::test]
+async fn workers_leave_a_master_that_became_a_replica_though_one_of_them_is_busy() {
+    let (old, new) = (private_redis().await, private_redis().await);
+    let target = Arc::new(AtomicU16::new(old.port()));
+    let through = Redstream::connect(format!("redis://127.0.0.1:{}", address_of(target.clone()).await)).await.unwrap();
+    let (busy, products) = (through.stream("busy").unwrap(), through.stream("products").unwrap());
+    let (begun, seen) = (Arc::new(tokio::sync::Notify::new()), Recorder::default());
+    let slow = {
+        let begun = begun.clone();
+        move |_: Batch| {
+            begun.notify_one();
+            std::future::pending::<Result<(), HandlerError>>()
+        }
+    };
+    let slow = busy.consumer("slow", slow).lock_ttl(Duration::from_secs(1)).backoff(PAUSES.0, PAUSES.1);
+    let consumer =
+        products.consumer("search", seen.clone()).lock_ttl(Duration::from_secs(1)).backoff(PAUSES.0, PAUSES.1);
+    let shutdown = CancellationToken::new();
+    let _stop = shutdown.clone().drop_guard();
+    tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move { slow.run(shutdown).await }
+    });
+    tokio::spawn(async move { consumer.run(shutdown).await });
+    through.producer().queue(busy.name(), &1).await.unwrap();
+    through.producer().queue(products.name(), &1).await.unwrap();
+    begun.notified().await;
+    eventually(SOON, "the first message", async || seen.len() == 1).await;
+
+    target.store(new.port(), Ordering::SeqCst);
+    let mut raw = raw_redis(&old.url()).await;
+    redis::cmd("REPLICAOF").arg("127.0.0.1").arg(new.port()).exec_async(&mut raw).await.unwrap();
+    let direct = Redstream::connect(new.url()).await.unwrap();
+    direct.producer().queue(direct.stream("products").unwrap().name(), &json!("new")).await.unwrap();
+    eventually(SOON, "the message of the new master", async || seen.payloads().contains(&json!("new"))).await;
 }

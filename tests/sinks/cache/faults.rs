@@ -116,3 +116,22 @@ async fn each_server_of_a_cluster_has_its_entries() {
         assert_eq!(place.get(id).await, Some(json!("filled")));
     }
 }
+
+/// The others go on using the cache.
+#[tokio::test]
+async fn an_entry_that_redis_refuses_is_told_and_is_no_outage() {
+    let redis = private(RedisOptions::new()).await;
+    let place = Place::at(&redis.url()).await;
+    place.fill(2, named("cached")).await;
+    redis::cmd("SET").arg(place.entry(1)).arg("text").exec_async(&mut place.raw.clone()).await.unwrap();
+    let logs = Logs::capture();
+    for nth in 0..3 {
+        let Ok(loaded) = place.cache.get_or_load(&Key::new(1), async || Ok::<_, Infallible>(Some(json!(nth)))).await;
+        assert_eq!(loaded, Some(json!(nth)));
+        assert_eq!(place.get(2).await, Some(named("cached")));
+    }
+    let refused = place.cache.get(&Key::new(1)).await.unwrap_err();
+    assert!(matches!(&refused, Error::WrongType { entry } if *entry == place.entry(1)), "{refused:?}");
+    assert!(!logs.has(&["does not answer"]) && !logs.has(&["answers again"]), "{}", logs.text());
+    assert!(logs.has(&["WARN", &place.entry(1), "remove it"]), "{}", logs.text());
+}

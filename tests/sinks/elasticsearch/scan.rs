@@ -93,6 +93,16 @@ on_each_server! {
         assert_eq!(found.iter().map(|(key, _)| key.value()).collect::<Vec<_>>(), [4, 5]);
     }
 
+    async fn a_key_without_an_id_has_no_document(server: Server) {
+        let id = |key: &Key<city::Entity>| if key.value() == 2 { String::new() } else { key.value().to_string() };
+        let sink = sink_at(server.port()).id(id).key_field("id");
+        let (failed, _) = failures_of(write(&sink, changes(5, (1..=3).map(with_id), &[])).await);
+        assert_eq!(failed, "the record {\"id\":2} was not written");
+        let found = Scan::<city::Entity, Json>::find(&sink, &[3, 2, 1].map(Key::new)).await.unwrap().unwrap();
+        assert_eq!(found.iter().map(|(key, _)| key.value()).collect::<Vec<_>>(), [3, 1]);
+        assert!(Scan::<city::Entity, Json>::find(&sink, &[Key::new(2)]).await.unwrap().unwrap().is_empty());
+    }
+
     async fn ids_of_the_application_need_only_the_fields_of_the_key(server: Server) {
         let sink = sink_at(server.port()).id(|key| format!("city-{}", key.value())).key_field("id");
         write(&sink, changes(5, (1..=5).map(with_id), &[])).await.unwrap();

@@ -87,3 +87,19 @@ on_each_form! {
         }
     }
 }
+
+#[tokio::test]
+async fn documents_of_another_prefix_do_not_end_a_scan() {
+    let server = Server::hashes().await;
+    let prefixes = ["cities", "ON", "HASH", "PREFIX", "2", "city:", "town:"];
+    let fields = ["SCHEMA", "id", "NUMERIC", "SORTABLE", "name", "TEXT", "size", "NUMERIC"];
+    server.ask::<()>("FT.CREATE", &[&prefixes[..], &fields[..]].concat()).await;
+    for id in ["1", "2", "3", "4", "5", "6", "7"] {
+        server.ask::<()>("HSET", &[&format!("town:{id}"), "id", id]).await;
+    }
+    let sink = server.sink().await.scan_by("id");
+    write(&sink, changes(5, (5..=12).map(|id| named(id, "city")), &[])).await.unwrap();
+    for limit in [1, 3, 100] {
+        assert_eq!(all(&sink, limit).await, (5..=12).collect::<Vec<_>>(), "{limit}");
+    }
+}

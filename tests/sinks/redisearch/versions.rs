@@ -89,3 +89,14 @@ async fn a_hash_of_ten_thousand_fields_is_written() {
     assert_eq!(server.search("@name:Ulm").await, ["city:1"]);
     assert_eq!(server.ask::<u64>("HLEN", &["city:1"]).await, 10_002);
 }
+
+on_each_form! {
+    async fn a_record_without_values_is_a_document_and_no_delete(server: Server) {
+        let sink = server.sink().await;
+        write(&sink, changes(4, [named(1, "Ulm"), named(2, "Bonn")], &[])).await.unwrap();
+        let empty = json!({ "name": null, "size": null });
+        let written = write(&sink, changes(5, [(1, empty), named(2, "Trier")], &[])).await;
+        assert!(server.has("city:1").await && !server.has("tombstone:city:1").await, "{written:?}");
+        written.unwrap();
+    }
+}

@@ -3,8 +3,8 @@
 -- `allow-oom`, a full Redis refuses the whole script before it begins.
 -- KEYS: for each document its key, and that of its tombstone.
 -- ARGV: the version; the name of the field that has it; the milliseconds that a tombstone lives; the type of documents,
--- 'hash' or 'ReJSON-RL'; then for each document the number of arguments that follow: none for a tombstone, else the
--- names and values of a hash, or the JSON.
+-- 'hash' or 'ReJSON-RL'; then for each document the number of arguments that follow: -1 for a tombstone, which has none,
+-- else the names and values of a hash, which may have none, or the JSON.
 -- Returns for each document: '' if it is written, the higher version, or '!' and why it was refused.
 local version, field, tombstone_ttl, kind = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
@@ -40,7 +40,7 @@ local answers, at = {}, 5
 for i = 1, #KEYS / 2 do
     local document, tombstone = KEYS[2 * i - 1], KEYS[2 * i]
     local count = tonumber(ARGV[at])
-    local from, to = at + 1, at + count
+    local from, to = at + 1, at + math.max(count, 0)
     at = to + 1
     local found = redis.call('TYPE', document).ok
     if found ~= kind and found ~= 'none' then
@@ -49,7 +49,7 @@ for i = 1, #KEYS / 2 do
         local has = version_of(document, tombstone, found)
         if has and is_higher(has, version) then
             answers[i] = has
-        elseif count == 0 then
+        elseif count < 0 then
             redis.call('SET', tombstone, version, 'PX', tombstone_ttl)
             redis.call('DEL', document)
             answers[i] = ''

@@ -67,3 +67,14 @@ impl Place {
         trimmer.shutdown().await.unwrap();
     }
 }
+
+/// It would be forgotten when it is stopped for a moment, and the new index would miss changes.
+#[tokio::test]
+async fn a_consumer_cannot_replace_itself() {
+    let place = Place::new(Server::any().await).await;
+    let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
+    let error = swap.replaces("search-2").run(CancellationToken::new()).await.unwrap_err();
+    assert!(error.to_string().contains("replaces") && error.to_string().contains("search-2"), "{error}");
+    assert_eq!(place.in_use().await, ["cities-1"]);
+    assert!(place.redstream.of::<city::Entity>().unwrap().reindexes().list().await.unwrap().len() <= 1);
+}
