@@ -165,3 +165,30 @@ async fn a_user_who_may_not_unblock_clients_has_a_connection_for_each_worker_tha
     };
     supervisor.run_until(story).await.unwrap();
 }
+
+/// Some of them get no reply in time, and begin again with connections of their own; the others follow.
+#[tokio::test]
+async fn standbys_share_connections_again_after_some_commands_had_no_reply() {
+    let server = private_redis().await;
+    let options = || ConnectOptions::new(server.url());
+    let (first, mut second) = (Scene::new(&server.url(), options()).await, Scene::new(&server.url(), options()).await);
+    let (at_work, standing_by) = (first.workers(), second.workers());
+    let (working, waiting) = (at_work.health(), standing_by.health());
+    let at_work = at_work.start().unwrap();
+    all_idle(&working).await;
+    let story = async {
+        let is_standby = |worker: &redstream_core::WorkerHealth| worker.state == WorkerState::Standby;
+        eventually(SOON * 2, "standbys", async || waiting.workers().iter().all(is_standby)).await;
+        for _ in 0..3 {
+            redis::cmd("CLIENT").arg("PAUSE").arg(1250).exec_async(&mut second.raw).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2500)).await;
+        }
+        eventually(SOON * 4, "few connections", async || {
+            let few = clients(&mut second.raw).await.len() <= 31 + 25;
+            few && waiting.workers().iter().all(is_standby)
+        })
+        .await;
+    };
+    standing_by.run_until(story).await.unwrap();
+    at_work.shutdown().await.unwrap();
+}

@@ -164,7 +164,7 @@ impl Pool {
         }
     }
 
-    fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Relaxed) || self.is_split.load(Ordering::Relaxed)
     }
 

@@ -46,6 +46,11 @@ impl Session {
         &self.keeper
     }
 
+    /// Whether sessions that begin now get other connections.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.pool.is_broken()
+    }
+
     /// Runs a script on the connection for commands.
     pub(crate) async fn script<T: FromRedisValue>(&self, attempt: &str, script: &ScriptInvocation<'_>) -> Result<T> {
         let begun = tokio::time::Instant::now();

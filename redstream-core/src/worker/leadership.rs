@@ -122,7 +122,7 @@ impl StandsBy {
     }
 }
 
-/// Returns `Ok` only after the shutdown.
+/// Returns `Ok` after the shutdown, and if it stood by on connections that are given up: then it begins again at once.
 async fn lead_until_lost<W: Leader>(
     worker: &W,
     shutdown: &CancellationToken,
@@ -137,11 +137,16 @@ async fn lead_until_lost<W: Leader>(
     worker.introduce(&session).await?;
     let name = worker.name();
     link.connector().outages().recovered(&name);
+    let over = shutdown.child_token();
     let standing_by = |waiting| {
         stands_by.tell(&name, waiting);
         worker.own_status().progress(WorkerState::Standby);
+        // A command of another worker failed, and those that begin now share other connections.
+        if session.is_given_up() {
+            over.cancel();
+        }
     };
-    let Some(guard) = lock.stand_by(&session, shutdown, standing_by).await? else { return Ok(()) };
+    let Some(guard) = lock.stand_by(&session, &over, standing_by).await? else { return Ok(()) };
     failpoint!("lock: taken");
     pauses.reset();
     stands_by.is_over();

@@ -24,6 +24,8 @@ pub(super) struct State {
     /// Commands that are not written yet, behind the first `written` bytes, which are.
     commands: Vec<u8>,
     written: usize,
+    /// The system did not accept all of a pipeline that is in flight.
+    is_blocked: bool,
     /// How many calls wait for the next pipeline.
     unsent: usize,
     /// How many calls each pipeline in flight has.
@@ -115,10 +117,13 @@ impl State {
             match write(wire, &self.commands[self.written..]) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(written) => self.written += written?,
-                Poll::Pending => return Ok(false),
+                Poll::Pending => {
+                    self.is_blocked = true;
+                    return Ok(false);
+                }
             }
         }
-        self.written = 0;
+        (self.written, self.is_blocked) = (0, false);
         self.commands.clear();
         self.commands.shrink_to(KEPT);
         Ok(true)
@@ -154,7 +159,7 @@ impl State {
 
     /// Writes what may be written, and takes the replies that have arrived.
     fn progress(&mut self, context: &mut Context<'_>, aftermath: &mut Aftermath) -> Poll<RedisResult<()>> {
-        if self.flights.len() < IN_FLIGHT || self.written > 0 {
+        if self.flights.len() < IN_FLIGHT || self.is_blocked {
             // If not all is written, the caller is woken to continue.
             self.write(|wire, commands| wire.poll_write(context, commands))?;
         }
@@ -200,7 +205,7 @@ impl State {
         }
         self.flights.clear();
         self.commands.clear();
-        (self.written, self.unsent, self.reader) = (0, 0, None);
+        (self.written, self.unsent, self.is_blocked, self.reader) = (0, 0, false, None);
     }
 
     /// The same, if this call still waits.
