@@ -170,8 +170,12 @@ async fn a_user_who_may_not_unblock_clients_has_a_connection_for_each_worker_tha
 #[tokio::test]
 async fn standbys_share_connections_again_after_some_commands_had_no_reply() {
     let server = private_redis().await;
-    let options = || ConnectOptions::new(server.url());
-    let (first, mut second) = (Scene::new(&server.url(), options()).await, Scene::new(&server.url(), options()).await);
+    let first = Scene::new(&server.url(), ConnectOptions::new(server.url())).await;
+    let mut user = redis::cmd("ACL");
+    user.arg("SETUSER").arg("standby").arg("on").arg(">secret").arg("+@all").arg("~*").arg("&*");
+    user.exec_async(&mut first.raw.clone()).await.unwrap();
+    let url = server.url().replace("redis://", "redis://standby:secret@");
+    let mut second = Scene::new(&server.url(), ConnectOptions::new(url)).await;
     let (at_work, standing_by) = (first.workers(), second.workers());
     let (working, waiting) = (at_work.health(), standing_by.health());
     let at_work = at_work.start().unwrap();
@@ -183,9 +187,11 @@ async fn standbys_share_connections_again_after_some_commands_had_no_reply() {
             redis::cmd("CLIENT").arg("PAUSE").arg(1250).exec_async(&mut second.raw).await.unwrap();
             tokio::time::sleep(Duration::from_millis(2500)).await;
         }
+        // Sixteen that wait alone, four for all others, one for commands, eight that are kept, and one of the handle. A
+        // few may be at work: the locks of some of the first ones were lost.
         eventually(SOON * 4, "few connections", async || {
-            let few = clients(&mut second.raw).await.len() <= 31 + 25;
-            few && waiting.workers().iter().all(is_standby)
+            let own = clients(&mut second.raw).await.iter().filter(|client| client.contains("user=standby")).count();
+            own <= 30
         })
         .await;
     };
