@@ -37,8 +37,6 @@ pub(crate) struct Schedule {
     pub(crate) removes_delays: bool,
     /// Commits do not wait for their main messages.
     pub(crate) in_background: bool,
-    /// Workers that wait do so together, on connections that they share.
-    pub(crate) together: bool,
     pub(crate) delay_ms: u64,
     /// The stream's last id is a day ahead of the clock, as after a clock that stepped back.
     pub(crate) ahead: bool,
@@ -228,8 +226,6 @@ impl Schedule {
             insured,
             removes_delays,
             in_background,
-            // Not drawn, so that all else of a seed stays what it was.
-            together: seed % 2 == 0,
             delay_ms,
             ahead,
             poison,
@@ -242,6 +238,14 @@ impl Schedule {
         };
         add_to(&mut schedule);
         schedule
+    }
+}
+
+impl Schedule {
+    /// How many workers of a process wait on connections of their own. Not drawn, so that all else of a seed stays what
+    /// it was.
+    pub(crate) fn waiting_alone(&self) -> usize {
+        if self.seed.is_multiple_of(2) { 0 } else { 16 }
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct Site {
     pub(crate) insured: Insured,
     pub(crate) removes_delays: bool,
     pub(crate) in_background: bool,
-    pub(crate) together: bool,
+    pub(crate) waiting_alone: usize,
     pub(crate) delay_ms: u64,
     pub(crate) search: Option<SearchSite>,
 }
@@ -64,7 +64,7 @@ impl Site {
             .connect_timeout(Duration::from_millis(200))
             .response_timeout(Duration::from_millis(200))
             .give_up_after(GIVE_UP)
-            .waiting_alone(if self.together { 0 } else { 16 })
+            .waiting_alone(self.waiting_alone)
             // Redis may be down when the process starts.
             .lazy();
         Ok(Redstream::connect(options).await?)

@@ -119,7 +119,7 @@ impl Stage {
             insured: self.schedule.insured,
             removes_delays: self.schedule.removes_delays,
             in_background: self.schedule.in_background,
-            together: self.schedule.together,
+            waiting_alone: self.schedule.waiting_alone(),
             delay_ms: self.schedule.delay_ms,
             search: self.search.as_ref().map(Search::site),
         }
