@@ -23,7 +23,6 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
 async fn at_rest(place: &Place, streams: usize) -> Result<Vec<String>> {
     let redstream = place.fresh().await?;
     let mut raw = place.raw().await?;
-    redis::cmd("CONFIG").arg("SET").arg("maxclients").arg(20_000).exec_async(&mut raw).await?;
     let before = in_use();
     let mut supervisor = Supervisor::new().patience(Duration::from_secs(120));
     for n in 0..streams {
