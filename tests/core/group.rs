@@ -314,7 +314,7 @@ async fn a_caller_alone_reads_what_others_left() {
     let (producer, products) = (redstream.producer(), redstream.stream("products").unwrap());
     let message = NewMessage::new(products.name().clone(), Payload::encode(&1).unwrap());
     producer.queue(products.name(), &0).await.unwrap();
-    // More than two pipelines that nobody waits for.
+    // More than two pipelines that nothing waits for.
     let left: Vec<_> = (0..10).map(|_| producer.delay_early(std::slice::from_ref(&message)).unwrap()).collect();
     tokio::time::timeout(SOON, producer.queue(products.name(), &1)).await.expect("in time").unwrap();
     drop(left);

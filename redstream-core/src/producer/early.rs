@@ -43,7 +43,7 @@ impl Producer {
 }
 
 impl Early {
-    /// When to poll it again at the latest, although it has woken nobody: callers read for one another, and one of them
+    /// When to poll it again at the latest, although no waker was called: callers read for one another, and one of them
     /// may not be polled.
     pub fn next_look(&self) -> Instant {
         self.deadline.min(Instant::now() + LOOK)

@@ -9,7 +9,7 @@ use crate::transport::group::request::{Outcome, Then};
 pub(super) struct Aftermath {
     /// Of callers whose replies have arrived, or who have to read for all from now on.
     pub(super) woken: Vec<Waker>,
-    /// Nobody waits for these.
+    /// Nothing waits for these.
     pub(super) ended: Vec<(Then, Outcome)>,
 }
 

@@ -7,7 +7,7 @@ use redis::RedisResult;
 use crate::message::MessageId;
 use crate::transport::resp::{Adding, RespConnection};
 
-/// Called with what became of messages for which nobody waits.
+/// Called with what became of messages for which nothing waits.
 pub(super) type Then = Box<dyn FnOnce(Outcome) + Send>;
 
 pub(super) struct Request {

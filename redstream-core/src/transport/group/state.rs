@@ -37,7 +37,7 @@ pub(super) struct State {
     ended: BTreeMap<u64, Outcome>,
     /// The caller that the socket wakes.
     reader: Option<u64>,
-    /// A task looks at the connection for calls that nobody waits for.
+    /// A task looks at the connection for calls that nothing waits for.
     pub(super) is_attended: bool,
 }
 
@@ -227,10 +227,10 @@ impl State {
         aftermath
     }
 
-    /// Returns whether a task looks at the connection for those that nobody waits for; if not, one has to begin.
+    /// Returns whether a task looks at the connection for those that nothing waits for; if not, one has to begin.
     pub(super) fn detach(&mut self, number: u64, then: Then) -> (bool, Aftermath) {
         let mut aftermath = Aftermath::default();
-        // Also if two pipelines are in flight: nobody may be there to write it later.
+        // Also if two pipelines are in flight: no caller may be there to write it later.
         if self.write_now().is_err() {
             self.fail(&mut aftermath);
         }
@@ -255,7 +255,7 @@ impl State {
         aftermath
     }
 
-    /// Reads and writes, without waiting. Returns the number of the oldest call, if there is one that nobody waits for.
+    /// Reads and writes, without waiting. Returns the number of the oldest call, if there is one that nothing waits for.
     pub(super) fn attend(&mut self) -> (Option<u64>, Aftermath) {
         let mut aftermath = Aftermath::default();
         if self.read_now(&mut aftermath).is_err() || self.write_now().is_err() {

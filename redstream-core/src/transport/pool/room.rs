@@ -23,7 +23,7 @@ const BLOCK: Duration = Duration::from_secs(2);
 /// A connection that was not blocked yet when it was to be woken is woken again after this.
 const WAKE_AGAIN: Duration = Duration::from_millis(2);
 
-/// A room that nobody enters for so long is closed.
+/// A room that is empty for so long is closed.
 const EMPTY: Duration = Duration::from_secs(10);
 
 pub(super) struct Room {
@@ -102,7 +102,7 @@ impl Waiting {
     }
 
     /// Lets in all who wait at the door, and forgets those who left; if it is empty, waits for a first one. Returns
-    /// whether somebody is inside.
+    /// whether there are any.
     async fn come_in(&mut self) -> bool {
         self.all.retain(|wait| !wait.done.is_closed());
         while let Ok(wait) = self.entering.try_recv() {
