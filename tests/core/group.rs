@@ -1,6 +1,7 @@
 //! Callers that write at the same time share a connection and its pipelines: each has its own replies, whatever becomes
 //! of the others.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::mpsc;
@@ -8,7 +9,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redstream_core::{ConnectOptions, Early, Error, MessageId, NewMessage, Payload, Producer, Stream};
+use redstream_core::{
+    ConnectOptions, Early, Error, MessageId, NewMessage, Payload, Producer, Redstream, Stream, StreamName,
+};
 use redstream_servers::Redis;
 use serde_json::{Value, json};
 
@@ -33,7 +36,7 @@ impl Server {
     async fn with(set: impl FnOnce(ConnectOptions) -> ConnectOptions) -> Self {
         let redis = private_redis().await;
         let raw = raw_redis(&redis.url()).await;
-        let redstream = redstream_core::Redstream::connect(set(ConnectOptions::new(redis.url()))).await.unwrap();
+        let redstream = Redstream::connect(set(ConnectOptions::new(redis.url()))).await.unwrap();
         let (producer, products) = (redstream.producer(), redstream.stream("products").unwrap());
         producer.queue(products.name(), &"first").await.unwrap();
         Self { redis, raw, producer, products }
@@ -43,16 +46,35 @@ impl Server {
         NewMessage::new(self.products.name().clone(), Payload::encode(payload).unwrap())
     }
 
+    /// A message for a key that is no stream.
+    async fn refused(&self) -> Early {
+        let set = redis::cmd("SET").arg("redstream:stream:broken.delay").arg(1).to_owned();
+        set.exec_async(&mut self.raw.clone()).await.unwrap();
+        self.early_refused()
+    }
+
+    fn early_refused(&self) -> Early {
+        let message = NewMessage::new(StreamName::new("broken").unwrap(), Payload::encode(&1).unwrap());
+        self.producer.delay_early(&[message]).expect("it is open")
+    }
+
     fn early(&self, payload: &Value) -> Early {
         self.producer.delay_early(&[self.message(payload)]).expect("it is open")
     }
 
-    /// The payload under this id, and how often it is in the stream.
-    async fn found(&mut self, key: &str, id: MessageId) -> (Value, usize) {
+    /// The payloads of a stream, by their ids.
+    async fn entries(&mut self, key: &str) -> BTreeMap<String, Value> {
         let all: Vec<(String, Vec<String>)> =
             redis::cmd("XRANGE").arg(key).arg("-").arg("+").query_async(&mut self.raw).await.unwrap();
-        let payload = &all.iter().find(|(at, _)| *at == id.to_string()).expect("the entry").1[1];
-        (serde_json::from_str(payload).unwrap(), all.iter().filter(|(_, fields)| fields[1] == *payload).count())
+        all.into_iter().map(|(id, fields)| (id, serde_json::from_str(&fields[1]).unwrap())).collect()
+    }
+
+    /// The payload under this id, and how often it is in the stream.
+    async fn found(&mut self, key: &str, id: MessageId) -> (Value, usize) {
+        let all = self.entries(key).await;
+        let payload = all[&id.to_string()].clone();
+        let times = all.values().filter(|other| **other == payload).count();
+        (payload, times)
     }
 
     async fn len(&mut self, key: &str) -> usize {
@@ -90,19 +112,12 @@ async fn thousands_of_callers_each_get_the_ids_of_their_own_messages() {
         })
     });
     let ids: Vec<_> = join_all(savers).await.into_iter().flat_map(Result::unwrap).collect();
-    let both = [(STREAM, 1), (DELAYED, 2)].map(|(key, place)| (key, place));
-    for (key, place) in both {
-        let all: Vec<(String, Vec<String>)> =
-            redis::cmd("XRANGE").arg(key).arg("-").arg("+").query_async(&mut server.raw).await.unwrap();
-        let there: std::collections::BTreeMap<&str, Value> =
-            all.iter().map(|(id, fields)| (id.as_str(), serde_json::from_str(&fields[1]).unwrap())).collect();
-        for (payload, main, delayed) in &ids {
-            let id = if place == 1 { main } else { delayed };
-            assert_eq!(there[id.to_string().as_str()], *payload);
-        }
-        // None twice: 3,200 of them, and the first one of the main stream.
-        assert_eq!(there.len(), 3200 + usize::from(place == 1));
+    let [main, delayed] = [server.entries(STREAM).await, server.entries(DELAYED).await];
+    for (payload, of_main, of_delay) in &ids {
+        assert_eq!((&main[&of_main.to_string()], &delayed[&of_delay.to_string()]), (payload, payload));
     }
+    // None twice: 3,200 of them, and the first one of the main stream.
+    assert_eq!((main.len(), delayed.len()), (3201, 3200));
 }
 
 /// Dropped after so many polls, while Redis does not answer.
@@ -142,18 +157,23 @@ async fn a_call_that_is_dropped_while_it_waits_takes_nothing_from_the_others() {
 async fn a_call_that_is_dropped_at_any_await_leaves_a_connection_that_works() {
     let redis = private_redis().await;
     for polls in 0.. {
-        let redstream = redstream_core::Redstream::connect(redis.url()).await.unwrap();
+        let redstream = Redstream::connect(redis.url()).await.unwrap();
         let (producer, products) = (redstream.producer(), redstream.stream("products").unwrap());
         let mut dropped = Box::pin(producer.queue(products.name(), &"dropped"));
-        let mut is_over = false;
-        for _ in 0..polls {
-            is_over = poll_once(dropped.as_mut()).is_ready();
-            if is_over {
-                break;
+        let mut left = polls;
+        // Polled when it is woken, as by its task, and so often.
+        let polled = poll_fn(|context| {
+            if left == 0 {
+                return Poll::Ready(false);
             }
-            // The sockets are looked at.
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+            left -= 1;
+            match dropped.as_mut().poll(context) {
+                Poll::Ready(_) => Poll::Ready(true),
+                Poll::Pending if left == 0 => Poll::Ready(false),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        let is_over = tokio::time::timeout(SOON, polled).await.expect("it is woken");
         drop(dropped);
         for n in 0..3 {
             tokio::time::timeout(SOON, producer.queue(products.name(), &n)).await.expect("in time").unwrap();
@@ -191,11 +211,8 @@ async fn a_caller_that_is_held_without_being_polled_does_not_stop_the_others() {
 #[tokio::test]
 async fn a_refusal_is_of_one_call_and_the_next_one_finds_another_connection() {
     let mut server = Server::start().await;
-    redis::cmd("SET").arg("redstream:stream:broken.delay").arg(1).exec_async(&mut server.raw).await.unwrap();
-    let broken = redstream_core::StreamName::new("broken").unwrap();
     let mut before = server.early(&json!("before"));
-    let of_another_type = NewMessage::new(broken, Payload::encode(&1).unwrap());
-    let mut refused = server.producer.delay_early(&[of_another_type]).expect("it is open");
+    let mut refused = server.refused().await;
     let mut after = server.early(&json!("after"));
     assert_eq!(acknowledged(&mut refused).await, None);
     for (early, payload) in [(&mut after, "after"), (&mut before, "before")] {
@@ -206,6 +223,29 @@ async fn a_refusal_is_of_one_call_and_the_next_one_finds_another_connection() {
     assert!(server.producer.delay_early(&[message]).is_none(), "the server may have become a replica");
     server.producer.queue(server.products.name(), &1).await.unwrap();
     assert!(acknowledged(&mut server.early(&json!(2))).await.is_some());
+}
+
+/// The first refusal closes the connection behind the replies that are still to come, of which the second one is one.
+#[tokio::test]
+async fn a_second_refusal_takes_no_reply_from_the_calls_behind_it() {
+    let mut server = Server::start().await;
+    assert_eq!(acknowledged(&mut server.refused().await).await, None);
+    let text = "x".repeat(60_000);
+    for n in 0..20 {
+        // Opens the next connection.
+        server.producer.queue(server.products.name(), &n).await.unwrap();
+        server.redis.pause().unwrap();
+        let (mut first, mut between) = (server.early_refused(), server.early(&json!(["between", n])));
+        // These wait for the first two. The last one is so large that Redis reads, and answers, it later.
+        let (mut second, mut behind) = (server.early_refused(), server.early(&json!([n, text])));
+        server.redis.resume().unwrap();
+        assert_eq!(acknowledged(&mut first).await, None);
+        assert_eq!(acknowledged(&mut second).await, None);
+        for (early, payload) in [(&mut behind, json!([n, text])), (&mut between, json!(["between", n]))] {
+            let id = acknowledged(early).await.expect("it was added")[0];
+            assert_eq!(server.found(DELAYED, id).await, (payload, 1));
+        }
+    }
 }
 
 #[tokio::test]
@@ -296,7 +336,10 @@ async fn what_fails_in_the_background_is_sent_again_and_what_cannot_be_sent_is_r
     // The connection is cut off before its reply: it is sent again on another one.
     server.redis.pause().unwrap();
     queue(&server, json!("again"));
-    tokio::time::sleep(Duration::from_millis(250)).await;
+    eventually(SOON, "the connection to be given up", async || {
+        server.producer.delay_early(&[server.message(&json!("is it open?"))]).is_none()
+    })
+    .await;
     server.redis.resume().unwrap();
     let ids = report().await.unwrap();
     assert_eq!(server.found(STREAM, ids[0]).await.0, json!("again"));

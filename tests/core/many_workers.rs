@@ -1,10 +1,9 @@
 //! Many workers of one process: they share connections, and each still gets its own messages at once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redstream_core::{ConnectOptions, Redstream, Supervisor, WorkerState};
-use redstream_servers::RedisOptions;
+use redstream_core::{ConnectOptions, Health, Redstream, Supervisor, WorkerHealth, WorkerState};
 use serde_json::json;
 
 use super::SOON;
@@ -15,6 +14,7 @@ use crate::support::{eventually, private_redis, raw_redis};
 /// More than wait on connections of their own.
 const STREAMS: usize = 150;
 
+/// The connections that the server has, a line each.
 async fn clients(raw: &mut MultiplexedConnection) -> Vec<String> {
     let list: String = redis::cmd("CLIENT").arg("LIST").query_async(raw).await.unwrap();
     list.lines().map(str::to_owned).collect()
@@ -60,19 +60,27 @@ impl Scene {
     }
 }
 
-async fn all_idle(supervisor_health: &redstream_core::Health) {
-    let is_idle = |worker: &redstream_core::WorkerHealth| worker.state == WorkerState::Idle;
-    eventually(SOON * 2, "all to be at work", async || supervisor_health.workers().iter().all(is_idle)).await;
+async fn all_are(state: WorkerState, health: &Health) {
+    let is_so = |worker: &WorkerHealth| worker.state == state;
+    eventually(SOON * 2, "all workers to be so", async || health.workers().iter().all(is_so)).await;
+}
+
+/// Runs all workers, and the story once they are at work.
+async fn at_work(mut scene: Scene, story: impl AsyncFnOnce(&mut Scene)) {
+    let supervisor = scene.workers();
+    let health = supervisor.health();
+    let story = async {
+        all_are(WorkerState::Idle, &health).await;
+        story(&mut scene).await;
+    };
+    supervisor.run_until(story).await.unwrap();
 }
 
 #[tokio::test]
 async fn quiet_workers_share_few_connections_and_none_of_them_misses_a_message() {
     let server = private_redis().await;
-    let mut scene = Scene::new(&server.url(), ConnectOptions::new(server.url())).await;
-    let supervisor = scene.workers();
-    let health = supervisor.health();
-    let story = async {
-        all_idle(&health).await;
+    let scene = Scene::new(&server.url(), ConnectOptions::new(server.url())).await;
+    at_work(scene, async |scene| {
         scene.write_to(0..STREAMS, 1).await;
         scene.all_have(1).await;
         // One by one, while the others wait.
@@ -88,82 +96,71 @@ async fn quiet_workers_share_few_connections_and_none_of_them_misses_a_message()
         for (n, seen) in scene.seen.iter().enumerate() {
             assert_eq!(seen.payloads(), [json!(1), json!(2), json!(3)], "stream {n}");
         }
-    };
-    supervisor.run_until(story).await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_shared_connection_that_breaks_loses_nothing() {
     let server = private_redis().await;
-    let mut scene = Scene::new(&server.url(), ConnectOptions::new(server.url())).await;
-    let supervisor = scene.workers();
-    let health = supervisor.health();
-    let story = async {
-        all_idle(&health).await;
+    let scene = Scene::new(&server.url(), ConnectOptions::new(server.url())).await;
+    at_work(scene, async |scene| {
+        let own: i64 = redis::cmd("CLIENT").arg("ID").query_async(&mut scene.raw).await.unwrap();
         for round in 1..=5 {
-            // One kind after the other: those that wait, and that for commands.
-            let blocked = if round % 2 == 0 { "cmd=xread" } else { "cmd=" };
-            let own: i64 = redis::cmd("CLIENT").arg("ID").query_async(&mut scene.raw).await.unwrap();
+            // In turns: those that wait, and all of them.
+            let broken = if round % 2 == 0 { "cmd=xread" } else { "cmd=" };
             for client in clients(&mut scene.raw).await {
-                let id = client.split(' ').next().and_then(|id| id.strip_prefix("id=")).unwrap().to_owned();
-                if client.contains(blocked) && id != own.to_string() {
-                    let mut kill = redis::cmd("CLIENT");
-                    kill.arg("KILL").arg("ID").arg(id);
-                    let _gone: i64 = kill.query_async(&mut scene.raw).await.unwrap();
+                let id = client.split(' ').next().and_then(|id| id.strip_prefix("id=")).unwrap();
+                if client.contains(broken) && id != own.to_string() {
+                    let kill = redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).to_owned();
+                    kill.exec_async(&mut scene.raw).await.unwrap();
                 }
             }
             scene.write_to(0..STREAMS, round).await;
             scene.all_have(round).await;
         }
-    };
-    supervisor.run_until(story).await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn hot_standbys_share_few_connections_and_take_over_at_once() {
     let server = private_redis().await;
-    let options = || ConnectOptions::new(server.url());
-    let (first, mut second) = (Scene::new(&server.url(), options()).await, Scene::new(&server.url(), options()).await);
+    let scene = async || Scene::new(&server.url(), ConnectOptions::new(server.url())).await;
+    let (first, mut second) = (scene().await, scene().await);
     let (at_work, standing_by) = (first.workers(), second.workers());
     let (working, waiting) = (at_work.health(), standing_by.health());
+    let at_work = at_work.start().unwrap();
+    all_are(WorkerState::Idle, &working).await;
     let story = async {
-        let at_work = at_work.start().unwrap();
-        all_idle(&working).await;
-        let story = async {
-            let is_standby = |worker: &redstream_core::WorkerHealth| worker.state == WorkerState::Standby;
-            eventually(SOON * 2, "standbys", async || waiting.workers().iter().all(is_standby)).await;
-            // As many as 450 workers wait: 16 alone, and four for all others.
-            eventually(SOON * 2, "few connections", async || clients(&mut second.raw).await.len() <= 31 + 30).await;
-            at_work.shutdown().await.unwrap();
-            // Without a release the locks of the delayers would expire after five seconds.
-            let released = std::time::Instant::now();
-            all_idle(&waiting).await;
-            assert!(released.elapsed() < SOON, "{:?}", released.elapsed());
-            second.write_to(0..STREAMS, 1).await;
-            second.all_have(1).await;
-        };
-        standing_by.run_until(story).await.unwrap();
+        all_are(WorkerState::Standby, &waiting).await;
+        // As many as 450 workers wait: 16 alone, and four for all others.
+        eventually(SOON * 2, "few connections", async || clients(&mut second.raw).await.len() <= 31 + 30).await;
+        at_work.shutdown().await.unwrap();
+        // Without a release the locks of the delayers would expire after five seconds.
+        let released = Instant::now();
+        all_are(WorkerState::Idle, &waiting).await;
+        assert!(released.elapsed() < SOON, "{:?}", released.elapsed());
+        second.write_to(0..STREAMS, 1).await;
+        second.all_have(1).await;
     };
-    story.await;
+    standing_by.run_until(story).await.unwrap();
 }
 
 /// As many connections as workers that wait.
 #[tokio::test]
 async fn a_user_who_may_not_unblock_clients_has_a_connection_for_each_worker_that_waits() {
-    let server = tokio::task::spawn_blocking(|| RedisOptions::new().start()).await.unwrap().unwrap();
+    let server = private_redis().await;
     rights::allow(&server.url(), &rights::needed()).await;
     rights::allow(&server.url(), &["+info".to_owned()]).await;
     let url = server.url().replace("redis://", "redis://app:secret@");
-    let mut scene = Scene::new(&server.url(), ConnectOptions::new(url).namespace("shop")).await;
-    let supervisor = scene.workers();
-    let health = supervisor.health();
-    let story = async {
-        all_idle(&health).await;
+    let scene = Scene::new(&server.url(), ConnectOptions::new(url).namespace("shop")).await;
+    at_work(scene, async |scene| {
         eventually(SOON * 2, "a connection each", async || clients(&mut scene.raw).await.len() >= STREAMS).await;
         scene.write_to(0..STREAMS, 1).await;
         scene.all_have(1).await;
-    };
-    supervisor.run_until(story).await.unwrap();
+    })
+    .await;
 }
 
 /// Some of them get no reply in time, and begin again with connections of their own; the others follow.
@@ -179,21 +176,23 @@ async fn standbys_share_connections_again_after_some_commands_had_no_reply() {
     let (at_work, standing_by) = (first.workers(), second.workers());
     let (working, waiting) = (at_work.health(), standing_by.health());
     let at_work = at_work.start().unwrap();
-    all_idle(&working).await;
+    all_are(WorkerState::Idle, &working).await;
     let story = async {
-        let is_standby = |worker: &redstream_core::WorkerHealth| worker.state == WorkerState::Standby;
-        eventually(SOON * 2, "standbys", async || waiting.workers().iter().all(is_standby)).await;
+        all_are(WorkerState::Standby, &waiting).await;
+        let own = async |raw: &mut MultiplexedConnection| {
+            clients(raw).await.iter().filter(|client| client.contains("user=standby")).count()
+        };
         for _ in 0..3 {
-            redis::cmd("CLIENT").arg("PAUSE").arg(1250).exec_async(&mut second.raw).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(2500)).await;
+            let before = own(&mut second.raw).await;
+            // Longer than a worker waits for a reply. What only reads is answered.
+            let pause = redis::cmd("CLIENT").arg("PAUSE").arg(1250).arg("WRITE").to_owned();
+            pause.exec_async(&mut second.raw).await.unwrap();
+            let have_begun_again = async || own(&mut second.raw).await > before;
+            eventually(SOON, "some to have begun again", have_begun_again).await;
         }
         // Sixteen that wait alone, four for all others, one for commands, eight that are kept, and one of the handle. A
         // few may be at work: the locks of some of the first ones were lost.
-        eventually(SOON * 4, "few connections", async || {
-            let own = clients(&mut second.raw).await.iter().filter(|client| client.contains("user=standby")).count();
-            own <= 30
-        })
-        .await;
+        eventually(SOON * 4, "few connections", async || own(&mut second.raw).await <= 30).await;
     };
     standing_by.run_until(story).await.unwrap();
     at_work.shutdown().await.unwrap();

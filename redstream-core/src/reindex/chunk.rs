@@ -148,7 +148,6 @@ impl Outstanding {
         }
         if chunks > 0 {
             size.passed(chunks, keys, now - begun);
-            tracing::debug!(?size, took = ?(now - begun), "chunks of a reindex were passed");
         }
         any
     }

@@ -1,4 +1,4 @@
-//! A second connection, for one caller at a time.
+//! A connection for large writes, for one caller at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

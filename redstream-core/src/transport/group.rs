@@ -8,6 +8,7 @@
 mod aftermath;
 mod request;
 mod state;
+mod writes;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};

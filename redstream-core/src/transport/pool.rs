@@ -214,11 +214,14 @@ impl Pool {
         self.alone.clone().try_acquire_owned().ok()
     }
 
-    /// Waits on a connection that many share. Cancel-safe, but for an item of a list, which may be lost.
+    /// Whether workers can [wait](Self::wait) on a connection that they share, as far as is known.
+    pub(crate) fn lets_wait_together(&self) -> bool {
+        !self.connector.is_cluster() && !self.run_id.is_empty() && !self.waits.are_impossible()
+    }
+
+    /// Waits on a connection that many share; call it only if [that is possible](Self::lets_wait_together). Cancel-safe,
+    /// but for an item of a list, which may be lost.
     pub(crate) async fn wait(&self, wanted: Wanted<'_>) -> RedisResult<Woken> {
-        if self.connector.is_cluster() || self.run_id.is_empty() {
-            return Ok(Woken::Impossible);
-        }
         self.waits.wait(wanted, &self.run_id).await
     }
 }

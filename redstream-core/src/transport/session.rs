@@ -12,7 +12,6 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::{Error, Result, code};
-use crate::message::MessageId;
 use crate::message::entry::Entry;
 use crate::time::within;
 use crate::transport::connection::Connection;
@@ -132,7 +131,8 @@ impl Session {
     /// Whether this worker should wait by a [blocking](Self::blocking) command of its own. If not, it
     /// [waits together](Self::wait) with others.
     pub(crate) fn waits_alone(&self) -> bool {
-        self.alone.get().is_some()
+        !self.pool.lets_wait_together()
+            || self.alone.get().is_some()
             || self.pool.try_alone().is_some_and(|permit| {
                 // If another clone was faster, this permit is given back.
                 let _other = self.alone.set(permit);
@@ -147,17 +147,6 @@ impl Session {
             Ok(woken) => Ok(woken.map_err(|source| failed(attempt, source))? == Woken::LookAgain),
             Err(_) => Ok(true),
         }
-    }
-
-    /// Waits for a message after this one.
-    pub(crate) async fn wait_for_message(
-        &self,
-        attempt: &str,
-        stream: &str,
-        after: MessageId,
-        bound: Duration,
-    ) -> Result<bool> {
-        self.wait(attempt, Wanted::Message { stream, after }, bound).await
     }
 }
 

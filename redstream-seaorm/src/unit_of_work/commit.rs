@@ -36,20 +36,20 @@ where
             // A commit so slow that its delay messages may have become due before it, at half of the shortest sound
             // delay.
             let uninsured = unit.delays.age() > unit.shared.resend_after() * 5 / 2;
-            if announcement == Announcement::Follows && !uninsured && !unit.shared.may_remove_delays() {
-                unit.shared.announce_in_background(unit.take_announcements());
-                failpoint!("commit: announced");
-                return Ok(SyncToken::new());
-            }
-            let announced = announced(Arc::clone(&unit), uninsured);
+            let announced = || announced(Arc::clone(&unit), uninsured);
             match announcement {
-                Announcement::Awaited => match unit.deferred.take(announced) {
+                Announcement::Awaited => match unit.deferred.take(announced()) {
                     Ok(()) => Ok(SyncToken::new()),
                     Err(announced) => Ok(announced.await),
                 },
-                Announcement::Follows => {
+                Announcement::Follows if uninsured || unit.shared.may_remove_delays() => {
                     // If the runtime ends first, the delay messages announce the change.
-                    tokio::spawn(announced);
+                    tokio::spawn(announced());
+                    Ok(SyncToken::new())
+                }
+                Announcement::Follows => {
+                    unit.shared.announce_in_background(unit.take_announcements());
+                    failpoint!("commit: announced");
                     Ok(SyncToken::new())
                 }
             }

@@ -120,7 +120,8 @@ impl Shared {
         });
     }
 
-    /// [`announce`](Self::announce), and removes the delay messages with these ids, if the connection or the consumers want it.
+    /// [`announce`](Self::announce), and removes the delay messages with these ids, if the connection or the consumers
+    /// want it.
     pub(crate) async fn announce_and_remove_delays(
         self: &Arc<Self>,
         messages: Vec<NewMessage>,

@@ -115,16 +115,11 @@ where
         let limit = self.options.page_size as u64;
         let rows = next_rows(E::find(), after, limit).filter(from_to(None, until));
         let rows = self.order.sorted(self.filtered(rows), &Order::Asc);
-        let Options { id, retry_for, .. } = self.options;
-        let mut retry = Retry::new(*retry_for);
+        let mut retry = Retry::new(self.options.retry_for);
         loop {
             match self.loader.load_rows(self.db, rows.clone()).await {
                 Ok(records) => return Ok(records),
-                Err(error) if retry.pause(id, "load records", error.source()).await => {}
-                Err(error) => {
-                    let (id, source) = (id.clone(), error.into_source());
-                    return Err(VerifyError::Loader { id, keys: self.options.page_size, within: *retry_for, source });
-                }
+                Err(error) => self.loader_failed(self.options.page_size, error, &mut retry).await?,
             }
         }
     }
@@ -149,16 +144,11 @@ where
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let Options { id, retry_for, .. } = self.options;
-        let mut retry = Retry::new(*retry_for);
+        let mut retry = Retry::new(self.options.retry_for);
         loop {
             match self.loader.load(self.db, keys).await {
                 Ok(records) => return Ok(records),
-                Err(error) if retry.pause(id, "load records", error.source()).await => {}
-                Err(error) => {
-                    let (id, source) = (id.clone(), error.into_source());
-                    return Err(VerifyError::Loader { id, keys: keys.len(), within: *retry_for, source });
-                }
+                Err(error) => self.loader_failed(keys.len(), error, &mut retry).await?,
             }
         }
     }
@@ -266,6 +256,14 @@ where
             return Ok(());
         }
         Err(VerifyError::Primary { id: id.clone(), attempt, within: *retry_for, source })
+    }
+
+    async fn loader_failed(&self, keys: usize, error: HandlerError, retry: &mut Retry) -> Result<(), VerifyError> {
+        let Options { id, retry_for, .. } = self.options;
+        if retry.pause(id, "load records", error.source()).await {
+            return Ok(());
+        }
+        Err(VerifyError::Loader { id: id.clone(), keys, within: *retry_for, source: error.into_source() })
     }
 
     async fn sink_failed(

@@ -11,6 +11,7 @@ use super::{ATTEMPT, BLOCK, Limits, NEWS, Portion, TOGETHER, xread};
 use crate::error::Result;
 use crate::message::entry::Entry;
 use crate::message::{Message, MessageId};
+use crate::transport::pool::Wanted;
 use crate::transport::replies::{Entries, Flat, MOST, Range};
 use crate::transport::scripts;
 use crate::transport::session::Session;
@@ -70,10 +71,8 @@ impl Scripted {
                 return Ok(batch);
             }
         }
-        if self.is_quiet
-            && !self.session.waits_alone()
-            && self.session.wait_for_message(ATTEMPT, &self.stream, after, TOGETHER).await?
-        {
+        let wanted = Wanted::Message { stream: &self.stream, after };
+        if self.is_quiet && !self.session.waits_alone() && self.session.wait(ATTEMPT, wanted, TOGETHER).await? {
             return self.read_now(after).await;
         }
         let news = self.portion.of(self.news);

@@ -13,6 +13,7 @@ use super::{ATTEMPT, BLOCK, Limits, NEWS, Portion, TOGETHER, xread};
 use crate::error::Result;
 use crate::message::entry::Entry;
 use crate::message::{Message, MessageId};
+use crate::transport::pool::Wanted;
 use crate::transport::session::Session;
 
 /// Reads one stream through one session.
@@ -45,7 +46,8 @@ impl Streaming {
     pub(super) async fn read(&mut self, after: MessageId) -> Result<Vec<Message>> {
         if self.is_quiet && !self.session.waits_alone() {
             let batch = self.read_once(after, None).await?;
-            if !batch.is_empty() || self.session.wait_for_message(ATTEMPT, &self.stream, after, TOGETHER).await? {
+            let wanted = Wanted::Message { stream: &self.stream, after };
+            if !batch.is_empty() || self.session.wait(ATTEMPT, wanted, TOGETHER).await? {
                 return Ok(batch);
             }
         }

@@ -10,26 +10,13 @@ use redis::RedisResult;
 use crate::message::{NewMessage, StreamName};
 use crate::transport::group::aftermath::Aftermath;
 use crate::transport::group::request::{Caller, Outcome, Request, Then};
+use crate::transport::group::writes::Writes;
 use crate::transport::resp::{RespConnection, Target, encode};
-
-/// With this many pipelines in flight, calls wait and go together.
-const IN_FLIGHT: usize = 2;
-
-/// The buffer for commands is not kept if it is larger.
-const KEPT: usize = 256 << 10;
 
 #[derive(Default)]
 pub(super) struct State {
     pub(super) wire: Wire,
-    /// Commands that are not written yet, behind the first `written` bytes, which are.
-    commands: Vec<u8>,
-    written: usize,
-    /// The system did not accept all of a pipeline that is in flight.
-    is_blocked: bool,
-    /// How many calls wait for the next pipeline.
-    unsent: usize,
-    /// How many calls each pipeline in flight has.
-    flights: VecDeque<usize>,
+    writes: Writes,
     /// The number of the first call whose replies are still to come. Those behind it have the numbers that follow.
     first: u64,
     pending: VecDeque<Request>,
@@ -59,6 +46,14 @@ impl Wire {
     fn connection(&mut self) -> Option<&mut RespConnection> {
         if let Self::Open(wire) | Self::Closing(wire) = self { Some(wire) } else { None }
     }
+
+    /// Nothing more is sent.
+    fn close(&mut self) {
+        *self = match std::mem::take(self) {
+            Self::Open(wire) => Self::Closing(wire),
+            other => other,
+        };
+    }
 }
 
 impl State {
@@ -69,11 +64,10 @@ impl State {
         messages: &[NewMessage],
     ) -> Option<(u64, Aftermath)> {
         let Wire::Open(wire) = &mut self.wire else { return None };
-        let adding = encode(target, messages, &mut self.commands);
+        let adding = self.writes.add(|commands| encode(target, messages, commands));
         wire.expect(adding.expected());
         let number = self.first + self.pending.len() as u64;
         self.pending.push_back(Request::new(adding));
-        self.unsent += 1;
         let mut aftermath = Aftermath::default();
         if self.send_now(&mut aftermath).is_err() {
             self.fail(&mut aftermath);
@@ -83,11 +77,11 @@ impl State {
 
     /// Writes what may be written, without waiting.
     fn send_now(&mut self, aftermath: &mut Aftermath) -> RedisResult<()> {
-        if self.flights.len() >= IN_FLIGHT {
+        if !self.writes.have_room() {
             // A reply that has arrived makes room.
             self.read_now(aftermath)?;
         }
-        if self.flights.len() < IN_FLIGHT && !self.write_now()? {
+        if self.writes.have_room() && !self.write_now()? {
             self.wake_reader(aftermath);
         }
         Ok(())
@@ -101,32 +95,11 @@ impl State {
 
     /// Returns whether all is written.
     fn write_now(&mut self) -> io::Result<bool> {
-        self.write(|wire, commands| match wire.write_now(commands) {
+        let Some(wire) = self.wire.connection() else { return Ok(true) };
+        self.writes.write(|commands| match wire.write_now(commands) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             written => Poll::Ready(written),
         })
-    }
-
-    /// Returns whether all is written.
-    fn write(&mut self, mut write: impl FnMut(&RespConnection, &[u8]) -> Poll<io::Result<usize>>) -> io::Result<bool> {
-        let Some(wire) = self.wire.connection() else { return Ok(true) };
-        if self.unsent > 0 {
-            self.flights.push_back(std::mem::take(&mut self.unsent));
-        }
-        while self.written < self.commands.len() {
-            match write(wire, &self.commands[self.written..]) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(written) => self.written += written?,
-                Poll::Pending => {
-                    self.is_blocked = true;
-                    return Ok(false);
-                }
-            }
-        }
-        (self.written, self.is_blocked) = (0, false);
-        self.commands.clear();
-        self.commands.shrink_to(KEPT);
-        Ok(true)
     }
 
     pub(super) fn poll(&mut self, number: u64, context: &mut Context<'_>) -> (Poll<Outcome>, Aftermath) {
@@ -159,11 +132,11 @@ impl State {
 
     /// Writes what may be written, and takes the replies that have arrived.
     fn progress(&mut self, context: &mut Context<'_>, aftermath: &mut Aftermath) -> Poll<RedisResult<()>> {
-        if self.flights.len() < IN_FLIGHT || self.is_blocked {
-            // If not all is written, the caller is woken to continue.
-            self.write(|wire, commands| wire.poll_write(context, commands))?;
-        }
         let Some(wire) = self.wire.connection() else { return Poll::Ready(Err(closed().into())) };
+        if self.writes.may_go_on() {
+            // If not all is written, the caller is woken to continue.
+            self.writes.write(|commands| wire.poll_write(context, commands))?;
+        }
         ready!(wire.poll_read(context))?;
         Poll::Ready(self.deliver(aftermath))
     }
@@ -180,15 +153,10 @@ impl State {
             is_refused |= request.is_refused();
             end(&mut self.ended, self.first, request, aftermath);
             self.first += 1;
-            if let Some(calls) = self.flights.front_mut() {
-                *calls -= 1;
-                if *calls == 0 {
-                    self.flights.pop_front();
-                }
-            }
+            self.writes.answered();
         }
-        if is_refused && let Wire::Open(wire) = std::mem::take(&mut self.wire) {
-            self.wire = Wire::Closing(wire);
+        if is_refused {
+            self.wire.close();
         }
         if self.pending.is_empty() && matches!(self.wire, Wire::Closing(_)) {
             self.fail(aftermath);
@@ -203,9 +171,8 @@ impl State {
             end(&mut self.ended, self.first, request, aftermath);
             self.first += 1;
         }
-        self.flights.clear();
-        self.commands.clear();
-        (self.written, self.unsent, self.is_blocked, self.reader) = (0, 0, false, None);
+        self.writes = Writes::default();
+        self.reader = None;
     }
 
     /// The same, if this call still waits.

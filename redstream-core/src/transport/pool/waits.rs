@@ -51,10 +51,12 @@ impl Waits {
         }
     }
 
+    /// Whether that is known.
+    pub(super) fn are_impossible(&self) -> bool {
+        self.is_impossible.load(Ordering::Relaxed)
+    }
+
     pub(super) async fn wait(&self, wanted: Wanted<'_>, run_id: &str) -> RedisResult<Woken> {
-        if self.is_impossible.load(Ordering::Relaxed) {
-            return Ok(Woken::Impossible);
-        }
         match self.enter(wanted, run_id)?.await {
             Ok(Err(error)) if is_forbidden(&error) => {
                 if !self.is_impossible.swap(true, Ordering::Relaxed) {
