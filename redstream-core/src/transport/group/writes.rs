@@ -82,7 +82,7 @@ mod tests {
 
     /// What is written if the system accepts so many bytes at a time, and then no more.
     fn accepting(accepted: &[usize]) -> impl FnMut(&[u8]) -> Poll<io::Result<usize>> {
-        let mut accepted = accepted.to_vec().into_iter();
+        let mut accepted = accepted.iter().copied();
         move |bytes| accepted.next().map_or(Poll::Pending, |most| Poll::Ready(Ok(most.min(bytes.len()))))
     }
 
