@@ -68,10 +68,12 @@ proptest! {
 
     #[test]
     fn an_offset_passes_an_entry_with_its_last_message(id in ids()) {
+        // Redis refuses the id `0-0`, so no entry has it.
+        prop_assume!(id.entry() != MessageId::MIN);
         let offset = id.offset();
         prop_assert_eq!(offset.index(), None);
         prop_assert_eq!(offset == id, id.index().is_none());
-        prop_assert!(offset <= id && (offset < id.entry() || id.index().is_none() || id.entry() == MessageId::MIN));
+        prop_assert!(offset <= id && (offset < id.entry() || id.index().is_none()));
     }
 
     #[test]
