@@ -163,6 +163,23 @@ async fn a_user_who_may_not_unblock_clients_has_a_connection_for_each_worker_tha
     .await;
 }
 
+/// Otherwise they would ask again and again, and say nothing.
+#[tokio::test]
+async fn standbys_that_may_not_wait_for_a_lock_are_failing() {
+    let server = private_redis().await;
+    let rules =
+        rights::needed().into_iter().chain(["+info", "+client|id", "+client|unblock", "-brpop"].map(str::to_owned));
+    rights::allow(&server.url(), &rules.collect::<Vec<_>>()).await;
+    let url = server.url().replace("redis://", "redis://app:secret@");
+    let redstream = Redstream::connect(ConnectOptions::new(url).namespace("shop").waiting_alone(0)).await.unwrap();
+    let stream = redstream.stream("orders").unwrap();
+    let _held =
+        stream.lock("search", Duration::from_secs(60)).unwrap().try_acquire().await.unwrap().expect("it is free");
+    let standby = Supervisor::new().with(stream.consumer("search", Recorder::default()));
+    let health = standby.health();
+    standby.run_until(all_are(WorkerState::Failing, &health)).await.unwrap();
+}
+
 /// Some of them get no reply in time, and begin again with connections of their own; the others follow.
 #[tokio::test]
 async fn standbys_share_connections_again_after_some_commands_had_no_reply() {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use redis::{RedisError, RedisResult};
+use redis::{ErrorKind, RedisError, RedisResult};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use self::lease::Lease;
@@ -230,6 +230,11 @@ impl Pool {
 async fn reaches(connection: &mut Connection, run_id: &str, connector: &Connector) -> RedisResult<bool> {
     let server = within(connector.options().response_timeout, Server::of(connection)).await?;
     Ok(server.run_id == run_id)
+}
+
+/// Redis has answered, and another connection would not help.
+fn is_refusal(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_)) && !needs_new_connection(error)
 }
 
 fn another_server() -> RedisError {

@@ -12,7 +12,7 @@ use crate::message::MessageId;
 use crate::time::within;
 use crate::transport::connection::Connection;
 use crate::transport::connector::Connector;
-use crate::transport::pool::{WATCHDOG, another_server, reaches};
+use crate::transport::pool::{WATCHDOG, another_server, is_refusal, reaches};
 
 /// Each wait that begins or ends sends the keys of all again, so that a room is not larger.
 const MOST: usize = 128;
@@ -94,6 +94,7 @@ impl Waiting {
         while self.come_in().await {
             match self.block(&mut connection, &bell).await {
                 Ok(woken) => self.wake(&woken),
+                Err(error) if is_refusal(&error) => return self.fail(&error),
                 // They look for themselves, and find out whether the server is gone. Those who wait again enter another
                 // room.
                 Err(_) => return,
@@ -159,6 +160,9 @@ impl Waiting {
     fn fail(mut self, error: &redis::RedisError) {
         self.entering.close();
         while let Ok(wait) = self.entering.try_recv() {
+            self.all.push(wait);
+        }
+        for wait in self.all {
             let _left = wait.done.send(Err(error.clone()));
         }
     }

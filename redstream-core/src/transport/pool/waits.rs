@@ -10,6 +10,7 @@ use super::room::{Place, Room, Wait};
 use crate::message::MessageId;
 use crate::transport::connection::Connection;
 use crate::transport::connector::Connector;
+use crate::transport::pool::is_refusal;
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +26,8 @@ pub(crate) enum Wanted<'a> {
 pub(crate) enum Woken {
     /// It is there, or the connection broke.
     LookAgain,
-    /// The user may not run the commands for it: wait on a connection of your own.
-    Impossible,
+    /// Redis refused the wait: wait on a connection of your own, which finds out whether it refuses yours.
+    Alone,
 }
 
 pub(super) struct Waits {
@@ -58,13 +59,15 @@ impl Waits {
 
     pub(super) async fn wait(&self, wanted: Wanted<'_>, run_id: &str) -> RedisResult<Woken> {
         match self.enter(wanted, run_id)?.await {
-            Ok(Err(error)) if is_forbidden(&error) => {
-                if !self.is_impossible.swap(true, Ordering::Relaxed) {
+            Ok(Err(error)) if is_refusal(&error) => {
+                if is_forbidden(&error) && !self.is_impossible.swap(true, Ordering::Relaxed) {
                     tracing::info!(
-                        "the user may not run CLIENT ID and CLIENT UNBLOCK: each worker that waits has a connection of its own"
+                        error = &error as &dyn std::error::Error,
+                        "the user may not run a command by which workers wait together (CLIENT ID, CLIENT UNBLOCK, BRPOP, XREAD): \
+                         each worker that waits has a connection of its own"
                     );
                 }
-                Ok(Woken::Impossible)
+                Ok(Woken::Alone)
             }
             Ok(ended) => ended.map(|()| Woken::LookAgain),
             // The room has ended meanwhile.
