@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //! - [`streamed`] is the trait, [`parents`] and [`relation`] its relations to other entities;
-//! - [`key`] is a key and its form in messages, [`key_query`] the conditions and pages of keys in SQL, [`key_order`]
-//!   the order of the pages;
+//! - [`key`] is a key and its form in messages, [`key_query`] the conditions and pages of keys in SQL, [`key_list`]
+//!   those of many keys, [`key_order`] the order of the pages;
 //! - [`generated_key`], [`stored_key`] and [`stored_key_by_type`] read the keys that the database has;
 //! - [`decode`] reads the keys of a batch back, [`batch`] for handlers;
 //! - [`streams`] and [`token`] are the streams of an entity, for workers and for readers; [`derived`] lists the
@@ -16,6 +16,7 @@ pub(crate) mod decode;
 pub(crate) mod derived;
 pub(crate) mod generated_key;
 pub(crate) mod key;
+pub(crate) mod key_list;
 pub(crate) mod key_order;
 pub(crate) mod key_query;
 pub(crate) mod parents;

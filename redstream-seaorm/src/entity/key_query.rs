@@ -35,46 +35,6 @@ pub(crate) fn is_one_of<E: EntityTrait>(keys: &[Key<E>]) -> Condition {
     are_one_of(&columns::<E>(), keys.iter().map(Key::values))
 }
 
-/// The same, for this kind of database: integers as one value, which takes client and database a fraction of the time of
-/// as many values.
-pub(crate) fn is_one_of_for<E: EntityTrait>(keys: &[Key<E>], backend: DbBackend) -> Condition {
-    let is_listed = match backend {
-        DbBackend::Postgres => "$1 = ANY(pg_catalog.string_to_array($2, ',')::bigint[])",
-        DbBackend::Sqlite => "? IN (SELECT value FROM json_each('[' || ? || ']'))",
-        _ => return is_one_of(keys),
-    };
-    let (columns, Some(numbers)) = (columns::<E>(), joined_integers(keys)) else { return is_one_of(keys) };
-    let column = Expr::col(columns[0].as_column_ref());
-    Condition::all().add(Expr::cust_with_exprs(is_listed, [column, Expr::val(numbers)]))
-}
-
-/// The keys with commas between them, if all are single integers that every database has.
-fn joined_integers<E: EntityTrait>(keys: &[Key<E>]) -> Option<String> {
-    let (mut joined, mut buffer) = (String::with_capacity(8 * keys.len()), itoa::Buffer::new());
-    for (nth, key) in keys.iter().enumerate() {
-        let ValueTuple::One(value) = key.values() else { return None };
-        if nth > 0 {
-            joined.push(',');
-        }
-        joined.push_str(buffer.format(integer(value)?));
-    }
-    Some(joined)
-}
-
-fn integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::TinyInt(value) => value.map(i64::from),
-        Value::SmallInt(value) => value.map(i64::from),
-        Value::Int(value) => value.map(i64::from),
-        Value::BigInt(value) => *value,
-        Value::TinyUnsigned(value) => value.map(i64::from),
-        Value::SmallUnsigned(value) => value.map(i64::from),
-        Value::Unsigned(value) => value.map(i64::from),
-        Value::BigUnsigned(value) => value.and_then(|value| value.try_into().ok()),
-        _ => None,
-    }
-}
-
 /// `a IN (…)`, or for several columns `(a = 1 AND b = 2) OR …`: SQLite does not compare rows with lists.
 pub(crate) fn are_one_of<'a, C: ColumnTrait>(
     columns: &[C],
@@ -181,41 +141,4 @@ fn beyond<E: EntityTrait>(
         any.add(equal.add(if nth + 1 == columns.len() { at_last(column, value) } else { differs(column, value) }))
     });
     Condition::all().add(at_first(&columns[0], values[0].clone())).add(differ)
-}
-
-#[cfg(test)]
-mod tests {
-    use sea_orm::entity::prelude::*;
-    use sea_orm::{DbBackend, QueryTrait};
-
-    use super::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "t")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key)]
-        pub(super) id: i64,
-    }
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-    impl ActiveModelBehavior for ActiveModel {}
-
-    #[test]
-    fn integers_are_one_value() {
-        let keys = [3, -7, i64::MAX].map(Key::<Entity>::new);
-        let sql = |backend| {
-            let select = Entity::find().filter(is_one_of_for(&keys, backend)).build(backend).to_string();
-            select.split("WHERE ").nth(1).unwrap().to_owned()
-        };
-        let list = "'3,-7,9223372036854775807'";
-        assert_eq!(
-            sql(DbBackend::Postgres),
-            format!("\"t\".\"id\" = ANY(pg_catalog.string_to_array({list}, ',')::bigint[])")
-        );
-        assert_eq!(
-            sql(DbBackend::Sqlite),
-            format!("\"t\".\"id\" IN (SELECT value FROM json_each('[' || {list} || ']'))")
-        );
-        assert_eq!(sql(DbBackend::MySql), "`t`.`id` IN (3, -7, 9223372036854775807)");
-    }
 }

@@ -4,7 +4,8 @@ use redstream_core::HandlerError;
 use sea_orm::{ConnectionTrait, DbErr, EntityOrSelect, EntityTrait, QueryFilter, Select};
 
 use crate::entity::key::Key;
-use crate::entity::key_query::{is_one_of_for, keys_a_statement};
+use crate::entity::key_list::is_one_of_for;
+use crate::entity::key_query::keys_a_statement;
 use crate::index::embedded::Embedded;
 
 /// Reads from the primary database what an [`Indexer`](crate::Indexer) passes to its sink: one record per key.
