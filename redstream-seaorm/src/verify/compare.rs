@@ -51,8 +51,8 @@ where
                 let range = Range { records: records.into_iter().peekable(), before: after, until };
                 return self.compare_range(range, documents).await;
             }
-            Part::Rows => self.compare_rows(records, documents)?,
-            Part::Documents { after } => self.compare_documents(after, records, documents)?,
+            Part::Rows => self.compare_rows(records, documents),
+            Part::Documents { after } => self.compare_documents(after, records, documents),
         }
         Ok(None)
     }
@@ -86,7 +86,7 @@ where
                 self.missing(missing, before);
             }
             match records.next_if(|(record, _)| order(record, &key).is_eq()) {
-                Some((_, record)) => self.compare_one(&key, &record, &document, before.as_ref())?,
+                Some((_, record)) => self.compare_one(&key, &record, &document, before.as_ref()),
                 None => extra.push(Suspect::new(key.clone(), DifferenceKind::Extra, before.take())),
             }
             *before = Some(key);
@@ -108,37 +108,29 @@ where
         self.fresh.push(Suspect::new(key.clone(), DifferenceKind::Missing, before.replace(key)));
     }
 
-    fn compare_one(
-        &mut self,
-        key: &Key<E>,
-        record: &L::Record,
-        document: &S::Document,
-        before: Option<&Key<E>>,
-    ) -> Result<(), VerifyError> {
+    fn compare_one(&mut self, key: &Key<E>, record: &L::Record, document: &S::Document, before: Option<&Key<E>>) {
         self.report.compared += 1;
-        if self.sides.is_current(key, record, document)? {
-            self.report.matching += 1;
-        } else {
-            self.fresh.push(Suspect::new(key.clone(), DifferenceKind::Stale, before.cloned()));
-        }
-        Ok(())
+        let error = match self.sides.is_current(key, record, document) {
+            Ok(true) => {
+                self.report.matching += 1;
+                return;
+            }
+            differs => differs.err(),
+        };
+        let suspect = Suspect::new(key.clone(), DifferenceKind::Stale, before.cloned());
+        self.fresh.push(Suspect { error, ..suspect });
     }
 
-    fn compare_rows(
-        &mut self,
-        records: Keyed<E, L::Record>,
-        documents: Keyed<E, S::Document>,
-    ) -> Result<(), VerifyError> {
+    fn compare_rows(&mut self, records: Keyed<E, L::Record>, documents: Keyed<E, S::Document>) {
         let mut documents: HashMap<_, _, RandomState> = documents.into_iter().collect();
         for (key, record) in records {
             if let Some(document) = documents.remove(&key) {
-                self.compare_one(&key, &record, &document, None)?;
+                self.compare_one(&key, &record, &document, None);
             } else {
                 self.report.compared += 1;
                 self.fresh.push(Suspect::new(key, DifferenceKind::Missing, None));
             }
         }
-        Ok(())
     }
 
     /// Documents that were not compared with rows: each needs a record.
@@ -147,7 +139,7 @@ where
         mut before: Option<Key<E>>,
         records: Keyed<E, L::Record>,
         documents: Keyed<E, S::Document>,
-    ) -> Result<(), VerifyError> {
+    ) {
         // A table without rows has no key by which this was known before.
         self.is_merged &= documents.first().is_none_or(|(key, _)| self.sides.is_sorted_alike(key));
         let records: HashMap<_, _, RandomState> = records.into_iter().collect();
@@ -159,12 +151,11 @@ where
                     self.report.compared += 1;
                     self.fresh.push(Suspect::new(key.clone(), DifferenceKind::Extra, before));
                 }
-                Some(record) if is_new => self.compare_one(&key, record, &document, before.as_ref())?,
+                Some(record) if is_new => self.compare_one(&key, record, &document, before.as_ref()),
                 Some(_) => {}
             }
             before = Some(key);
         }
-        Ok(())
     }
 
     /// Documents without a record among the rows that are verified: if these are not all rows, there may be one.

@@ -1,6 +1,6 @@
 //! Decides about suspects, stage by stage.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
@@ -160,11 +160,12 @@ where
 
     async fn compare_repaired(&mut self, suspects: Vec<Suspect<E>>) -> Result<(), VerifyError> {
         let kinds: Vec<_> = suspects.iter().map(|suspect| (suspect.key.clone(), suspect.kind)).collect();
-        let differing = self.recheck_in_pages(suspects).await?;
-        let differing: HashSet<&Key<E>> = differing.iter().map(|suspect| &suspect.key).collect();
+        let mut differing: HashMap<Key<E>, Option<String>> = HashMap::new();
+        differing
+            .extend(self.recheck_in_pages(suspects).await?.into_iter().map(|suspect| (suspect.key, suspect.error)));
         for (key, kind) in kinds {
-            let repaired = !differing.contains(&key);
-            self.found(&Suspect::new(key, kind, None), repaired);
+            let (repaired, error) = (!differing.contains_key(&key), differing.remove(&key).flatten());
+            self.found(&Suspect { error, ..Suspect::new(key, kind, None) }, repaired);
         }
         Ok(())
     }

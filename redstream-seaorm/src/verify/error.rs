@@ -54,18 +54,6 @@ pub enum VerifyError {
         source: BoxError,
     },
 
-    /// The sink cannot say whether a document is the record's.
-    #[error("verify {id}: the sink could not compare the document {key} with its record")]
-    Compare {
-        /// The id of the verification.
-        id: String,
-        /// The key, as JSON.
-        key: String,
-        /// The sink's error.
-        #[source]
-        source: BoxError,
-    },
-
     /// Keys of this type are sorted differently by databases and datastores, and the sink does not look them up.
     #[error(
         "verify {id}: keys such as {key} are not sorted alike by every database and datastore, so that they must be looked up, and \

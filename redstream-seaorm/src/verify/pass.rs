@@ -165,8 +165,8 @@ where
         self.report.count(suspect.kind);
         self.report.repaired += u64::from(repaired);
         if self.report.differences.len() < self.sides.options.most_told {
-            let (kind, key) = (suspect.kind, suspect.key.to_json());
-            self.report.differences.push(Difference { kind, key, repaired });
+            let (kind, key, error) = (suspect.kind, suspect.key.to_json(), suspect.error.clone());
+            self.report.differences.push(Difference { kind, key, repaired, error: error.filter(|_| !repaired) });
         }
     }
 

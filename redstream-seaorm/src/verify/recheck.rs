@@ -36,8 +36,8 @@ where
         let mut differing = Vec::new();
         for suspect in suspects {
             let documents = documents.get(&suspect.key).map_or(&[][..], Vec::as_slice);
-            if let Some(kind) = self.judge(&suspect.key, records.get(&suspect.key), documents)? {
-                differing.push(Suspect { kind, ..suspect });
+            if let Some((kind, error)) = self.judge(&suspect.key, records.get(&suspect.key), documents) {
+                differing.push(Suspect { kind, error, ..suspect });
             }
         }
         drop(records);
@@ -49,19 +49,22 @@ where
         key: &Key<E>,
         record: Option<&L::Record>,
         documents: &[S::Document],
-    ) -> Result<Option<DifferenceKind>, VerifyError> {
+    ) -> Option<(DifferenceKind, Option<String>)> {
         let Some(record) = record else {
-            return Ok((!documents.is_empty()).then_some(DifferenceKind::Extra));
+            return (!documents.is_empty()).then_some((DifferenceKind::Extra, None));
         };
         if documents.is_empty() {
-            return Ok(Some(DifferenceKind::Missing));
+            return Some((DifferenceKind::Missing, None));
         }
+        let mut reason = None;
         for document in documents {
-            if self.is_current(key, record, document)? {
-                return Ok((documents.len() > 1).then_some(DifferenceKind::Extra));
+            match self.is_current(key, record, document) {
+                Ok(true) => return (documents.len() > 1).then_some((DifferenceKind::Extra, None)),
+                Ok(false) => {}
+                Err(error) => reason = Some(error),
             }
         }
-        Ok(Some(DifferenceKind::Stale))
+        Some((DifferenceKind::Stale, reason))
     }
 
     /// By a look-up, or by a scan for each key: of all of them if the sink has no look-up, and of those with a second

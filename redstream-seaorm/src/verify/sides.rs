@@ -18,6 +18,9 @@ use crate::verify::options::Options;
 use crate::verify::order::{compare, is_sorted_alike};
 use crate::verify::retry::Retry;
 
+/// How much of an error is told, in bytes.
+const LONGEST_ERROR: usize = 1024;
+
 /// Records, or documents, with their keys.
 pub(super) type Keyed<E, T> = Vec<(Key<E>, T)>;
 
@@ -236,18 +239,15 @@ where
         VerifyError::NoLookUp { id: self.options.id.clone(), key: key.map(ToString::to_string).unwrap_or_default() }
     }
 
-    /// Whether the document is what the sink writes for this record.
-    pub(super) fn is_current(
-        &self,
-        key: &Key<E>,
-        record: &L::Record,
-        document: &S::Document,
-    ) -> Result<bool, VerifyError> {
-        self.sink.is_current(key, record, document).map_err(|error| VerifyError::Compare {
-            id: self.options.id.clone(),
-            key: key.to_string(),
-            source: error.into_source(),
-        })
+    /// Whether the document is what the sink writes for this record; an error is told.
+    pub(super) fn is_current(&self, key: &Key<E>, record: &L::Record, document: &S::Document) -> Result<bool, String> {
+        let told = |error: HandlerError| {
+            // Of a record that differs from what it was expected to be, the error can quote all.
+            let mut told = format!("{error:?}");
+            told.truncate(told.floor_char_boundary(LONGEST_ERROR));
+            told
+        };
+        self.sink.is_current(key, record, document).map_err(told)
     }
 
     async fn primary_failed(&self, attempt: &'static str, source: DbErr, retry: &mut Retry) -> Result<(), VerifyError> {

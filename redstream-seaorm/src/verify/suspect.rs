@@ -23,6 +23,8 @@ use crate::verify::standing::Mark;
 pub(super) struct Suspect<E> {
     pub(super) key: Key<E>,
     pub(super) kind: DifferenceKind,
+    /// Why its document could not be compared.
+    pub(super) error: Option<String>,
     /// A key that both sides sort before it, for a scan of this key alone; `None`: it is the first one.
     pub(super) before: Option<Key<E>>,
     /// Two documents of this key were seen.
@@ -35,7 +37,7 @@ pub(super) struct Suspect<E> {
 
 impl<E> Suspect<E> {
     pub(super) fn new(key: Key<E>, kind: DifferenceKind, before: Option<Key<E>>) -> Self {
-        Self { key, kind, before, is_double: false, rounds: 0, has_waited: false }
+        Self { key, kind, error: None, before, is_double: false, rounds: 0, has_waited: false }
     }
 }
 

@@ -24,7 +24,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// [`Supervisor`](crate::Supervisor); one host is at work, and the others stand by.
 ///
 /// - A pass is spread over four fifths of its period, unless a [`rate`](Verify::rate) is set.
-/// - A pass that fails is logged and begun anew after a pause of up to a minute.
+/// - A pass that fails or cannot finish is logged and begun anew after a pause of up to a minute; the worker counts as
+///   failing meanwhile.
 /// - If another host takes over, it begins a pass of its own.
 /// - The gauge `redstream_verify_differences` has what the last whole pass found, by `table`, `target` and `kind`.
 pub struct VerifyWorker<E: Streamed> {
@@ -70,30 +71,47 @@ impl<E: Streamed> VerifyWorker<E> {
         let mut pause = PAUSES.0;
         while !shutdown.is_cancelled() && !guard.is_lost() {
             let began = Instant::now();
-            let (wait, state) = match self.pass(guard, shutdown).await {
-                Some(Ok(report)) => {
-                    pause = PAUSES.0;
-                    *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
-                    (self.every.saturating_sub(began.elapsed()), WorkerState::Idle)
-                }
-                Some(Err(error)) => {
-                    tracing::warn!(
-                        worker = self.name(),
-                        error = &error as &dyn std::error::Error,
-                        ?pause,
-                        "a verification failed: it begins anew after the pause"
-                    );
-                    let this = pause;
-                    pause = (pause * 2).min(PAUSES.1);
-                    (this, WorkerState::Failing)
-                }
-                None => return,
+            let Some(passed) = self.pass(guard, shutdown).await else { return };
+            let is_whole = self.tell(passed, pause);
+            let (wait, state) = if is_whole {
+                pause = PAUSES.0;
+                (self.every.saturating_sub(began.elapsed()), WorkerState::Idle)
+            } else {
+                let this = pause;
+                pause = (pause * 2).min(PAUSES.1);
+                (this, WorkerState::Failing)
             };
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = guard.lost() => {}
                 () = self.beat(state) => {}
                 () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Keeps the report. Returns whether all was compared that was to be.
+    fn tell(&self, passed: std::result::Result<VerifyReport, VerifyError>, pause: Duration) -> bool {
+        let worker = self.name();
+        match passed {
+            Ok(report) => {
+                let is_whole = report.state != VerifyState::NotFinished;
+                if !is_whole {
+                    let reason = report.reason.as_deref();
+                    tracing::warn!(
+                        worker,
+                        reason,
+                        ?pause,
+                        "a verification could not finish: it begins anew after the pause"
+                    );
+                }
+                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+                is_whole
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(worker, error, ?pause, "a verification failed: it begins anew after the pause");
+                false
             }
         }
     }

@@ -7,6 +7,8 @@ use redstream_seaorm::{
     CancellationToken, DifferenceKind, HandlerError, Key, KeyRange, RedstreamExt, Scan, VerifyError, VerifyState,
 };
 
+use serde_json::json;
+
 use super::keys::name;
 use super::{Memory, cities, consume, ended, found, of_cities};
 use crate::seaorm::city;
@@ -127,6 +129,45 @@ async fn a_second_document_of_one_key_is_extra() {
     let report = ended(world.redstream.verify::<city::Entity>(&world.plain, &index)).await;
     assert_eq!(found(&report), of_cities(&[(DifferenceKind::Extra, 5)]));
     assert_eq!((report.compared, report.matching), (8, 7));
+}
+
+/// Cannot compare the row 5.
+struct Incomparable(Memory<city::Entity>);
+
+impl Scan<city::Entity> for Incomparable {
+    type Document = String;
+
+    async fn scan(
+        &self,
+        range: KeyRange<'_, city::Entity>,
+        limit: usize,
+    ) -> Result<Vec<(Key<city::Entity>, String)>, HandlerError> {
+        self.0.scan(range, limit).await
+    }
+
+    fn is_current(&self, key: &Key<city::Entity>, row: &city::Model, text: &String) -> Result<bool, HandlerError> {
+        if row.id == 5 { Err("it has no document".into()) } else { self.0.is_current(key, row, text) }
+    }
+}
+
+/// It ended the verification once, so that other differences were not found.
+#[tokio::test]
+async fn a_record_of_which_no_document_can_be_made_is_stale_and_says_why() {
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    let index = Memory::of(&cities(&world, 1..=8).await, true);
+    let _search = consume(&world, index.clone()).await;
+    index.remove(&7);
+    let index = Incomparable(index);
+    for repair in [false, true] {
+        let report = ended(world.redstream.verify::<city::Entity>(&world.plain, &index).repair(repair)).await;
+        let missing = if repair { vec![] } else { vec![(DifferenceKind::Missing, 7)] };
+        let expected: Vec<_> = [(DifferenceKind::Stale, 5)].into_iter().chain(missing).collect();
+        let left: Vec<_> = report.differences.iter().filter(|difference| !difference.repaired).collect();
+        assert_eq!(left.iter().map(|left| (left.kind, left.key["id"].as_i64().unwrap())).collect::<Vec<_>>(), expected);
+        assert!(left[0].error.as_ref().unwrap().contains("it has no document"), "{left:?}");
+        assert_eq!(serde_json::to_value(left[0]).unwrap()["error"], json!(left[0].error));
+    }
 }
 
 #[tokio::test]

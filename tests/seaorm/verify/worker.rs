@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redstream_seaorm::{CancellationToken, RedstreamExt, Supervisor, Verify, VerifyWorker, Worker, WorkerState};
+use redstream_seaorm::{
+    CancellationToken, RedstreamExt, Supervisor, Verify, VerifyState, VerifyWorker, Worker, WorkerState,
+};
+use serde_json::json;
 
 use super::{BOUND, Memory, cities, consume};
 use crate::seaorm::city;
@@ -73,6 +76,32 @@ async fn it_survives_failures_and_begins_anew() {
     // A later pass finds what has changed since.
     index.remove(&3);
     eventually(BOUND, "a repair", async || worker.last().is_some_and(|report| report.repaired == 1)).await;
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_pass_that_cannot_finish_counts_as_failed() {
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    let index = Memory::of(&cities(&world, 1..=5).await, true);
+    let search = consume(&world, index.clone()).await;
+    drop(search);
+    let cities = world.redstream.of::<city::Entity>().unwrap();
+    let lock = cities.streams()[0].lock("search", Duration::from_secs(60)).unwrap();
+    let held = lock.acquire_within(BOUND).await.unwrap().expect("the consumer has ended");
+    index.remove(&3);
+    world.redstream.producer().queue(cities.streams()[0].name(), &json!({ "id": 5 })).await.unwrap();
+    let verify = Verify::<city::Entity>::new(&world.redstream, world.plain.clone(), index.clone());
+    let verify = verify.consumer("search").patience(Duration::from_millis(100));
+    let worker = Arc::new(verify.every(Duration::from_secs(3600)));
+    let running = Running::start(&worker);
+    eventually(BOUND, "a pass", async || worker.last().is_some()).await;
+    assert_eq!(worker.last().unwrap().state, VerifyState::NotFinished);
+    eventually(BOUND, "a failure", async || worker.status().unwrap().state() == WorkerState::Failing).await;
+    held.release().await.unwrap();
+    let _search = consume(&world, index.clone()).await;
+    let is_done = async || worker.last().is_some_and(|report| report.state == VerifyState::Done);
+    eventually(BOUND, "a pass that is begun anew", is_done).await;
     running.end().await;
 }
 
