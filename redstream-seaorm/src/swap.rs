@@ -1,7 +1,7 @@
 //! A new index takes the place of the old one, under the searches.
 //!
-//! `run` has its steps, `switch` is what the datastore does, `walks` which walks count, `consumers` whether they are there
-//! yet, `report` what was done, and `error` what can go wrong.
+//! `run` has its steps, `turn` those that one program at a time does, `switch` is what the datastore does, `walks` which
+//! walks count, `consumers` whether they are there yet, `report` what was done, and `error` what can go wrong.
 //!
 //! May use `verify`, `reindex`, `entity` and `error`.
 
@@ -10,10 +10,12 @@ pub(crate) mod error;
 pub(crate) mod report;
 mod run;
 pub(crate) mod switch;
+mod turn;
 mod walks;
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use redstream_core::{BoxError, Redstream, ReindexProgress};
@@ -48,7 +50,8 @@ pub struct Swap<'a, E: Streamed> {
     consumer: String,
     replaces: Option<String>,
     verify: Option<Verify<'a, E>>,
-    check: Option<Box<Check<'a>>>,
+    /// In a lock, so that the swap can be shared with other threads.
+    check: Option<Mutex<Box<Check<'a>>>>,
     remove_old: bool,
     patience: Duration,
     lock_ttl: Option<Duration>,
@@ -94,14 +97,15 @@ impl<'a, E: Streamed> Swap<'a, E> {
 
     /// The consumer of the old index: it is forgotten after the switch, so that trimming no longer waits for it. If it
     /// runs, the old index goes on being written: stop it, which is to run a program without it, and run the swap again.
-    /// Default: none.
+    /// Before the switch it must exist. Default: none.
     pub fn replaces(mut self, consumer: impl Into<String>) -> Self {
         self.replaces = Some(consumer.into());
         self
     }
 
     /// Verifies the new index when it is complete, before the searches use it: a difference leaves the old index in use.
-    /// The consumer is set by the swap.
+    /// [Unsettled](crate::VerifyReport::unsettled) keys do not: they are written all the time, to this index, too. The
+    /// consumer is set by the swap.
     pub fn verify(mut self, verify: Verify<'a, E>) -> Self {
         self.verify = Some(verify.consumer(self.consumer.clone()));
         self
@@ -112,7 +116,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'a,
     {
-        self.check = Some(Box::new(move || Box::pin(check())));
+        self.check = Some(Mutex::new(Box::new(move || Box::pin(check()))));
         self
     }
 
@@ -129,8 +133,8 @@ impl<'a, E: Streamed> Swap<'a, E> {
         self
     }
 
-    /// After how long without renewal another process may continue the walk; see [`Reindex::lock_ttl`]. Default: 5
-    /// seconds.
+    /// After how long without renewal another process may continue the walk (see [`Reindex::lock_ttl`]), switch or abort.
+    /// Default: 5 seconds.
     pub fn lock_ttl(mut self, ttl: Duration) -> Self {
         self.lock_ttl = Some(ttl);
         self

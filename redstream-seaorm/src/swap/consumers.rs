@@ -12,6 +12,31 @@ pub(super) async fn has_passed(stream: &Stream, consumer: &str, id: MessageId) -
     Ok(stream.messages(offset, 1).await?.first().is_none_or(|next| next.id() > id))
 }
 
+/// Errors if no stream knows the consumer.
+pub(super) async fn must_exist(streams: &[Stream], consumer: &str) -> Result<(), Error> {
+    let mut known = Vec::new();
+    for stream in streams {
+        known.extend(stream.consumers().await?);
+    }
+    if let Some(stream) = streams.first()
+        && !known.iter().any(|name| name == consumer)
+    {
+        known.sort();
+        known.dedup();
+        return Err(Error::NoSuchConsumer { stream: stream.name().clone(), consumer: consumer.to_owned(), known });
+    }
+    Ok(())
+}
+
+/// How many messages the consumer has given up, and that were neither put back nor discarded.
+pub(super) async fn dead_letters(streams: &[Stream], consumer: &str) -> Result<u64, Error> {
+    let mut count = 0;
+    for stream in streams {
+        count += stream.dead_letters(consumer)?.count().await?;
+    }
+    Ok(count)
+}
+
 /// One that is not registered counts as forgotten.
 pub(super) async fn forget(stream: &Stream, consumer: &str) -> Result<(), Error> {
     match stream.forget(consumer).await {

@@ -41,8 +41,8 @@ pub enum SwapError {
 
     /// The new index lacks documents, so it is not used.
     #[error(
-        "the consumer `{consumer}` gave up {dead_letters} records while the index `{index}` was filled: correct what its dead \
-         letters say, abort this swap, and begin again"
+        "the consumer `{consumer}` of the index `{index}` has {dead_letters} dead letters, so that searches do not use it: correct what \
+         they say, redrive or discard them, and run the swap again"
     )]
     DeadLetters {
         /// The new index.
@@ -51,6 +51,13 @@ pub enum SwapError {
         consumer: String,
         /// How many.
         dead_letters: u64,
+    },
+
+    /// Only one program at a time points the alias at the index, or aborts the swap.
+    #[error("another program may be switching to the index `{index}` or aborting that: run it again")]
+    Busy {
+        /// The new index.
+        index: String,
     },
 
     /// The new index could not be verified.

@@ -1,10 +1,11 @@
 //! The steps of a swap, and how one that has not switched is ended.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use redstream_core::{BoxError, CancellationToken, Error, ReindexState, Start, Stream};
 
-use super::consumers::{forget, has_passed};
+use super::consumers::{dead_letters, forget, has_passed, must_exist};
 use super::{Swap, walks};
 use crate::entity::streamed::Streamed;
 use crate::entity::streams::entity_stream;
@@ -25,7 +26,8 @@ impl<E: Streamed> Swap<'_, E> {
     /// [`SwapError::Index`] if the datastore fails, [`SwapError::Redstream`] if Redis or the walk does,
     /// [`SwapError::Behind`] if the consumer does not get through, [`SwapError::DeadLetters`] if it gave documents up,
     /// [`SwapError::Verify`] and [`SwapError::Differs`] if it is not verified, and [`SwapError::Check`] if the check
-    /// fails. Run it again to continue. [`Error::InvalidOption`] if the consumer is to [replace](Self::replaces) itself.
+    /// fails. Run it again to continue. [`Error::InvalidOption`] if the consumer is to [replace](Self::replaces) itself, and
+    /// [`Error::NoSuchConsumer`] if it is to replace one that does not exist.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<SwapReport, SwapError> {
         if self.replaces.as_ref() == Some(&self.consumer) {
             // Forgotten as the old one, it would miss changes.
@@ -38,6 +40,9 @@ impl<E: Streamed> Swap<'_, E> {
             let is_retired = self.finish(&streams, None).await?;
             return Ok(SwapReport { is_switched: true, is_retired, ..SwapReport::unfinished(0) });
         }
+        if let Some(replaced) = &self.replaces {
+            must_exist(&streams, replaced).await?;
+        }
         let identity = self.index.prepare().await.map_err(|source| self.failed("create", source))?;
         failpoint!("swap: index created");
         for stream in &streams {
@@ -45,7 +50,8 @@ impl<E: Streamed> Swap<'_, E> {
             stream.register(&self.consumer, Start::Latest).await?;
         }
         failpoint!("swap: consumer registered");
-        let queued = match self.walk(&identity, &shutdown).await? {
+        let walk = walks::id(self.index.name(), &identity, &self.consumer, &streams).await?;
+        let queued = match self.walk(&walk, &shutdown).await? {
             Walked::Whole(queued) => queued,
             Walked::Part(queued) => return Ok(SwapReport::unfinished(queued)),
         };
@@ -55,6 +61,7 @@ impl<E: Streamed> Swap<'_, E> {
             None => return Ok(SwapReport::unfinished(queued)),
         }
         failpoint!("swap: caught up");
+        self.must_have_all(&streams).await?;
         self.index.refresh().await.map_err(|source| self.failed("refresh", source))?;
         failpoint!("swap: refreshed");
         if let Some(verify) = self.verify.take() {
@@ -68,14 +75,16 @@ impl<E: Streamed> Swap<'_, E> {
             failpoint!("swap: verified");
         }
         if let Some(check) = self.check.take() {
-            let check = check();
+            let check = check.into_inner().unwrap_or_else(PoisonError::into_inner)();
             match shutdown.run_until_cancelled(check).await {
                 Some(checked) => checked.map_err(|source| SwapError::Check { index: self.name(), source })?,
                 None => return Ok(SwapReport::unfinished(queued)),
             }
             failpoint!("swap: checked");
         }
-        self.index.switch(before.as_deref()).await.map_err(|source| self.failed("switch to", source))?;
+        if !self.switch(&streams, &walk, before.as_deref()).await? {
+            return Ok(SwapReport::unfinished(queued));
+        }
         failpoint!("swap: switched");
         tracing::info!(index = self.index.name(), replaced = before, "searches use the new index");
         let is_retired = self.finish(&streams, before.as_deref()).await?;
@@ -91,19 +100,21 @@ impl<E: Streamed> Swap<'_, E> {
     /// [`SwapError::Switched`] if the searches use the new index already: nothing was done then. Otherwise as
     /// [`run`](Self::run).
     pub async fn abort(self) -> Result<(), SwapError> {
+        let streams = self.streams()?;
+        let turn = self.turn(&streams).await?;
         if self.current().await?.as_deref() == Some(self.index.name()) {
             return Err(SwapError::Switched { index: self.name() });
         }
         let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
         walks::discard(&reindexes, self.index.name(), None).await?;
         failpoint!("swap: walk discarded");
-        for stream in &self.streams()? {
+        for stream in &streams {
             forget(stream, &self.consumer).await?;
         }
         failpoint!("swap: new consumer forgotten");
-        let name = self.name();
-        self.index.remove(&name).await.map_err(|source| self.failed("remove", source))?;
+        self.remove_unused(&turn).await?;
         failpoint!("swap: new index removed");
+        turn.release().await?;
         Ok(())
     }
 
@@ -115,14 +126,13 @@ impl<E: Streamed> Swap<'_, E> {
         self.index.current().await.map_err(|source| self.failed("find out whether searches use", source))
     }
 
-    async fn walk(&mut self, identity: &str, shutdown: &CancellationToken) -> Result<Walked, SwapError> {
-        let (reindexes, index) = (entity_stream::<E>(&self.redstream)?.reindexes(), self.index.name());
-        let id = walks::id(index, identity, &self.consumer, &self.streams()?).await?;
-        walks::discard(&reindexes, index, Some(&id)).await?;
-        if let Some(record) = reindexes.get(&id).await?
+    async fn walk(&mut self, id: &str, shutdown: &CancellationToken) -> Result<Walked, SwapError> {
+        let reindexes = entity_stream::<E>(&self.redstream)?.reindexes();
+        walks::discard(&reindexes, self.index.name(), Some(id)).await?;
+        if let Some(record) = reindexes.get(id).await?
             && record.state == ReindexState::CaughtUp
         {
-            return self.whole(record.queued, record.dead_letters);
+            return Ok(Walked::Whole(record.queued));
         }
         let mut reindex = self.db.reindex(&self.redstream).id(id).consumer(&self.consumer);
         if let Some(ttl) = self.lock_ttl {
@@ -132,14 +142,17 @@ impl<E: Streamed> Swap<'_, E> {
             reindex = reindex.on_progress(report);
         }
         let report = reindex.run(shutdown.clone()).await?;
-        if report.is_done() { self.whole(report.queued, report.dead_letters) } else { Ok(Walked::Part(report.queued)) }
+        Ok(if report.is_done() { Walked::Whole(report.queued) } else { Walked::Part(report.queued) })
     }
 
-    fn whole(&self, queued: u64, dead_letters: u64) -> Result<Walked, SwapError> {
-        if dead_letters > 0 {
-            return Err(SwapError::DeadLetters { index: self.name(), consumer: self.consumer.clone(), dead_letters });
+    /// Errors if the new index's consumer has given up records.
+    pub(super) async fn must_have_all(&self, streams: &[Stream]) -> Result<(), SwapError> {
+        match dead_letters(streams, &self.consumer).await? {
+            0 => Ok(()),
+            dead_letters => {
+                Err(SwapError::DeadLetters { index: self.name(), consumer: self.consumer.clone(), dead_letters })
+            }
         }
-        Ok(Walked::Whole(queued))
     }
 
     /// Waits until the consumer has passed what is in the streams now: after a crash the walk can be long over.
@@ -190,11 +203,11 @@ impl<E: Streamed> Swap<'_, E> {
         Ok(is_retired)
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.index.name().to_owned()
     }
 
-    fn failed(&self, attempt: &'static str, source: BoxError) -> SwapError {
+    pub(super) fn failed(&self, attempt: &'static str, source: BoxError) -> SwapError {
         SwapError::Index { attempt, index: self.name(), source }
     }
 }

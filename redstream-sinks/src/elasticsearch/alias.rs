@@ -26,6 +26,16 @@ impl<E: EntityTrait> ElasticsearchAlias<E> {
         Self { sink, alias }
     }
 
+    /// An index of the alias's name would be noticed only when the alias is created.
+    async fn must_be_free(&self) -> Result<(), BoxError> {
+        let attempt = format!("find out whether `{}` is an index", self.alias);
+        let answer = self.ask(&attempt, Method::GET, &[&self.alias, "_settings"], None).await?;
+        if answer.status != 404 && !answer.json(&attempt)?[&self.alias].is_null() {
+            return Err(Error::AliasIsIndex { alias: self.alias.clone() }.into());
+        }
+        Ok(())
+    }
+
     async fn ask(&self, attempt: &str, method: Method, path: &[&str], body: Option<Json>) -> Result<Answer, Error> {
         let query: &[_] = if path.last() == Some(&"_settings") { &[("flat_settings", "true".to_owned())] } else { &[] };
         let content = body.map(|body| ("application/json", body.to_string().into()));
@@ -52,7 +62,7 @@ impl<E: Streamed> Switch for ElasticsearchAlias<E> {
         let attempt = format!("read the alias `{}`", self.alias);
         let answer = self.ask(&attempt, Method::GET, &["_alias", &self.alias], None).await?;
         if answer.status == 404 {
-            return Ok(None);
+            return self.must_be_free().await.map(|()| None);
         }
         let indices: BTreeMap<String, Json> = serde_json::from_value(answer.json(&attempt)?)?;
         let mut names = indices.into_keys();

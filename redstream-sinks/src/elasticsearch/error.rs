@@ -141,6 +141,15 @@ pub enum Error {
         indices: String,
     },
 
+    /// There is an index of the alias's name.
+    #[error(
+        "`{alias}` is an index, so that no alias can have this name: search by another alias, or remove that index"
+    )]
+    AliasIsIndex {
+        /// The alias.
+        alias: String,
+    },
+
     /// The signer that the client was given failed.
     #[error("the request to {attempt} could not be signed")]
     Signature {

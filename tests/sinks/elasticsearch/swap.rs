@@ -1,13 +1,14 @@
 //! A new index takes the place of the old one, under searches.
 
 mod again;
+mod unfinished;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use redstream_seaorm::{
-    CancellationToken, Indexer, MessageId, Redstream, RedstreamExt, StreamedConnection, Supervisor, SupervisorHandle,
-    SwapError, SwapReport,
+    BoxError, CancellationToken, Indexer, MessageId, Redstream, RedstreamExt, StreamedConnection, Supervisor,
+    SupervisorHandle, SwapError, SwapReport, Switch,
 };
 use redstream_sinks::elasticsearch::ElasticsearchAlias;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set, TransactionTrait};
@@ -211,6 +212,15 @@ on_each_server! {
         place.has("places", ROWS + 1).await;
         assert_eq!(place.in_use().await, ["cities-1"]);
         place.abort().await.unwrap(); // again does no harm
+    }
+
+    async fn an_alias_that_is_an_index_is_noticed_before_anything_is_done(server: Server) {
+        let place = Place::new(server).await;
+        let behind = ElasticsearchSink::<city::Entity>::new(client_of(&[place.server.port()]), "cities-2");
+        let swap = place.redstream.swap::<city::Entity>(&place.db, behind.create_index(mapping()).behind("cities-1"), "search-2");
+        let error = swap.run(CancellationToken::new()).await.unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("`cities-1` is an index"), "{cause}");
     }
 
     async fn an_index_that_is_in_use_cannot_be_aborted(server: Server) {

@@ -68,6 +68,18 @@ impl Place {
     }
 }
 
+#[tokio::test]
+async fn a_consumer_that_does_not_exist_cannot_be_replaced() {
+    let place = Place::new(Server::any().await).await;
+    let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
+    let error = swap.replaces("seach-1").run(CancellationToken::new()).await.unwrap_err();
+    let SwapError::Redstream(redstream_seaorm::core::Error::NoSuchConsumer { consumer, known, .. }) = error else {
+        panic!("{error}")
+    };
+    assert_eq!((consumer.as_str(), known), ("seach-1", vec!["search-1".to_owned(), "search-2".to_owned()]));
+    assert_eq!(place.in_use().await, ["cities-1"]);
+}
+
 /// It would be forgotten when it is stopped for a moment, and the new index would miss changes.
 #[tokio::test]
 async fn a_consumer_cannot_replace_itself() {
