@@ -147,7 +147,7 @@ pub use reindex::Reindex;
 pub use swap::Swap;
 pub use swap::error::SwapError;
 pub use swap::report::SwapReport;
-pub use swap::switch::Switch;
+pub use swap::switch::{Older, Switch};
 pub use unit_of_work::insurance::Insurance;
 pub use verify::Verify;
 pub use verify::error::VerifyError;

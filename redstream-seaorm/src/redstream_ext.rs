@@ -72,7 +72,7 @@ pub trait RedstreamExt: sealed::Sealed {
     fn swap<'a, E: Streamed>(
         &self,
         db: &'a impl ConnectionTrait,
-        index: impl Switch + 'a,
+        index: impl Switch<E> + 'a,
         consumer: impl Into<String>,
     ) -> Swap<'a, E>;
 
@@ -148,7 +148,7 @@ impl RedstreamExt for Redstream {
     fn swap<'a, E: Streamed>(
         &self,
         db: &'a impl ConnectionTrait,
-        index: impl Switch + 'a,
+        index: impl Switch<E> + 'a,
         consumer: impl Into<String>,
     ) -> Swap<'a, E> {
         Swap::new(self.clone(), db, index, consumer.into())

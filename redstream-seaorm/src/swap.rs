@@ -1,12 +1,14 @@
 //! A new index takes the place of the old one, under the searches.
 //!
 //! `run` has its steps, `turn` those that one program at a time does, `switch` is what the datastore does, `walks` which
-//! walks count, `consumers` whether they are there yet, `report` what was done, and `error` what can go wrong.
+//! walks count, `left_over` what the index has from earlier times, `consumers` whether they are there yet, `report` what
+//! was done, and `error` what can go wrong.
 //!
 //! May use `verify`, `reindex`, `entity` and `error`.
 
 mod consumers;
 pub(crate) mod error;
+mod left_over;
 pub(crate) mod report;
 mod run;
 pub(crate) mod switch;
@@ -34,7 +36,9 @@ use crate::verify::Verify;
 ///
 /// 1. creates the new index;
 /// 2. registers its consumer, which must run: in this program's workers, or in another's;
-/// 3. queues the key of every row, throttled by that consumer, and waits until it has passed them all;
+/// 3. queues the key of every row, throttled by that consumer, and waits until it has passed them all; then those of
+///    documents that the index had before its consumer was registered, and that were not written since: their rows were
+///    deleted while no consumer wrote the index;
 /// 4. [verifies](Self::verify) the new index, or runs another [check](Self::check), if either is given;
 /// 5. points the alias at the new index, in one step: no search sees a half-filled index, and none fails;
 /// 6. forgets the [replaced](Self::replaces) consumer if it does not run any more, and then
@@ -46,7 +50,7 @@ use crate::verify::Verify;
 pub struct Swap<'a, E: Streamed> {
     redstream: Redstream,
     db: &'a (dyn MakesReindex<E> + 'a),
-    index: Box<dyn Switch + 'a>,
+    index: Box<dyn Switch<E> + 'a>,
     consumer: String,
     replaces: Option<String>,
     verify: Option<Verify<'a, E>>,
@@ -77,7 +81,7 @@ impl<'a, E: Streamed> Swap<'a, E> {
     pub(crate) fn new(
         redstream: Redstream,
         db: &'a impl ConnectionTrait,
-        index: impl Switch + 'a,
+        index: impl Switch<E> + 'a,
         consumer: String,
     ) -> Self {
         Self {

@@ -7,6 +7,7 @@
 //! - `target`: checks and creates the index.
 //! - `bulk`: the bodies of requests, from `addressing`; `answer`: what an answer says of each document.
 //! - `pace`: how many requests are in flight.
+//! - `older`: finds documents by their versions.
 //! - `scan`: reads documents back; `key_query` is how keys stand in searches, `found` what is answered, and `same` says
 //!   whether a document is the record's.
 //! - `builder`, `client`: one request to one of the `nodes`, with `auth`.
@@ -24,6 +25,7 @@ mod found;
 mod key_query;
 pub mod metrics;
 mod nodes;
+mod older;
 mod pace;
 mod same;
 mod scan;

@@ -60,6 +60,16 @@ pub enum SwapError {
         index: String,
     },
 
+    /// No message can be made of the key of a document that the index has from earlier times.
+    #[error("no message can be made of the key of a document of the index `{index}`")]
+    Key {
+        /// The new index.
+        index: String,
+        /// Why not.
+        #[source]
+        source: crate::Error,
+    },
+
     /// The new index could not be verified.
     #[error(transparent)]
     Verify(Box<VerifyError>),

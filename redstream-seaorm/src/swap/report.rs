@@ -13,11 +13,14 @@ pub struct SwapReport {
     pub is_retired: bool,
     /// How many keys were queued.
     pub queued: u64,
+    /// How many documents the new index had from before its consumer was registered, and that were not written since: their
+    /// keys were queued, too, and the consumer deleted those without a row.
+    pub left_over: u64,
 }
 
 impl SwapReport {
     /// The searches use what they used before.
     pub(super) fn unfinished(queued: u64) -> Self {
-        Self { is_switched: false, replaced: None, is_retired: false, queued }
+        Self { is_switched: false, replaced: None, is_retired: false, queued, left_over: 0 }
     }
 }

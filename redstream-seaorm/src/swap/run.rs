@@ -62,8 +62,20 @@ impl<E: Streamed> Swap<'_, E> {
         }
         failpoint!("swap: caught up");
         self.must_have_all(&streams).await?;
-        self.index.refresh().await.map_err(|source| self.failed("refresh", source))?;
+        self.refresh().await?;
         failpoint!("swap: refreshed");
+        let left_over = match shutdown.run_until_cancelled(self.announce_left_over(&streams)).await {
+            Some(left_over) => left_over?,
+            None => return Ok(SwapReport::unfinished(queued)),
+        };
+        if left_over > 0 {
+            tracing::info!(
+                index = self.index.name(),
+                left_over,
+                "the index had documents from before its consumer was registered"
+            );
+            self.refresh().await?;
+        }
         if let Some(verify) = self.verify.take() {
             let report = verify.run(shutdown.clone()).await?;
             if report.state == VerifyState::Cancelled {
@@ -88,7 +100,7 @@ impl<E: Streamed> Swap<'_, E> {
         failpoint!("swap: switched");
         tracing::info!(index = self.index.name(), replaced = before, "searches use the new index");
         let is_retired = self.finish(&streams, before.as_deref()).await?;
-        Ok(SwapReport { is_switched: true, replaced: before, is_retired, queued })
+        Ok(SwapReport { is_switched: true, replaced: before, is_retired, queued, left_over })
     }
 
     /// Ends a swap that has not switched: the walk ends, the new index's consumer is forgotten, and the new index is
@@ -120,6 +132,10 @@ impl<E: Streamed> Swap<'_, E> {
 
     fn streams(&self) -> Result<Vec<Stream>, Error> {
         Ok(entity_stream::<E>(&self.redstream)?.streams().to_vec())
+    }
+
+    async fn refresh(&self) -> Result<(), SwapError> {
+        self.index.refresh().await.map_err(|source| self.failed("refresh", source))
     }
 
     async fn current(&self) -> Result<Option<String>, SwapError> {
@@ -156,7 +172,7 @@ impl<E: Streamed> Swap<'_, E> {
     }
 
     /// Waits until the consumer has passed what is in the streams now: after a crash the walk can be long over.
-    async fn catch_up(&self, streams: &[Stream]) -> Result<(), SwapError> {
+    pub(super) async fn catch_up(&self, streams: &[Stream]) -> Result<(), SwapError> {
         let pass = async {
             for stream in streams {
                 let last = stream.last_id().await?;

@@ -2,10 +2,13 @@
 
 use async_trait::async_trait;
 use redstream_core::BoxError;
+use sea_orm::EntityTrait;
 
-/// An index that searches reach by another name, its alias, which can be pointed at another index in one step.
+use crate::entity::key::Key;
+
+/// An index of `E` that searches reach by another name, its alias, which can be pointed at another index in one step.
 #[async_trait]
-pub trait Switch: Send + Sync {
+pub trait Switch<E: EntityTrait>: Send + Sync {
     /// The index's name.
     fn name(&self) -> &str;
 
@@ -31,6 +34,15 @@ pub trait Switch: Send + Sync {
     /// If the datastore does not answer.
     async fn refresh(&self) -> Result<(), BoxError>;
 
+    /// The keys of all documents that were last written by a lower [version](crate::Changes::version) than this, page by
+    /// page: a page begins with what the one before returned as [`next`](Older::next). All writes that were acknowledged
+    /// before the last [refresh](Self::refresh) must be known. Documents of others, if there are any, are left out.
+    ///
+    /// # Errors
+    ///
+    /// If the datastore does not answer, or no longer knows the page.
+    async fn older(&self, version: u64, page: Option<String>) -> Result<Older<E>, BoxError>;
+
     /// Points the alias at this index, and no longer at `before`, in one step.
     ///
     /// # Errors
@@ -44,4 +56,13 @@ pub trait Switch: Send + Sync {
     ///
     /// If it cannot be removed.
     async fn remove(&self, index: &str) -> Result<(), BoxError>;
+}
+
+/// A page of documents that were written long ago.
+#[derive(Debug)]
+pub struct Older<E: EntityTrait> {
+    /// Their keys. There may be none, and pages to come nevertheless.
+    pub keys: Vec<Key<E>>,
+    /// Where the next page begins, in the datastore's own words; `None` after the last page.
+    pub next: Option<String>,
 }

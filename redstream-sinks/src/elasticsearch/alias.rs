@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use redstream_seaorm::{BoxError, Streamed, Switch, async_trait};
+use redstream_seaorm::{BoxError, Older, Streamed, Switch, async_trait};
 use reqwest::Method;
 use sea_orm::EntityTrait;
 use serde_json::{Value as Json, json};
@@ -44,7 +44,7 @@ impl<E: EntityTrait> ElasticsearchAlias<E> {
 }
 
 #[async_trait]
-impl<E: Streamed> Switch for ElasticsearchAlias<E> {
+impl<E: Streamed> Switch<E> for ElasticsearchAlias<E> {
     fn name(&self) -> &str {
         self.sink.index()
     }
@@ -80,6 +80,10 @@ impl<E: Streamed> Switch for ElasticsearchAlias<E> {
         let answer = self.ask(&attempt, Method::POST, &[self.name(), "_refresh"], None).await?;
         answer.json(&attempt)?;
         Ok(())
+    }
+
+    async fn older(&self, version: u64, page: Option<String>) -> Result<Older<E>, BoxError> {
+        Ok(self.sink.older(version, page).await?)
     }
 
     async fn switch(&self, before: Option<&str>) -> Result<(), BoxError> {

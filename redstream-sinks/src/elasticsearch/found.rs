@@ -17,6 +17,15 @@ pub(crate) struct Search {
     hits: Hits,
 }
 
+/// The answer to a search that is read page by page.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Scroll {
+    #[serde(rename = "_scroll_id")]
+    pub(crate) id: String,
+    #[serde(flatten)]
+    pub(crate) search: Search,
+}
+
 #[derive(Debug, Default, Deserialize)]
 struct Shards {
     #[serde(default)]
@@ -37,6 +46,8 @@ pub(crate) struct Hit {
     pub(crate) source: Option<Json>,
     #[serde(default)]
     pub(crate) sort: Vec<Json>,
+    #[serde(rename = "_version")]
+    pub(crate) version: Option<u64>,
 }
 
 impl Search {

@@ -38,7 +38,7 @@ pub(crate) struct Reading {
 }
 
 impl<E: EntityTrait> ElasticsearchSink<E> {
-    fn key_fields(&self) -> Result<Vec<String>, Error> {
+    pub(super) fn key_fields(&self) -> Result<Vec<String>, Error> {
         let columns: Vec<String> = key_columns::<E>().collect();
         let fields = &self.reading.key_fields;
         match fields.len() {
@@ -49,14 +49,14 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
     }
 
     /// The index, or all that are scanned, as they stand in a path.
-    fn scanned(&self) -> Result<String, Error> {
+    pub(super) fn scanned(&self) -> Result<String, Error> {
         if !self.reading.indices.is_empty() {
             return Ok(self.reading.indices.join(","));
         }
         if self.addressing.index.is_some() { Err(Error::ScanIndices) } else { Ok(self.index.clone()) }
     }
 
-    async fn ask<T: DeserializeOwned>(
+    pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         attempt: &str,
         path: &[&str],
@@ -74,6 +74,14 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
             what: "it is not the expected JSON".to_owned(),
             source: Some(source),
         })
+    }
+
+    /// Drops what the server keeps of a search that was read page by page.
+    pub(super) async fn end(&self, scroll: &str) -> Result<(), Error> {
+        let attempt = "end a search";
+        let content = Some(("application/json", json!({ "scroll_id": scroll }).to_string().into()));
+        let path = &["_search", "scroll"];
+        self.client.send(&Request { attempt, method: Method::DELETE, path, query: &[], content }).await.map(drop)
     }
 
     /// Makes what was written visible to searches.
@@ -113,7 +121,7 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
         }
     }
 
-    fn with_own_query(&self, mut filters: Vec<Json>) -> Json {
+    pub(super) fn with_own_query(&self, mut filters: Vec<Json>) -> Json {
         filters.extend(self.reading.query.clone());
         json!({ "bool": { "filter": filters } })
     }
@@ -153,7 +161,7 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
     }
 
     /// From the id, or from the sorted fields if the application makes the ids.
-    fn key_of(&self, reader: &KeyReader<E>, hit: &Hit) -> Result<Key<E>, Error> {
+    pub(super) fn key_of(&self, reader: &KeyReader<E>, hit: &Hit) -> Result<Key<E>, Error> {
         let key = if self.addressing.id.is_none() {
             reader.document_id(&hit.id)
         } else {

@@ -210,6 +210,11 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
         ElasticsearchAlias::new(self.clone(), alias.into())
     }
 
+    /// How many documents are looked at at once.
+    pub(super) fn page_size(&self) -> usize {
+        self.limits.documents.min(5000)
+    }
+
     pub(super) fn client(&self) -> &Elasticsearch {
         &self.client
     }

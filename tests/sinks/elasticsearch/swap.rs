@@ -155,6 +155,7 @@ on_each_server! {
         let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
         let report = swap.replaces("search-1").remove_old(true).run(CancellationToken::new()).await.unwrap();
         assert!(report.is_switched && report.is_retired);
+        assert_eq!(report.left_over, 0);
         assert!(!place.server.has_index("cities-1").await);
         let streams = place.redstream.of::<city::Entity>().unwrap();
         assert_eq!(streams.streams()[0].consumers().await.unwrap(), ["search-2"]);

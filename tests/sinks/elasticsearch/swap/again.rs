@@ -23,6 +23,29 @@ async fn an_index_whose_consumer_was_forgotten_and_runs_again_is_filled_again() 
     assert_eq!(place.count("places").await, ROWS + 1);
 }
 
+on_each_server! {
+    // No message says any more that they are gone, and a walk over the rows does not find them.
+    async fn documents_of_rows_that_were_deleted_while_nothing_wrote_the_index_are_removed(server: Server) {
+        let mut place = Place::new(server).await;
+        place.replace().await;
+        let gone = city::Column::Id.lte(30);
+        Bulk::<city::Entity>::new().filter(gone).delete_many(&place.db).await.unwrap();
+        place.has("places", ROWS - 30).await;
+        place.trim().await;
+        assert_eq!(place.count("cities-1").await, ROWS);
+        place.start_again().await;
+
+        // Page by page.
+        let sink = ElasticsearchSink::new(client_of(&[place.server.port()]), "cities-1").max_documents(13);
+        let index = sink.create_index(mapping()).behind("places");
+        let swap = place.redstream.swap::<city::Entity>(&place.db, index, "search-1");
+        let report = swap.run(CancellationToken::new()).await.unwrap();
+        assert!(report.is_switched);
+        assert_eq!((report.queued, report.left_over), (ROWS - 30, 30));
+        assert_eq!(place.count("places").await, ROWS - 30);
+    }
+}
+
 /// The consumer has no offset then, and no message that would give it one.
 #[tokio::test]
 async fn an_index_is_swapped_if_table_and_stream_have_become_empty() {

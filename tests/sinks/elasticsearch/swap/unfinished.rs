@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use redstream_seaorm::{Batch, Handler, HandlerError, async_trait};
+use redstream_seaorm::{Batch, Handler, HandlerError, Older, async_trait};
 
 use super::*;
 
@@ -104,7 +104,7 @@ struct Slow {
 }
 
 #[async_trait]
-impl Switch for Shared {
+impl Switch<city::Entity> for Shared {
     fn name(&self) -> &str {
         self.0.index.name()
     }
@@ -119,6 +119,10 @@ impl Switch for Shared {
 
     async fn refresh(&self) -> Result<(), BoxError> {
         self.0.index.refresh().await
+    }
+
+    async fn older(&self, version: u64, page: Option<String>) -> Result<Older<city::Entity>, BoxError> {
+        self.0.index.older(version, page).await
     }
 
     async fn switch(&self, before: Option<&str>) -> Result<(), BoxError> {
