@@ -28,6 +28,15 @@ pub(super) async fn must_exist(streams: &[Stream], consumer: &str) -> Result<(),
     Ok(())
 }
 
+/// When the consumer was registered last, in milliseconds of Redis's clock; 0 if it is not.
+pub(super) async fn registered_at(streams: &[Stream], consumer: &str) -> Result<u64, Error> {
+    let mut latest = 0;
+    for stream in streams {
+        latest = latest.max(stream.registered_at(consumer).await?.unwrap_or_default());
+    }
+    Ok(latest)
+}
+
 /// How many messages the consumer has given up, and that were neither put back nor discarded.
 pub(super) async fn dead_letters(streams: &[Stream], consumer: &str) -> Result<u64, Error> {
     let mut count = 0;

@@ -8,6 +8,7 @@
 use redstream_core::Stream;
 
 use super::Swap;
+use super::consumers::registered_at;
 use crate::entity::streamed::{Streamed, messages};
 use crate::failpoint::failpoint;
 use crate::swap::error::SwapError;
@@ -15,10 +16,7 @@ use crate::swap::error::SwapError;
 impl<E: Streamed> Swap<'_, E> {
     /// Has the consumer look at those documents: it deletes them if they have no row. Returns how many there were.
     pub(super) async fn announce_left_over(&self, streams: &[Stream]) -> Result<u64, SwapError> {
-        let mut registered_at = 0;
-        for stream in streams {
-            registered_at = registered_at.max(stream.registered_at(&self.consumer).await?.unwrap_or_default());
-        }
+        let registered_at = registered_at(streams, &self.consumer).await?;
         let (version, mut page, mut left_over) = (registered_at.saturating_mul(1000), None, 0);
         loop {
             let older = self.index.older(version, page).await;

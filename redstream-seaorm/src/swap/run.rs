@@ -51,7 +51,7 @@ impl<E: Streamed> Swap<'_, E> {
         }
         failpoint!("swap: consumer registered");
         let walk = walks::id(self.index.name(), &identity, &self.consumer, &streams).await?;
-        let queued = match self.walk(&walk, &shutdown).await? {
+        let queued = match Box::pin(self.walk(&walk, &shutdown)).await? {
             Walked::Whole(queued) => queued,
             Walked::Part(queued) => return Ok(SwapReport::unfinished(queued)),
         };
@@ -64,7 +64,7 @@ impl<E: Streamed> Swap<'_, E> {
         self.must_have_all(&streams).await?;
         self.refresh().await?;
         failpoint!("swap: refreshed");
-        let left_over = match shutdown.run_until_cancelled(self.announce_left_over(&streams)).await {
+        let left_over = match shutdown.run_until_cancelled(Box::pin(self.announce_left_over(&streams))).await {
             Some(left_over) => left_over?,
             None => return Ok(SwapReport::unfinished(queued)),
         };
@@ -77,7 +77,7 @@ impl<E: Streamed> Swap<'_, E> {
             self.refresh().await?;
         }
         if let Some(verify) = self.verify.take() {
-            let report = verify.run(shutdown.clone()).await?;
+            let report = Box::pin(verify.run(shutdown.clone())).await?;
             if report.state == VerifyState::Cancelled {
                 return Ok(SwapReport::unfinished(queued));
             }
@@ -94,7 +94,7 @@ impl<E: Streamed> Swap<'_, E> {
             }
             failpoint!("swap: checked");
         }
-        if !self.switch(&streams, &walk, before.as_deref()).await? {
+        if !Box::pin(self.switch(&streams, &walk, before.as_deref())).await? {
             return Ok(SwapReport::unfinished(queued));
         }
         failpoint!("swap: switched");
@@ -113,7 +113,7 @@ impl<E: Streamed> Swap<'_, E> {
     /// [`run`](Self::run).
     pub async fn abort(self) -> Result<(), SwapError> {
         let streams = self.streams()?;
-        let turn = self.turn(&streams).await?;
+        let turn = Box::pin(self.turn(&streams)).await?;
         if self.current().await?.as_deref() == Some(self.index.name()) {
             return Err(SwapError::Switched { index: self.name() });
         }

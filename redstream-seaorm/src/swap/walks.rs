@@ -2,13 +2,12 @@
 
 use redstream_core::{Error, Reindexes, Stream};
 
+use super::consumers::registered_at;
+
 /// The id of the walk's record. A walk does not count if the index was removed and created again since, and if its
 /// consumer was forgotten and registered again, by any program: then it has missed changes.
 pub(super) async fn id(index: &str, identity: &str, consumer: &str, streams: &[Stream]) -> Result<String, Error> {
-    let mut registered_at = 0;
-    for stream in streams {
-        registered_at = registered_at.max(stream.registered_at(consumer).await?.unwrap_or_default());
-    }
+    let registered_at = registered_at(streams, consumer).await?;
     Ok(format!("{}{identity}.{registered_at}", prefix(index)))
 }
 

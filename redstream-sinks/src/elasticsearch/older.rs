@@ -16,13 +16,13 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
     /// sort by, unless the application makes the ids.
     pub(crate) async fn older(&self, version: u64, page: Option<String>) -> Result<Older<E>, Error> {
         let attempt = format!("read the versions of `{}`", self.index);
-        let found: Scroll = match page {
-            Some(scroll) => self.ask(&attempt, &["_search", "scroll"], &[], next(&scroll)).await?,
-            None => {
-                let (scanned, body) = (self.scanned()?, self.first()?);
-                let query = [("scroll", KEEP.to_owned()), ("allow_partial_search_results", "false".to_owned())];
-                self.ask(&attempt, &[&scanned, "_search"], &query, body).await?
-            }
+        let found: Scroll = if let Some(scroll) = page {
+            let body = json!({ "scroll": KEEP, "scroll_id": scroll });
+            self.ask(&attempt, &["_search", "scroll"], &[], body).await?
+        } else {
+            let (scanned, body) = (self.scanned()?, self.first()?);
+            let query = [("scroll", KEEP.to_owned()), ("allow_partial_search_results", "false".to_owned())];
+            self.ask(&attempt, &[&scanned, "_search"], &query, body).await?
         };
         let (scroll, reader) = (found.id, KeyReader::new());
         let hits = found.search.whole().ok_or_else(|| Error::Partial { index: self.index.clone() })?;
@@ -46,8 +46,4 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
         let query = self.with_own_query(Vec::new());
         Ok(json!({ "size": self.page_size(), "sort": sort, "query": query, "version": true, "_source": false }))
     }
-}
-
-fn next(scroll: &str) -> Json {
-    json!({ "scroll": KEEP, "scroll_id": scroll })
 }
