@@ -3,7 +3,7 @@
 //! # Layout
 //! - `options` are those of one verification, `report` and `error` what comes out of it;
 //! - `pass` is one run: `compare` compares page by page, and `decide` compares suspects again;
-//! - `pages` reads ahead, from the two `sides`; `recheck` compares single keys;
+//! - `pages` reads ahead, a `page` at a time, from the two `sides`; `recheck` compares single keys;
 //! - `worker` repeats it on one of several hosts;
 //! - `standing` says how far consumers and delayers are; `suspect` is a key that is not decided;
 //! - `order` is the order of keys that every datastore sorts alike; `retry` tries a read again.
@@ -15,6 +15,7 @@ mod decide;
 pub(crate) mod error;
 mod options;
 mod order;
+mod page;
 mod pages;
 mod pass;
 mod recheck;

@@ -47,10 +47,17 @@ pub trait Handler: Send + Sync + 'static {
     /// Reads ahead what this batch needs, while the batch before is still being handled. It must write nothing: what it
     /// returns is dropped if the batch before fails. [`Batch::take_prepared`] has it in [`handle`](Self::handle).
     ///
-    /// It runs in a task of its own, and only if the batch has arrived by then: so `handle` must manage without it. A handler that calls another one passes `prepares` and `prepare` on to it.
+    /// It runs in a task of its own, and only if the batch has arrived by then: so `handle` must manage without it. A
+    /// handler that calls another one passes `prepares` and `prepare` on to it.
     async fn prepare(&self, batch: &Batch) -> Option<Prepared> {
         _ = batch;
         None
+    }
+
+    /// Whether what it feeds should hold something of each row, so that it has to be filled once: a consumer that is new
+    /// then warns of rows that were written before. Not so for a handler that evicts or passes on. Default: yes.
+    fn is_to_be_filled(&self) -> bool {
+        true
     }
 
     /// What it writes to, such as an index and its address: see [`Consumer::identity`](crate::Consumer::identity).

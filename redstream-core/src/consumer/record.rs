@@ -77,7 +77,9 @@ impl Consumer {
 
     fn tell_loss(&self, kind: LossKind) {
         let loss = Loss { stream: self.stream.clone(), consumer: self.name.clone(), kind };
-        if kind == LossKind::NoRecord {
+        if kind == LossKind::NoRecord && !self.handler.is_to_be_filled() {
+            tracing::debug!(stream = %self.stream, consumer = self.name, %loss, "this consumer begins with the messages that are there");
+        } else if kind == LossKind::NoRecord {
             tracing::warn!(
                 stream = %self.stream, consumer = self.name, %loss,
                 "this consumer begins with the messages that are there; rows that were written before them are not in what it feeds: if \

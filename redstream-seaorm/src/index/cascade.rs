@@ -193,6 +193,11 @@ where
         );
         Ok(())
     }
+
+    /// The children's own consumers are.
+    fn is_to_be_filled(&self) -> bool {
+        false
+    }
 }
 
 impl<P, Ch, C> Cascade<P, Ch, C>

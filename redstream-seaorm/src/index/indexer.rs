@@ -220,6 +220,10 @@ where
         Err(named.failure(&keys, failures))
     }
 
+    fn is_to_be_filled(&self) -> bool {
+        self.sink.is_to_be_filled()
+    }
+
     fn prepares(&self) -> bool {
         self.loads_ahead
     }

@@ -28,6 +28,12 @@ pub trait Sink<E: EntityTrait, R = <E as EntityTrait>::Model>: Send + Sync + 'st
     /// [`Failures`](crate::Failures): then only these are retried, and the rest counts as written.
     fn write(&self, changes: Changes<E, R>) -> impl Future<Output = Result<(), HandlerError>> + Send;
 
+    /// Whether the datastore should hold something of each row, so that it has to be filled once: see
+    /// [`Handler::is_to_be_filled`](redstream_core::Handler::is_to_be_filled). Default: yes.
+    fn is_to_be_filled(&self) -> bool {
+        true
+    }
+
     /// Whether the datastore refuses a record and a delete with an older [version](Changes::version) than it has. Then
     /// [`Workers::index`](crate::Workers::index) sets
     /// [`skip_repeats(true)`](redstream_core::Consumer::skip_repeats), so that each change is handled once. Default: no.

@@ -49,7 +49,10 @@ pub(super) async fn dead_letters(streams: &[Stream], consumer: &str) -> Result<u
 /// One that is not registered counts as forgotten.
 pub(super) async fn forget(stream: &Stream, consumer: &str) -> Result<(), Error> {
     match stream.forget(consumer).await {
-        Err(Error::NoSuchConsumer { .. }) => Ok(()),
+        Err(Error::NoSuchConsumer { stream, consumer, known }) => {
+            tracing::info!(%stream, consumer, ?known, "this consumer is not registered: it was forgotten before, or never was");
+            Ok(())
+        }
         forgotten => forgotten,
     }
 }

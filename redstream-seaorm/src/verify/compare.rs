@@ -14,7 +14,7 @@ use crate::index::loader::Loader;
 use crate::index::scan::Scan;
 use crate::verify::error::VerifyError;
 use crate::verify::order::compare;
-use crate::verify::pages::{Page, Part};
+use crate::verify::page::{Page, Part};
 use crate::verify::pass::Pass;
 use crate::verify::report::DifferenceKind;
 use crate::verify::sides::Keyed;

@@ -170,6 +170,19 @@ where
         Ok(())
     }
 
+    /// What the oldest suspects wait for.
+    pub(super) fn waits_for(&self) -> Option<String> {
+        self.cohorts.iter().find_map(|cohort| {
+            if let Stage::Delayed(mark) = &cohort.stage {
+                let stream = self.streams.undelayed(mark)?;
+                let due = self.streams.delay().saturating_sub(cohort.since.elapsed()).as_secs() + 1;
+                return Some(format!("delay messages of stream {stream}, which are due within {due}s"));
+            }
+            let (stream, consumer) = self.streams.behind(cohort.mark()?).next()?;
+            Some(format!("consumer {} of stream {stream}", consumer.name))
+        })
+    }
+
     /// Ends it if a worker that it waits for makes no progress.
     fn give_up_waiting(&mut self) {
         let patience = self.sides.options.patience;

@@ -1,7 +1,9 @@
 //! The pages that are compared: those ahead are read while one is compared.
 
 use std::cmp::Ordering;
-use std::pin::Pin;
+use std::collections::VecDeque;
+use std::future::pending;
+use std::pin::{Pin, pin};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
@@ -13,6 +15,7 @@ use crate::index::loader::Loader;
 use crate::index::scan::Scan;
 use crate::verify::error::VerifyError;
 use crate::verify::order::compare;
+use crate::verify::page::{Lead, Page, Part, Phase};
 use crate::verify::sides::{Keyed, Sides};
 
 /// So many pages are read ahead, or wait to be compared.
@@ -22,41 +25,6 @@ type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, VerifyError>> + Send
 
 /// Pages that are being read, in order.
 type Ready<'a, E, R, D> = FuturesOrdered<Reading<'a, Page<E, R, D>>>;
-
-/// What both sides have of a range of keys.
-pub(super) struct Page<E, R, D> {
-    pub(super) part: Part<E>,
-    pub(super) records: Keyed<E, R>,
-    pub(super) documents: Keyed<E, D>,
-    /// The last key that was read.
-    pub(super) position: Option<Key<E>>,
-}
-
-/// Which part of the work a page is.
-pub(super) enum Part<E> {
-    /// The rows of a range of keys, and the first page of documents of that range.
-    Merged { after: Option<Key<E>>, until: Key<E> },
-    /// A page of rows, and the documents of their keys.
-    Rows,
-    /// A page of documents, and the records of their keys.
-    Documents { after: Option<Key<E>> },
-}
-
-/// What is to be read next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Rows,
-    Documents,
-    Done,
-}
-
-/// A page of one side, by which the other side is read.
-enum Lead<E, R, D> {
-    Keys(Vec<Key<E>>),
-    /// The rows were read as a whole.
-    Records(Keyed<E, R>),
-    Documents(Keyed<E, D>),
-}
 
 /// What leads, which is being read.
 type Leading<'a, E, R, D> = Reading<'a, Lead<E, R, D>>;
@@ -72,7 +40,11 @@ pub(super) struct Pages<'a, E: Streamed, C, S: Scan<E, L::Record>, L: Loader<E, 
     phase: Phase,
     after: Option<Key<E>>,
     lead: Option<Leading<'a, E, L::Record, S::Document>>,
+    /// What led, if it is read.
+    led: Option<Result<Lead<E, L::Record, S::Document>, VerifyError>>,
     ready: Ready<'a, E, L::Record, S::Document>,
+    /// Those of `ready` that are read.
+    arrived: VecDeque<Result<Page<E, L::Record, S::Document>, VerifyError>>,
 }
 
 impl<'a, E, C, S, L> Pages<'a, E, C, S, L>
@@ -86,36 +58,68 @@ where
         let last = sides.last_key().await?;
         let is_merged = last.as_ref().is_none_or(|key| sides.is_sorted_alike(key));
         let phase = if last.is_some() { Phase::Rows } else { Phase::Documents };
-        Ok(Self { sides, last, is_merged, phase, after: None, lead: None, ready: FuturesOrdered::new() })
+        let (ready, arrived) = (FuturesOrdered::new(), VecDeque::new());
+        Ok(Self { sides, last, is_merged, phase, after: None, lead: None, led: None, ready, arrived })
     }
 
     /// Whether all pages were returned.
     pub(super) fn are_done(&self) -> bool {
-        self.phase == Phase::Done && self.ready.is_empty()
+        self.phase == Phase::Done && self.ready.is_empty() && self.arrived.is_empty()
+    }
+
+    /// Does this while the reads that are under way go on. One that did not could have the only connection of a pool, for
+    /// which the work would wait in vain.
+    pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = self.go_on() => {}
+            }
+        }
+    }
+
+    /// Continues the reads that are under way until one is done. Can be cancelled: it then continues.
+    async fn go_on(&mut self) {
+        let leading = async {
+            match &mut self.lead {
+                Some(lead) => lead.await,
+                None => pending().await,
+            }
+        };
+        let arriving = async {
+            match self.ready.next().await {
+                Some(page) => page,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            lead = leading => {
+                self.lead = None;
+                self.led = Some(lead);
+            }
+            page = arriving => self.arrived.push_back(page),
+        }
     }
 
     /// The next page; `None` if there are no more. Can be cancelled: it then continues.
     pub(super) async fn next(&mut self) -> Result<Option<Page<E, L::Record, S::Document>>, VerifyError> {
         loop {
-            if self.lead.is_none() && self.phase != Phase::Done && self.ready.len() < AHEAD {
+            if let Some(lead) = self.led.take() {
+                self.follow(lead?)?;
+            }
+            if self.lead.is_none() && self.phase != Phase::Done && self.ready.len() + self.arrived.len() < AHEAD {
                 self.lead = Some(self.read_lead());
             }
-            let is_leading = self.lead.is_some();
-            let leading = async {
-                match &mut self.lead {
-                    Some(lead) => lead.await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                lead = leading, if is_leading => {
-                    self.lead = None;
-                    self.follow(lead?)?;
-                }
-                page = self.ready.next(), if !self.ready.is_empty() => return page.transpose(),
-                else => return Ok(None),
+            if let Some(page) = self.arrived.pop_front() {
+                return page.map(Some);
             }
+            if self.lead.is_none() && self.ready.is_empty() {
+                return Ok(None);
+            }
+            self.go_on().await;
         }
     }
 

@@ -114,24 +114,28 @@ where
                 self.report.state = VerifyState::Rechecking;
             }
             let next_page = async {
-                tokio::time::sleep_until(due).await;
+                if !may_read {
+                    // Until the next look.
+                    pages.beside(std::future::pending::<()>()).await;
+                }
+                pages.beside(tokio::time::sleep_until(due)).await;
                 if is_within_range { Ok(None) } else { pages.next().await }
             };
             tokio::select! {
                 biased;
                 () = tokio::time::sleep_until(self.looked + LOOK), if has_suspects => {}
-                page = next_page, if may_read => {
+                page = next_page => {
                     let before = self.report.compared;
                     range = match (range.take(), page?) {
-                        (Some(range), _) => self.continue_range(range).await?,
-                        (None, Some(page)) => self.compare(page).await?,
+                        (Some(range), _) => pages.beside(self.continue_range(range)).await?,
+                        (None, Some(page)) => pages.beside(self.compare(page)).await?,
                         (None, None) => None,
                     };
                     due = next_due(rate, due, self.report.compared - before);
                 }
             }
             if self.suspects() > 0 && self.looked.elapsed() >= LOOK {
-                self.look().await?;
+                pages.beside(self.look()).await?;
                 self.looked = Instant::now();
             }
             if self.report.state == VerifyState::NotFinished {
@@ -187,9 +191,9 @@ where
         reason = "about right"
     )]
     fn measure(&mut self) {
-        let suspects = self.suspects() as u64;
+        let (suspects, waits_for) = (self.suspects() as u64, self.waits_for());
         let report = &mut self.report;
-        report.suspects = suspects;
+        (report.suspects, report.waits_for) = (suspects, waits_for);
         report.rate = report.compared as f64 / self.began.elapsed().as_secs_f64().max(0.001);
         let left = report.estimate.saturating_sub(report.compared) as f64;
         report.eta_seconds = (report.rate > 0.0).then(|| (left / report.rate) as u64);
@@ -198,7 +202,7 @@ where
     fn end(&mut self, options: &Options<E>) {
         self.measure();
         let report = &mut self.report;
-        report.eta_seconds = None;
+        (report.eta_seconds, report.waits_for) = (None, None);
         report.advise(options.repair, options.max);
         let labels = [("table", report.entity.clone()), ("target", report.target.clone())];
         ::metrics::counter!(metrics::VERIFIED, &labels).increment(report.compared);

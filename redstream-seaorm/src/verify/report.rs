@@ -123,6 +123,8 @@ pub struct VerifyReport {
     pub rate: f64,
     /// How many seconds the rest takes at that rate; `None` if nothing was compared yet.
     pub eta_seconds: Option<u64>,
+    /// What suspects wait for, and for how long at most, while all is read.
+    pub waits_for: Option<String>,
     /// The first differences.
     pub differences: Vec<Difference>,
     /// Why it could not finish.
@@ -152,6 +154,7 @@ impl VerifyReport {
             repaired: 0,
             rate: 0.0,
             eta_seconds: None,
+            waits_for: None,
             differences: Vec::new(),
             reason: None,
             next_steps: Vec::new(),
@@ -241,6 +244,9 @@ impl fmt::Display for VerifyReport {
         write!(f, "; suspects {suspects}; {rate:.0}/s; {state}")?;
         match (state, self.eta_seconds, &self.reason) {
             (VerifyState::Scanning, Some(eta), _) => write!(f, "; ETA {eta}s"),
+            (VerifyState::Rechecking, ..) => {
+                self.waits_for.as_ref().map_or(Ok(()), |waits_for| write!(f, "; waits for {waits_for}"))
+            }
             (_, _, Some(reason)) => write!(f, "; {reason}"),
             _ => Ok(()),
         }
@@ -264,6 +270,9 @@ mod tests {
             told.to_string(),
             "250/1000 (25%); missing 1, stale 0, extra 0; suspects 3; 100/s; scanning; ETA 7s"
         );
+        let waits_for = Some("consumer search of stream cities".to_owned());
+        let told = VerifyReport { waits_for, ..report(VerifyState::Rechecking) };
+        assert!(told.to_string().ends_with("; rechecking; waits for consumer search of stream cities"), "{told}");
         let reason = Some("consumer search does not run".to_owned());
         let told = VerifyReport { reason, repaired: 2, ..report(VerifyState::NotFinished) };
         assert_eq!(

@@ -34,8 +34,8 @@ struct Watched {
 }
 
 /// A consumer, as it was last looked at.
-struct Consumer {
-    name: String,
+pub(super) struct Consumer {
+    pub(super) name: String,
     offset: MessageId,
     /// The first message that it has not committed.
     next: Option<MessageId>,
@@ -134,7 +134,7 @@ impl Streams {
         stuck.map(|(stream, consumer)| (stream, consumer.name.as_str()))
     }
 
-    fn behind(&self, mark: &[MessageId]) -> impl Iterator<Item = (&StreamName, &Consumer)> {
+    pub(super) fn behind(&self, mark: &[MessageId]) -> impl Iterator<Item = (&StreamName, &Consumer)> {
         self.each.iter().zip(mark).flat_map(|(watched, end)| {
             let is_behind = |consumer: &&Consumer| consumer.next.is_some_and(|next| next <= *end);
             watched.consumers.iter().filter(is_behind).map(|consumer| (watched.stream.name(), consumer))

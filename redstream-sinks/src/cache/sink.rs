@@ -59,6 +59,11 @@ where
     R: Send + Sync + 'static,
     T: Send + 'static,
 {
+    /// Readers fill it.
+    fn is_to_be_filled(&self) -> bool {
+        false
+    }
+
     async fn write(&self, changes: Changes<E, T>) -> Result<(), HandlerError> {
         let mut failures = Failures::new();
         let Changes { upserts, deletes, respelled, .. } = changes;

@@ -220,7 +220,9 @@ pub enum Error {
 
     /// A document cannot be found by its key.
     #[error(
-        "the document `{id}` of `{index}` has no field of the key ({fields}), so it cannot be read in the order of keys: have the          record contain it, or name another by `key_field`"
+        "the document `{id}` of `{index}` has no field of the key ({fields}), so it cannot be read in the order of keys. If \
+         all documents lack it, have the record contain it, or name another by `key_field`; if this one is not of the records, \
+         remove it, or leave it out by `scan_query`"
     )]
     NoKeyField {
         /// The document's id.

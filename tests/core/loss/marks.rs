@@ -1,6 +1,6 @@
 //! Losses that no running process remembers: the next workers detect them by the marks in Redis.
 
-use redstream_core::{LossKind, Redstream};
+use redstream_core::{Batch, Handler, HandlerError, LossKind, Redstream, async_trait};
 use redstream_servers::{Redis, RedisOptions};
 
 use super::Losses;
@@ -33,6 +33,30 @@ async fn a_consumer_without_a_record_is_told_once() {
     assert_eq!(a_process(&redis_url(), &namespace).await, [], "it has one now");
     queue(&redis_url(), &namespace).await;
     assert_eq!(a_process(&redis_url(), &namespace).await, []);
+}
+
+/// Evicts, so that it never was to have all rows.
+struct Evicting;
+
+#[async_trait]
+impl Handler for Evicting {
+    async fn handle(&self, _: Batch) -> Result<(), HandlerError> {
+        Ok(())
+    }
+
+    fn is_to_be_filled(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn a_new_consumer_that_is_not_to_be_filled_warns_of_nothing() {
+    let (logs, namespace) = (Logs::capture(), namespace());
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    let losses = Losses::default();
+    losses.told_to(products.consumer("cache", Evicting)).run_once().await.unwrap();
+    assert_eq!(losses.all(), [LossKind::NoRecord]);
+    assert!(!logs.has(&["WARN"]), "{}", logs.text());
 }
 
 #[tokio::test]

@@ -25,6 +25,23 @@ impl Handler for Strict {
     }
 }
 
+/// Also if all rows were walked long ago: what was written since has to be there.
+#[tokio::test]
+async fn a_consumer_that_is_behind_prevents_the_switch() {
+    let mut place = Place::new(Server::any().await).await;
+    place.fill().await;
+    place.stop(1).await;
+    place.add(1001).await;
+    let swap = place.redstream.swap::<city::Entity>(&place.db, place.index("cities-2"), "search-2");
+    let error = swap.patience(Duration::from_millis(300)).run(CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(&error, SwapError::Behind { consumer, .. } if consumer == "search-2"), "{error}");
+    assert_eq!(place.in_use().await, ["cities-1"]);
+
+    place.start(1);
+    assert!(place.swap("search-2", "cities-2").await.unwrap().is_switched);
+    assert_eq!(place.count("places").await, ROWS + 1);
+}
+
 /// At first the new index's consumer gives up one row: what it gave up is corrected, and put back, and the swap goes on.
 #[tokio::test]
 async fn a_swap_goes_on_when_dead_letters_are_put_back() {
