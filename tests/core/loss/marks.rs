@@ -56,7 +56,7 @@ async fn a_new_consumer_that_is_not_to_be_filled_warns_of_nothing() {
     let losses = Losses::default();
     losses.told_to(products.consumer("cache", Evicting)).run_once().await.unwrap();
     assert_eq!(losses.all(), [LossKind::NoRecord]);
-    assert!(!logs.has(&["WARN"]), "{}", logs.text());
+    assert!(logs.has(&["DEBUG", "cache", "products"]) && !logs.has(&["WARN", "products"]), "{}", logs.text());
 }
 
 #[tokio::test]
