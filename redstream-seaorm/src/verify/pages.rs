@@ -29,6 +29,11 @@ type Ready<'a, E, R, D> = FuturesOrdered<Reading<'a, Page<E, R, D>>>;
 /// What leads, which is being read.
 type Leading<'a, E, R, D> = Reading<'a, Lead<E, R, D>>;
 
+type Led<E, R, D> = Result<Lead<E, R, D>, VerifyError>;
+
+/// Pages that are read, in order.
+type Arrived<E, R, D> = VecDeque<Result<Page<E, R, D>, VerifyError>>;
+
 /// All pages, in order: of the rows up to the last key that there was at the beginning, then of the documents that have
 /// not been compared with rows.
 pub(super) struct Pages<'a, E: Streamed, C, S: Scan<E, L::Record>, L: Loader<E, C>> {
@@ -41,10 +46,10 @@ pub(super) struct Pages<'a, E: Streamed, C, S: Scan<E, L::Record>, L: Loader<E, 
     after: Option<Key<E>>,
     lead: Option<Leading<'a, E, L::Record, S::Document>>,
     /// What led, if it is read.
-    led: Option<Result<Lead<E, L::Record, S::Document>, VerifyError>>,
+    led: Option<Led<E, L::Record, S::Document>>,
     ready: Ready<'a, E, L::Record, S::Document>,
     /// Those of `ready` that are read.
-    arrived: VecDeque<Result<Page<E, L::Record, S::Document>, VerifyError>>,
+    arrived: Arrived<E, L::Record, S::Document>,
 }
 
 impl<'a, E, C, S, L> Pages<'a, E, C, S, L>
