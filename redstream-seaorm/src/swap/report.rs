@@ -9,7 +9,8 @@ pub struct SwapReport {
     pub is_switched: bool,
     /// The index that they used before; `None` if there was none, or if an earlier run has switched.
     pub replaced: Option<String>,
-    /// Whether the [replaced](crate::Swap::replaces) consumer is forgotten. If it still runs, stop it and run the swap again.
+    /// Whether the [replaced](crate::Swap::replaces) consumer is forgotten; `false` if none is named. If it still runs, stop
+    /// it and run the swap again.
     pub is_retired: bool,
     /// How many keys were queued.
     pub queued: u64,
