@@ -48,7 +48,8 @@ pub trait Handler: Send + Sync + 'static {
     /// returns is dropped if the batch before fails. [`Batch::take_prepared`] has it in [`handle`](Self::handle).
     ///
     /// It runs in a task of its own, and only if the batch has arrived by then: so `handle` must manage without it. A
-    /// handler that calls another one passes `prepares` and `prepare` on to it.
+    /// handler that calls another one passes `prepares` and `prepare` on to it, and
+    /// [`is_to_be_filled`](Self::is_to_be_filled).
     async fn prepare(&self, batch: &Batch) -> Option<Prepared> {
         _ = batch;
         None

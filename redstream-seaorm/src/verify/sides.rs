@@ -1,6 +1,8 @@
 //! The two sides that are compared: reads of the primary database, through the loader, and of the sink.
 
 use std::cmp::Ordering;
+use std::error::Error;
+use std::iter::successors;
 
 use redstream_core::HandlerError;
 use sea_orm::sea_query::{Condition, Expr, Order, SelectStatement};
@@ -242,8 +244,10 @@ where
     /// Whether the document is what the sink writes for this record; an error is told.
     pub(super) fn is_current(&self, key: &Key<E>, record: &L::Record, document: &S::Document) -> Result<bool, String> {
         let told = |error: HandlerError| {
-            // Of a record that differs from what it was expected to be, the error can quote all.
-            let mut told = format!("{error:?}");
+            let source: &(dyn Error + 'static) = error.source();
+            let causes: Vec<_> = successors(Some(source), |&error| error.source()).map(ToString::to_string).collect();
+            // It can quote the whole record.
+            let mut told = causes.join(": ");
             told.truncate(told.floor_char_boundary(LONGEST_ERROR));
             told
         };
