@@ -157,7 +157,7 @@ impl Connector {
             let patience = Some(self.options.response_timeout);
             match self.route().await? {
                 Route::Server(client) => {
-                    let has_wire = resp::reaches(client.get_connection_info());
+                    let has_wire = self.has_wire(&client);
                     Ok((self.keeper.open(self.multiplexed(&client, patience)).await?, has_wire))
                 }
                 Route::Cluster(cluster) => Ok((self.keeper.open(self.cluster(cluster, patience)).await?, false)),
@@ -186,9 +186,7 @@ impl Connector {
     pub(crate) async fn open_wire(&self) -> RedisResult<Option<RespConnection>> {
         let open = async {
             match self.route().await? {
-                Route::Server(client) if resp::reaches(client.get_connection_info()) => {
-                    self.wire(&client).await.map(Some)
-                }
+                Route::Server(client) if self.has_wire(&client) => self.wire(&client).await.map(Some),
                 Route::Server(_) | Route::Cluster(_) => Ok(None),
             }
         };
@@ -215,10 +213,15 @@ impl Connector {
     }
 
     async fn blocking(&self, client: &Client) -> RedisResult<Connection> {
-        if resp::reaches(client.get_connection_info()) {
+        if self.has_wire(client) {
             return self.wire(client).await.map(|wire| Connection::Exclusive(Arc::new(wire.into())));
         }
         self.multiplexed(client, None).await
+    }
+
+    /// Whether our own protocol code reaches it.
+    fn has_wire(&self, client: &Client) -> bool {
+        !self.options.redis_rs_only && resp::reaches(client.get_connection_info())
     }
 
     async fn wire(&self, client: &Client) -> RedisResult<RespConnection> {

@@ -29,6 +29,7 @@ pub struct ConnectOptions {
     pub(crate) lazy: bool,
     pub(crate) packed: bool,
     pub(crate) waiting_alone: usize,
+    pub(crate) redis_rs_only: bool,
     /// `node` was given without Sentinels.
     has_stray_node: bool,
 }
@@ -86,6 +87,7 @@ impl ConnectOptions {
             lazy: false,
             packed: true,
             waiting_alone: 16,
+            redis_rs_only: false,
             has_stray_node: false,
         }
     }
@@ -169,6 +171,17 @@ impl ConnectOptions {
     #[must_use]
     pub fn waiting_alone(mut self, workers: usize) -> Self {
         self.waiting_alone = workers;
+        self
+    }
+
+    /// Whether redis-rs speaks the protocol on every connection, as it does with TLS and a Cluster. Default: no, one server
+    /// without TLS is reached by our own code, which is faster in most cases ([figures]). For comparisons, and for a proxy
+    /// or a server that understands only one of the two.
+    ///
+    /// [figures]: https://github.com/redstream-rs/redstream/blob/main/docs/performance.md#our-own-client-and-redis-rs
+    #[must_use]
+    pub fn redis_rs_only(mut self, on: bool) -> Self {
+        self.redis_rs_only = on;
         self
     }
 

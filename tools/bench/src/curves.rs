@@ -2,9 +2,11 @@
 
 pub(crate) mod backlog;
 pub(crate) mod build;
+pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod coalescing;
 pub(crate) mod consumers;
+pub(crate) mod editions;
 pub(crate) mod held;
 pub(crate) mod payloads;
 pub(crate) mod remove_delays;

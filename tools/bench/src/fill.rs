@@ -2,10 +2,17 @@
 
 use crate::key::messages;
 use anyhow::Result;
-use redstream_core::Redstream;
-use redstream_core::Stream;
+use redstream_core::{Batch, Redstream, Stream};
+use std::time::Duration;
 
 const AT_ONCE: usize = 100_000;
+
+/// Registers a consumer and a delayer, as an application has them: messages share entries if both can read those.
+pub(crate) async fn readers(stream: &Stream) -> Result<()> {
+    stream.consumer("bench", |_: Batch| async { Ok(()) }).run_once().await?;
+    stream.delayer(Duration::from_secs(300)).run_once().await?;
+    Ok(())
+}
 
 /// Adds this many main messages.
 pub(crate) async fn main(redstream: &Redstream, stream: &Stream, mut count: usize) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The rows of the table, one per file.
 
 pub(crate) mod bulk_produce;
+pub(crate) mod commit_latency;
 pub(crate) mod concurrent_saves;
 pub(crate) mod consume;
 pub(crate) mod delayer;

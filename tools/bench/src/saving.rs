@@ -19,23 +19,51 @@ pub(crate) enum Save {
 
 /// The duration of a transaction of plain saves.
 pub(crate) async fn plain(database: &Database, save: Save, count: usize, from: usize) -> Result<Duration> {
-    timed(&database.plain, count, from, |n| match save {
-        Save::Insert => city::ActiveModel { id: NotSet, name: Set("Ulm".to_owned()), visits: Set(0) },
-        Save::Update { .. } => city::ActiveModel { id: Unchanged(key(save, n)), name: NotSet, visits: Set(n) },
-    })
-    .await
+    plain_and(database, save, count, from, || {}).await
 }
 
 /// The duration of one through Redstream.
 pub(crate) async fn streamed(database: &Database, save: Save, count: usize, from: usize) -> Result<Duration> {
-    timed(&database.streamed, count, from, |n| match save {
-        Save::Insert => streamed::ActiveModel { id: NotSet, name: Set("Ulm".to_owned()), visits: Set(0) },
-        Save::Update { .. } => streamed::ActiveModel { id: Unchanged(key(save, n)), name: NotSet, visits: Set(n) },
-    })
-    .await
+    streamed_and(database, save, count, from, || {}).await
 }
 
-async fn timed<C, A>(db: &C, count: usize, from: usize, model: impl Fn(i64) -> A) -> Result<Duration>
+/// The same as [`plain`]; this is called before the commit.
+pub(crate) async fn plain_and(
+    database: &Database,
+    save: Save,
+    count: usize,
+    from: usize,
+    before_commit: impl FnOnce(),
+) -> Result<Duration> {
+    let model = |n| match save {
+        Save::Insert => city::ActiveModel { id: NotSet, name: Set("Ulm".to_owned()), visits: Set(0) },
+        Save::Update { .. } => city::ActiveModel { id: Unchanged(key(save, n)), name: NotSet, visits: Set(n) },
+    };
+    timed(&database.plain, count, from, model, before_commit).await
+}
+
+/// The same as [`streamed`]; this is called before the commit.
+pub(crate) async fn streamed_and(
+    database: &Database,
+    save: Save,
+    count: usize,
+    from: usize,
+    before_commit: impl FnOnce(),
+) -> Result<Duration> {
+    let model = |n| match save {
+        Save::Insert => streamed::ActiveModel { id: NotSet, name: Set("Ulm".to_owned()), visits: Set(0) },
+        Save::Update { .. } => streamed::ActiveModel { id: Unchanged(key(save, n)), name: NotSet, visits: Set(n) },
+    };
+    timed(&database.streamed, count, from, model, before_commit).await
+}
+
+async fn timed<C, A>(
+    db: &C,
+    count: usize,
+    from: usize,
+    model: impl Fn(i64) -> A,
+    before_commit: impl FnOnce(),
+) -> Result<Duration>
 where
     C: TransactionTrait,
     A: ActiveModelTrait + ActiveModelBehavior + Send,
@@ -46,10 +74,12 @@ where
     for n in from..from + count {
         model(i64::try_from(n)?).save(&transaction).await?;
     }
+    before_commit();
     transaction.commit().await?;
     Ok(begun.elapsed())
 }
 
+/// The key of the row that is the `n`th to be updated.
 fn key(save: Save, n: i64) -> i64 {
     match save {
         Save::Insert => n,

@@ -2,13 +2,14 @@
 
 use crate::curve::Curve;
 use crate::curves::{
-    backlog, build, cluster, coalescing, consumers, held, payloads, remove_delays, saves, shards, workers,
+    backlog, build, client, cluster, coalescing, consumers, editions, held, payloads, remove_delays, saves, shards,
+    workers,
 };
 use crate::place::Place;
 use crate::row::Row;
 use crate::rows::{
-    bulk_produce, concurrent_saves, consume, delayer, handing_over, indexing, latency, many_rows, many_saves, memory,
-    one_save, reindex, search_documents, single_queue, trim, verify,
+    bulk_produce, commit_latency, concurrent_saves, consume, delayer, handing_over, indexing, latency, many_rows,
+    many_saves, memory, one_save, reindex, search_documents, single_queue, trim, verify,
 };
 use anyhow::{Result, ensure};
 use futures_util::future::LocalBoxFuture;
@@ -55,6 +56,7 @@ const ALL: &[Subject] = subjects! {
         "one_save" => one_save::rows,
         "many_saves" => many_saves::rows,
         "savers" => concurrent_saves::rows,
+        "commit_latency" => commit_latency::rows,
         "bulk" => many_rows::rows,
         "reindex" => reindex::rows,
         "verify" => verify::rows,
@@ -76,6 +78,8 @@ const ALL: &[Subject] = subjects! {
         "remove-delays" => remove_delays::curve,
         "cluster" => cluster::curve,
         "workers" => workers::curve,
+        "editions" => editions::curve,
+        "client" => client::curve,
         "build" => build::curve,
     }
 };

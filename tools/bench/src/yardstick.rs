@@ -1,16 +1,17 @@
 //! The limit as measured by `redis-benchmark`.
 
+use crate::place::Place;
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
 /// The key that it writes to.
 pub(crate) const KEY: &str = "yardstick";
 
-/// Runs `redis-benchmark -p PORT -n REQUESTS OPTIONS… COMMAND…` and returns requests per second.
-pub(crate) async fn redis_benchmark(port: u16, requests: usize, options: &[&str], command: &[&str]) -> Result<f64> {
-    let (port, requests) = (port.to_string(), requests.to_string());
+/// Runs `redis-benchmark -n REQUESTS OPTIONS… COMMAND…` there and returns requests per second.
+pub(crate) async fn redis_benchmark(place: &Place, requests: usize, options: &[&str], command: &[&str]) -> Result<f64> {
     let output = Command::new("redis-benchmark")
-        .args(["--csv", "-p", &port, "-n", &requests])
+        .args(["--csv", "-n", &requests.to_string()])
+        .args(place.address())
         .args(options)
         .args(command)
         .output()
@@ -29,6 +30,6 @@ fn rate(csv: &str) -> Option<f64> {
 
 /// `XADD` as our messages are added, with this many in a pipeline, by `redis-benchmark`'s 50 clients unless told
 /// otherwise.
-pub(crate) async fn xadd(port: u16, requests: usize, options: &[&str], payload: &str) -> Result<f64> {
-    redis_benchmark(port, requests, options, &["XADD", KEY, "*", "payload", payload]).await
+pub(crate) async fn xadd(place: &Place, requests: usize, options: &[&str], payload: &str) -> Result<f64> {
+    redis_benchmark(place, requests, options, &["XADD", KEY, "*", "payload", payload]).await
 }

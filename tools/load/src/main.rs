@@ -10,6 +10,7 @@ mod comparison;
 mod crew;
 mod figures;
 mod item;
+mod pending;
 mod reports;
 mod restarts;
 mod run;
@@ -34,6 +35,9 @@ struct Options {
     /// How often something is restarted, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(2..))]
     restart_every: u64,
+    /// Instead: fill Redis with so many MiB of pending changes, restart it, rewrite its file, fail over, and consume all
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["minutes", "restart_every"])]
+    pending: Option<u64>,
     /// Be one of the processes that the run starts; standard input says which.
     #[arg(long, hide = true)]
     child: bool,
@@ -45,7 +49,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     if options.child {
         return children::live().await.map(|()| ExitCode::SUCCESS);
     }
-    let passed = run::run(options.minutes, Duration::from_secs(options.restart_every)).await?;
+    let passed = match options.pending {
+        Some(mib) => pending::run(mib).await?,
+        None => run::run(options.minutes, Duration::from_secs(options.restart_every)).await?,
+    };
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -14,6 +14,7 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     let mut curve = Curve::new("backlog", &["messages that wait", "added/s on top", "consumed/s from the oldest"]);
     let redstream = place.fresh().await?;
     let stream = redstream.stream("piling-up")?;
+    fill::readers(&stream).await?;
     let mut there = 0;
     for backlog in [1_000, 10_000, 100_000, 1_000_000, 5_000_000].map(|backlog| place.scaled(backlog)) {
         let missing = backlog.saturating_sub(there);

@@ -1,6 +1,6 @@
 //! Shards on a Cluster of three masters.
 
-use super::shards::{add, consume_all};
+use super::shards::{add, consume_all, readers};
 use crate::curve::{Curve, whole};
 use crate::place::{Place, plain};
 use anyhow::{Result, ensure};
@@ -16,7 +16,7 @@ const AGREED: Duration = Duration::from_secs(30);
 const SHARDS: u32 = 8;
 
 pub(crate) async fn curve(place: &Place) -> Result<Curve> {
-    let columns = &["8 shards on", "messages on each server", "added/s", "consumed/s"];
+    let columns = &["8 shards on", "entries on each server", "added/s", "consumed/s"];
     let mut curve = Curve::new("cluster", columns);
     let count = place.scaled(400_000);
     let one = measure(&place.fresh().await?, &[place.redis_url()], count).await?;
@@ -33,16 +33,17 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
 
 async fn measure(redstream: &Redstream, urls: &[String], count: usize) -> Result<[String; 3]> {
     let shards = redstream.shards("spread", SHARDS)?;
+    readers(&shards).await?;
     let added = add(redstream, &shards, count).await?;
     let mut held = Vec::new();
     for url in urls {
         let mut raw = plain(url).await?;
         let keys: Vec<String> = redis::cmd("KEYS").arg("redstream:stream:*").query_async(&mut raw).await?;
-        let mut messages = 0;
+        let mut entries = 0;
         for key in keys {
-            messages += redis::cmd("XLEN").arg(key).query_async::<u64>(&mut raw).await?;
+            entries += redis::cmd("XLEN").arg(key).query_async::<u64>(&mut raw).await?;
         }
-        held.push(whole(messages as f64));
+        held.push(whole(entries as f64));
     }
     let consumed = consume_all(&shards).await?;
     Ok([held.join(" + "), whole(added), whole(consumed)])

@@ -14,6 +14,7 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     let redstream = place.fresh().await?;
     let stream = redstream.stream("shared")?;
     let count = place.scaled(100_000);
+    fill::readers(&stream).await?;
     fill::main(&redstream, &stream, count).await?;
     for consumers in [1, 2, 5, 10, 20] {
         let load = Load::watch(place.raw().await?).await?;

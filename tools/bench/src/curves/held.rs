@@ -1,6 +1,7 @@
 //! The memory that Redis uses for each message.
 
 use crate::curve::Curve;
+use crate::fill;
 use crate::place::Place;
 use crate::rows::memory::memory;
 use anyhow::Result;
@@ -12,6 +13,7 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     for (name, size) in [("`{\"id\":123456}`", 13), ("40 B (a UUID)", 40), ("100 B", 100), ("1 KiB", 1024)] {
         let redstream = place.fresh().await?;
         let stream = redstream.stream("held")?;
+        fill::readers(&stream).await?;
         let payload = Payload::encode(&"x".repeat(size - 2))?;
         let messages = vec![NewMessage::new(stream.name().clone(), payload); count];
         redstream.producer().queue_all(&messages).await?;

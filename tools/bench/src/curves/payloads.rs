@@ -1,6 +1,7 @@
 //! Payloads of growing size.
 
 use crate::curve::{Curve, whole};
+use crate::fill;
 use crate::place::Place;
 use anyhow::Result;
 use redstream_core::{Batch, CancellationToken, NewMessage, Payload};
@@ -26,6 +27,7 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
         let count = place.scaled((ALL / size).min(MOST)).max(8);
         let redstream = place.fresh().await?;
         let stream = redstream.stream("growing")?;
+        fill::readers(&stream).await?;
         // A text of that length with its quotes.
         let payload = Payload::encode(&"x".repeat(size - 2))?;
         let messages = vec![NewMessage::new(stream.name().clone(), payload); count];

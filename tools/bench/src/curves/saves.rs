@@ -2,6 +2,7 @@
 
 use crate::curve::{Curve, whole};
 use crate::database::{Backend, Database};
+use crate::fill;
 use crate::place::Place;
 use crate::saving::{self, Save};
 use anyhow::Result;
@@ -12,6 +13,7 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
     let columns = &["saves a transaction", "plain, ms", "through Redstream, ms", "added a save, µs"];
     let mut curve = Curve::new("saves", columns);
     let redstream = place.fresh().await?;
+    fill::readers(&redstream.stream("cities")?).await?;
     let database = Database::new(place, Backend::Sqlite, &redstream).await?;
     let save = Save::Update { rows: 10_000 };
     database.fill(10_000).await?;

@@ -2,6 +2,7 @@
 
 use crate::consuming::consume;
 use crate::curve::{Curve, percent, whole};
+use crate::fill;
 use crate::key::keys;
 use crate::load::Load;
 use crate::place::Place;
@@ -38,12 +39,21 @@ pub(crate) async fn curve(place: &Place) -> Result<Curve> {
 async fn measure(place: &Place, shards: u32) -> Result<[f64; 4]> {
     let redstream = place.fresh().await?;
     let shards = redstream.shards("sharded", shards)?;
+    readers(&shards).await?;
     let load = Load::watch(place.raw().await?).await?;
     let added = add(&redstream, &shards, place.scaled(400_000)).await?;
     let adding = load.share().await?;
     let load = Load::watch(place.raw().await?).await?;
     let consumed = consume_all(&shards).await?;
     Ok([added, adding, consumed, load.share().await?])
+}
+
+/// Each shard has [readers](fill::readers).
+pub(crate) async fn readers(shards: &Shards) -> Result<()> {
+    for stream in shards.streams() {
+        fill::readers(stream).await?;
+    }
+    Ok(())
 }
 
 /// Two tasks that add; messages per second.
@@ -69,7 +79,7 @@ pub(crate) async fn add(redstream: &Redstream, shards: &Shards, count: usize) ->
 pub(crate) async fn consume_all(shards: &Shards) -> Result<f64> {
     let mut lengths = Vec::new();
     for stream in shards.streams() {
-        lengths.push(usize::try_from(stream.len().await?)?);
+        lengths.push(usize::try_from(stream.lag("reader").await?)?);
     }
     let count: usize = lengths.iter().sum();
     let begun = Instant::now();

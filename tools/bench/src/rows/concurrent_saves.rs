@@ -2,6 +2,7 @@
 
 use crate::cost::{Cost, Meter};
 use crate::database::{Backend, Database};
+use crate::fill;
 use crate::place::Place;
 use crate::rounds::{Rounds, in_turns};
 use crate::row::{Measure, Question, Row};
@@ -18,12 +19,14 @@ const fn question(name: &'static str, path: &'static str, floor: f64, aim: f64) 
 /// As many connections as an application with two cores would have.
 const POOL: u32 = 16;
 
+const OF_64: Question = question("savers_postgres_64", "64 tasks that save, PostgreSQL", 0.75, 0.9);
+
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (backend, tasks, question) in [
         (Backend::Postgres, 1, question("saver_postgres", "1 task that saves, PostgreSQL", 0.6, 0.8)),
         (Backend::Postgres, 8, question("savers_postgres_8", "8 tasks that save, PostgreSQL", 0.7, 0.9)),
-        (Backend::Postgres, 64, question("savers_postgres_64", "64 tasks that save, PostgreSQL", 0.75, 0.9)),
+        (Backend::Postgres, 64, OF_64),
         (Backend::Sqlite, 1, question("saver_sqlite", "1 task that saves, SQLite", 0.5, 0.7)),
         (Backend::Sqlite, 8, question("savers_sqlite_8", "8 tasks that save, SQLite", 0.5, 0.8)),
     ] {
@@ -32,19 +35,36 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+pub(crate) async fn of_64_tasks(place: &Place) -> Result<Row> {
+    Ok(OF_64.answer(&savers(place, Backend::Postgres, 64).await?))
+}
+
+/// Saves a second, on PostgreSQL.
+pub(crate) async fn ours(place: &Place, tasks: usize) -> Result<f64> {
+    let database = filled(place, Backend::Postgres).await?;
+    Ok(rate(&database, tasks, place.scaled(8_000).div_ceil(tasks), true).await?.0)
+}
+
 async fn savers(place: &Place, backend: Backend, tasks: usize) -> Result<Rounds> {
-    let redstream = place.fresh().await?;
-    // SQLite has one writer: more connections would only wait for its lock.
-    let pool = if backend == Backend::Sqlite { 1 } else { POOL };
-    let database = Arc::new(Database::with_pool(place, backend, &redstream, pool).await?);
-    database.fill(ROWS).await?;
+    let database = filled(place, backend).await?;
     let saves = place.scaled(8_000).div_ceil(tasks);
     let limit = async || Ok(rate(&database, tasks, saves, false).await?.0);
     let ours = async || rate(&database, tasks, saves, true).await.map(|(rate, cost)| (rate, Some(cost)));
     in_turns(place.rounds(), limit, ours).await
 }
 
-const ROWS: usize = 10_000;
+/// A database with rows to save.
+pub(crate) async fn filled(place: &Place, backend: Backend) -> Result<Arc<Database>> {
+    let redstream = place.fresh().await?;
+    fill::readers(&redstream.stream("cities")?).await?;
+    // SQLite has one writer: more connections would only wait for its lock.
+    let pool = if backend == Backend::Sqlite { 1 } else { POOL };
+    let database = Arc::new(Database::with_pool(place, backend, &redstream, pool).await?);
+    database.fill(ROWS).await?;
+    Ok(database)
+}
+
+pub(crate) const ROWS: usize = 10_000;
 
 /// Saves a second, each task its own rows.
 async fn rate(database: &Arc<Database>, tasks: usize, saves: usize, is_streamed: bool) -> Result<(f64, Cost)> {

@@ -3,6 +3,7 @@
 use crate::city::streamed;
 use crate::cost::Meter;
 use crate::database::{Backend, Database};
+use crate::fill;
 use crate::index::{Tantivy, batch};
 use crate::place::Place;
 use crate::rounds::in_turns;
@@ -28,6 +29,7 @@ const BATCH: usize = 5000;
 
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     let redstream = place.fresh().await?;
+    fill::readers(&redstream.stream("cities")?).await?;
     let database = Database::new(place, Backend::Postgres, &redstream).await?;
     let count = place.scaled(200_000);
     database.fill(count).await?;

@@ -3,16 +3,16 @@
 use crate::city::{self, streamed};
 use crate::cost::Meter;
 use crate::database::{Backend, Database};
+use crate::fill;
 use crate::place::Place;
 use crate::product;
 use crate::rounds::in_turns;
 use crate::row::{Measure, Question, Row};
 use anyhow::{Result, ensure};
-use redstream_core::Batch;
 use redstream_seaorm::{Bulk, Streamed};
 use sea_orm::sea_query::{Condition, Expr, IntoCondition};
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, ExprTrait, QueryFilter, TransactionTrait};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const fn question(name: &'static str, path: &'static str, floor: f64, aim: f64) -> Question {
     let yardstick = "plain `update_many` in the same batches";
@@ -44,12 +44,9 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The stream has a consumer and a delayer, as it has in an application: messages share entries if both can read those.
 async fn database(place: &Place, backend: Backend, stream: &str) -> Result<Database> {
     let redstream = place.fresh().await?;
-    let stream = redstream.stream(stream)?;
-    stream.consumer("bench", |_: Batch| async { Ok(()) }).run_once().await?;
-    stream.delayer(Duration::from_secs(300)).run_once().await?;
+    fill::readers(&redstream.stream(stream)?).await?;
     Database::new(place, backend, &redstream).await
 }
 

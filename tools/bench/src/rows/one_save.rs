@@ -2,6 +2,7 @@
 
 use crate::cost::{Cost, Meter};
 use crate::database::{Backend, Database};
+use crate::fill;
 use crate::key::SAMPLE;
 use crate::place::Place;
 use crate::rounds::Rounds;
@@ -16,6 +17,10 @@ use std::time::Instant;
 const fn question(name: &'static str, path: &'static str) -> Question {
     let yardstick = "one XADD round trip, raw socket";
     Question { name, path, yardstick, unit: "µs", measure: Measure::Price, floor: 2.0, aim: 1.2 }
+}
+
+const fn in_background(name: &'static str, path: &'static str, floor: f64, aim: f64) -> Question {
+    Question { floor, aim, ..question(name, path) }
 }
 
 /// The rows that are updated.
@@ -37,9 +42,11 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         ),
         (
             Saving { in_background: true, ..POSTGRES },
-            question(
+            in_background(
                 "one_save_postgres_background",
                 "one save a transaction, announced in the background, time added: update, PostgreSQL",
+                0.7,
+                0.3,
             ),
         ),
         (SQLITE, question("one_save_sqlite", "one save a transaction, time added: update, SQLite")),
@@ -49,9 +56,11 @@ pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
         ),
         (
             Saving { in_background: true, ..SQLITE },
-            question(
+            in_background(
                 "one_save_sqlite_background",
                 "one save a transaction, announced in the background, time added: update, SQLite",
+                1.5,
+                1.0,
             ),
         ),
     ] {
@@ -80,6 +89,7 @@ pub(crate) struct Saving {
 pub(crate) async fn added(place: &Place, saving: Saving, often: usize) -> Result<Rounds> {
     let Saving { backend, save, saves, in_background } = saving;
     let redstream = place.fresh().await?;
+    fill::readers(&redstream.stream("cities")?).await?;
     let mut database = Database::new(place, backend, &redstream).await?;
     database.streamed = database.streamed.to_builder().announce_in_background(in_background).build();
     if let Save::Update { rows } = save {

@@ -1,6 +1,6 @@
 //! One message per call, from a hundred tasks at once.
 
-use crate::cost::Meter;
+use crate::cost::{Cost, Meter};
 use crate::key::{SAMPLE, keys};
 use crate::place::Place;
 use crate::rounds::in_turns;
@@ -24,25 +24,29 @@ const QUESTION: Question = Question {
 const TASKS: usize = 100;
 
 pub(crate) async fn rows(place: &Place) -> Result<Vec<Row>> {
-    let each = place.scaled(2000);
-    let count = each * TASKS;
+    let count = place.scaled(2000) * TASKS;
     let limit = async || {
         place.flush().await?;
-        xadd(place.redis_port(), count, &["-c", "100"], SAMPLE).await
+        xadd(place, count, &["-c", "100"], SAMPLE).await
     };
-    let ours = async || {
-        let redstream = place.fresh().await?;
-        let (meter, begun) = (Meter::start(), Instant::now());
-        let mut tasks = JoinSet::new();
-        for _ in 0..TASKS {
-            tasks.spawn(queue(redstream.clone(), each));
-        }
-        while let Some(done) = tasks.join_next().await {
-            done??;
-        }
-        Ok((count as f64 / begun.elapsed().as_secs_f64(), Some(meter.per(count))))
-    };
+    let ours = async || ours(place).await.map(|(rate, cost)| (rate, Some(cost)));
     Ok(vec![QUESTION.answer(&in_turns(place.rounds(), limit, ours).await?)])
+}
+
+/// Messages a second.
+pub(crate) async fn ours(place: &Place) -> Result<(f64, Cost)> {
+    let each = place.scaled(2000);
+    let redstream = place.fresh().await?;
+    let (meter, begun) = (Meter::start(), Instant::now());
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS {
+        tasks.spawn(queue(redstream.clone(), each));
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    let count = each * TASKS;
+    Ok((count as f64 / begun.elapsed().as_secs_f64(), meter.per(count)))
 }
 
 async fn queue(redstream: Redstream, count: usize) -> redstream_core::Result<()> {

@@ -1,5 +1,6 @@
 //! When messages are added: evenly, and whether or not the last one has arrived.
 
+use crate::place::Place;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -10,6 +11,11 @@ pub(super) struct Pace {
 }
 
 impl Pace {
+    /// Fewer messages if the run is to be quick.
+    pub(super) fn scaled(self, place: &Place) -> Self {
+        Self { messages: place.scaled(self.messages).max(100), ..self }
+    }
+
     /// A tick for each message. From a thread, since tokio's timer counts in milliseconds.
     pub(super) fn ticks(self) -> mpsc::UnboundedReceiver<()> {
         let (tick, ticks) = mpsc::unbounded_channel();
