@@ -1,5 +1,5 @@
-//! From an empty index to a proven one, on a search server: rows that were there before, an index that is filled and then
-//! follows, a verification that mends what went wrong, and a second index that takes over while searches go on.
+//! From an empty index to a proven one, on a search server: rows that were there before, an index that is filled and
+//! then follows, a verification that mends what went wrong, and a second index that takes over while searches go on.
 //!
 //! Needs a Redis and an OpenSearch or Elasticsearch: `REDIS_URL` and `SEARCH_URL`, or those on this machine.
 //!

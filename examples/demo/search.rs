@@ -1,7 +1,7 @@
 //! The secondary datastore: a tantivy index in a folder, or an index of a server that speaks OpenSearch's protocol.
 //!
-//! Both are written by sinks of `redstream-sinks`, which give each document the version of its batch, so that late writes
-//! of a paused former owner cannot undo those of its successor.
+//! Both are written by sinks of `redstream-sinks`, which give each document the version of its batch, so that late
+//! writes of a paused former owner cannot undo those of its successor.
 
 pub(crate) mod embedded;
 #[cfg(feature = "opensearch")]

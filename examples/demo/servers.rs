@@ -9,8 +9,8 @@ pub(crate) struct Servers {
     /// The primary database: postgres://… or mysql://… [default: an SQLite file in a temporary folder]
     #[arg(long = "database-url", value_name = "URL")]
     pub(crate) database: Option<String>,
-    /// A server that speaks OpenSearch's protocol. The indices are of this run, and are removed in the end [default: tantivy,
-    /// in a temporary folder]
+    /// A server that speaks OpenSearch's protocol. The indices are of this run, and are removed in the end [default:
+    /// tantivy, in a temporary folder]
     #[arg(long = "search-url", value_name = "URL")]
     pub(crate) search: Option<String>,
 }

@@ -48,8 +48,8 @@ impl Place {
         Ok(())
     }
 
-    /// Waits until a book has this at this field, for ten seconds at most: when it is read through the cache, and when it
-    /// is searched.
+    /// Waits until a book has this at this field, for ten seconds at most: when it is read through the cache, and when
+    /// it is searched.
     async fn shows(&self, book: Uuid, field: &str, expected: Json) -> anyhow::Result<()> {
         let (search, mut found) = (format!("{}/search?q=books", self.url), Json::Null);
         for _ in 0..500 {

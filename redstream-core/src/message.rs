@@ -74,8 +74,8 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// If the entry has neither a field `payload` nor a field `payloads`, if the payload is not JSON, or if the JSON does not fit `T`; the error names the
-    /// message.
+    /// If the entry has neither a field `payload` nor a field `payloads`, if the payload is not JSON, or if the JSON
+    /// does not fit `T`; the error names the message.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         let bytes = self.payload.as_deref().ok_or(DecodeError::Missing { id: self.id })?;
         serde_json::from_slice(bytes)

@@ -21,8 +21,8 @@ use crate::redstream::Redstream;
 use crate::transport::group::{GroupConnection, Outcome};
 use crate::transport::shared::SharedConnection;
 
-/// Writes messages to streams. Cheap to clone; clones share their connections: one for small writes, whose callers share
-/// pipelines, one for large writes, and one for all else. They reconnect by themselves after a failure.
+/// Writes messages to streams. Cheap to clone; clones share their connections: one for small writes, whose callers
+/// share pipelines, one for large writes, and one for all else. They reconnect by themselves after a failure.
 ///
 /// Each call is bounded by [`give_up_after`](crate::ConnectOptions::give_up_after). A message whose acknowledgement was
 /// lost is written again, so a message may be duplicated but is never lost: a duplicate is harmless, since a message
@@ -98,8 +98,8 @@ impl Producer {
 
     /// Adds delay messages, of one stream or several, pipelined. Returns their ids in the same order.
     ///
-    /// Up to 100 of them share an entry, as with [`queue_all`](Self::queue_all), if the delayer can read it. So pass only
-    /// those of one transaction: they are removed together.
+    /// Up to 100 of them share an entry, as with [`queue_all`](Self::queue_all), if the delayer can read it. So pass
+    /// only those of one transaction: they are removed together.
     ///
     /// # Errors
     ///

@@ -2,10 +2,11 @@
 //!
 //! From the outside in: [`options`] say where Redis is; the [`connector`] opens a [`connection`], and checks the
 //! [`server`] behind it. One connection is [`shared`] by all callers, one serves small writes as a [`group`], one is
-//! [`exclusive`] to one large write at a time, and workers share a [`pool`], in which each has a [`session`]. [`resp`] reads and writes the protocol without redis-rs; [`replies`] are what
-//! redis-rs reads; [`scripts`] are what Redis runs; [`pack_readers`] are the consumers that read entries of several
-//! messages. The [`keeper`] is the thread of the connections by which locks are
-//! renewed; [`outages`] are logged once for all workers. A [`client`] is for other uses than streams.
+//! [`exclusive`] to one large write at a time, and workers share a [`pool`], in which each has a [`session`]. [`resp`]
+//! reads and writes the protocol without redis-rs; [`replies`] are what redis-rs reads; [`scripts`] are what Redis
+//! runs; [`pack_readers`] are the consumers that read entries of several messages. The [`keeper`] is the thread of the
+//! connections by which locks are renewed; [`outages`] are logged once for all workers. A [`client`] is for other uses
+//! than streams.
 //!
 //! Knows messages, and neither streams nor workers.
 

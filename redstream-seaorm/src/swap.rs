@@ -1,8 +1,8 @@
 //! A new index takes the place of the old one, under the searches.
 //!
-//! `run` has its steps, `turn` those that one program at a time does, `switch` is what the datastore does, `walks` which
-//! walks count, `left_over` what the index has from earlier times, `consumers` whether they are there yet, `report` what
-//! was done, and `error` what can go wrong.
+//! `run` has its steps, `turn` those that one program at a time does, `switch` is what the datastore does, `walks`
+//! which walks count, `left_over` what the index has from earlier times, `consumers` whether they are there yet,
+//! `report` what was done, and `error` what can go wrong.
 //!
 //! May use `verify`, `reindex`, `entity` and `error`.
 
@@ -100,16 +100,16 @@ impl<'a, E: Streamed> Swap<'a, E> {
     }
 
     /// The consumer of the old index: it is forgotten after the switch, so that trimming no longer waits for it. If it
-    /// runs, the old index goes on being written: stop it, which is to run a program without it, and run the swap again.
-    /// Before the switch it must exist. Default: none.
+    /// runs, the old index goes on being written: stop it, which is to run a program without it, and run the swap
+    /// again. Before the switch it must exist. Default: none.
     pub fn replaces(mut self, consumer: impl Into<String>) -> Self {
         self.replaces = Some(consumer.into());
         self
     }
 
-    /// Verifies the new index when it is complete, before the searches use it: a difference leaves the old index in use.
-    /// [Unsettled](crate::VerifyReport::unsettled) keys do not: they are written all the time, to this index, too. The
-    /// consumer is set by the swap.
+    /// Verifies the new index when it is complete, before the searches use it: a difference leaves the old index in
+    /// use. [Unsettled](crate::VerifyReport::unsettled) keys do not: they are written all the time, to this index, too.
+    /// The consumer is set by the swap.
     pub fn verify(mut self, verify: Verify<'a, E>) -> Self {
         self.verify = Some(verify.consumer(self.consumer.clone()));
         self
@@ -124,8 +124,8 @@ impl<'a, E: Streamed> Swap<'a, E> {
         self
     }
 
-    /// Whether the old index is removed after the switch, once its [consumer](Self::replaces) is forgotten: one that still
-    /// runs would create it again. Only the run that switches does so. Default: no, it stays as it was.
+    /// Whether the old index is removed after the switch, once its [consumer](Self::replaces) is forgotten: one that
+    /// still runs would create it again. Only the run that switches does so. Default: no, it stays as it was.
     pub fn remove_old(mut self, on: bool) -> Self {
         self.remove_old = on;
         self
@@ -137,8 +137,8 @@ impl<'a, E: Streamed> Swap<'a, E> {
         self
     }
 
-    /// After how long without renewal another process may continue the walk (see [`Reindex::lock_ttl`]), switch or abort.
-    /// Default: 5 seconds.
+    /// After how long without renewal another process may continue the walk (see [`Reindex::lock_ttl`]), switch or
+    /// abort. Default: 5 seconds.
     pub fn lock_ttl(mut self, ttl: Duration) -> Self {
         self.lock_ttl = Some(ttl);
         self

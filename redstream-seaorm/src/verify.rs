@@ -114,8 +114,8 @@ impl<E: Streamed> Verify<'static, E> {
         Self::of(redstream, Held::Owned(db), loader, Held::Owned(sink))
     }
 
-    /// A worker that verifies again and again: one pass in each period, at a low rate. Give several verifications of one
-    /// entity different [ids](Self::id).
+    /// A worker that verifies again and again: one pass in each period, at a low rate. Give several verifications of
+    /// one entity different [ids](Self::id).
     ///
     /// ```no_run
     /// # mod city {

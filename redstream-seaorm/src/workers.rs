@@ -31,8 +31,8 @@ const DELAY: Duration = Duration::from_secs(300);
 ///
 /// Name what consumes; the rest is added: a delayer and a trimmer for every streamed entity of the program, a relay if
 /// the connection uses the outbox, and a consumer for each entity that [documents contain](crate::Documents). What was
-/// forgotten is an error before any worker starts: an entity that derives `Streamed` and that nothing consumes, or a link
-/// table whose writes do not reach the documents.
+/// forgotten is an error before any worker starts: an entity that derives `Streamed` and that nothing consumes, or a
+/// link table whose writes do not reach the documents.
 ///
 /// ```no_run
 /// # mod book {
@@ -152,7 +152,8 @@ where
         self
     }
 
-    /// For how long messages stay that all consumers have committed; see [`Trimmer::keep`](redstream_core::Trimmer::keep). Default: not at all.
+    /// For how long messages stay that all consumers have committed; see
+    /// [`Trimmer::keep`](redstream_core::Trimmer::keep). Default: not at all.
     pub fn keep(mut self, time: Duration) -> Self {
         self.keep = Some(time);
         self

@@ -61,7 +61,7 @@ async fn a_password_a_database_and_a_unix_socket_do_not_matter() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_dropped_leaves_its_answer_to_nobody() {
+async fn a_reply_to_a_dropped_call_is_not_taken_for_another_one() {
     let server = private_redis().await;
     let options = ConnectOptions::new(server.url()).response_timeout(SOON);
     let redstream = Redstream::connect(options).await.unwrap();

@@ -80,7 +80,7 @@ async fn all_are_moved_in_order(products: &Stream, delayer: Delayer, count: u32)
 
 /// As many fields as Redis accepts: a script cannot pass them all to one command.
 #[tokio::test]
-async fn what_has_no_payload_becomes_a_dead_letter_and_stops_nobody() {
+async fn what_has_no_payload_becomes_a_dead_letter_and_stops_nothing() {
     let namespace = namespace();
     let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
     let mut raw = raw_redis(&redis_url()).await;

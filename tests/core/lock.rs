@@ -72,7 +72,7 @@ async fn a_holder_that_lives_keeps_it_past_its_ttl() {
 }
 
 #[tokio::test]
-async fn one_that_nobody_renews_falls_to_a_standby() {
+async fn one_that_is_not_renewed_falls_to_a_standby() {
     let namespace = namespace();
     let products = products(&redstream_at(&redis_url(), &namespace).await);
     let lock = products.lock("search", TTL).unwrap();

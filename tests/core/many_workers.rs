@@ -88,8 +88,8 @@ async fn quiet_workers_share_few_connections_and_none_of_them_misses_a_message()
             scene.write_to([n], 2).await;
             eventually(SOON, "the message", async || scene.seen[n].payloads().contains(&json!(2))).await;
         }
-        // Quiet again: 16 that wait alone, two for all others, one for commands, 8 that are kept, two of the handle, and
-        // that of the test.
+        // Quiet again: 16 that wait alone, two for all others, one for commands, 8 that are kept, two of the handle,
+        // and that of the test.
         eventually(SOON * 2, "few connections", async || clients(&mut scene.raw).await.len() <= 31).await;
         scene.write_to((0..STREAMS).rev(), 3).await;
         scene.all_have(3).await;

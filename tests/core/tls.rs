@@ -69,7 +69,7 @@ async fn an_authority_that_sentinels_would_not_be_asked_for_is_refused() {
 }
 
 #[tokio::test]
-async fn refuses_a_server_that_nobody_vouches_for_and_one_with_another_name() {
+async fn refuses_a_server_whose_certificate_is_unknown_or_of_another_name() {
     let secured = secured().await;
     let unknown = ConnectOptions::new(format!("rediss://127.0.0.1:{}/", secured.port));
     let other_name = ConnectOptions::new(format!("rediss://localhost:{}/", secured.port))

@@ -125,7 +125,7 @@ async fn keeps_what_is_younger_than_the_retention() {
 }
 
 #[tokio::test]
-async fn expiry_by_age_warns_of_what_nobody_had_read() {
+async fn expiry_by_age_warns_of_what_was_not_read() {
     let namespace = namespace();
     let products = products(&namespace, &["1-0", "2-0", "3-0"]).await;
     let redstream = redstream_at(&redis_url(), &namespace).await;

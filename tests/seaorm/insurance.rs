@@ -85,7 +85,7 @@ on_each_database! {
         assert_eq!(world.main().await, ids([1]));
     }
 
-    async fn a_commit_that_nobody_polls_for_long_sends_its_delay_messages_again(db: TestDb) {
+    async fn a_commit_that_is_not_polled_for_long_sends_its_delay_messages_again(db: TestDb) {
         const RESEND_AFTER: Duration = Duration::from_millis(300);
         let server = private_redis().await;
         let world = Arc::new(World::at(&db, &server.url()).await);

@@ -61,7 +61,7 @@ on_each_database! {
         assert_eq!(world.name(2).await.unwrap(), "Bonn");
     }
 
-    async fn what_a_user_may_not_write_is_refused_before_it_runs_and_nobody_is_told(db: TestDb) {
+    async fn what_a_user_may_not_write_is_refused_before_it_runs_and_is_not_announced(db: TestDb) {
         let world = ruled(&db).await;
         let rome = world.existing(1, "Rome").await;
         let guest = world.db.restricted_for(GUEST).unwrap();

@@ -32,7 +32,7 @@ on_each_database! {
         assert_eq!((world.delay().await, world.main().await), (ids([key, 1000]), ids([key, 1000])));
     }
 
-    async fn what_nobody_could_insure_is_refused(db: TestDb) {
+    async fn what_could_not_be_insured_is_refused(db: TestDb) {
         let world = World::new(&db).await;
         let error = world.db.scope(named("Rome").insert(&world.plain)).await.unwrap_err();
         assert_carries!(error, Error::UnseenKey { table } if table == "cities");

@@ -79,7 +79,7 @@ async fn rows_keys_and_payloads_are_expected_in_any_order_and_any_mixture() {
 }
 
 #[tokio::test]
-async fn a_difference_names_what_is_missing_and_what_nobody_expected() {
+async fn a_difference_names_what_is_missing_and_what_was_not_expected() {
     let db = TestDb::sqlite().await;
     let world = World::new(&db).await;
     with_key(1, "before").insert_tx(&world.db).await.unwrap();

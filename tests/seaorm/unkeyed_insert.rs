@@ -88,7 +88,7 @@ on_each_database! {
         }
     }
 
-    async fn a_refused_insert_holds_nobody_up(db: TestDb) {
+    async fn a_refused_insert_keeps_no_other_waiting(db: TestDb) {
         let world = World::new(&db).await;
         let index = "CREATE UNIQUE INDEX one_of_a_name ON cities (name)";
         world.plain.execute_unprepared(index).await.unwrap();

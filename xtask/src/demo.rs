@@ -124,8 +124,8 @@ impl Options {
     }
 }
 
-/// Builds the demo with what it needs, runs it, and passes its exit code on. The servers are looked for, or installed, while
-/// it builds.
+/// Builds the demo with what it needs, runs it, and passes its exit code on. The servers are looked for, or installed,
+/// while it builds.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     ensure!(
         options.sink == Sink::Opensearch || !(options.swap || options.search_url.is_some()),

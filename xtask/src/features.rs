@@ -1,7 +1,8 @@
 //! `cargo xtask features`: whether the published crates compile with few of their features, and without any.
 //!
 //! For any two features there is a run with the first and without the second: so a feature whose code needs another one
-//! is found. To check each alone would find little more, and takes three times as many builds of what a crate depends on.
+//! is found. To check each alone would find little more, and takes three times as many builds of what a crate depends
+//! on.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

@@ -21,8 +21,8 @@ const WRITES: usize = 10;
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Play<'_> {
-    /// Fills an index whose documents have a label more, and has searches use it. Meanwhile rows are updated and searches
-    /// go on.
+    /// Fills an index whose documents have a label more, and has searches use it. Meanwhile rows are updated and
+    /// searches go on.
     pub(super) async fn swap(&mut self, cities: &[city::Model]) -> anyhow::Result<()> {
         let Search::Server(server) = &self.stage.site.search else {
             bail!("only the index of a server is replaced: name one by --search-url");

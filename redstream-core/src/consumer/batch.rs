@@ -82,7 +82,8 @@ impl Batch {
         self.messages.last().map_or(MessageId::MIN, Message::id)
     }
 
-    /// What [`Handler::prepare`](crate::Handler::prepare) has returned for this attempt, if it ran and this is its type.
+    /// What [`Handler::prepare`](crate::Handler::prepare) has returned for this attempt, if it ran and this is its
+    /// type.
     pub fn take_prepared<T: 'static>(&self) -> Option<Box<T>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?.downcast().ok()
     }

@@ -37,8 +37,8 @@ impl Dead {
         }
     }
 
-    /// The id of the message's entry, and its position there, or nothing for the last one. Two fields, so that the id is
-    /// one of an entry for every reader.
+    /// The id of the message's entry, and its position there, or nothing for the last one. Two fields, so that the id
+    /// is one of an entry for every reader.
     pub(crate) fn place(&self) -> (String, String) {
         let id = self.message.id();
         (id.entry().to_string(), id.index().map(|index| index.to_string()).unwrap_or_default())

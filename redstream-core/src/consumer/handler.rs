@@ -55,8 +55,8 @@ pub trait Handler: Send + Sync + 'static {
         None
     }
 
-    /// Whether what it feeds should hold something of each row, so that it has to be filled once: a consumer that is new
-    /// then warns of rows that were written before. Not so for a handler that evicts or passes on. Default: yes.
+    /// Whether what it feeds should hold something of each row, so that it has to be filled once: a consumer that is
+    /// new then warns of rows that were written before. Not so for a handler that evicts or passes on. Default: yes.
     fn is_to_be_filled(&self) -> bool {
         true
     }

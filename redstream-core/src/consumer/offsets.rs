@@ -29,7 +29,8 @@ impl OffsetStore {
         Self { redstream, stream }
     }
 
-    /// The id of the last entry that `consumer` committed, which is that of its last message; `None` if it has committed nothing.
+    /// The id of the last entry that `consumer` committed, which is that of its last message; `None` if it has
+    /// committed nothing.
     ///
     /// # Errors
     ///

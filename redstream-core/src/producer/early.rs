@@ -49,8 +49,8 @@ impl Early {
         self.deadline.min(Instant::now() + LOOK)
     }
 
-    /// Whether the reply is overdue: [`response_timeout`](crate::ConnectOptions::response_timeout) has passed since they
-    /// were sent.
+    /// Whether the reply is overdue: [`response_timeout`](crate::ConnectOptions::response_timeout) has passed since
+    /// they were sent.
     pub fn is_overdue(&self) -> bool {
         Instant::now() >= self.deadline
     }
@@ -58,8 +58,8 @@ impl Early {
     /// Their ids, in order, once Redis acknowledged all. `None` if it refused one, the connection broke, or a delayer
     /// that cannot read them is registered: some may exist, so send all of them again.
     ///
-    /// The caller must [give it up](Self::give_up) when it is [overdue](Self::is_overdue), and must not poll again after
-    /// it was ready.
+    /// The caller must [give it up](Self::give_up) when it is [overdue](Self::is_overdue), and must not poll again
+    /// after it was ready.
     #[doc(hidden)]
     pub fn poll_acknowledged(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<MessageId>>> {
         let Outcome::Added(added) = ready!(self.ticket.poll(context)) else { return Poll::Ready(None) };

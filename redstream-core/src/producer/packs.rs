@@ -60,7 +60,8 @@ impl Producer {
             .fold(true, |all, (registry, notes)| self.redstream.pack_readers().saw(&registry, notes) && all)
     }
 
-    /// The messages, those of each stream next to each other if they may share entries, and otherwise in the same order.
+    /// The messages, those of each stream next to each other if they may share entries, and otherwise in the same
+    /// order.
     pub(super) fn grouped<'a>(&self, kind: Kind, messages: &'a [NewMessage]) -> (Cow<'a, [NewMessage]>, Order) {
         let first = messages.chunk_by(|one, next| one.stream == next.stream).next().map_or(0, <[_]>::len);
         let share = |stream: &&StreamName| self.target(kind, stream, messages).registry.is_some();

@@ -35,8 +35,8 @@ const MOST_BYTES: usize = 64 << 10;
 pub(crate) struct GroupConnection(Arc<Mutex<State>>);
 
 impl GroupConnection {
-    /// Opens it, unless it is open. Returns whether it is open: not while another caller opens or closes it, if it fails, or
-    /// if it is not possible.
+    /// Opens it, unless it is open. Returns whether it is open: not while another caller opens or closes it, if it
+    /// fails, or if it is not possible.
     pub(crate) async fn open(&self, connector: &Connector) -> bool {
         let aftermath = self.state().close_if_answered();
         aftermath.take_place();

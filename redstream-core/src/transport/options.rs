@@ -148,35 +148,36 @@ impl ConnectOptions {
         self
     }
 
-    /// Whether messages of one stream that are written together may share entries of up to 100 messages or 16 KiB, which
-    /// costs Redis and its memory much less. Default: yes, while every registered consumer of the stream can read them,
-    /// and there is one. It applies to everything that this handle writes: producers, the connections that have one, the
-    /// relay of an outbox, reindexes, and delayers.
+    /// Whether messages of one stream that are written together may share entries of up to 100 messages or 16 KiB,
+    /// which costs Redis and its memory much less. Default: yes, while every registered consumer of the stream can read
+    /// them, and there is one. It applies to everything that this handle writes: producers, the connections that have
+    /// one, the relay of an outbox, reindexes, and delayers.
     ///
-    /// **Switch it off** in each process that writes a stream or moves its delay messages if the stream has readers that
-    /// are not registered: consumers or a delayer of the Ruby gem beside ours, and programs that read it by commands of
-    /// Redis. They do not know the field `payloads`, and would miss the changes. Also while consumers of an earlier
-    /// version may take over from one of this version: switch it on when all hosts have this version.
+    /// **Switch it off** in each process that writes a stream or moves its delay messages if the stream has readers
+    /// that are not registered: consumers or a delayer of the Ruby gem beside ours, and programs that read it by
+    /// commands of Redis. They do not know the field `payloads`, and would miss the changes. Also while consumers of an
+    /// earlier version may take over from one of this version: switch it on when all hosts have this version.
     #[must_use]
     pub fn packed(mut self, on: bool) -> Self {
         self.packed = on;
         self
     }
 
-    /// How many workers that have nothing to do, consumers and hot standbys, wait on a connection each, by which they get a
-    /// message a little sooner. Default: 16. If there are more, these wait together, 128 on a connection. A consumer that
-    /// is busy has a connection in any case.
+    /// How many workers that have nothing to do, consumers and hot standbys, wait on a connection each, by which they
+    /// get a message a little sooner. Default: 16. If there are more, these wait together, 128 on a connection. A
+    /// consumer that is busy has a connection in any case.
     ///
-    /// Zero suits a Redis that allows few connections. No effect on a Cluster, where each worker that waits has its own.
+    /// Zero suits a Redis that allows few connections. No effect on a Cluster, where each worker that waits has its
+    /// own.
     #[must_use]
     pub fn waiting_alone(mut self, workers: usize) -> Self {
         self.waiting_alone = workers;
         self
     }
 
-    /// Whether redis-rs speaks the protocol on every connection, as it does with TLS and a Cluster. Default: no, one server
-    /// without TLS is reached by our own code, which is faster in most cases ([figures]). For comparisons, and for a proxy
-    /// or a server that understands only one of the two.
+    /// Whether redis-rs speaks the protocol on every connection, as it does with TLS and a Cluster. Default: no, one
+    /// server without TLS is reached by our own code, which is faster in most cases ([figures]). For comparisons, and
+    /// for a proxy or a server that understands only one of the two.
     ///
     /// [figures]: https://github.com/redstream-rs/redstream/blob/main/docs/performance.md#our-own-client-and-redis-rs
     #[must_use]

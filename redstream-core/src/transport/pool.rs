@@ -2,8 +2,8 @@
 //! at the same time, and a few on which those wait together that have nothing to do.
 //!
 //! A worker that read from one server and committed on another would skip messages that only the second one has. So all
-//! connections of a pool reach the same process. When the connection for commands breaks, or another one reaches another
-//! process, the pool is given up: every worker begins again, with a new one.
+//! connections of a pool reach the same process. When the connection for commands breaks, or another one reaches
+//! another process, the pool is given up: every worker begins again, with a new one.
 
 mod lease;
 mod room;
@@ -69,8 +69,8 @@ struct Current {
 }
 
 impl CurrentPool {
-    /// The one that others have, unless it is broken. An attempt of another caller that fails meanwhile fails this call,
-    /// too.
+    /// The one that others have, unless it is broken. An attempt of another caller that fails meanwhile fails this
+    /// call, too.
     pub(crate) async fn get(&self, connector: &Arc<Connector>) -> Result<Arc<Pool>> {
         let before = self.attempts.load(Ordering::Acquire);
         let mut current = self.current.lock().await;
@@ -219,8 +219,8 @@ impl Pool {
         !self.connector.is_cluster() && !self.run_id.is_empty() && !self.waits.are_impossible()
     }
 
-    /// Waits on a connection that many share; call it only if [that is possible](Self::lets_wait_together). Cancel-safe,
-    /// but for an item of a list, which may be lost.
+    /// Waits on a connection that many share; call it only if [that is possible](Self::lets_wait_together).
+    /// Cancel-safe, but for an item of a list, which may be lost.
     pub(crate) async fn wait(&self, wanted: Wanted<'_>) -> RedisResult<Woken> {
         self.waits.wait(wanted, &self.run_id).await
     }

@@ -85,8 +85,8 @@ impl SharedConnection {
         }
     }
 
-    /// The connection that serves one caller at a time, for large writes. Opened if it was not; `None` if another caller
-    /// uses it, or if it is not possible.
+    /// The connection that serves one caller at a time, for large writes. Opened if it was not; `None` if another
+    /// caller uses it, or if it is not possible.
     pub(crate) async fn alone(&self) -> Option<ConnectionLease> {
         let mut loan = self.own.borrow()?;
         // While Redis is unavailable, one caller connects for all.

@@ -38,9 +38,9 @@ const BATCH_SIZE: u64 = 1000;
 /// - MariaDB and MySQL: the rows of a batch are locked before they are written.
 /// - PostgreSQL: the same in the first batch. From the second on, rows are not locked first: the statement returns what
 ///   it wrote. It waits for a lock for 50 ms at most; if it would have to wait longer, or if another transaction has
-///   meanwhile taken a row of the batch out of the filter, the batch is rolled back and repeated, and this batch and all later ones lock their rows in the order of their keys. So two walks do not end in
-///   a deadlock, and a closure's expressions may be evaluated twice for the rows of one batch. Locked in every batch are:
-///   rows of a table with triggers, rules, generated columns, partitions or heirs, unless the key is
+///   meanwhile taken a row of the batch out of the filter, the batch is rolled back and repeated, and this batch and all
+///   later ones lock their rows in the order of their keys. So two walks do not end in a deadlock, and a closure's
+///   expressions may be evaluated twice for the rows of one batch. Locked in every batch are: rows of a table with triggers, rules, generated columns, partitions or heirs, unless the key is
 ///   [exact](Streamed::has_exact_key) or the rows are deleted; rows of an entity with parents; rows in an open
 ///   transaction. One query of the catalogue finds that out after the first batch.
 /// - SQLite: no other transaction writes within one that writes, so nothing is returned. Integer and text keys of one
@@ -60,8 +60,8 @@ const BATCH_SIZE: u64 = 1000;
 /// An update that sets a column of the primary key announces the old and the new keys of its rows. It is one
 /// transaction of all rows, whatever the batch size, and holds their keys: separate batches would meet rows again under
 /// their new keys. The database must return the new keys by `UPDATE … RETURNING`, as PostgreSQL and SQLite do;
-/// otherwise the update is refused with [`BulkError::RenamedKeys`](crate::BulkError::RenamedKeys). The classic form works on every database: name both
-/// keys of each row, `producer.bulk_keys(&db, [old, new], …)`.
+/// otherwise the update is refused with [`BulkError::RenamedKeys`](crate::BulkError::RenamedKeys). The classic form
+/// works on every database: name both keys of each row, `producer.bulk_keys(&db, [old, new], …)`.
 ///
 /// ```no_run
 /// # mod city {

@@ -23,8 +23,8 @@ pub(super) enum Strategy {
     /// The rows of the page are locked, and the statement writes these alone. For tables on which a row that was not
     /// read before may get another key: the statement returns the new key only.
     NameKeys,
-    /// The rows of the page are all that the statement can write: SQLite lets no other transaction write meanwhile. It returns
-    /// nothing.
+    /// The rows of the page are all that the statement can write: SQLite lets no other transaction write meanwhile. It
+    /// returns nothing.
     Snapshot,
 }
 

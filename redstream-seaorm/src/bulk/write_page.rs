@@ -29,7 +29,8 @@ pub(super) struct Write<F> {
 }
 
 impl<F> Write<F> {
-    /// The strategy to begin with: on SQLite it remains to be seen whether it [will do](super::strategy::is_plain_table).
+    /// The strategy to begin with: on SQLite it remains to be seen whether it [will
+    /// do](super::strategy::is_plain_table).
     pub(super) fn first_strategy<E: Streamed>(&self, backend: DbBackend, filter: &Condition) -> Strategy {
         let is_snapshot = backend == DbBackend::Sqlite
             && self.is_announced

@@ -6,8 +6,8 @@ use sea_orm::{ColumnTrait, DbBackend, EntityTrait};
 use crate::entity::key::Key;
 use crate::entity::key_query::{columns, is_one_of};
 
-/// The rows of these keys, for this kind of database: integers as a range if they are one, which takes the least time, or as one value,
-/// which takes client and database a fraction of the time of as many values.
+/// The rows of these keys, for this kind of database: integers as a range if they are one, which takes the least time,
+/// or as one value, which takes client and database a fraction of the time of as many values.
 pub(crate) fn is_one_of_for<E: EntityTrait>(keys: &[Key<E>], backend: DbBackend) -> Condition {
     if let Some((least, greatest)) = range(keys) {
         let column = columns::<E>()[0];

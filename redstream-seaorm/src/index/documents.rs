@@ -10,8 +10,8 @@ use crate::entity::streamed::Streamed;
 use crate::index::embedded::Embedded;
 use crate::index::loader::Loader;
 
-/// A [`Loader`] with the entities that its documents contain, so that [`Workers`](crate::Workers) writes a document again
-/// when any of them changes, moves or goes: declared once, next to the loader.
+/// A [`Loader`] with the entities that its documents contain, so that [`Workers`](crate::Workers) writes a document
+/// again when any of them changes, moves or goes: declared once, next to the loader.
 ///
 /// ```no_run
 /// # fn main() {}
@@ -93,8 +93,8 @@ where
         self
     }
 
-    /// They contain data of `P`: these are the rows whose documents do; see [`Embedded::by`]. Declare it for one index of
-    /// the entity: the others are written again, too.
+    /// They contain data of `P`: these are the rows whose documents do; see [`Embedded::by`]. Declare it for one index
+    /// of the entity: the others are written again, too.
     pub fn embed_by<P: Streamed>(
         mut self,
         rows: impl Fn(&[Key<P>]) -> Select<E> + Clone + Send + Sync + 'static,

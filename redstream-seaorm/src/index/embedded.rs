@@ -54,8 +54,8 @@ pub(crate) struct Named {
 }
 
 impl<C: ConnectionTrait + Clone + Send + Sync + 'static> Embedded<C> {
-    /// The entity `P`, by SeaORM's relation from `E`, whose documents contain it: the relation by which the loader reads
-    /// it.
+    /// The entity `P`, by SeaORM's relation from `E`, whose documents contain it: the relation by which the loader
+    /// reads it.
     ///
     /// - `belongs_to` (a book's author): a consumer of the authors queues the keys of their books.
     /// - many to many (a book's categories): the same, through the link table. A link that comes or goes must announce

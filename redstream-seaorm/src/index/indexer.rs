@@ -26,8 +26,8 @@ const WRITES: usize = 3;
 /// It decodes the keys, removes duplicates, takes the batch's version, has its [`Loader`] read the records from the
 /// primary database (by default the rows, in one query), and passes them on as upserts (found) and deletes (missing).
 ///
-/// If the next batch has arrived, its records are loaded while the sink writes this one. They are loaded again if the write
-/// fails: what a retry writes is never followed by something older.
+/// If the next batch has arrived, its records are loaded while the sink writes this one. They are loaded again if the
+/// write fails: what a retry writes is never followed by something older.
 ///
 /// A key is deleted only if the database has no row for it. If the database may treat two spellings as one key, it is
 /// queried once more for the keys that were not found: see [`Changes::respelled`] and [`Streamed::has_exact_key`].
@@ -152,8 +152,8 @@ impl<E: Streamed, C, S, L> Indexer<E, C, S, L> {
         self
     }
 
-    /// Whether the records of the next batch are loaded while the sink writes this one. Default: yes. Otherwise the records of
-    /// one batch are in memory at a time, in place of two.
+    /// Whether the records of the next batch are loaded while the sink writes this one. Default: yes. Otherwise the
+    /// records of one batch are in memory at a time, in place of two.
     #[must_use]
     pub fn load_ahead(mut self, on: bool) -> Self {
         self.loads_ahead = on;

@@ -95,8 +95,8 @@ pub trait Loader<E: EntityTrait, C>: Send + Sync + 'static {
         keys: &[Key<E>],
     ) -> impl Future<Output = Result<Vec<(Key<E>, Self::Record)>, HandlerError>> + Send;
 
-    /// The records of all rows of this selection of the whole row, with their keys. A [verification](crate::Verify) then
-    /// reads a page of rows by one query, instead of its keys and then [these](Self::load).
+    /// The records of all rows of this selection of the whole row, with their keys. A [verification](crate::Verify)
+    /// then reads a page of rows by one query, instead of its keys and then [these](Self::load).
     ///
     /// `None`, by default, if a record is made of more than its row, or if not each row has one.
     #[expect(clippy::type_complexity, reason = "an alias would hide what an implementation returns")]

@@ -36,7 +36,8 @@ pub trait Sink<E: EntityTrait, R = <E as EntityTrait>::Model>: Send + Sync + 'st
 
     /// Whether the datastore refuses a record and a delete with an older [version](Changes::version) than it has. Then
     /// [`Workers::index`](crate::Workers::index) sets
-    /// [`skip_repeats(true)`](redstream_core::Consumer::skip_repeats), so that each change is handled once. Default: no.
+    /// [`skip_repeats(true)`](redstream_core::Consumer::skip_repeats), so that each change is handled once. Default:
+    /// no.
     fn compares_versions(&self) -> bool {
         false
     }

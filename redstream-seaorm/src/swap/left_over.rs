@@ -1,9 +1,9 @@
 //! Documents that the index has from earlier times.
 //!
-//! An index that was used before can have documents of rows that were deleted since its consumer was forgotten: no message
-//! says so any more, and no walk over the rows finds them. Their versions are lower than any that the consumer was given
-//! after it was registered, since a version is not lower than the time in microseconds. Documents of rows are written
-//! anew by the walk.
+//! An index that was used before can have documents of rows that were deleted since its consumer was forgotten: no
+//! message says so any more, and no walk over the rows finds them. Their versions are lower than any that the consumer
+//! was given after it was registered, since a version is not lower than the time in microseconds. Documents of rows are
+//! written anew by the walk.
 
 use redstream_core::Stream;
 

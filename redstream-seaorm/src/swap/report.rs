@@ -9,13 +9,13 @@ pub struct SwapReport {
     pub is_switched: bool,
     /// The index that they used before; `None` if there was none, or if an earlier run has switched.
     pub replaced: Option<String>,
-    /// Whether the [replaced](crate::Swap::replaces) consumer is forgotten; `false` if none is named. If it still runs, stop
-    /// it and run the swap again.
+    /// Whether the [replaced](crate::Swap::replaces) consumer is forgotten; `false` if none is named. If it still runs,
+    /// stop it and run the swap again.
     pub is_retired: bool,
     /// How many keys were queued.
     pub queued: u64,
-    /// How many documents the new index had from before its consumer was registered, and that were not written since: their
-    /// keys were queued, too, and the consumer deleted those without a row.
+    /// How many documents the new index had from before its consumer was registered, and that were not written since:
+    /// their keys were queued, too, and the consumer deleted those without a row.
     pub left_over: u64,
 }
 

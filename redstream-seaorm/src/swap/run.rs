@@ -26,8 +26,8 @@ impl<E: Streamed> Swap<'_, E> {
     /// [`SwapError::Index`] if the datastore fails, [`SwapError::Redstream`] if Redis or the walk does,
     /// [`SwapError::Behind`] if the consumer does not get through, [`SwapError::DeadLetters`] if it gave documents up,
     /// [`SwapError::Verify`] and [`SwapError::Differs`] if it is not verified, and [`SwapError::Check`] if the check
-    /// fails. Run it again to continue. [`Error::InvalidOption`] if the consumer is to [replace](Self::replaces) itself, and
-    /// [`Error::NoSuchConsumer`] if it is to replace one that does not exist.
+    /// fails. Run it again to continue. [`Error::InvalidOption`] if the consumer is to [replace](Self::replaces)
+    /// itself, and [`Error::NoSuchConsumer`] if it is to replace one that does not exist.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<SwapReport, SwapError> {
         if self.replaces.as_ref() == Some(&self.consumer) {
             // Forgotten as the old one, it would miss changes.
@@ -108,8 +108,8 @@ impl<E: Streamed> Swap<'_, E> {
     ///
     /// # Errors
     ///
-    /// [`Error::StillRunning`] if the new index's consumer runs: it would create the index again. Stop it, and abort again.
-    /// [`SwapError::Switched`] if the searches use the new index already: nothing was done then. Otherwise as
+    /// [`Error::StillRunning`] if the new index's consumer runs: it would create the index again. Stop it, and abort
+    /// again. [`SwapError::Switched`] if the searches use the new index already: nothing was done then. Otherwise as
     /// [`run`](Self::run).
     pub async fn abort(self) -> Result<(), SwapError> {
         let streams = self.streams()?;

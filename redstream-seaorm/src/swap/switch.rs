@@ -34,9 +34,10 @@ pub trait Switch<E: EntityTrait>: Send + Sync {
     /// If the datastore does not answer.
     async fn refresh(&self) -> Result<(), BoxError>;
 
-    /// The keys of all documents that were last written by a lower [version](crate::Changes::version) than this, page by
-    /// page: a page begins with what the one before returned as [`next`](Older::next). All writes that were acknowledged
-    /// before the last [refresh](Self::refresh) must be known. Documents of others, if there are any, are left out.
+    /// The keys of all documents that were last written by a lower [version](crate::Changes::version) than this, page
+    /// by page: a page begins with what the one before returned as [`next`](Older::next). All writes that were
+    /// acknowledged before the last [refresh](Self::refresh) must be known. Documents of others, if there are any, are
+    /// left out.
     ///
     /// # Errors
     ///

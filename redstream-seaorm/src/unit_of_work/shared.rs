@@ -108,8 +108,8 @@ impl Shared {
         self.announced(messages, added, uninsured)
     }
 
-    /// The same, without waiting: the messages are sent, from the calling thread if possible. If the runtime ends before
-    /// they are acknowledged, the delay messages announce the change.
+    /// The same, without waiting: the messages are sent, from the calling thread if possible. If the runtime ends
+    /// before they are acknowledged, the delay messages announce the change.
     pub(crate) fn announce_in_background(self: &Arc<Self>, messages: Vec<NewMessage>) {
         if messages.is_empty() {
             return;

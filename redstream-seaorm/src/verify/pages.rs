@@ -72,8 +72,8 @@ where
         self.phase == Phase::Done && self.ready.is_empty() && self.arrived.is_empty()
     }
 
-    /// Does this while the reads that are under way go on. One that did not could have the only connection of a pool, for
-    /// which the work would wait in vain.
+    /// Does this while the reads that are under way go on. One that did not could have the only connection of a pool,
+    /// for which the work would wait in vain.
     pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {

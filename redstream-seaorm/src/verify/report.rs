@@ -72,8 +72,8 @@ pub struct Difference {
     pub key: Json,
     /// Whether it was repaired, and compared equal afterwards.
     pub repaired: bool,
-    /// Why the sink could not compare the document with its record, if so: mostly no document can be made of the record,
-    /// which is then a dead letter of its consumer, too.
+    /// Why the sink could not compare the document with its record, if so: mostly no document can be made of the
+    /// record, which is then a dead letter of its consumer, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

@@ -68,8 +68,8 @@ impl Elasticsearch {
         Self(Arc::new(Inner { http, nodes, auth, timeout, gzip }))
     }
 
-    /// Sends a request of your own, such as a search, with this client's credentials, TLS and nodes. Returns the JSON of
-    /// the answer.
+    /// Sends a request of your own, such as a search, with this client's credentials, TLS and nodes. Returns the JSON
+    /// of the answer.
     ///
     /// `path` has the parts of the path, not encoded. The request may be sent to several nodes if connections break: it
     /// must be harmless to repeat.

@@ -12,8 +12,8 @@ use crate::elasticsearch::sink::ElasticsearchSink;
 const KEEP: &str = "15m";
 
 impl<E: EntityTrait> ElasticsearchSink<E> {
-    /// A page of the documents that have a lower version. They are read in the order of the index, which needs no field to
-    /// sort by, unless the application makes the ids.
+    /// A page of the documents that have a lower version. They are read in the order of the index, which needs no field
+    /// to sort by, unless the application makes the ids.
     pub(crate) async fn older(&self, version: u64, page: Option<String>) -> Result<Older<E>, Error> {
         let attempt = format!("read the versions of `{}`", self.index);
         let found: Scroll = if let Some(scroll) = page {

@@ -224,8 +224,8 @@ impl<E: EntityTrait> ElasticsearchSink<E> {
     }
 
     /// The field by which documents are sorted when they are [read back](redstream_seaorm::Scan), to be verified: one
-    /// with `doc_values`, such as a `long` or a `keyword`, since ids cannot be sorted at a reasonable cost. For a key of
-    /// several columns, call it once for each, in their order. Default: the names of the key's columns.
+    /// with `doc_values`, such as a `long` or a `keyword`, since ids cannot be sorted at a reasonable cost. For a key
+    /// of several columns, call it once for each, in their order. Default: the names of the key's columns.
     ///
     /// The field must sort as the key does: a number as a number, a UUID as its text in lower case. All documents must
     /// have it.

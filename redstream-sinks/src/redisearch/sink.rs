@@ -104,9 +104,9 @@ impl<E: EntityTrait> RediSearchSink<E> {
         self
     }
 
-    /// The NUMERIC field that has the key, if that is one integer within ±2⁵³: a [scan](redstream_seaorm::Scan) then
-    /// asks the index for ranges of it. It should be sortable. Default: none; each page of a scan goes through all keys
-    /// of the Redis.
+    /// The NUMERIC field that has the key, if that is one integer within ±2⁵³: a [scan](redstream_seaorm::Scan)
+    /// then asks the index for ranges of it. It should be sortable. Default: none; each page of a scan goes through all
+    /// keys of the Redis.
     pub fn scan_by(mut self, field: impl Into<String>) -> Self {
         self.scan_by = Some(field.into());
         self

@@ -31,7 +31,8 @@ type Build<E, R> = dyn Fn(&Key<E>, &R) -> Result<TantivyDocument, BoxError> + Se
 /// - Writes at the same time, such as those of several shards, share a commit.
 ///
 /// Cloning it is cheap; clones share one writer, which has the index's lock from the first write until the last clone
-/// is dropped, or [for each commit alone](Builder::release_lock). The crate's guide, `docs/sinks.md`, has tables of all options and of what follows from each error.
+/// is dropped, or [for each commit alone](Builder::release_lock). The crate's guide, `docs/sinks.md`, has tables of all
+/// options and of what follows from each error.
 ///
 /// ```
 /// # mod city {
@@ -100,8 +101,8 @@ impl<E: EntityTrait> Builder<E> {
     /// it has ended, or has dropped the sink.
     ///
     /// `open` opens the index anew, with the application's tokenizers; it is called for each commit, which costs some
-    /// milliseconds and waits for the merges of segments that it causes. A write waits up to ten seconds for the commit of
-    /// another process.
+    /// milliseconds and waits for the merges of segments that it causes. A write waits up to ten seconds for the commit
+    /// of another process.
     pub fn release_lock(mut self, open: impl Fn() -> Result<Index, TantivyError> + Send + Sync + 'static) -> Self {
         self.options.reopen = Some(Arc::new(open));
         self

@@ -30,7 +30,8 @@ impl Options {
         let Some(reopen) = &self.reopen else { return index.writer_with_options(self.of_tantivy()) };
         let start = Instant::now();
         loop {
-            // tantivy reads the list of the files that it may remove when the index is opened, and other processes add to it.
+            // tantivy reads the list of the files that it may remove when the index is opened, and other processes add
+            // to it.
             match reopen()?.writer_with_options(self.of_tantivy()) {
                 Err(TantivyError::LockFailure(LockError::LockBusy, _)) if start.elapsed() < PATIENCE => {
                     std::thread::sleep(POLL);
@@ -45,7 +46,8 @@ impl Options {
         if self.reopen.is_none() {
             return Some(writer);
         }
-        // Without this the merges that the commit began would be given up. They are no part of the commit, which has succeeded.
+        // Without this the merges that the commit began would be given up. They are no part of the commit, which has
+        // succeeded.
         if let Err(error) = writer.wait_merging_threads() {
             tracing::warn!(%error, "segments of the tantivy index could not be merged; searches become slower until they are");
         }

@@ -17,8 +17,9 @@ use crate::webhook::message::{Common, changes, timestamp};
 
 /// Sends the records of `E` to a receiver, as signed messages of [Standard Webhooks](https://www.standardwebhooks.com).
 ///
-/// - Each change is a request: `{"type":"product.upserted","timestamp":…,"data":{"key":…,"version":…,"record":…}}`, or
-///   `product.deleted` without a record.
+/// - Each change is a request:
+///   `{"type":"product.upserted","timestamp":…,"data":{"key":…,"version":…,"record":…}}`, or `product.deleted`
+///   without a record.
 /// - The header `webhook-id` is the same in all attempts of a message. The receiver can get a message several times,
 ///   and an older one after a newer one if a process was paused: it keeps the highest `version` of each key.
 /// - A write returns when all messages were accepted by a status of 2xx. One that is refused fails alone.

@@ -104,7 +104,8 @@ async fn a_session_whose_two_connections_reached_two_masters_does_no_work() {
     running.await.unwrap().unwrap();
 }
 
-/// An address that leads to another server from one moment on, as a name in the DNS does: connections that are there stay.
+/// An address that leads to another server from one moment on, as a name in the DNS does: connections that are there
+/// stay.
 async fn address_of(target: Arc<AtomicU16>) -> u16 {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -43,7 +43,7 @@ async fn a_late_commit(between: Between) -> redstream_core::Result<Progress> {
 }
 
 #[tokio::test]
-async fn a_batch_whose_lock_expired_and_nobody_took_is_committed() {
+async fn a_batch_whose_lock_expired_and_was_not_taken_is_committed() {
     assert_eq!(a_late_commit(Between::Nothing).await.unwrap(), Progress::Handled(1));
 }
 

@@ -47,7 +47,7 @@ on_each_database! {
         assert_carries!(refused, BulkError::NoReturning { table, instead: "delete_many", .. } if table == "cities");
     }
 
-    async fn an_update_of_columns_that_nobody_watches_is_made_and_not_announced(test: TestDb) {
+    async fn an_update_of_columns_that_are_not_watched_is_made_and_not_announced(test: TestDb) {
         let world = World::new(&test).await.with_accounts().await;
         let visited = || Expr::col(Column::Visits).add(1);
         let updated = Bulk::<Entity>::new().batch_size(1).update_many(&world.db, |update| {

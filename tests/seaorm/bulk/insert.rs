@@ -187,7 +187,7 @@ async fn without_returning_each_key_is_the_last_inserted() {
 }
 
 #[tokio::test]
-async fn a_key_that_nobody_could_tell_is_refused() {
+async fn an_insert_whose_key_cannot_be_known_is_refused() {
     let test = TestDb::sqlite().await;
     let world = World::new(&test).await;
     world.create(line::Entity).await;

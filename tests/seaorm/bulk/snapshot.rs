@@ -1,5 +1,5 @@
-//! SQLite lets no other transaction write within a batch: its statement need not return what it wrote, unless it may write other
-//! rows than the page, or give them other keys.
+//! SQLite lets no other transaction write within a batch: its statement need not return what it wrote, unless it may
+//! write other rows than the page, or give them other keys.
 
 use redstream_seaorm::Bulk;
 use sea_orm::sea_query::{Alias, Expr};

@@ -1,5 +1,5 @@
-//! Several writers of one index on a real disk, as several processes have them: its lock is by `flock`, which two writers of one
-//! process do not share either.
+//! Several writers of one index on a real disk, as several processes have them: its lock is by `flock`, which two
+//! writers of one process do not share either.
 
 use std::path::Path;
 

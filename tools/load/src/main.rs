@@ -35,7 +35,8 @@ struct Options {
     /// How often something is restarted, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(2..))]
     restart_every: u64,
-    /// Instead: fill Redis with so many MiB of pending changes, restart it, rewrite its file, fail over, and consume all
+    /// Instead: fill Redis with so many MiB of pending changes, restart it, rewrite its file, fail over, and consume
+    /// all
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["minutes", "restart_every"])]
     pending: Option<u64>,
     /// Be one of the processes that the run starts; standard input says which.

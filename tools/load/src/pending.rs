@@ -17,8 +17,8 @@ const CONSUMER: &str = "search";
 const SOME: u64 = 50_000;
 const MIB: u64 = 1 << 20;
 
-/// Adds changes, each with its delay message, until Redis holds `mib`; restarts it, rewrites its file, lets a replica take
-/// over; then has all of them consumed. Returns whether each came twice, and in order.
+/// Adds changes, each with its delay message, until Redis holds `mib`; restarts it, rewrites its file, lets a replica
+/// take over; then has all of them consumed. Returns whether each came twice, and in order.
 pub(crate) async fn run(mib: u64) -> anyhow::Result<bool> {
     let mut servers = Servers::start().await?;
     let changes = fill(&servers, mib * MIB).await?;

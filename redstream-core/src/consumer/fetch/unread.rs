@@ -34,8 +34,8 @@ impl Unread {
         }
     }
 
-    /// The messages after `after`, if they are here: whole entries, as many as fit. An entry that has more messages than
-    /// a batch is given out in parts, or whole if the limits say so.
+    /// The messages after `after`, if they are here: whole entries, as many as fit. An entry that has more messages
+    /// than a batch is given out in parts, or whole if the limits say so.
     pub(super) fn batch(&mut self, after: MessageId, limits: Limits) -> Vec<Message> {
         let mut batch = Vec::new();
         if after != self.after {

@@ -35,8 +35,8 @@ pub(super) enum Wire {
     /// A caller opens it.
     Opening,
     Open(Box<RespConnection>),
-    /// Redis refused something: it may have become a replica, so that another server must be found. Replies are still to
-    /// come, and nothing more is sent.
+    /// Redis refused something: it may have become a replica, so that another server must be found. Replies are still
+    /// to come, and nothing more is sent.
     Closing(Box<RespConnection>),
     /// With TLS, and with a cluster.
     Impossible,
@@ -222,7 +222,8 @@ impl State {
         aftermath
     }
 
-    /// Reads and writes, without waiting. Returns the number of the oldest call, if there is one that nothing waits for.
+    /// Reads and writes, without waiting. Returns the number of the oldest call, if there is one that nothing waits
+    /// for.
     pub(super) fn attend(&mut self) -> (Option<u64>, Aftermath) {
         let mut aftermath = Aftermath::default();
         if self.read_now(&mut aftermath).is_err() || self.write_now().is_err() {

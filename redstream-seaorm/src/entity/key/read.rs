@@ -100,8 +100,8 @@ impl<E: EntityTrait> KeyReader<E> {
         self.read_values(|column| payload.get(column).ok_or_else(|| missing(column, payload)))
     }
 
-    /// The key of a payload's text, if it is exactly the one that a key of one integer or UUID is written as. The same as
-    /// to parse and [`read`](Self::read) it, without an object in between. `None` says nothing of the text.
+    /// The key of a payload's text, if it is exactly the one that a key of one integer or UUID is written as. The same
+    /// as to parse and [`read`](Self::read) it, without an object in between. `None` says nothing of the text.
     pub(crate) fn read_plain(&self, text: &[u8]) -> Option<Key<E>> {
         let value = plain(text.strip_prefix(self.begin.as_ref()?.as_bytes())?.strip_suffix(b"}")?)?;
         self.read_values(|_| Ok(&value)).ok()

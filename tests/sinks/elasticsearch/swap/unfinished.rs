@@ -42,7 +42,8 @@ async fn a_consumer_that_is_behind_prevents_the_switch() {
     assert_eq!(place.count("places").await, ROWS + 1);
 }
 
-/// At first the new index's consumer gives up one row: what it gave up is corrected, and put back, and the swap goes on.
+/// At first the new index's consumer gives up one row: what it gave up is corrected, and put back, and the swap goes
+/// on.
 #[tokio::test]
 async fn a_swap_goes_on_when_dead_letters_are_put_back() {
     let mut place = Place::new(Server::any().await).await;
