@@ -63,7 +63,8 @@ fn tests(servers: &Servers, options: &Options) -> Result<Outcome> {
 
 fn tests_by_nextest(servers: &Servers, options: &Options) -> Result<Outcome> {
     let begun = SystemTime::now();
-    let mut command = cargo(&["nextest", "run", "--workspace"]);
+    // Not `--examples`: each of them is a test as well, and would be built twice.
+    let mut command = cargo(&["nextest", "run", "--workspace", "--tests", "--bins"]);
     add_options(&mut command, options);
     let status = command.envs(servers.environment()).status().context("could not run cargo")?;
     Ok(Outcome { passed: status.success(), counts: nextest_counts(begun)? })
@@ -82,7 +83,7 @@ fn nextest_counts(begun: SystemTime) -> Result<Counts> {
 }
 
 fn tests_by_cargo(servers: &Servers, options: &Options) -> Result<Outcome> {
-    let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--examples"]);
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--tests", "--bins"]);
     add_options(&mut command, options);
     // More threads than cores, since most tests wait.
     libtest(command.env("RUST_TEST_THREADS", "6"), servers)

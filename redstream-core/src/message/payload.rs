@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+use smallvec::SmallVec;
 
 use crate::message::entry::SEPARATOR;
 use crate::message::id::MessageId;
@@ -38,8 +39,11 @@ impl Payload {
     /// map whose keys are not text, an error of the value's own `Serialize`.
     pub fn encode(value: &(impl Serialize + ?Sized)) -> Result<Self, PayloadError> {
         finite::check(value)?;
-        let json = serde_json::to_string(value).map_err(PayloadError::Json)?;
-        Ok(Self::of_json(json.into()))
+        // Most payloads are short: then the text itself is the only allocation.
+        let mut json = SmallVec::<[u8; 128]>::new();
+        serde_json::to_writer(&mut json, value).map_err(PayloadError::Json)?;
+        let text = std::str::from_utf8(&json).map_err(|error| PayloadError::Json(serde::ser::Error::custom(error)))?;
+        Ok(Self::of_json(text.into()))
     }
 
     /// Checks whether [`encode`](Self::encode) would succeed, without making a payload.

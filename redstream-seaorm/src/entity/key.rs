@@ -148,14 +148,18 @@ impl<E: EntityTrait> Key<E> {
 
     /// The same, as text.
     pub(crate) fn payload(&self) -> Result<Payload, KeyError> {
-        let mut object = PayloadObject::default();
+        self.payload_by(&mut PayloadObject::default())
+    }
+
+    /// The same, by an object that is empty before and afterwards. After an error it is not.
+    pub(crate) fn payload_by(&self, object: &mut PayloadObject) -> Result<Payload, KeyError> {
         let columns = || E::PrimaryKey::iter().map(|key| key.into_column().as_str());
         if let ValueTuple::One(value) = &self.values {
-            columns().try_for_each(|column| write(&mut object, column, value))?;
+            columns().try_for_each(|column| write(object, column, value))?;
         } else {
             let mut fields: Vec<_> = columns().zip(self.values.iter()).collect();
             fields.sort_unstable_by_key(|(column, _)| *column);
-            fields.into_iter().try_for_each(|(column, value)| write(&mut object, column, value))?;
+            fields.into_iter().try_for_each(|(column, value)| write(object, column, value))?;
         }
         Ok(object.finish())
     }

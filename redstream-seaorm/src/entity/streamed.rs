@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use redstream_core::{BoxError, NewMessage, Payload, ShardMap, StreamName};
+use redstream_core::{BoxError, NewMessage, Payload, PayloadObject, ShardMap, StreamName};
 use sea_orm::EntityTrait;
 use sea_orm::sea_query::ValueTuple;
 use serde_json::Value as Json;
@@ -117,7 +117,7 @@ pub(crate) const KIND: &str = "kind";
 
 /// The message of a key.
 pub(crate) fn message<E: Streamed>(key: ValueTuple) -> Result<NewMessage, Error> {
-    let make = || Ok(Address::of::<E>()?.message(payload::<E>(&Key::from_values(key))?));
+    let make = || Ok(Address::of::<E>()?.message(payload::<E>(&Key::from_values(key), &mut PayloadObject::default())?));
     make().map_err(|source| Error::Message { table: table::<E>(), source })
 }
 
@@ -128,13 +128,14 @@ pub(crate) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, 
     }
     let make = || -> Result<_, BoxError> {
         let address = Address::of::<E>()?;
-        keys.iter().map(|key| Ok(address.message(payload(key)?))).collect()
+        let mut object = PayloadObject::default();
+        keys.iter().map(|key| Ok(address.message(payload(key, &mut object)?))).collect()
     };
     make().map_err(|source| Error::Message { table: table::<E>(), source })
 }
 
-fn payload<E: Streamed>(key: &Key<E>) -> Result<Payload, BoxError> {
-    let columns = key.payload();
+fn payload<E: Streamed>(key: &Key<E>, object: &mut PayloadObject) -> Result<Payload, BoxError> {
+    let columns = key.payload_by(object);
     if E::PAYLOAD_IS_KEY {
         return Ok(columns?);
     }

@@ -84,10 +84,12 @@ impl PayloadObject {
         self
     }
 
-    /// The payload.
-    pub fn finish(mut self) -> Payload {
+    /// The payload. The object is empty then, and takes the fields of another one without allocating again.
+    pub fn finish(&mut self) -> Payload {
         self.text.push('}');
-        Payload { text: self.text.into(), is_line: true }
+        let text = self.text.as_str().into();
+        self.text.truncate(1);
+        Payload { text, is_line: true }
     }
 
     fn digits(&mut self, name: &str, digits: &str, quoted: bool) -> &mut Self {
