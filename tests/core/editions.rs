@@ -1,16 +1,17 @@
 //! Every Redis that users run: the same scenario on each.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use redstream_core::{
-    Batch, ConnectOptions, Error, MessageId, NewMessage, Payload, Progress, Redstream, Start, Trimmed,
+    Batch, ConnectOptions, Error, MessageId, NewMessage, Payload, Progress, Redstream, Start, Supervisor, Trimmed,
 };
 use redstream_servers::{RedisEdition, RedisOptions};
 use serde_json::json;
 
 use super::SOON;
 use super::recorder::Recorder;
-use crate::support::eventually;
+use crate::support::{eventually, raw_redis};
 
 /// Every script and command once.
 pub(super) async fn story(options: ConnectOptions) {
@@ -102,4 +103,39 @@ async fn redis_6_2_in_both_protocols() {
 #[tokio::test]
 async fn valkey_9_in_both_protocols() {
     on(RedisEdition::Valkey).await;
+}
+
+/// The client libraries that have named themselves to the server, which our own code does not, while a worker waits and
+/// after messages were written.
+async fn libraries(options: ConnectOptions, url: &str) -> BTreeSet<String> {
+    let redstream = Redstream::connect(options).await.unwrap();
+    let products = redstream.stream("products").unwrap();
+    let consumer = products.consumer("search", Recorder::default());
+    let supervisor = Supervisor::new().with(consumer);
+    let (health, mut raw) = (supervisor.health(), raw_redis(url).await);
+    let mut list = String::new();
+    let story = async {
+        eventually(SOON, "the consumer to wait", async || health.is_ready()).await;
+        for count in [1, 10, 1000] {
+            let message = NewMessage::new(products.name().clone(), Payload::encode(&1).unwrap());
+            redstream.producer().queue_all(&vec![message; count]).await.unwrap();
+        }
+        list = redis::cmd("CLIENT").arg("LIST").query_async(&mut raw).await.unwrap();
+    };
+    supervisor.run_until(story).await.unwrap();
+    let names = list.split_whitespace().filter_map(|word| word.strip_prefix("lib-name="));
+    names.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn redis_rs_alone_if_that_is_wanted() {
+    let options = RedisOptions::new().edition(RedisEdition::Redis8_2);
+    let server = tokio::task::spawn_blocking(move || options.start()).await.unwrap().unwrap();
+    let options = || ConnectOptions::new(server.url());
+    let both = libraries(options(), &server.url()).await;
+    assert!(both.contains(""), "our own code is not in use: {both:?}");
+    let one = libraries(options().namespace("library").redis_rs_only(true), &server.url()).await;
+    assert_eq!(one, ["redis-rs".to_owned()].into());
+    story(options().namespace("alone").redis_rs_only(true)).await;
+    story(ConnectOptions::new(format!("{}1?protocol=resp3", server.url())).redis_rs_only(true)).await;
 }

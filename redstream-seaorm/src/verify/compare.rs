@@ -7,6 +7,7 @@ use std::vec::IntoIter;
 
 use foldhash::fast::RandomState;
 use sea_orm::ConnectionTrait;
+use tokio::task::yield_now;
 
 use crate::entity::key::Key;
 use crate::entity::streamed::Streamed;
@@ -19,6 +20,10 @@ use crate::verify::pass::Pass;
 use crate::verify::report::DifferenceKind;
 use crate::verify::sides::Keyed;
 use crate::verify::suspect::Suspect;
+
+/// After so many comparisons the reads that are under way go on: a driver reads few rows ahead (SQLite's 50), and would
+/// otherwise wait for the end of the page.
+const YIELD_AFTER: usize = 32;
 
 /// What is left of a range of keys of which not all documents were read: they may be many more than the records.
 pub(super) struct Range<E, R> {
@@ -74,7 +79,10 @@ where
         let Range { records, before, until } = &mut range;
         let is_last = documents.len() < self.sides.options.page_size;
         let mut extra: Vec<Suspect<E>> = Vec::new();
-        for (key, document) in documents {
+        for (nth, (key, document)) in documents.into_iter().enumerate() {
+            if nth % YIELD_AFTER == YIELD_AFTER - 1 {
+                yield_now().await;
+            }
             if before.as_ref().is_some_and(|before| order(before, &key).is_eq()) {
                 match extra.last_mut().filter(|suspect| suspect.key == key) {
                     Some(suspect) => suspect.is_double = true,

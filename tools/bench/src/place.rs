@@ -76,14 +76,6 @@ impl Place {
         self.redis.port()
     }
 
-    /// How `redis-benchmark` reaches the Redis.
-    pub(crate) fn address(&self) -> Vec<String> {
-        match &self.tls {
-            Some(tls) => tls.address(),
-            None => vec!["-p".to_owned(), self.redis_port().to_string()],
-        }
-    }
-
     /// A plain connection, without TLS.
     pub(crate) async fn raw(&self) -> Result<MultiplexedConnection> {
         plain(&self.redis_url()).await

@@ -29,6 +29,11 @@ pub(crate) enum Measured {
 }
 
 impl Subject {
+    /// Whether it gives rows of the table.
+    pub(crate) fn has_rows(self) -> bool {
+        self.group == ROWS
+    }
+
     pub(crate) async fn measure(self, place: &Place) -> Result<Measured> {
         (self.measure)(place).await
     }

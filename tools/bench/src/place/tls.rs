@@ -47,13 +47,6 @@ impl Certificates {
         self.root.clone().into_bytes()
     }
 
-    /// For `redis-benchmark`.
-    pub(super) fn address(&self) -> Vec<String> {
-        let root = self.folder.path().join("root.pem").display().to_string();
-        let port = self.port.to_string();
-        ["-h", HOST, "-p", &port, "--tls", "--cacert", &root].map(str::to_owned).to_vec()
-    }
-
     fn file(&self, name: &str) -> Result<String> {
         let path = self.folder.path().join(name);
         Ok(path.to_str().context("the folder of temporary files is not UTF-8")?.to_owned())
