@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::time::within;
 use crate::transport::connection::Connection;
 use crate::transport::keeper::Keeper;
-use crate::transport::options::{ConnectOptions, Place};
+use crate::transport::options::{ConnectOptions, Place, Protocol};
 use crate::transport::outages::Outages;
 use crate::transport::resp::{self, RespConnection};
 use crate::transport::server::Verdict;
@@ -221,7 +221,7 @@ impl Connector {
 
     /// Whether our own protocol code reaches it.
     fn has_wire(&self, client: &Client) -> bool {
-        !self.options.redis_rs_only && resp::reaches(client.get_connection_info())
+        self.options.protocol == Protocol::Own && resp::reaches(client.get_connection_info())
     }
 
     async fn wire(&self, client: &Client) -> RedisResult<RespConnection> {

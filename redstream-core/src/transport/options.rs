@@ -29,7 +29,7 @@ pub struct ConnectOptions {
     pub(crate) lazy: bool,
     pub(crate) packed: bool,
     pub(crate) waiting_alone: usize,
-    pub(crate) redis_rs_only: bool,
+    pub(crate) protocol: Protocol,
     /// `node` was given without Sentinels.
     has_stray_node: bool,
 }
@@ -40,6 +40,13 @@ pub(crate) enum Place {
     Single(String),
     Sentinel { urls: Vec<String>, master: String, node: String },
     Cluster(Vec<String>),
+}
+
+/// Whose code speaks the protocol with one server without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Own,
+    RedisRs,
 }
 
 impl ConnectOptions {
@@ -87,7 +94,7 @@ impl ConnectOptions {
             lazy: false,
             packed: true,
             waiting_alone: 16,
-            redis_rs_only: false,
+            protocol: Protocol::Own,
             has_stray_node: false,
         }
     }
@@ -182,7 +189,7 @@ impl ConnectOptions {
     /// [figures]: https://github.com/redstream-rs/redstream/blob/main/docs/performance.md#our-own-client-and-redis-rs
     #[must_use]
     pub fn redis_rs_only(mut self, on: bool) -> Self {
-        self.redis_rs_only = on;
+        self.protocol = if on { Protocol::RedisRs } else { Protocol::Own };
         self
     }
 

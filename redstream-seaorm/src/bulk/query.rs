@@ -36,11 +36,12 @@ const BATCH_SIZE: u64 = 1000;
 /// second one writes depends on the database:
 ///
 /// - MariaDB and MySQL: the rows of a batch are locked before they are written.
-/// - PostgreSQL: the same in the first batch. From the second on, rows are not locked first: the statement returns what
-///   it wrote. It waits for a lock for 50 ms at most; if it would have to wait longer, or if another transaction has
-///   meanwhile taken a row of the batch out of the filter, the batch is rolled back and repeated, and this batch and all
-///   later ones lock their rows in the order of their keys. So two walks do not end in a deadlock, and a closure's
-///   expressions may be evaluated twice for the rows of one batch. Locked in every batch are: rows of a table with triggers, rules, generated columns, partitions or heirs, unless the key is
+/// - PostgreSQL: the same in the first batch. From the second on, rows are not locked first: the statement returns
+///   what it wrote. It waits for a lock for 50 ms at most; if it would have to wait longer, or if another transaction
+///   has meanwhile taken a row of the batch out of the filter, the batch is rolled back and repeated, and this batch
+///   and all later ones lock their rows in the order of their keys. So two walks do not end in a deadlock, and a
+///   closure's expressions may be evaluated twice for the rows of one batch. Locked in every batch are: rows of a
+///   table with triggers, rules, generated columns, partitions or heirs, unless the key is
 ///   [exact](Streamed::has_exact_key) or the rows are deleted; rows of an entity with parents; rows in an open
 ///   transaction. One query of the catalogue finds that out after the first batch.
 /// - SQLite: no other transaction writes within one that writes, so nothing is returned. Integer and text keys of one

@@ -70,7 +70,7 @@ pub(crate) async fn ours(place: &Place) -> Result<f64> {
     let all = clock.all(TASKS * saves, || running.is_finished()).await?;
     stop.cancel();
     running.await??;
-    Ok(percentile(all.into_iter(), 0.99))
+    Ok(percentile(all, 0.99))
 }
 
 /// The same with plain saves, each followed by an `XADD` on one connection of redis-rs, and a task that reads.
@@ -93,7 +93,7 @@ async fn raw(place: &Place) -> Result<f64> {
     .await?;
     let all = clock.all(TASKS * saves, || reading.is_finished()).await?;
     reading.await??;
-    Ok(percentile(all.into_iter(), 0.99))
+    Ok(percentile(all, 0.99))
 }
 
 async fn read(mut connection: MultiplexedConnection, clock: Clock, count: usize) -> Result<()> {

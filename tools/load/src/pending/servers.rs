@@ -52,14 +52,18 @@ impl Servers {
         number(&mut raw, "memory", "used_memory").await
     }
 
-    pub(super) async fn restart(&mut self) -> anyhow::Result<()> {
+    pub(super) fn restart(&mut self) -> anyhow::Result<()> {
         // It blocks until Redis has read its file; there is nothing else to do.
         Ok(tokio::task::block_in_place(|| self.master.restart())?)
     }
 
     pub(super) async fn rewrite(&mut self) -> anyhow::Result<()> {
         let mut raw = raw(&self.master).await?;
-        redis::cmd("BGREWRITEAOF").exec_async(&mut raw).await?;
+        // Redis may have begun it by itself, because of the restart.
+        match redis::cmd("BGREWRITEAOF").exec_async(&mut raw).await {
+            Err(error) if error.to_string().contains("already in progress") => {}
+            begun => begun?,
+        }
         until("the file to be rewritten", async || {
             let is_running = number(&mut raw, "persistence", "aof_rewrite_in_progress").await? == 1
                 || number(&mut raw, "persistence", "aof_rewrite_scheduled").await? == 1;
