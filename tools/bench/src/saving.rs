@@ -42,7 +42,7 @@ pub(crate) async fn plain_and(
     timed(&database.plain, count, from, model, before_commit).await
 }
 
-/// The same as [`streamed`]; this is called before the commit.
+/// The same as [`streamed()`]; this is called before the commit.
 pub(crate) async fn streamed_and(
     database: &Database,
     save: Save,
