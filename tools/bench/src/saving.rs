@@ -17,6 +17,16 @@ pub(crate) enum Save {
     Update { rows: usize },
 }
 
+/// What is saved as the `n`th row: the two entities have the same columns, and their types nothing in common.
+macro_rules! model {
+    ($entity:ident, $save:ident) => {
+        |n| match $save {
+            Save::Insert => $entity::ActiveModel { id: NotSet, name: Set("Ulm".to_owned()), visits: Set(0) },
+            Save::Update { .. } => $entity::ActiveModel { id: Unchanged(key($save, n)), name: NotSet, visits: Set(n) },
+        }
+    };
+}
+
 /// The duration of a transaction of plain saves.
 pub(crate) async fn plain(database: &Database, save: Save, count: usize, from: usize) -> Result<Duration> {
     plain_and(database, save, count, from, || {}).await
@@ -35,11 +45,7 @@ pub(crate) async fn plain_and(
     from: usize,
     before_commit: impl FnOnce(),
 ) -> Result<Duration> {
-    let model = |n| match save {
-        Save::Insert => city::ActiveModel { id: NotSet, name: Set("Ulm".to_owned()), visits: Set(0) },
-        Save::Update { .. } => city::ActiveModel { id: Unchanged(key(save, n)), name: NotSet, visits: Set(n) },
-    };
-    timed(&database.plain, count, from, model, before_commit).await
+    timed(&database.plain, count, from, model!(city, save), before_commit).await
 }
 
 /// The same as [`streamed()`]; this is called before the commit.
@@ -50,11 +56,7 @@ pub(crate) async fn streamed_and(
     from: usize,
     before_commit: impl FnOnce(),
 ) -> Result<Duration> {
-    let model = |n| match save {
-        Save::Insert => streamed::ActiveModel { id: NotSet, name: Set("Ulm".to_owned()), visits: Set(0) },
-        Save::Update { .. } => streamed::ActiveModel { id: Unchanged(key(save, n)), name: NotSet, visits: Set(n) },
-    };
-    timed(&database.streamed, count, from, model, before_commit).await
+    timed(&database.streamed, count, from, model!(streamed, save), before_commit).await
 }
 
 async fn timed<C, A>(
