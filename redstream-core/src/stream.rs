@@ -115,10 +115,12 @@ impl Stream {
         Ok(Lock::work(&self.redstream, &self.name, work, ttl))
     }
 
-    /// Registers a consumer before it runs for the first time, so that trimming waits for it. Returns whether it was new.
+    /// Registers a consumer before it runs for the first time, so that trimming waits for it. Returns whether it was
+    /// new.
     ///
     /// Only its first run tells whether it can read entries with several messages: until then writers give
-    /// each main message an entry of its own, as for a consumer that cannot ([`packed`](crate::ConnectOptions::packed)).
+    /// each main message an entry of its own, as for a consumer that cannot
+    /// ([`packed`](crate::ConnectOptions::packed)).
     ///
     /// # Errors
     ///
