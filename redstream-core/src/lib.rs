@@ -86,6 +86,8 @@ pub use consumer::{
 };
 pub use delayer::{Delayer, Moved};
 pub use error::{BoxError, Error, Result, Undrained};
+#[doc(hidden)]
+pub use message::PayloadLines;
 pub use message::{
     DecodeError, InvalidMessageId, InvalidName, Message, MessageId, NewMessage, Payload, PayloadError, PayloadObject,
     StreamName,

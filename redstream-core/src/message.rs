@@ -16,7 +16,7 @@ use crate::text::shortened_json;
 
 pub use id::{InvalidMessageId, MessageId};
 pub use name::{InvalidName, StreamName};
-pub use payload::{DecodeError, Payload, PayloadError, PayloadObject};
+pub use payload::{DecodeError, Payload, PayloadError, PayloadLines, PayloadObject};
 
 /// A message to be written: which stream, and what payload.
 ///

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::message::entry::SEPARATOR;
-use crate::message::{MessageId, NewMessage};
+use crate::message::{MessageId, NewMessage, Payload};
 
 /// The messages of an entry. With 100 instead of 1, Redis spends a fortieth of the time on adding a message; more than
 /// that gains less than reading and writing them costs on our side.
@@ -51,14 +51,18 @@ pub(crate) fn fitting(lines: impl IntoIterator<Item = Line>) -> usize {
 }
 
 /// The text of an entry with these payloads.
-pub(crate) fn text<'a>(mut payloads: impl Iterator<Item = &'a str>) -> Cow<'a, str> {
-    let mut text = Cow::Borrowed(payloads.next().unwrap_or_default());
-    for payload in payloads {
-        let text = text.to_mut();
-        text.push(char::from(SEPARATOR));
-        text.push_str(payload);
+pub(crate) fn text<'a>(payloads: impl Iterator<Item = &'a Payload> + Clone) -> Cow<'a, str> {
+    if let Some(text) = Payload::joined(payloads.clone()) {
+        return Cow::Borrowed(text);
     }
-    text
+    let mut text = String::new();
+    for (nth, payload) in payloads.enumerate() {
+        if nth > 0 {
+            text.push(char::from(SEPARATOR));
+        }
+        text.push_str(payload.as_str());
+    }
+    Cow::Owned(text)
 }
 
 /// The ids of the messages in entries with these ids, which hold so many each.

@@ -89,7 +89,7 @@ impl Producer {
         let are_insured = insured.clone().any(|(_, delayed)| !delayed.is_empty());
         script.arg(kinds).arg(MARK).arg(u8::from(as_wanted)).arg(u8::from(are_insured));
         for entry in entries() {
-            script.arg(&*pack::text(entry.iter().map(|message| message.payload.as_str())));
+            script.arg(&*pack::text(entry.iter().map(|message| &message.payload)));
         }
         for (id, messages) in removed {
             script.arg(id.to_string()).arg(*messages);

@@ -157,9 +157,9 @@ impl Producer {
 }
 
 /// The entry of these messages.
-fn xadd<'a>(key: &str, messages: impl ExactSizeIterator<Item = &'a NewMessage>) -> Cmd {
+fn xadd<'a>(key: &str, messages: impl ExactSizeIterator<Item = &'a NewMessage> + Clone) -> Cmd {
     let field = if messages.len() == 1 { ONE } else { SEVERAL };
-    let text = pack::text(messages.map(|message| message.payload.as_str()));
+    let text = pack::text(messages.map(|message| &message.payload));
     let mut xadd = Cmd::with_capacity(5, XADD.len() + key.len() + text.len());
     xadd.arg("XADD").arg(key).arg("*").arg(field).arg(&*text);
     xadd

@@ -153,6 +153,12 @@ impl<E: EntityTrait> Key<E> {
 
     /// The same, by an object that is empty before and afterwards. After an error it is not.
     pub(crate) fn payload_by(&self, object: &mut PayloadObject) -> Result<Payload, KeyError> {
+        self.write_to(object)?;
+        Ok(object.finish())
+    }
+
+    /// Writes its columns to an empty object.
+    pub(crate) fn write_to(&self, object: &mut PayloadObject) -> Result<(), KeyError> {
         let columns = || E::PrimaryKey::iter().map(|key| key.into_column().as_str());
         if let ValueTuple::One(value) = &self.values {
             columns().try_for_each(|column| write(object, column, value))?;
@@ -161,7 +167,7 @@ impl<E: EntityTrait> Key<E> {
             fields.sort_unstable_by_key(|(column, _)| *column);
             fields.into_iter().try_for_each(|(column, value)| write(object, column, value))?;
         }
-        Ok(object.finish())
+        Ok(())
     }
 
     /// Whether it is the number zero, which `MySQL` and `MariaDB` replace by a generated key.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use redstream_core::{BoxError, NewMessage, Payload, PayloadObject, ShardMap, StreamName};
+use redstream_core::{BoxError, NewMessage, Payload, PayloadLines, PayloadObject, ShardMap, StreamName};
 use sea_orm::EntityTrait;
 use sea_orm::sea_query::ValueTuple;
 use serde_json::Value as Json;
@@ -128,10 +128,23 @@ pub(crate) fn messages<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<NewMessage>, 
     }
     let make = || -> Result<_, BoxError> {
         let address = Address::of::<E>()?;
-        let mut object = PayloadObject::default();
-        keys.iter().map(|key| Ok(address.message(payload(key, &mut object)?))).collect()
+        Ok(payloads(keys)?.into_iter().map(|payload| address.message(payload)).collect())
     };
     make().map_err(|source| Error::Message { table: table::<E>(), source })
+}
+
+/// The payloads of several keys; in one text if that is the keys'.
+fn payloads<E: Streamed>(keys: &[Key<E>]) -> Result<Vec<Payload>, BoxError> {
+    let mut object = PayloadObject::default();
+    if !E::PAYLOAD_IS_KEY {
+        return keys.iter().map(|key| payload(key, &mut object)).collect();
+    }
+    let mut lines = PayloadLines::default();
+    for key in keys {
+        key.write_to(&mut object)?;
+        lines.object(&mut object)?;
+    }
+    Ok(lines.finish()?)
 }
 
 fn payload<E: Streamed>(key: &Key<E>, object: &mut PayloadObject) -> Result<Payload, BoxError> {

@@ -19,10 +19,7 @@ pub(crate) fn keys(numbers: Range<usize>) -> impl Iterator<Item = Id> {
 
 /// Messages with the keys of [`keys`].
 pub(crate) fn messages(stream: &StreamName, numbers: Range<usize>) -> redstream_core::Result<Vec<NewMessage>> {
-    let message = |key: Id| {
-        let payload =
-            Payload::encode(&key).map_err(|source| redstream_core::Error::Encode { stream: stream.clone(), source })?;
-        Ok(NewMessage::new(stream.clone(), payload))
-    };
-    keys(numbers).map(message).collect()
+    let payloads = Payload::encode_all(keys(numbers))
+        .map_err(|source| redstream_core::Error::Encode { stream: stream.clone(), source })?;
+    Ok(payloads.into_iter().map(|payload| NewMessage::new(stream.clone(), payload)).collect())
 }

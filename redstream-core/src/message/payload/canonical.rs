@@ -21,7 +21,7 @@ impl Payload {
     pub fn canonical(value: &Value) -> Result<Self, PayloadError> {
         let mut text = String::with_capacity(32);
         write(&mut text, value)?;
-        Ok(Self { text: text.into(), is_line: true })
+        Ok(Self::line(text.into()))
     }
 }
 

@@ -86,10 +86,14 @@ impl PayloadObject {
 
     /// The payload. The object is empty then, and takes the fields of another one without allocating again.
     pub fn finish(&mut self) -> Payload {
+        self.finish_with(|text| Payload::line(text.into()))
+    }
+
+    pub(super) fn finish_with<R>(&mut self, take: impl FnOnce(&str) -> R) -> R {
         self.text.push('}');
-        let text = self.text.as_str().into();
+        let taken = take(&self.text);
         self.text.truncate(1);
-        Payload { text, is_line: true }
+        taken
     }
 
     fn digits(&mut self, name: &str, digits: &str, quoted: bool) -> &mut Self {

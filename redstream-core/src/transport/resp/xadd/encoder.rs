@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Adding;
 use crate::message::entry::{ONE, SEPARATOR, SEVERAL};
 use crate::message::pack::{self, Line};
-use crate::message::{NewMessage, StreamName};
+use crate::message::{NewMessage, Payload, StreamName};
 use crate::transport::resp::CHUNK;
 
 /// The bytes of a pipeline of packs, about.
@@ -61,8 +61,12 @@ impl Heads {
             }
             several => {
                 self.has_packs = true;
-                let bytes: usize = several.iter().map(|message| message.payload.as_str().len() + 1).sum();
                 commands.extend_from_slice(&self.several);
+                if let Some(joined) = Payload::joined(several.iter().map(|message| &message.payload)) {
+                    text(joined, commands);
+                    return;
+                }
+                let bytes: usize = several.iter().map(|message| message.payload.as_str().len() + 1).sum();
                 length(bytes - 1, commands);
                 for (nth, NewMessage { payload, .. }) in several.iter().enumerate() {
                     if nth > 0 {
@@ -194,5 +198,23 @@ mod tests {
         let ids: Vec<_> = adding.ids.iter().map(ToString::to_string).collect();
         assert_eq!(ids, ["1-0-0", "1-0", "2-0", "3-0", "4-0-0", "4-0", "5-0"]);
         assert!(adding.sure().is_empty(), "their readers were not seen");
+    }
+
+    #[test]
+    fn payloads_that_share_a_text_are_written_as_those_alone() {
+        let commands = |payloads: &[Payload]| {
+            let stream = StreamName::new("a").unwrap();
+            let messages: Vec<_> =
+                payloads.iter().map(|payload| NewMessage::new(stream.clone(), payload.clone())).collect();
+            let target = |stream: &StreamName| Target { key: stream.to_string(), registry: Some("readers".to_owned()) };
+            let mut commands = Vec::new();
+            let adding = encode(target, &messages, &mut commands);
+            (commands, adding.entries)
+        };
+        let alone: Vec<_> = (0..250).map(|id| Payload::encode(&id).unwrap()).collect();
+        let shared = Payload::encode_all(0..250).unwrap();
+        assert_eq!(commands(&shared), commands(&alone));
+        let gaps = |payloads: &[Payload]| payloads.iter().step_by(2).cloned().collect::<Vec<_>>();
+        assert_eq!(commands(&gaps(&shared)), commands(&gaps(&alone)));
     }
 }
