@@ -20,6 +20,7 @@ type Layers = &'static [&'static [&'static str]];
 
 const CORE: Layers = &[
     &["fuzzing"],
+    &["overview"],
     &["sharding"],
     &["stream"],
     &["delayer", "reindex", "trimmer"],

@@ -12,7 +12,16 @@ const WORDS: [&str; 3] = ["nobody", "whoever", "anybody"];
 fn comments_are_wrapped_and_use_plain_words() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut files = Vec::new();
-    for folder in ["redstream-core", "redstream-seaorm", "redstream-sinks", "examples", "tests", "tools", "xtask"] {
+    for folder in [
+        "redstream-cli",
+        "redstream-core",
+        "redstream-seaorm",
+        "redstream-sinks",
+        "examples",
+        "tests",
+        "tools",
+        "xtask",
+    ] {
         sources(&root.join(folder), &mut files);
     }
     assert!(files.len() > 500, "only {} files were found", files.len());

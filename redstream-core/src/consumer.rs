@@ -12,6 +12,7 @@ mod blocking;
 pub(crate) mod dead_letters;
 mod failure;
 pub(crate) mod fetch;
+mod fingerprint;
 mod handler;
 mod loss;
 mod neglect;

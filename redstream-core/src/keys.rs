@@ -104,6 +104,29 @@ impl Keys {
         format!("{}:gate:{}", self.base, self.tag(stream))
     }
 
+    /// The pattern that all keys match.
+    pub(crate) fn pattern(&self) -> String {
+        format!("{}:*", self.base)
+    }
+
+    /// The main stream that a key belongs to, and the consumer if it is that one's offset; `None` if it says of no
+    /// stream that it exists, such as a lock, or is none of these keys.
+    pub(crate) fn read(&self, key: &str) -> Option<(StreamName, Option<String>)> {
+        let (kind, rest) = key.strip_prefix(&self.base)?.strip_prefix(':')?.split_once(':')?;
+        let (name, consumer) = match kind {
+            "stream" => (rest.split_once(".dead.").map_or(rest, |(stream, _)| stream), None),
+            "consumers" => (rest, None),
+            "offset" => {
+                let (stream, consumer) = rest.rsplit_once(':')?;
+                (stream, Some(consumer).filter(|_| !stream.ends_with(".delay")))
+            }
+            _ => return None,
+        };
+        let name = name.strip_suffix(".delay").unwrap_or(name);
+        let name = if self.tagged { name.strip_prefix('{')?.strip_suffix('}')? } else { name };
+        Some((StreamName::new(name).ok()?, consumer.map(str::to_owned)))
+    }
+
     pub(crate) fn notify(lock: &str) -> String {
         format!("{lock}.notify")
     }
@@ -116,6 +139,38 @@ impl Keys {
         match stream.as_str().strip_suffix(".delay") {
             Some(main) => format!("{{{main}}}.delay").into(),
             None => format!("{{{stream}}}").into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_say_which_stream_they_belong_to() {
+        for (namespace, tagged) in [(None, false), (Some("shop"), false), (None, true), (Some("shop"), true)] {
+            let keys = Keys::new(namespace, tagged);
+            let name = StreamName::new("eu:products").unwrap();
+            let read = |key: String| keys.read(&key).map(|(stream, consumer)| (stream.to_string(), consumer));
+            let of_stream = Some(("eu:products".to_owned(), None));
+            for key in [
+                keys.stream(&name),
+                keys.delay_stream(&name),
+                keys.registry(&name),
+                keys.registry(&name.delayed()),
+                keys.dead_letters(&name, "search"),
+                keys.dead_letters(&name.delayed(), DELAYER),
+                keys.offset(&name.delayed(), DELAYER),
+            ] {
+                assert!(key.starts_with(keys.pattern().trim_end_matches('*')), "{key}");
+                assert_eq!(read(key.clone()), of_stream, "{key}");
+            }
+            assert_eq!(read(keys.offset(&name, "search")), Some(("eu:products".to_owned(), Some("search".to_owned()))));
+            for other in [keys.trimmer_lock(&name), keys.version(&name, "search"), "redis".to_owned(), String::new()] {
+                assert_eq!(read(other.clone()), None, "{other}");
+            }
+            assert_eq!(Keys::new(Some("other"), tagged).read(&keys.stream(&name)), None);
         }
     }
 }

@@ -40,6 +40,7 @@ pub mod fuzzing;
 #[cfg(test)]
 mod properties;
 
+mod overview;
 mod sharding;
 
 mod stream;
@@ -91,6 +92,10 @@ pub use message::PayloadLines;
 pub use message::{
     DecodeError, InvalidMessageId, InvalidName, Message, MessageId, NewMessage, Payload, PayloadError, PayloadObject,
     StreamName,
+};
+pub use overview::{
+    ConsumerOverview, ConsumerState, DelayerOverview, Overview, Problem, ServerOverview, Severity, StreamOverview,
+    Unreadable,
 };
 pub use producer::{Early, Producer};
 pub use redstream::Redstream;

@@ -46,6 +46,10 @@ impl Stream {
         Self { redstream, name }
     }
 
+    pub(crate) fn redstream(&self) -> &Redstream {
+        &self.redstream
+    }
+
     /// The stream's name.
     pub fn name(&self) -> &StreamName {
         &self.name
@@ -233,9 +237,14 @@ impl Stream {
     ///
     /// If the name is not usable, or Redis does not answer.
     pub async fn lag(&self, consumer: &str) -> Result<u64> {
-        const STEP: u64 = 10_000;
         check_consumer(consumer)?;
         let offset = self.offsets().get(consumer).await?.unwrap_or(MessageId::MIN);
+        Ok(self.lag_up_to(offset, u64::MAX).await?.0)
+    }
+
+    /// How many messages come after an offset, counted until there are so many, and whether that is all.
+    pub(crate) async fn lag_up_to(&self, offset: MessageId, most: u64) -> Result<(u64, bool)> {
+        const STEP: u64 = 10_000;
         let (mut lag, mut after) = (0, offset.to_string());
         loop {
             let mut script = scripts::COUNT.prepare_invoke();
@@ -243,8 +252,8 @@ impl Stream {
             let (counted, last, all): (u64, String, bool) =
                 self.redstream.link().script("measure a lag", &script).await?;
             lag += counted;
-            if all {
-                return Ok(lag);
+            if all || lag >= most {
+                return Ok((lag, all));
             }
             after = last;
         }

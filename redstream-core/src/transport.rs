@@ -4,9 +4,9 @@
 //! [`server`] behind it. One connection is [`shared`] by all callers, one serves small writes as a [`group`], one is
 //! [`exclusive`] to one large write at a time, and workers share a [`pool`], in which each has a [`session`]. [`resp`]
 //! reads and writes the protocol without redis-rs; [`replies`] are what redis-rs reads; [`scripts`] are what Redis
-//! runs; [`pack_readers`] are the consumers that read entries of several messages. The [`keeper`] is the thread of the
-//! connections by which locks are renewed; [`outages`] are logged once for all workers. A [`client`] is for other uses
-//! than streams.
+//! runs; [`scan`] finds keys; [`pack_readers`] are the consumers that read entries of several messages. The [`keeper`]
+//! is the thread of the connections by which locks are renewed; [`outages`] are logged once for all workers. A
+//! [`client`] is for other uses than streams.
 //!
 //! Knows messages, and neither streams nor workers.
 
@@ -22,6 +22,7 @@ pub(crate) mod pack_readers;
 pub(crate) mod pool;
 pub(crate) mod replies;
 pub(crate) mod resp;
+pub(crate) mod scan;
 pub(crate) mod scripts;
 pub(crate) mod server;
 pub(crate) mod session;

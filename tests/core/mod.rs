@@ -29,6 +29,7 @@ mod operate;
 mod outage;
 mod output_buffer_limit;
 mod oversized;
+mod overview;
 mod packs;
 mod panicking_worker;
 mod producer;

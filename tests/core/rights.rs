@@ -261,7 +261,7 @@ fn the_list_is_what_the_sources_send() {
     }
     // Commands that redis-rs sends by itself, or that are tried and may be refused.
     let by_the_library = ["evalsha", "script|load", "hello"];
-    let optional = ["memory", "info", "config", "client", "wait", "xautoclaim", "auth", "select", "asking"];
+    let optional = ["memory", "info", "config", "client", "wait", "xautoclaim", "auth", "select", "asking", "scan"];
     let listed: BTreeSet<String> =
         needed().iter().filter_map(|rule| rule.strip_prefix('+')).map(str::to_owned).collect();
     let found: BTreeSet<String> = sent

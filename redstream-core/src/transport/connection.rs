@@ -42,6 +42,19 @@ impl Connection {
             }
         }
     }
+
+    /// Queries one server, by the name that [`ask_each`](Self::ask_each) gives it.
+    pub(crate) async fn ask(&mut self, node: Option<&str>, cmd: &Cmd) -> RedisResult<Value> {
+        let named =
+            node.and_then(|node| node.rsplit_once(':')).and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        match (self, named) {
+            (Self::Cluster(connection), Some((host, port))) => {
+                let to = SingleNodeRoutingInfo::ByAddress { host: host.to_owned(), port };
+                connection.route_command(cmd.clone(), RoutingInfo::SingleNode(to)).await?.extract_error()
+            }
+            (connection, _) => connection.req_packed_command(cmd).await?.extract_error(),
+        }
+    }
 }
 
 impl ConnectionLike for Connection {

@@ -49,3 +49,4 @@ script!(IDENTIFY, "identify.lua");
 script!(STANDING, "standing.lua");
 script!(REINDEX_RECORD, "reindex_record.lua");
 script!(SHARD_HOSTS, "shard_hosts.lua");
+script!(OVERVIEW, "overview.lua");

@@ -1,0 +1,303 @@
+//! The program as a person or a script runs it, against a real Redis.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use redstream_core::{
+    Batch, BoxError, CancellationToken, HandlerError, KeySource, MessageId, NewMessage, Payload, Start, StreamName,
+    Supervisor,
+};
+use serde_json::{Value, json};
+
+use self::support::{Shop, add, eventually};
+
+#[tokio::test]
+async fn status_tells_streams_consumers_and_what_is_behind() {
+    let shop = Shop::open().await;
+    let empty = shop.run(&["status"]);
+    assert!(empty.stdout.contains("There is no stream in the namespace"), "{empty:?}");
+
+    let books = shop.stream("books");
+    books.register("search", Start::Earliest).await.unwrap();
+    add(&shop, "books", 0..1234).await;
+    let status = shop.run(&["status"]);
+    assert_eq!(status.code, 0, "{status:?}");
+    for word in ["STREAM", "books", "search", "1,234", "stopped", "SERVER"] {
+        assert!(status.stdout.contains(word), "{word} is missing: {status:?}");
+    }
+
+    let json = shop.json(&["status"]);
+    let consumer = &json["streams"][0]["consumers"][0];
+    assert_eq!(
+        (&consumer["name"], &consumer["lag"], &consumer["state"]),
+        (&json!("search"), &json!(1234), &json!("stopped"))
+    );
+    shop.stream("authors").register("search", Start::Earliest).await.unwrap();
+    assert_eq!(shop.json(&["status"])["streams"].as_array().unwrap().len(), 2);
+    assert_eq!(shop.json(&["status", "authors"])["streams"][0]["name"], "authors");
+}
+
+#[tokio::test]
+async fn doctor_names_the_cause_and_the_cure_and_ends_with_one_if_there_are_problems() {
+    let shop = Shop::open().await;
+    let books = shop.stream("books");
+    add(&shop, "books", 0..1).await;
+    let doctor = shop.run(&["doctor"]);
+    assert_eq!(doctor.code, 1, "{doctor:?}");
+    assert!(doctor.stdout.contains("no consumer was ever registered") && doctor.stdout.contains("->"), "{doctor:?}");
+
+    books.register("search", Start::Earliest).await.unwrap();
+    let workers = Supervisor::new().with(books.delayer(Duration::from_secs(300))).with(books.trimmer());
+    let well = eventually(async || {
+        let json = shop.json(&["doctor"]);
+        let problems = json["problems"].as_array().unwrap();
+        // The settings of a test server are not those of production.
+        problems.iter().all(|problem| problem["kind"] == "no_append_only_file" || problem["kind"] == "eviction")
+    });
+    workers.run_until(well).await.unwrap();
+}
+
+#[tokio::test]
+async fn dead_letters_are_grouped_by_error_shown_redriven_and_discarded() {
+    let shop = Shop::open().await;
+    let books = shop.stream("books");
+    add(&shop, "books", 0..6).await;
+    let picky = async |batch: Batch| {
+        let first = &batch.messages()[0];
+        let id: u64 = first.payload::<Value>()?["id"].as_u64().unwrap();
+        let error =
+            if id.is_multiple_of(3) { format!("row {id} is locked") } else { format!("no author of \"book {id}\"") };
+        Err::<(), _>(HandlerError::permanent(first.id(), error))
+    };
+    let letters = books.dead_letters("search").unwrap();
+    let failed = eventually(async || letters.count().await.unwrap_or(0) == 6);
+    Supervisor::new().with(books.consumer("search", picky)).run_until(failed).await.unwrap();
+
+    let listed = shop.run(&["dead", "list"]);
+    assert_eq!(listed.code, 1, "there are some: {listed:?}");
+    assert!(listed.stdout.contains("row # is locked") && listed.stdout.contains("no author of \"…\""), "{listed:?}");
+    let groups = shop.json(&["dead", "list", "books", "search"]);
+    let group = |pattern: &str| {
+        groups
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|group| group["pattern"] == pattern)
+            .unwrap_or_else(|| panic!("{groups}"))
+    };
+    let (locked, lost) = (group("row # is locked"), group("no author of \"…\""));
+    assert_eq!((&locked["count"], &lost["count"]), (&json!(2), &json!(4)));
+    let (locked, lost) = (locked["fingerprint"].as_str().unwrap(), lost["fingerprint"].as_str().unwrap());
+
+    let shown = shop.json(&["dead", "show", "books", "search", "--error", locked]);
+    assert_eq!((shown.as_array().unwrap().len(), &shown[0]["payload"]), (2, &json!(r#"{"id":0}"#)));
+    assert_eq!(shown[1]["error"], "row 3 is locked");
+    let (id, none) = (shown[0]["id"].as_str().unwrap(), shop.run(&["dead", "show", "books", "search", "--id", "1-1"]));
+    assert_eq!(none.code, 1, "{none:?}");
+
+    // Nobody can be asked here.
+    let refused = shop.run(&["dead", "redrive", "books", "search", "--error", lost]);
+    assert_eq!((refused.code, letters.count().await.unwrap()), (2, 6), "{refused:?}");
+    assert!(refused.stderr.contains("4 messages are put back") && refused.stderr.contains("--yes"), "{refused:?}");
+
+    let redriven = shop.run(&["dead", "redrive", "books", "search", "--error", lost, "--yes"]);
+    assert_eq!((redriven.code, letters.count().await.unwrap()), (0, 2), "{redriven:?}");
+    assert_eq!(books.lag("search").await.unwrap(), 4);
+    let discarded = shop.run(&["dead", "discard", "books", "search", "--id", id, "--yes"]);
+    assert_eq!((discarded.code, letters.count().await.unwrap()), (0, 1), "{discarded:?}");
+    assert_eq!(shop.run(&["dead", "discard", "books", "search", "--id", id, "--yes"]).code, 1, "it is gone");
+    assert_eq!(shop.json(&["dead", "discard", "books", "search", "--yes"])["discarded"], 1);
+    assert_eq!(shop.run(&["dead", "list"]).code, 0, "there are none");
+}
+
+#[tokio::test]
+async fn a_consumer_is_paused_resumed_rewound_and_forgotten() {
+    let shop = Shop::open().await;
+    let books = shop.stream("books");
+    books.register("search", Start::Latest).await.unwrap();
+    add(&shop, "books", 0..5).await;
+    assert_eq!(shop.run(&["pause", "books", "search"]).code, 0);
+    assert!(books.is_paused("search").await.unwrap());
+    assert_eq!(shop.json(&["resume", "books", "search"])["paused"], false);
+    assert!(!books.is_paused("search").await.unwrap());
+
+    let refused = shop.run(&["rewind", "books", "search", "--to", "latest"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("5 messages") && refused.stderr.contains("are skipped"), "{refused:?}");
+    assert_eq!(shop.run(&["rewind", "books", "search", "--to", "latest", "--yes"]).code, 0);
+    assert_eq!(books.lag("search").await.unwrap(), 0);
+    assert_eq!(shop.run(&["rewind", "books", "search", "--to", "earliest", "--yes"]).code, 0);
+    assert_eq!(books.lag("search").await.unwrap(), 5);
+    assert_eq!(shop.run(&["rewind", "books", "search", "--to", "tomorrow", "--yes"]).code, 2);
+
+    let forgotten = shop.run(&["forget", "books", "search", "--yes"]);
+    assert_eq!((forgotten.code, books.consumers().await.unwrap().len()), (0, 0), "{forgotten:?}");
+    assert!(forgotten.stderr.contains("5 messages that it has not handled"), "{forgotten:?}");
+    for verb in ["pause", "resume"] {
+        let unknown = shop.run(&[verb, "books", "search"]);
+        assert_eq!(unknown.code, 3, "{unknown:?}");
+        assert!(unknown.stderr.contains("search"), "{unknown:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_committed_is_trimmed() {
+    let shop = Shop::open().await;
+    let books = shop.stream("books");
+    add(&shop, "books", 0..5).await;
+    let waits = shop.run(&["trim", "books"]);
+    assert_eq!(waits.code, 1, "{waits:?}");
+    assert!(waits.stdout.contains("no consumer"), "{waits:?}");
+    books.consumer("search", async |_: Batch| Ok::<_, HandlerError>(())).run_once().await.unwrap();
+    let trimmed = shop.json(&["trim", "books"]);
+    assert!(trimmed["removed_entries"].as_u64().unwrap() > 0, "{trimmed}");
+    assert!(books.is_empty().await.unwrap());
+}
+
+#[tokio::test]
+async fn messages_are_printed_from_any_place() {
+    let shop = Shop::open().await;
+    add(&shop, "books", 0..3).await;
+    shop.redstream.producer().delay(shop.stream("books").name(), &json!({ "id": 9 })).await.unwrap();
+    let all = shop.run(&["tail", "books", "--from", "earliest", "--no-follow", "--json"]);
+    let lines: Vec<Value> = all.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(|line| &line["payload"]["id"]).collect::<Vec<_>>(), [0, 1, 2]);
+    let first: MessageId = lines[0]["id"].as_str().unwrap().parse().unwrap();
+    let rest = shop.run(&["tail", "books", "--from", &first.to_string(), "--no-follow"]);
+    assert_eq!(rest.stdout.lines().count(), 2, "{rest:?}");
+    let delayed = shop.run(&["tail", "books", "--delayed", "--from", "2020-01-01T00:00:00Z", "-c", "1"]);
+    assert!(delayed.stdout.contains(r#"{"id":9}"#), "{delayed:?}");
+    assert_eq!(shop.run(&["tail", "books", "--no-follow"]).stdout, "", "only later ones");
+}
+
+/// The keys from 1 to 10.
+struct Ten(StreamName);
+
+impl KeySource for Ten {
+    type Key = u64;
+
+    fn entity(&self) -> String {
+        "books".to_owned()
+    }
+
+    fn filter(&self) -> String {
+        String::new()
+    }
+
+    async fn bounds(&self) -> Result<Vec<u64>, BoxError> {
+        Ok(vec![10])
+    }
+
+    async fn estimate(&self) -> Result<u64, BoxError> {
+        Ok(10)
+    }
+
+    async fn page(&self, after: Option<&u64>, until: &u64, limit: u64) -> Result<Vec<u64>, BoxError> {
+        let first = after.map_or(1, |after| after + 1);
+        Ok((first..=*until).take(usize::try_from(limit)?).collect())
+    }
+
+    fn message(&self, key: &u64) -> Result<NewMessage, BoxError> {
+        Ok(NewMessage::new(self.0.clone(), Payload::encode(&json!({ "id": key }))?))
+    }
+
+    fn encode(&self, key: &u64) -> Result<Value, BoxError> {
+        Ok(json!(key))
+    }
+
+    fn decode(&self, json: &Value) -> Result<u64, BoxError> {
+        Ok(json.as_u64().ok_or("no key")?)
+    }
+}
+
+#[tokio::test]
+async fn reindexes_are_listed_paused_resumed_and_ended() {
+    let shop = Shop::open().await;
+    let books = shop.stream("books");
+    books.register("search", Start::Earliest).await.unwrap();
+    assert!(books.pause("search", Duration::from_secs(5)).await.unwrap());
+    // It waits for a consumer that does not come.
+    let walk = books.reindex(Ten(books.name().clone())).id("2026");
+    let shutdown = CancellationToken::new();
+    let (walking, operating) = tokio::join!(walk.run(shutdown.clone()), async {
+        eventually(async || shop.json(&["reindex", "list"])[0]["state"] == "waiting_for_lag").await;
+        let listed = shop.json(&["reindex", "list", "books"]);
+        assert_eq!((&listed[0]["id"], &listed[0]["stream"]), (&json!("2026"), &json!("books")));
+        assert!(listed[0]["queued"].as_u64().unwrap() > 0, "{listed}");
+        assert!(shop.run(&["status"]).stdout.contains(" of 10"));
+        assert_eq!(shop.run(&["reindex", "forget", "books", "2026"]).code, 1, "it is not finished");
+        assert_eq!(shop.json(&["reindex", "pause", "books", "2026"])["state"], "paused");
+        assert_eq!(shop.run(&["reindex", "resume", "books", "2026"]).code, 0);
+        assert_eq!(shop.run(&["reindex", "abort", "books", "2026"]).code, 2, "it asks first");
+        assert_eq!(shop.json(&["reindex", "abort", "books", "2026", "--yes"])["state"], "aborted");
+        shutdown.cancel();
+    });
+    let () = operating;
+    assert!(!walking.unwrap().is_done());
+    assert_eq!(shop.run(&["reindex", "forget", "books", "2026"]).code, 0);
+    assert_eq!(shop.json(&["reindex", "list"]), json!([]));
+    let unknown = shop.run(&["reindex", "pause", "books", "all"]);
+    assert_eq!(unknown.code, 3, "{unknown:?}");
+    assert!(unknown.stderr.contains("all"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_call_and_a_redis_that_is_not_there_have_codes_of_their_own() {
+    let shop = Shop::open().await;
+    assert_eq!(shop.run(&["statsu"]).code, 2);
+    assert_eq!(shop.run(&["status", "--sentinel", "redis://127.0.0.1:1"]).code, 2, "without --master");
+    let absent = shop.run(&["status", "--redis", "redis://user:secret@127.0.0.1:1", "--timeout", "1s"]);
+    assert_eq!(absent.code, 3, "{absent:?}");
+    assert!(absent.stderr.contains("127.0.0.1:1") && !absent.stderr.contains("secret"), "{absent:?}");
+    let name = shop.run(&["status", "a stream"]);
+    assert_eq!(name.code, 3, "{name:?}");
+}
+
+#[test]
+fn completions_and_the_manual_need_no_redis() {
+    for (arguments, word) in [(&["completions", "bash"][..], "complete"), (&["man"][..], ".TH")] {
+        let printed = support::run(&[], arguments);
+        assert_eq!(printed.code, 0, "{printed:?}");
+        assert!(printed.stdout.contains(word), "{printed:?}");
+    }
+}
+
+/// The names of all fields of a value.
+fn fields(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| fields(value, found)),
+        Value::Object(object) => object.iter().for_each(|(name, value)| {
+            found.insert(name.clone());
+            fields(value, found);
+        }),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_the_json_is_on_the_page() {
+    const PAGE: &str = include_str!("../../docs/cli.md");
+    let shop = Shop::open().await;
+    shop.stream("books").register("search", Start::Earliest).await.unwrap();
+    add(&shop, "books", 0..1).await;
+    let mut found = BTreeSet::new();
+    for arguments in [
+        &["status"][..],
+        &["doctor"],
+        &["tail", "books", "--from", "earliest", "-c", "1"],
+        &["pause", "books", "search"],
+        &["resume", "books", "search"],
+        &["trim", "books"],
+        &["rewind", "books", "search", "--to", "latest", "--yes"],
+        &["forget", "books", "search", "--yes"],
+    ] {
+        // The payload is the application's.
+        let mut json = shop.json(arguments);
+        json.as_object_mut().unwrap().remove("payload");
+        fields(&json, &mut found);
+    }
+    let missing: Vec<_> = found.iter().filter(|name| !PAGE.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty() && found.len() > 40, "{missing:?}");
+}

@@ -1,0 +1,77 @@
+//! The program, and a namespace of a test's own.
+
+use std::ops::Range;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use redstream_core::{ConnectOptions, NewMessage, Payload, Redstream, Stream};
+use serde_json::{Value, json};
+
+/// What a run printed, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs the program; without standard input, as a script does.
+pub(crate) fn run(environment: &[(&str, &str)], arguments: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_redstream"));
+    command.args(arguments).envs(environment.iter().copied()).stdin(std::process::Stdio::null());
+    let output = command.output().expect("the program can be run");
+    Run {
+        code: output.status.code().expect("it was not killed"),
+        stdout: String::from_utf8(output.stdout).expect("it prints text"),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A namespace on the shared Redis, which the program finds in its environment.
+pub(crate) struct Shop {
+    pub(crate) redstream: Redstream,
+    url: String,
+    namespace: String,
+}
+
+impl Shop {
+    pub(crate) async fn open() -> Self {
+        let start = || redstream_servers::shared_url(redstream_servers::REDIS_URL);
+        let url = tokio::task::spawn_blocking(start).await.expect("it does not panic").expect("there is a Redis");
+        let namespace = format!("test-{}", uuid::Uuid::new_v4().simple());
+        let options = ConnectOptions::new(&url).namespace(&namespace);
+        Self { redstream: Redstream::connect(options).await.expect("Redis answers"), url, namespace }
+    }
+
+    pub(crate) fn stream(&self, name: &str) -> Stream {
+        self.redstream.stream(name).expect("the name is usable")
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        run(&[("REDIS_URL", &self.url), ("REDSTREAM_NAMESPACE", &self.namespace)], arguments)
+    }
+
+    /// What it prints as JSON.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let run = self.run(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run:?}"))
+    }
+}
+
+/// Queues messages with these ids.
+pub(crate) async fn add(shop: &Shop, stream: &str, ids: Range<u64>) {
+    let stream = shop.stream(stream);
+    let payloads = Payload::encode_all(ids.map(|id| json!({ "id": id }))).expect("it is JSON");
+    let messages: Vec<_> =
+        payloads.into_iter().map(|payload| NewMessage::new(stream.name().clone(), payload)).collect();
+    shop.redstream.producer().queue_all(&messages).await.expect("Redis answers");
+}
+
+/// Waits until the condition holds.
+pub(crate) async fn eventually(mut condition: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the condition does not come to hold");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
