@@ -93,7 +93,7 @@ impl Servers {
     pub(super) async fn fail_over(&mut self) -> anyhow::Result<()> {
         let replica = self.replica.as_ref().context("there is no replica")?;
         let sentinel = started(RedisOptions::new().sentinel()).await?;
-        let (mut of_sentinel, mut of_replica) = (raw(&sentinel).await?, raw(replica).await?);
+        let mut of_sentinel = raw(&sentinel).await?;
         let port = self.master.port().to_string();
         for words in [
             &["MONITOR", MASTER, "127.0.0.1", &port, "1"][..],
@@ -108,7 +108,9 @@ impl Servers {
         .await?;
         self.master.kill()?;
         until("the replica to be the master", async || {
-            Ok(field(&mut of_replica, "replication", "role").await? == "master")
+            // A new connection for each look: the Sentinel has the replica cut those that it had.
+            let role = async { field(&mut raw(replica).await?, "replication", "role").await };
+            Ok(role.await.is_ok_and(|role| role == "master"))
         })
         .await?;
         self.sentinel = Some(sentinel);
