@@ -1,0 +1,68 @@
+// Elements of the page. Data reaches it by textContent and by attributes alone.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function byId(id) {
+  return document.getElementById(id);
+}
+
+/** An element: its class, its text, and its children. */
+function make(tag, className = "", text = "", ...children) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text) node.textContent = text;
+  node.append(...children);
+  return node;
+}
+
+function draw(tag, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+function button(text, onClick, className = "") {
+  const node = make("button", className, text);
+  node.type = "button";
+  node.addEventListener("click", onClick);
+  return node;
+}
+
+/** Sets the text, and changes nothing if it is there. */
+function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function mark(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
+function show(node, isShown) {
+  if (node.hidden === isShown) node.hidden = !isShown;
+}
+
+const shownItems = new WeakMap();
+
+/**
+ * Makes the children of `parent` those of `items`, in their order. An item that stays keeps its element, and so its focus.
+ * `create` returns an object with the element as `node`; `update` gets it and the item.
+ */
+function each(parent, items, keyOf, create, update) {
+  const former = shownItems.get(parent) ?? new Map();
+  const now = new Map();
+  for (const item of items) {
+    const key = keyOf(item);
+    const view = former.get(key) ?? create(item);
+    former.delete(key);
+    now.set(key, view);
+    update(view, item);
+  }
+  for (const view of former.values()) view.node.remove();
+  let place = parent.firstElementChild;
+  for (const view of now.values()) {
+    if (view.node === place) place = place.nextElementSibling;
+    else parent.insertBefore(view.node, place);
+  }
+  shownItems.set(parent, now);
+}

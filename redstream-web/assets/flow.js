@@ -1,0 +1,138 @@
+// The flow of one stream: writes, delay messages, main messages, consumers, and what they feed.
+
+function createStream(stream) {
+  const svg = draw("svg", { "aria-hidden": "true" });
+  const [writes, delay, main] = [node("Writes"), node("Delay stream"), node("Main stream")];
+  const lanes = make("div", "lanes");
+  const flow = make("div", "flow", "", svg, writes.node, make("div", "stack", "", delay.node, main.node), lanes);
+  const title = make("h3", "", stream.name);
+  const view = { node: make("article", "stream", "", title, flow), flow, svg, writes, delay, main, lanes, edges: new Map() };
+  new ResizeObserver(() => drawEdges(view)).observe(flow);
+  return view;
+}
+
+/** A box: a title, a number, and lines of text. */
+function node(title) {
+  const [number, lines] = [make("strong"), make("div")];
+  return { node: make("div", "node", "", make("h4", "", title), number, lines), number, lines, };
+}
+
+function updateNode(view, number, lines) {
+  say(view.number, number);
+  const items = lines.filter(Boolean).map((line, at) => ({ at, line }));
+  each(view.lines, items, (item) => item.at, () => ({ node: make("p") }), (line, item) => say(line.node, item.line));
+}
+
+function updateStream(view, stream, at, rates) {
+  const last = view.last;
+  const wrote = last !== undefined && last.last_id !== stream.last_id;
+  const written = timeOf(stream.last_id);
+  updateNode(view.writes, written === 0 ? "none" : `${duration(Math.max(stream.at - written, 0))} ago`, ["the last main message"]);
+  const { delayer } = stream;
+  updateNode(view.delay, counted(delayer.entries, "entry", "entries"), [
+    delayer.oldest_ms === null ? "nothing waits" : `the oldest waits for ${duration(delayer.oldest_ms)}`,
+    delayer.runs ? `the delayer runs${delayer.delay_ms === null ? "" : `: after ${duration(delayer.delay_ms)}`}` : "no delayer runs",
+    delayer.dead_letters > 0 ? `${count(delayer.dead_letters)} entries that are no messages` : "",
+  ]);
+  updateNode(view.main, counted(stream.entries, "entry", "entries"), [
+    stream.oldest_ms === null ? "" : `the oldest is of ${duration(stream.oldest_ms)} ago`,
+    stream.bytes === null ? "" : `${bytes(stream.bytes)} with the delay stream`,
+    stream.trimmer_runs ? "the trimmer runs" : "no trimmer runs",
+  ]);
+  each(view.lanes, stream.consumers, (consumer) => consumer.name, (consumer) => createConsumer(stream.name, consumer),
+    (lane, consumer) => updateConsumer(lane, stream, consumer, at, rates[consumer.name]));
+  view.flows = { writes: wrote, delay: wrote, moved: last !== undefined && wrote && delayer.entries < last.delayer.entries };
+  view.last = stream;
+  drawEdges(view);
+}
+
+function createConsumer(stream, consumer) {
+  const view = { ...node(consumer.name), sink: node("Sink"), plot: createPlot(), consumer };
+  view.pill = make("span", "pill");
+  view.pauses = actionButton("pause", "Pause", () => pause(stream, consumer.name));
+  view.resumes = actionButton("resume", "Resume", () => resume(stream, consumer.name));
+  view.rewinds = actionButton("rewind", "Rewind…", () => rewind(stream, view.consumer));
+  view.deads = button("", () => showDead(stream, consumer.name));
+  for (const [button, verb] of [[view.pauses, "Pause"], [view.resumes, "Resume"], [view.rewinds, "Rewind"]]) {
+    button.setAttribute("aria-label", `${verb} ${stream}/${consumer.name}`);
+  }
+  const buttons = make("div", "buttons", "", view.pauses, view.resumes, view.rewinds, view.deads);
+  view.node.prepend(make("div", "row", "", view.node.firstElementChild, view.pill));
+  view.node.append(view.plot.node, buttons);
+  view.box = view.node;
+  view.node = make("div", "lane", "", view.box, view.sink.node);
+  return view;
+}
+
+function updateConsumer(view, stream, consumer, at, lagRate) {
+  const isPaused = consumer.state === "paused" || consumer.state === "pausing";
+  view.moves = view.last !== undefined && view.last !== consumer.offset;
+  view.last = consumer.offset;
+  view.consumer = consumer;
+  view.isLate = consumer.behind_ms !== null && consumer.behind_ms > 60_000;
+  say(view.pill, consumer.state);
+  mark(view.pill, "data-state", consumer.state);
+  const ahead = lagRate === undefined || consumer.lag === 0 ? "" : eta(consumer.lag, lagRate);
+  updateNode(view, `${lagOf(consumer)} ${consumer.lag === 1 ? "message" : "messages"} behind`, [
+    [consumer.behind_ms === null ? "has committed all" : `the oldest is of ${duration(consumer.behind_ms)} ago`, ahead].filter(Boolean).join(", "),
+    consumer.is_registered ? "" : "not registered: trimming does not wait for it",
+  ]);
+  updatePlot(view.plot, record(`${stream.name}/${consumer.name}`, at, consumer.lag), consumer.name);
+  show(view.pauses, ALLOWED.has("pause") && !isPaused);
+  show(view.resumes, ALLOWED.has("resume") && isPaused);
+  const letters = counted(consumer.dead_letters, "dead letter");
+  say(view.deads, letters);
+  mark(view.deads, "aria-label", `${letters} of ${stream.name}/${consumer.name}`);
+  view.deads.classList.toggle("danger", consumer.dead_letters > 0);
+  show(view.deads, consumer.dead_letters > 0);
+  const missing = consumer.dead_letters;
+  const rests = isPaused || consumer.state === "stopped";
+  updateNode(view.sink, consumer.behind_ms === null ? "current" : view.isLate ? "late" : rests ? "waits" : "following", [
+    missing > 0 ? `${counted(missing, "change")} missing` : "",
+    consumer.identity === null ? "" : `fed by ${shortened(consumer.identity)}`,
+  ]);
+}
+
+function eta(lag, lagRate) {
+  if (lagRate > -0.1) return rate(lagRate);
+  return `${rate(lagRate)}, done in ${duration((lag / -lagRate) * 1000)}`;
+}
+
+/** A type of Rust without the paths of its modules. */
+function shortened(identity) {
+  return identity.replace(/(?:\w+::)+/g, "");
+}
+
+/** Lines between the boxes: to the right, or downwards if the boxes are below each other. */
+function drawEdges(view) {
+  if (!view.flows) return;
+  const isVertical = getComputedStyle(view.flow).getPropertyValue("--vertical").trim() === "1";
+  const ground = view.flow.getBoundingClientRect();
+  const edges = [];
+  const edge = (name, from, to, flows, isLate, isDown) => edges.push({ name, from, to, flows, isLate, isDown });
+  const [writes, delay, main] = [view.writes.node, view.delay.node, view.main.node];
+  edge("delay", writes, delay, view.flows.delay, false, isVertical);
+  if (!isVertical) edge("main", writes, main, view.flows.writes, false, false);
+  edge("moved", delay, main, view.flows.moved || (isVertical && view.flows.writes), false, true);
+  for (const [name, lane] of shownItems.get(view.lanes) ?? []) {
+    if (!isVertical || name === view.last.consumers[0]?.name) edge(`to ${name}`, main, lane.box, lane.moves, lane.isLate, isVertical);
+    edge(`from ${name}`, lane.box, lane.sink.node, lane.moves, lane.isLate, isVertical);
+  }
+  const create = () => ({ node: draw("path") });
+  each(view.svg, edges, (edge) => edge.name, create, (path, edge) => {
+    mark(path.node, "d", curve(edge, ground));
+    const dashed = edge.name === "moved" ? " dashed" : "";
+    mark(path.node, "class", `edge${dashed}${edge.flows ? " flowing" : ""}${edge.isLate ? " is-late" : ""}`);
+  });
+}
+
+function curve({ from, to, isDown }, ground) {
+  const [a, b] = [from.getBoundingClientRect(), to.getBoundingClientRect()];
+  const at = (x, y) => `${(x - ground.left).toFixed(1)} ${(y - ground.top).toFixed(1)}`;
+  if (isDown) {
+    const x = Math.min(a.left + a.width / 2, b.left + b.width / 2);
+    return `M${at(x, a.bottom)}L${at(x, b.top)}`;
+  }
+  const [y, z, middle] = [a.top + a.height / 2, b.top + b.height / 2, (a.right + b.left) / 2];
+  return `M${at(a.right, y)}C${at(middle, y)} ${at(middle, z)} ${at(b.left, z)}`;
+}

@@ -1,0 +1,12 @@
+//! The dashboard against a real Redis, by requests and in Chromium.
+
+mod accessible;
+mod actions;
+mod browser;
+mod chromium;
+mod dead;
+mod events;
+mod page;
+mod shop;
+mod support;
+mod tasks;
