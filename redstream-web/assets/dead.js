@@ -29,6 +29,8 @@ async function reloadDead() {
   } catch (error) {
     if (load === dead.load) byId("dead-note").textContent = error.message;
   }
+  // The button that had it may have gone with its letter.
+  if (!dead.node.contains(document.activeElement)) byId("dead-close").focus();
 }
 
 function loadDead(path, extra) {

@@ -42,6 +42,13 @@ function show(node, isShown) {
   if (node.hidden === isShown) node.hidden = !isShown;
 }
 
+/** Shows those buttons for which `isShown` is true. If the one with the focus goes, the focus goes to another one. */
+function showOnly(buttons, isShown) {
+  const focused = buttons.find((button) => button === document.activeElement);
+  for (const button of buttons) show(button, isShown(button));
+  if (focused?.hidden) buttons.find((button) => !button.hidden)?.focus();
+}
+
 const shownItems = new WeakMap();
 
 /**

@@ -78,8 +78,8 @@ function updateConsumer(view, stream, consumer, at, lagRate) {
     consumer.is_registered ? "" : "not registered: trimming does not wait for it",
   ]);
   updatePlot(view.plot, record(`${stream.name}/${consumer.name}`, at, consumer.lag), consumer.name);
-  show(view.pauses, ALLOWED.has("pause") && !isPaused);
-  show(view.resumes, ALLOWED.has("resume") && isPaused);
+  const wanted = isPaused ? [view.resumes, "resume"] : [view.pauses, "pause"];
+  showOnly([view.pauses, view.resumes], (button) => button === wanted[0] && ALLOWED.has(wanted[1]));
   const letters = counted(consumer.dead_letters, "dead letter");
   say(view.deads, letters);
   mark(view.deads, "aria-label", `${letters} of ${stream.name}/${consumer.name}`);

@@ -2,9 +2,10 @@
 
 const FIRST_RETRY = 2000;
 const LONGEST_RETRY = 30_000;
-/** Without news for so long, the page says so. */
+/** If news is late by so much, the page says so, and later connects again. */
 const LATE = 15_000;
-const live = { source: null, isFrozen: false, retry: FIRST_RETRY, retryAt: 0, at: 0, received: 0 };
+const TOO_LATE = 45_000;
+const live = { source: null, isFrozen: false, retry: FIRST_RETRY, retryAt: 0, at: 0, received: 0, next: 0 };
 
 function badge(state, text) {
   const node = byId("badge");
@@ -39,6 +40,7 @@ function close() {
 
 function receive(snapshot) {
   live.received = Date.now();
+  live.next = snapshot.next_ms;
   if (live.isFrozen) badge("frozen", `frozen at ${clock(snapshot.at)}`);
   else badge(snapshot.error ? "trouble" : "live", snapshot.error ? "no answer of Redis" : "live");
   say(byId("trouble"), snapshot.error ? `Redis: ${snapshot.error}` : "");
@@ -97,7 +99,10 @@ document.addEventListener("visibilitychange", () => {
 });
 
 setInterval(() => {
-  if (live.source && Date.now() - live.received > LATE) badge("trouble", `no news for ${duration(Date.now() - live.received)}`);
+  const since = Date.now() - live.received;
+  if (!live.source || since - live.next < LATE) return;
+  badge("trouble", `no news for ${duration(since)}`);
+  if (since - live.next > TOO_LATE) open();
 }, 1000);
 
 const THEMES = ["auto", "light", "dark"];

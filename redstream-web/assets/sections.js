@@ -86,7 +86,8 @@ function renderReindexes(streams, rates) {
       one.dead_letters > 0 ? counted(one.dead_letters, "dead letter") : ""].filter(Boolean).join("; ");
     updateCard(view, one.state, `${count(one.queued)} of ${count(one.estimate)} keys of ${one.entity}${pace}`, more, one.queued, one.estimate);
     const wanted = { pause: !isFinished && one.state !== "paused", resume: one.state === "paused", abort: !isFinished, forget: isFinished };
-    for (const [verb, node] of Object.entries(view.buttons)) show(node, wanted[verb] && ALLOWED.has(`reindex-${verb}`));
+    const verbs = new Map(Object.entries(view.buttons).map(([verb, button]) => [button, verb]));
+    showOnly([...verbs.keys()], (button) => wanted[verbs.get(button)] && ALLOWED.has(`reindex-${verbs.get(button)}`));
   });
 }
 
@@ -108,8 +109,8 @@ function renderTasks(tasks) {
     const at = [task.started_at === null ? "" : `started at ${clock(task.started_at)}${task.user ? ` by ${task.user}` : ""}`,
       task.ended_at === null ? "" : `ended at ${clock(task.ended_at)}`].filter(Boolean).join(", ");
     updateCard(view, task.state === "idle" ? "not started" : task.state, task.text, at, task.done, runs ? task.total : 0);
-    show(view.starts, ALLOWED.has("task-start") && !runs);
-    show(view.stops, ALLOWED.has("task-stop") && task.state === "running");
+    const wanted = { start: !runs && ALLOWED.has("task-start"), stop: task.state === "running" && ALLOWED.has("task-stop") };
+    showOnly([view.starts, view.stops], (button) => (button === view.starts ? wanted.start : wanted.stop));
   });
 }
 

@@ -107,7 +107,8 @@ impl Dashboard {
     }
 
     /// Offers work of the application on the page, such as a reindex, a swap or a verification: a user who is allowed
-    /// [`TaskStart`](Verb::TaskStart) can start it, one run at a time, and sees its progress. The result is a line of text.
+    /// [`TaskStart`](Verb::TaskStart) can start it, one run at a time, and sees its progress. The result is a line of
+    /// text.
     ///
     /// A run belongs to this process and ends with it: reindexes and swaps continue where they were when they are
     /// started again.
@@ -137,7 +138,7 @@ impl Dashboard {
     }
 
     /// Ends the streams of events when `shutdown` is cancelled, so that a graceful shutdown of the server does not wait
-    /// for open pages. Default: a stream ends after 10 minutes, and the page opens another one.
+    /// for open pages, and tells tasks to stop. Default: a stream ends after 10 minutes, and the page opens another one.
     #[must_use]
     pub fn shutdown(mut self, shutdown: CancellationToken) -> Self {
         self.state.shutdown = shutdown;
@@ -145,8 +146,8 @@ impl Dashboard {
     }
 
     /// Answers only requests for these host names, for IP addresses and for `localhost`. For a dashboard without
-    /// authentication on a private address: without it, a public site whose name is pointed at that address could use the
-    /// dashboard from a viewer's browser (DNS rebinding). Default: all host names.
+    /// authentication on a private address: without it, a public site whose name is pointed at that address could use
+    /// the dashboard from a viewer's browser (DNS rebinding). Default: all host names.
     #[must_use]
     pub fn only_hosts<I: IntoIterator<Item: Into<String>>>(mut self, hosts: I) -> Self {
         let lower = |host: I::Item| host.into().to_ascii_lowercase();

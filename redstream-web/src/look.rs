@@ -56,7 +56,8 @@ async fn run(state: Arc<State>) {
     }
 }
 
-fn rest(took: Duration, every: Duration) -> Duration {
+/// How long to wait after a look that took so long.
+pub(crate) fn rest(took: Duration, every: Duration) -> Duration {
     every.saturating_sub(took).max(took.saturating_mul(REST)).min(Duration::from_secs(60).max(every))
 }
 

@@ -23,7 +23,7 @@ const ACTION: &str = "x-redstream-action";
 
 /// Adds the headers, and refuses a host name that is not the dashboard's, and what another site loads.
 pub(crate) async fn guard(extract::State(state): extract::State<Arc<State>>, request: Request, next: Next) -> Response {
-    let mut response = if !is_named(&state, request.headers()) {
+    let mut response = if !is_named(&state, &request) {
         (StatusCode::MISDIRECTED_REQUEST, "This dashboard is not reached by this host name.").into_response()
     } else if is_loaded_by_another_site(request.headers()) {
         Failure::CrossSite.into_response()
@@ -40,10 +40,12 @@ pub(crate) async fn guard(extract::State(state): extract::State<Arc<State>>, req
 }
 
 /// Whether the host name of the request is one of those that were configured, an IP address, or `localhost`.
-fn is_named(state: &State, headers: &HeaderMap) -> bool {
+fn is_named(state: &State, request: &Request) -> bool {
     let Some(hosts) = &state.hosts else { return true };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = name_of(host);
+    // HTTP/2 has it in the URI instead.
+    let host = request.headers().get(HOST).map(|host| host.to_str().ok());
+    let host = host.unwrap_or_else(|| request.uri().authority().map(axum::http::uri::Authority::as_str));
+    let name = name_of(host.unwrap_or_default());
     name == "localhost" || name.parse::<IpAddr>().is_ok() || hosts.contains(&name)
 }
 
@@ -65,8 +67,8 @@ fn is_loaded_by_another_site(headers: &HeaderMap) -> bool {
 
 /// Passes requests of the page itself and of programs that are not browsers.
 ///
-/// Browsers send `Sec-Fetch-Site` over HTTPS and to this machine. Without it, only the custom header is proof: a page of
-/// another origin cannot send it.
+/// Browsers send `Sec-Fetch-Site` over HTTPS and to this machine. Without it, only the custom header is proof: a page
+/// of another origin cannot send it.
 ///
 /// # Errors
 ///

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::audit::{AuditEntry, millis};
 use crate::error::chain;
+use crate::look::rest;
 use crate::rates::{Rates, Trends};
 use crate::state::State;
 use crate::task;
@@ -24,6 +25,8 @@ struct Snapshot {
     #[serde(serialize_with = "millis")]
     at: SystemTime,
     took_ms: u128,
+    /// After which time the next look begins.
+    next_ms: u128,
     /// Why there is no overview.
     error: Option<String>,
     overview: Option<Overview>,
@@ -58,7 +61,7 @@ struct WorkerOverview {
 pub(crate) async fn take(state: &Arc<State>, trends: &mut Trends) -> String {
     let begun = Instant::now();
     let looked = timeout(BOUND, state.redstream.overview()).await;
-    let took_ms = begun.elapsed().as_millis();
+    let took = begun.elapsed();
     let (mut overview, error) = match looked {
         Ok(Ok(overview)) => (Some(overview), None),
         Ok(Err(error)) => (None, Some(chain(&error))),
@@ -75,7 +78,8 @@ pub(crate) async fn take(state: &Arc<State>, trends: &mut Trends) -> String {
     }
     let snapshot = Snapshot {
         at: SystemTime::now(),
-        took_ms,
+        took_ms: took.as_millis(),
+        next_ms: rest(took, state.every).as_millis(),
         error,
         overview,
         left_out,

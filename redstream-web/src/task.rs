@@ -32,7 +32,8 @@ impl TaskRun {
         status.text = bounded(text.to_string(), LONGEST);
     }
 
-    /// Cancelled when a user stops the task. Pass it to `run` of a reindex, swap or verification.
+    /// Cancelled when a user stops the task, and with the token of [`Dashboard::shutdown`](crate::Dashboard::shutdown).
+    /// Pass it to `run` of a reindex, swap or verification.
     #[must_use]
     pub fn shutdown(&self) -> CancellationToken {
         self.shutdown.clone()
@@ -108,8 +109,8 @@ impl Task {
         lock(&self.status).clone()
     }
 
-    /// Starts it, unless it runs.
-    pub(crate) fn start(&self, user: &str) -> Result<(), Failure> {
+    /// Starts it, unless it runs. It is told to stop when `server` is cancelled.
+    pub(crate) fn start(&self, user: &str, server: &CancellationToken) -> Result<(), Failure> {
         let mut status = lock(&self.status);
         if matches!(status.state, State::Running | State::Stopping) {
             return Err(Failure::Conflict("it runs already"));
@@ -120,7 +121,7 @@ impl Task {
             started_at: Some(SystemTime::now()),
             ..Status::idle(self.name.clone())
         };
-        let shutdown = CancellationToken::new();
+        let shutdown = server.child_token();
         *lock(&self.shutdown) = shutdown.clone();
         let run = TaskRun { task: self.status.clone(), shutdown };
         let (work, status) = ((self.work)(run), self.status.clone());

@@ -94,7 +94,7 @@ pub(super) async fn perform(state: &State, verb: Verb, user: &str, body: &Value)
         }
         Verb::TaskStart => {
             let of: OfTask = read(body)?;
-            task(state, &of.task)?.start(user)?;
+            task(state, &of.task)?.start(user, &state.shutdown)?;
             Ok(json!({ "started": true }))
         }
         Verb::TaskStop => {

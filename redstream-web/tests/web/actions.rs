@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use redstream_core::{Batch, HandlerError, Start};
+use redstream_core::{Batch, CancellationToken, HandlerError, Start, Supervisor};
 use redstream_web::{Dashboard, Outcome, Verb};
 use serde_json::{Value, json};
 
-use crate::support::{OURS, Recorded, add, fail, get, of, post, private_redis, redstream};
+use crate::support::{OURS, Recorded, add, eventually, fail, get, of, post, private_redis, redstream};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 /// What a program sends that is no browser.
@@ -174,4 +174,39 @@ async fn an_action_that_redis_does_not_answer_fails_within_its_bound() {
     assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{answer:?}");
     let status = get(&router, "/status").await.json();
     assert!(status["overview"].is_null() && !status["error"].as_str().unwrap().is_empty(), "{status}");
+}
+
+#[tokio::test]
+async fn an_action_is_finished_and_recorded_though_its_client_goes_away() {
+    let (redstream, recorded) = (redstream().await, Recorded::default());
+    let books = redstream.stream("books").unwrap();
+    add(&redstream, "books", [json!(1)]).await;
+    let (begun, end) = (CancellationToken::new(), CancellationToken::new());
+    let handler = {
+        let (begun, end) = (begun.clone(), end.clone());
+        move |_: Batch| {
+            begun.cancel();
+            let end = end.clone();
+            async move {
+                end.cancelled().await;
+                Ok::<_, HandlerError>(())
+            }
+        }
+    };
+    let router = recorded.dashboard(redstream.clone()).into_router();
+    let workers = Supervisor::new().with(books.consumer("search", handler));
+    let acting = async {
+        begun.cancelled().await;
+        // The pause waits for the handler, and the client does not.
+        let body = of("books", "search");
+        let pausing = post(&router, "/actions/pause", &OURS, &body);
+        let gone = eventually("it has begun", async || books.is_paused("search").await.unwrap());
+        tokio::select! { answer = pausing => panic!("{answer:?}"), () = gone => {} }
+        eventually("it is recorded", async || !recorded.entries().is_empty()).await;
+        end.cancel();
+    };
+    workers.run_until(acting).await.unwrap();
+    let entries = recorded.entries();
+    assert!(matches!(&entries[0].outcome, Outcome::Done(answer) if answer.contains("\"paused\":true")), "{entries:?}");
+    assert_eq!(entries[0].user.as_deref(), Some("ann"));
 }

@@ -158,6 +158,7 @@ async fn it_is_used_by_the_keyboard_alone() {
     reach("Resume products/cache").await;
     chromium.key("Enter").await;
     eventually("it is resumed", async || !products.is_paused("cache").await.unwrap()).await;
+    chromium.until(&format!("{label} === 'Pause products/cache'")).await;
     reach("Rewind products/cache").await;
     // Focus stays on the button while looks come in.
     let looks: u32 = chromium.js("Number(document.documentElement.dataset.looks)").await;
@@ -190,8 +191,12 @@ async fn an_outage_is_shown_and_the_page_recovers_by_itself() {
     chromium.until("!document.querySelector('#trouble').checkVisibility()").await;
 
     // The application itself is restarted.
-    served.end().await;
+    let address = served.end().await;
     chromium.until("document.querySelector('#badge').textContent !== 'live'").await;
+    let redstream = Redstream::connect(server.url()).await.unwrap();
+    let served = Served::start_at(address, Dashboard::new(redstream)).await;
+    chromium.until(LIVE).await;
+    served.end().await;
     chromium.close().await;
     drop(server);
 }

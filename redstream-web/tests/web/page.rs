@@ -108,4 +108,11 @@ async fn another_host_name_is_refused_if_names_are_given() {
         let expected = if is_ours { StatusCode::OK } else { StatusCode::MISDIRECTED_REQUEST };
         assert_eq!(send(&router, request).await.status, expected, "{host}");
     }
+    // As HTTP/2 says it.
+    for (uri, expected) in
+        [("http://ops.example/", StatusCode::OK), ("http://evil.example/", StatusCode::MISDIRECTED_REQUEST)]
+    {
+        let request = Request::get(uri).body(axum::body::Body::empty()).unwrap();
+        assert_eq!(send(&router, request).await.status, expected, "{uri}");
+    }
 }

@@ -1,5 +1,6 @@
 //! A namespace with something of everything, and a dashboard that is served.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use redstream_core::{
@@ -16,25 +17,31 @@ use crate::support::{Recorded, add, eventually, fail, redstream};
 /// A dashboard that is reached by HTTP, under a path.
 pub(crate) struct Served {
     pub(crate) url: String,
+    address: SocketAddr,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
 
 impl Served {
     pub(crate) async fn start(dashboard: Dashboard) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/admin/redstream", listener.local_addr().unwrap());
+        Self::start_at(([127, 0, 0, 1], 0).into(), dashboard).await
+    }
+
+    pub(crate) async fn start_at(address: SocketAddr, dashboard: Dashboard) -> Self {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}/admin/redstream");
         let stop = CancellationToken::new();
         let router = dashboard.shutdown(stop.clone()).into_router();
         let app = axum::Router::new().nest_service("/admin/redstream", router);
         let told = stop.clone().cancelled_owned();
         let serving = async move { axum::serve(listener, app).with_graceful_shutdown(told).await.unwrap() };
-        Self { url, stop, serving: tokio::spawn(serving) }
+        Self { url, address, stop, serving: tokio::spawn(serving) }
     }
 
     /// What another program gets from `status`.
     pub(crate) async fn status(&self) -> String {
-        let address = self.url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+        let address = self.address;
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let request = format!("GET /admin/redstream/status HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -43,9 +50,11 @@ impl Served {
         answer
     }
 
-    pub(crate) async fn end(self) {
+    /// Ends it, and returns its address.
+    pub(crate) async fn end(self) -> SocketAddr {
         self.stop.cancel();
         self.serving.await.unwrap();
+        self.address
     }
 }
 

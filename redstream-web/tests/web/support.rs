@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 /// How long a condition may take to hold.
-pub(crate) const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
 /// A namespace on the shared Redis.
 pub(crate) async fn redstream() -> Redstream {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use redstream_core::CancellationToken;
 use redstream_web::TaskRun;
 use serde_json::json;
 
@@ -10,9 +11,11 @@ use crate::support::{OURS, Recorded, eventually, get, post, redstream};
 
 #[tokio::test]
 async fn a_task_is_started_once_shows_its_progress_and_is_stopped() {
+    let server = CancellationToken::new();
     let router = Recorded::default()
         .dashboard(redstream().await)
         .every(Duration::from_millis(100))
+        .shutdown(server.clone())
         .task("verify books", async |run: TaskRun| {
             run.progress(3, 10, "3 of 10");
             run.shutdown().cancelled().await;
@@ -35,6 +38,10 @@ async fn a_task_is_started_once_shows_its_progress_and_is_stopped() {
     assert_eq!(post(&router, "/actions/task-stop", &OURS, &body("verify books")).await.status, StatusCode::OK);
     eventually("its end", async || state(0).await["state"] == "done").await;
     assert_eq!(state(0).await["text"], "stopped after 3");
+
+    assert_eq!(post(&router, "/actions/task-start", &OURS, &body("verify books")).await.status, StatusCode::OK);
+    server.cancel();
+    eventually("it ends with the server", async || state(0).await["state"] == "done").await;
 
     for task in ["fails", "panics"] {
         assert_eq!(post(&router, "/actions/task-start", &OURS, &body(task)).await.status, StatusCode::OK);
