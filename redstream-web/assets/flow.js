@@ -40,7 +40,7 @@ function updateStream(view, stream, at, rates) {
     stream.trimmer_runs ? "the trimmer runs" : "no trimmer runs",
   ]);
   each(view.lanes, stream.consumers, (consumer) => consumer.name, (consumer) => createConsumer(stream.name, consumer),
-    (lane, consumer) => updateConsumer(lane, stream, consumer, at, rates[consumer.name]));
+    (lane, consumer) => updateConsumer(lane, stream, consumer, at, own(rates, consumer.name)));
   view.flows = { writes: wrote, delay: wrote, moved: last !== undefined && wrote && delayer.entries < last.delayer.entries };
   view.last = stream;
   drawEdges(view);

@@ -53,6 +53,11 @@ function lagOf(consumer) {
   return count(consumer.lag) + (consumer.lag_is_more ? "+" : "");
 }
 
+/** A field of JSON whose name is any text, such as `constructor`. */
+function own(object, name) {
+  return object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
 /** The number before the hyphen of an id: milliseconds since 1970. */
 function timeOf(id) {
   return Number(id.split("-")[0]);

@@ -79,7 +79,7 @@ function renderReindexes(streams, rates) {
   };
   each(byId("reindexes"), all, ({ stream, id }) => `${stream}\n${id}`, create, (view, one) => {
     const isFinished = one.state === "caught_up" || one.state === "aborted";
-    const speed = isFinished ? undefined : rates[one.stream]?.[one.id];
+    const speed = isFinished ? undefined : own(own(rates, one.stream), one.id);
     const left = one.estimate - one.queued;
     const pace = speed > 0.1 ? `, ${rate(speed)}${left > 0 ? `, queued in ${duration((left / speed) * 1000)}` : ""}` : "";
     const more = [one.filter, one.consumers.length > 0 ? `waits for ${one.consumers.join(", ")}` : "",

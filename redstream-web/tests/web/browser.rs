@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::chromium::Chromium;
 use crate::shop::{PAYLOAD, Served, Shop};
-use crate::support::{eventually, private_redis};
+use crate::support::{add, eventually, private_redis, redstream};
 
 const LIVE: &str = "document.querySelector('#badge').dataset.state === 'live'";
 
@@ -98,6 +98,30 @@ async fn dead_letters_are_read_and_redriven_by_clicks_and_their_text_is_text() {
     chromium.click("#dead-close").await;
     chromium.close().await;
     shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_any_kind_are_shown_as_they_are() {
+    let redstream = redstream().await;
+    let names = [("__proto__", "constructor"), ("<b>x</b>", "<i>toString</i>"), ("a'b\"c", "`1`")];
+    for (stream, consumer) in names.map(|(stream, consumer)| (redstream.stream(stream).unwrap(), consumer)) {
+        stream.register(consumer, Start::Earliest).await.unwrap_or_else(|error| panic!("{consumer}: {error}"));
+        add(&redstream, stream.name().as_str(), [json!(1)]).await;
+    }
+    let served = Served::start(Dashboard::new(redstream).every(Duration::from_millis(200))).await;
+    let chromium = Chromium::open(&served.url).await;
+    chromium.until("Number(document.documentElement.dataset.looks) > 2").await;
+    let shown: Vec<(String, String)> = chromium
+        .js("[...document.querySelectorAll('.stream')].map((one) =>
+            [one.querySelector('h3').textContent, one.querySelector('.lane h4').textContent])")
+        .await;
+    let mut expected = names.map(|(stream, consumer)| (stream.to_owned(), consumer.to_owned()));
+    expected.sort();
+    assert_eq!(shown, expected);
+    let text: String = chromium.js("document.body.innerText").await;
+    assert!(!text.contains("NaN") && !text.contains("undefined"), "{text}");
+    chromium.close().await;
+    served.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
