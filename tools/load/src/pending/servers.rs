@@ -113,6 +113,11 @@ impl Servers {
             Ok(role.await.is_ok_and(|role| role == "master"))
         })
         .await?;
+        let named = format!("status=ok,address=127.0.0.1:{}", replica.port());
+        until("the Sentinel to name it", async || {
+            Ok(field(&mut of_sentinel, "sentinel", "master0").await?.contains(&named))
+        })
+        .await?;
         self.sentinel = Some(sentinel);
         Ok(())
     }
