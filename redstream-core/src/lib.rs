@@ -94,8 +94,8 @@ pub use message::{
     StreamName,
 };
 pub use overview::{
-    ConsumerOverview, ConsumerState, DelayerOverview, Overview, Problem, ServerOverview, Severity, StreamOverview,
-    Unreadable,
+    ConsumerOverview, ConsumerState, DelayerOverview, Observer, Overview, Problem, ServerOverview, Severity,
+    StreamOverview, Unreadable,
 };
 pub use producer::{Early, Producer};
 pub use redstream::Redstream;

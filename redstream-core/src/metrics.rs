@@ -22,8 +22,32 @@
 //! | `redstream_keys_reindexed_total` | counter | `stream` | keys that a reindex queued |
 //! | `redstream_keys_verified_total` | counter | `table`, `target` | keys that a verification compared |
 //! | `redstream_verify_differences` | gauge | `table`, `target`, `kind`: missing, stale, extra | differences that the last whole verification found |
+//! | `redstream_drift_records` | gauge | `table`, `target` | differences of all kinds that the last whole verification found |
 //! | `redstream_verify_repaired_total` | counter | `table`, `target` | differences that a verification repaired |
 //! | `redstream_worker_restarts_total` | counter | `worker` | workers restarted after a panic or an error |
+//!
+//! The gauges that an [`Observer`](crate::Observer) sets. All have the label `redstream_namespace`, too.
+//!
+//! | name | kind | labels | is |
+//! |---|---|---|---|
+//! | `redstream_observed_timestamp_seconds` | gauge | | the time of the last look, in seconds since 1970 |
+//! | `redstream_streams` | gauge | | streams of the namespace |
+//! | `redstream_stream_entries` | gauge | `stream` | entries with main messages, handled or not |
+//! | `redstream_stream_bytes` | gauge | `stream` | memory of its main and delay messages |
+//! | `redstream_delay_entries` | gauge | `stream` | entries with delay messages that wait |
+//! | `redstream_delay_oldest_seconds` | gauge | `stream` | age of the oldest of them; 0 if there is none |
+//! | `redstream_delay_seconds` | gauge | `stream` | the delay that the stream's delayer published when it started |
+//! | `redstream_delayer_running` | gauge | `stream` | 1 if some host is the delayer, else 0 |
+//! | `redstream_trimmer_running` | gauge | `stream` | 1 if some host is the trimmer, else 0 |
+//! | `redstream_consumer_running` | gauge | `stream`, `consumer` | 1 if some host works as this consumer, else 0 |
+//! | `redstream_consumer_paused` | gauge | `stream`, `consumer` | 1 if an operator paused it, else 0 |
+//! | `redstream_consumer_lag_messages` | gauge | `stream`, `consumer` | messages that it has not committed, counted up to 100,000 |
+//! | `redstream_consumer_lag_seconds` | gauge | `stream`, `consumer` | age of the oldest of them; 0 if there is none |
+//! | `redstream_consumer_dead_letters` | gauge | `stream`, `consumer` | messages that are dead letters now |
+//! | `redstream_redis_used_memory_bytes` | gauge | `server` | memory that Redis uses |
+//! | `redstream_redis_max_memory_bytes` | gauge | `server` | memory that it may use; 0 without a limit |
+//! | `redstream_redis_evicts_keys` | gauge | `server` | 1 if its eviction policy is another than `noeviction`, else 0 |
+//! | `redstream_problems` | gauge | `kind`, `severity`: note, warning, error | what [`Overview::problems`](crate::Overview::problems) finds |
 
 /// Messages acknowledged by Redis.
 pub const PRODUCED: &str = "redstream_messages_produced_total";
@@ -65,7 +89,45 @@ pub const REINDEXED: &str = "redstream_keys_reindexed_total";
 pub const VERIFIED: &str = "redstream_keys_verified_total";
 /// Differences that the last whole verification found.
 pub const VERIFY_DIFFERENCES: &str = "redstream_verify_differences";
+/// Differences of all kinds that the last whole verification found.
+pub const DRIFT: &str = "redstream_drift_records";
 /// Differences that a verification repaired.
 pub const VERIFY_REPAIRED: &str = "redstream_verify_repaired_total";
 /// Workers restarted after a panic or an error.
 pub const RESTARTS: &str = "redstream_worker_restarts_total";
+/// The time of the observer's last look, in seconds since 1970.
+pub const OBSERVED: &str = "redstream_observed_timestamp_seconds";
+/// Streams of the namespace.
+pub const STREAMS: &str = "redstream_streams";
+/// Entries with main messages.
+pub const ENTRIES: &str = "redstream_stream_entries";
+/// Memory of a stream's main and delay messages, in bytes.
+pub const BYTES: &str = "redstream_stream_bytes";
+/// Entries with delay messages that wait.
+pub const DELAY_ENTRIES: &str = "redstream_delay_entries";
+/// Age of the oldest delay message, in seconds.
+pub const DELAY_OLDEST: &str = "redstream_delay_oldest_seconds";
+/// The delay that a delayer published, in seconds.
+pub const DELAY: &str = "redstream_delay_seconds";
+/// 1 if some host is the delayer.
+pub const DELAYER_RUNNING: &str = "redstream_delayer_running";
+/// 1 if some host is the trimmer.
+pub const TRIMMER_RUNNING: &str = "redstream_trimmer_running";
+/// 1 if some host works as this consumer.
+pub const CONSUMER_RUNNING: &str = "redstream_consumer_running";
+/// 1 if an operator paused the consumer.
+pub const CONSUMER_PAUSED: &str = "redstream_consumer_paused";
+/// Messages that a consumer has not committed.
+pub const LAG: &str = "redstream_consumer_lag_messages";
+/// Age of the oldest message that a consumer has not committed, in seconds, as the observer sees it.
+pub const LAG_SECONDS: &str = "redstream_consumer_lag_seconds";
+/// Messages that are dead letters now.
+pub const DEAD_LETTERS: &str = "redstream_consumer_dead_letters";
+/// Memory that Redis uses, in bytes.
+pub const REDIS_USED: &str = "redstream_redis_used_memory_bytes";
+/// Memory that Redis may use, in bytes; 0 without a limit.
+pub const REDIS_MAX: &str = "redstream_redis_max_memory_bytes";
+/// 1 if the eviction policy is another than `noeviction`.
+pub const REDIS_EVICTS: &str = "redstream_redis_evicts_keys";
+/// What an overview finds to be wrong.
+pub const PROBLEMS: &str = "redstream_problems";

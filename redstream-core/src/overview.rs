@@ -2,6 +2,7 @@
 //!
 //! Reads only. Above all that it looks at.
 
+mod observer;
 mod problems;
 mod server;
 mod stream;
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use serde::Serialize;
 
+pub use self::observer::Observer;
 pub use self::problems::{Problem, Severity};
 pub use self::server::ServerOverview;
 pub use self::stream::{ConsumerOverview, ConsumerState, DelayerOverview, StreamOverview};

@@ -1,5 +1,8 @@
 //! The metrics that the engine records.
 
+mod observer;
+mod table;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +32,17 @@ impl Meter {
 
     /// Zero if nothing was recorded; `None` if the metric was never registered.
     fn read(&mut self, name: &str, labels: &str) -> Option<f64> {
-        // Reading counters and samples resets them.
+        self.update();
+        self.seen(name, labels)
+    }
+
+    /// The same, as of the last update: a gauge is zero if it is updated again before it is set.
+    fn seen(&self, name: &str, labels: &str) -> Option<f64> {
+        self.values.get(&format!("{name} {labels}")).copied()
+    }
+
+    fn update(&mut self) {
+        // Reading resets them.
         for (key, _, _, value) in self.snapshotter.snapshot().into_vec() {
             let labels: Vec<&str> = key.key().labels().map(::metrics::Label::value).collect();
             let total = self.values.entry(format!("{} {}", key.key().name(), labels.join(" "))).or_default();
@@ -39,7 +52,6 @@ impl Meter {
                 DebugValue::Gauge(now) => *total = now.into_inner(),
             }
         }
-        self.values.get(&format!("{name} {labels}")).copied()
     }
 }
 

@@ -199,6 +199,7 @@ where
         report.eta_seconds = (report.rate > 0.0).then(|| (left / report.rate) as u64);
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
     fn end(&mut self, options: &Options<E>) {
         self.measure();
         let report = &mut self.report;
@@ -215,10 +216,10 @@ where
             ];
             for (kind, count) in kinds {
                 let [table, target] = labels.clone();
-                #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
                 ::metrics::gauge!(metrics::VERIFY_DIFFERENCES, &[table, target, ("kind", kind.word().to_owned())])
                     .set(count as f64);
             }
+            ::metrics::gauge!(metrics::DRIFT, &labels).set(report.found() as f64);
         }
         tracing::info!(id = report.id, target = report.target, %report, "a verification has ended");
         if let Some(tell) = &options.on_progress {
