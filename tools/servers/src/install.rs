@@ -40,6 +40,8 @@ pub enum Package {
     Osmem,
     /// `noida-db`, which speaks `Elasticsearch`'s protocol, from the Python package of that name.
     Noida,
+    /// `prometheus`, and `promtool` beside it, from the operating system.
+    Prometheus,
     /// `chromium`, from the operating system: for tests of web pages.
     Chromium,
     /// axe-core, which checks the accessibility of a web page, from the npm package: the path of its script.
@@ -48,7 +50,7 @@ pub enum Package {
 
 impl Package {
     /// Every package that the whole test suite needs.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RedisServer,
         Self::Postgres,
         Self::MariaDb,
@@ -59,6 +61,7 @@ impl Package {
         Self::RediSearch,
         Self::Osmem,
         Self::Noida,
+        Self::Prometheus,
         Self::Chromium,
         Self::AxeCore,
     ];
@@ -78,6 +81,7 @@ impl Package {
             Self::Noida => Source::Python(&pip::NOIDA),
             Self::Chromium => Source::System(&system::CHROMIUM),
             Self::AxeCore => Source::Npm(&npm::AXE_CORE),
+            Self::Prometheus => Source::System(&system::PROMETHEUS),
         }
     }
 

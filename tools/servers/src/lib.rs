@@ -1,7 +1,7 @@
 //! Private servers for the demo, the tests and the benchmarks.
 //!
-//! [`Redis`], [`Postgres`], [`MariaDb`] and [`Search`] each start a server of their own: on a free port of
-//! the loopback interface, with a temporary data directory, and with durability turned off
+//! [`Redis`], [`Postgres`], [`MariaDb`], [`Search`] and [`Prometheus`] each start a server of their own: on a free port
+//! of the loopback interface, with a temporary data directory, and with durability turned off
 //! unless asked for. A missing server is installed first, and a line on standard error says so.
 //!
 //! What is started here also ends here. Dropping the value kills the server and removes its directory; if this process
@@ -24,6 +24,7 @@ mod port;
 mod postgres;
 mod process;
 mod programs;
+mod prometheus;
 mod redis;
 mod search;
 mod servers;
@@ -36,6 +37,7 @@ pub use install::{Package, ensure_installed};
 pub use mariadb::MariaDb;
 pub use port::free_port;
 pub use postgres::Postgres;
+pub use prometheus::Prometheus;
 pub use redis::{Redis, RedisEdition, RedisOptions};
 pub use search::{Search, SearchEdition};
 pub use servers::{MARIADB_URL, POSTGRES_URL, REDIS_URL, Servers};

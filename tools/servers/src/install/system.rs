@@ -16,6 +16,8 @@ pub(crate) const POSTGRES: SystemPackage =
     SystemPackage { program: "postgres", debian: "postgresql", homebrew: "postgresql" };
 pub(crate) const MARIADB: SystemPackage =
     SystemPackage { program: "mariadbd", debian: "mariadb-server", homebrew: "mariadb" };
+pub(crate) const PROMETHEUS: SystemPackage =
+    SystemPackage { program: "prometheus", debian: "prometheus", homebrew: "prometheus" };
 pub(crate) const CHROMIUM: SystemPackage =
     SystemPackage { program: "chromium", debian: "chromium", homebrew: "chromium" };
 pub(crate) const NODE: SystemPackage = SystemPackage { program: "node", debian: "nodejs", homebrew: "node" };
