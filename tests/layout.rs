@@ -52,6 +52,17 @@ const SEAORM: Layers = &[
 const SINKS: Layers =
     &[&["cache", "elasticsearch", "redisearch", "sql", "tantivy", "webhook"], &["updates"], &["http", "redis_keys"]];
 
+const WEB: Layers = &[
+    &["dashboard"],
+    &["actions", "events", "page"],
+    &["dead", "look", "security"],
+    &["snapshot"],
+    &["state"],
+    &["latest", "task"],
+    &["audit", "rates"],
+    &["error", "pace", "verb"],
+];
+
 /// One import of one module by another.
 #[derive(Clone, Debug)]
 struct Import {
@@ -260,6 +271,11 @@ fn the_adapters_modules_import_downwards() {
 #[test]
 fn the_sinks_modules_import_downwards() {
     check("redstream-sinks", SINKS);
+}
+
+#[test]
+fn the_dashboards_modules_import_downwards() {
+    check("redstream-web", WEB);
 }
 
 /// Two modules, `high` and `low`, and what `low` contains.

@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -77,6 +78,18 @@ pub(crate) enum Command {
         /// How often to look
         #[arg(long, default_value = "1s", value_parser = humantime::parse_duration, value_name = "TIME")]
         every: Duration,
+    },
+    /// Serve the dashboard to browsers, read-only unless told otherwise
+    Web {
+        /// Where to listen
+        #[arg(long, default_value = "127.0.0.1:7878", value_name = "ADDRESS:PORT")]
+        listen: SocketAddr,
+        /// Let everyone who reaches it pause, rewind, redrive and discard: only on an address that you alone reach
+        #[arg(long)]
+        allow_actions: bool,
+        /// A host name by which browsers may reach it, beside localhost and IP addresses
+        #[arg(long, value_delimiter = ',', value_name = "NAME")]
+        host: Vec<String>,
     },
     /// What needs a person: each problem with its cause and its cure
     Doctor,

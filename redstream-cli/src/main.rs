@@ -12,6 +12,7 @@ mod start;
 mod status;
 mod tail;
 mod top;
+mod web;
 
 use std::process::ExitCode;
 
@@ -64,6 +65,7 @@ async fn run(arguments: &Arguments) -> Result<Answer> {
     match &arguments.command {
         Command::Status { streams } => status::status(&redstream, streams, output).await,
         Command::Top { every } => top::top(&redstream, *every).await,
+        Command::Web { listen, allow_actions, host } => web::web(redstream, *listen, *allow_actions, host).await,
         Command::Doctor => doctor::doctor(&redstream, output).await,
         Command::Tail(tail) => tail::tail(&redstream, tail, output).await,
         Command::Dead(dead) => dead::dead(&redstream, dead, output).await,

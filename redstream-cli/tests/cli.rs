@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use redstream_core::{
@@ -253,6 +254,46 @@ async fn a_wrong_call_and_a_redis_that_is_not_there_have_codes_of_their_own() {
     assert!(absent.stderr.contains("127.0.0.1:1") && !absent.stderr.contains("secret"), "{absent:?}");
     let name = shop.run(&["status", "a stream"]);
     assert_eq!(name.code, 3, "{name:?}");
+}
+
+/// The status code and the body that the server answers with.
+fn answer(address: &str, request: &str) -> (String, String) {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(request.replace('\n', "\r\n").as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+}
+
+#[tokio::test]
+async fn the_dashboard_is_served_read_only_unless_told_otherwise_and_ends_when_told() {
+    let shop = Shop::open().await;
+    let books = shop.stream("books");
+    books.register("search", Start::Earliest).await.unwrap();
+    for (arguments, code) in [
+        (&["web", "--listen", "127.0.0.1:0"][..], "403"),
+        (&["web", "--listen", "127.0.0.1:0", "--allow-actions"], "200"),
+    ] {
+        let mut server = shop.spawn(arguments);
+        let told = server.line();
+        let address = told.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        let get = |host: &str| format!("GET /status HTTP/1.1\nHost: {host}\nConnection: close\n\n");
+        let (status, body) = answer(&address, &get(&address));
+        assert!(status == "200" && body.contains("books"), "{status}: {body}");
+        assert_eq!(answer(&address, &get("evil.example")).0, "421", "a foreign name");
+        let body = r#"{"stream":"books","consumer":"search"}"#;
+        let post = format!(
+            "POST /actions/pause HTTP/1.1\nHost: {address}\nConnection: close\nContent-Type: application/json\n\
+             Sec-Fetch-Site: same-origin\nContent-Length: {}\n\n{body}",
+            body.len()
+        );
+        let (status, body) = answer(&address, &post);
+        assert_eq!(status, code, "{body}");
+        assert_eq!(books.is_paused("search").await.unwrap(), code == "200");
+        assert_eq!(server.stop(), 0);
+    }
 }
 
 #[test]

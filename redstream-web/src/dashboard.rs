@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::audit::{Audit, AuditEntry};
-use crate::look::Look;
+use crate::latest::Look;
 use crate::state::State;
 use crate::task::{Task, TaskRun};
 use crate::verb::Verb;

@@ -14,7 +14,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::Failure;
-use crate::look::{self, Latest};
+use crate::latest::Latest;
+use crate::look;
 use crate::state::State;
 
 /// A stream ends after this time, and the page opens another one: so a session that has ended is noticed.

@@ -27,7 +27,8 @@
 //!
 //! - [`Dashboard`] has the options, and makes the router: `dashboard`, `state`.
 //! - `page` serves the document, and `security` its headers and the checks of a request's origin.
-//! - `look` observes Redis while the page is watched; `snapshot` and `rates` are what it finds, `events` sends it.
+//! - `look` observes Redis while the page is watched; `snapshot` and `rates` are what it finds, `latest` keeps it, `events`
+//!   sends it.
 //! - `dead` lists dead letters. `actions` performs what the application allows, `audit` records it.
 //! - `task` runs work of the application.
 
@@ -40,15 +41,18 @@ mod page;
 mod security;
 
 mod look;
+
 mod snapshot;
 
 mod state;
 
 mod audit;
+mod latest;
 mod rates;
 mod task;
 
 mod error;
+mod pace;
 mod verb;
 
 pub use audit::{AuditEntry, Outcome};

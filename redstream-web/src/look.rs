@@ -1,34 +1,15 @@
 //! One background task looks at Redis for all viewers, and only while there is one.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
 
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::latest::Latest;
+use crate::pace::rest;
 use crate::rates::Trends;
 use crate::snapshot;
 use crate::state::State;
-
-/// A look that takes long is repeated after this multiple of its time, so that Redis has time for other work.
-const REST: u32 = 9;
-
-/// The latest snapshot, as JSON; `None` until the first look has ended.
-pub(crate) type Latest = watch::Receiver<Option<Arc<str>>>;
-
-/// The background task, and what it found.
-#[derive(Debug)]
-pub(crate) struct Look {
-    latest: watch::Sender<Option<Arc<str>>>,
-    task: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Default for Look {
-    fn default() -> Self {
-        Self { latest: watch::Sender::new(None), task: Mutex::default() }
-    }
-}
 
 /// The snapshots from now on. The task runs at least as long as the result lives.
 pub(crate) fn watch(state: &Arc<State>) -> Latest {
@@ -53,23 +34,5 @@ async fn run(state: Arc<State>) {
             *task = None;
             return;
         }
-    }
-}
-
-/// How long to wait after a look that took so long.
-pub(crate) fn rest(took: Duration, every: Duration) -> Duration {
-    every.saturating_sub(took).max(took.saturating_mul(REST)).min(Duration::from_secs(60).max(every))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slow_redis_is_asked_less_often() {
-        let ms = Duration::from_millis;
-        assert_eq!(rest(ms(20), ms(1000)), ms(980));
-        assert_eq!(rest(ms(300), ms(1000)), ms(2700));
-        assert_eq!(rest(ms(10_000), ms(1000)), ms(60_000));
     }
 }

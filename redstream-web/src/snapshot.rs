@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::audit::{AuditEntry, millis};
 use crate::error::chain;
-use crate::look::rest;
+use crate::pace::rest;
 use crate::rates::{Rates, Trends};
 use crate::state::State;
 use crate::task;

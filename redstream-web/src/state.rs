@@ -10,7 +10,7 @@ use redstream_core::{CancellationToken, Health, Redstream};
 use tokio::sync::Semaphore;
 
 use crate::audit::Audit;
-use crate::look::Look;
+use crate::latest::Look;
 use crate::task::Task;
 use crate::verb::Verb;
 

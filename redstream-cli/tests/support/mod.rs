@@ -1,7 +1,8 @@
 //! The program, and a namespace of a test's own.
 
+use std::io::{BufRead as _, BufReader};
 use std::ops::Range;
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use redstream_core::{ConnectOptions, NewMessage, Payload, Redstream, Stream};
@@ -18,12 +19,45 @@ pub(crate) struct Run {
 /// Runs the program; without standard input, as a script does.
 pub(crate) fn run(environment: &[(&str, &str)], arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_redstream"));
-    command.args(arguments).envs(environment.iter().copied()).stdin(std::process::Stdio::null());
+    command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
     let output = command.output().expect("the program can be run");
     Run {
         code: output.status.code().expect("it was not killed"),
         stdout: String::from_utf8(output.stdout).expect("it prints text"),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A run that goes on; killed when the test ends, in any case.
+pub(crate) struct Running(Child, BufReader<ChildStdout>);
+
+impl Running {
+    /// The next line that it prints.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.1.read_line(&mut line).expect("it prints text");
+        line
+    }
+
+    /// Tells it to stop, as a service manager does. Returns its exit code.
+    pub(crate) fn stop(mut self) -> i32 {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("there is kill").success());
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().expect("it is a child") {
+                return status.code().expect("it was not killed");
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -49,6 +83,15 @@ impl Shop {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         run(&[("REDIS_URL", &self.url), ("REDSTREAM_NAMESPACE", &self.namespace)], arguments)
+    }
+
+    /// Runs the program, which does not end by itself.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_redstream"));
+        command.args(arguments).env("REDIS_URL", &self.url).env("REDSTREAM_NAMESPACE", &self.namespace);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the program can be run");
+        let stdout = BufReader::new(child.stdout.take().expect("it has an output"));
+        Running(child, stdout)
     }
 
     /// What it prints as JSON.

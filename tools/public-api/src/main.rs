@@ -12,10 +12,11 @@ use clap::Parser;
 use redstream_cargo::{cargo, workspace};
 
 /// The crates, each with the features that the list is of: no driver of a database changes it.
-const CRATES: [(&str, &str); 3] = [
+const CRATES: [(&str, &str); 4] = [
     ("redstream-core", "tls"),
     ("redstream-seaorm", "default,migration,rbac,tls"),
     ("redstream-sinks", "elasticsearch,redis-cache,redisearch,sql,tantivy,webhook"),
+    ("redstream-web", ""),
 ];
 
 /// The list, from the workspace's root.
@@ -36,7 +37,8 @@ fn main() -> Result<ExitCode> {
     let Options { write } = Options::parse();
     let mut list = HEAD.to_owned();
     for (name, features) in CRATES {
-        write!(list, "\n# {name}, with the features {features}\n\n")?;
+        let chosen = if features.is_empty() { "no features".to_owned() } else { format!("the features {features}") };
+        write!(list, "\n# {name}, with {chosen}\n\n")?;
         for item in items(name, features)? {
             list.push_str(&item);
             list.push('\n');
