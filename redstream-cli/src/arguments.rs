@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 /// Looks at the streams of Redstream, and operates them.
 ///
-/// Reads the address of Redis as applications do, from the environment. Exit codes: 0 done, 1 the answer is no or there are
-/// problems, 2 the call is wrong, 3 it failed.
+/// Reads the address of Redis as applications do, from the environment. Exit codes: 0 done, 1 the answer is no or there
+/// are problems, 2 the call is wrong, 3 it failed.
 #[derive(Debug, Parser)]
 #[command(name = "redstream", version, max_term_width = 100)]
 pub(crate) struct Arguments {

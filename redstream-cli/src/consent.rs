@@ -15,7 +15,7 @@ pub(crate) fn is_given(consent: Consent, impact: &str) -> Result<bool> {
     }
     if !std::io::stdin().is_terminal() {
         eprintln!("{impact}");
-        bail!(Usage("nobody can be asked here: say --yes to do it"));
+        bail!(Usage("there is no terminal to ask on: say --yes to do it"));
     }
     eprint!("{impact} Go on? [y/N] ");
     std::io::stderr().flush()?;

@@ -98,7 +98,7 @@ async fn dead_letters_are_grouped_by_error_shown_redriven_and_discarded() {
     let (id, none) = (shown[0]["id"].as_str().unwrap(), shop.run(&["dead", "show", "books", "search", "--id", "1-1"]));
     assert_eq!(none.code, 1, "{none:?}");
 
-    // Nobody can be asked here.
+    // Without a terminal it cannot ask.
     let refused = shop.run(&["dead", "redrive", "books", "search", "--error", lost]);
     assert_eq!((refused.code, letters.count().await.unwrap()), (2, 6), "{refused:?}");
     assert!(refused.stderr.contains("4 messages are put back") && refused.stderr.contains("--yes"), "{refused:?}");

@@ -88,7 +88,7 @@ async fn messages_consumers_and_workers_of_a_stream_are_told() {
         (delayer.runs && delayer.delay == Some(Duration::from_secs(77)) && seen.trimmer_runs)
             && seen.consumers[1].state == ConsumerState::Running
     });
-    workers.run_until(look).await.unwrap();
+    Box::pin(workers.run_until(look)).await.unwrap();
 }
 
 #[tokio::test]
