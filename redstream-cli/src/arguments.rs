@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Where Redis is")]
 pub(crate) struct Place {
-    /// One server: redis://[user:password@]host[:port][/db], or rediss:// for TLS
+    /// One server: redis://user:password@host:port/db, of which only the host is needed, or rediss:// for TLS
     #[arg(long, global = true, env = "REDIS_URL", default_value = "redis://127.0.0.1/", hide_env_values = true)]
     pub(crate) redis: String,
     /// The Sentinels, by their URLs, in place of one server; needs --master
