@@ -52,8 +52,9 @@ impl Payload {
         Ok(Self::of_json(text.into()))
     }
 
-    /// Writes many values, each as [`encode`](Self::encode) does. They share their memory, which takes half as long to
-    /// write and to send; what they share is freed with the last of them, at most 64 KiB beyond the payload itself.
+    /// Writes many values, each as [`encode`](Self::encode) does. They share their text: one allocation for many of
+    /// them, and an entry that holds several is copied as it stands. A payload that is kept keeps up to 64 KiB beyond
+    /// itself.
     ///
     /// # Errors
     ///
