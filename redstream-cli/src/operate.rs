@@ -86,12 +86,20 @@ pub(crate) async fn forget(
     output: Output,
 ) -> Result<Answer> {
     let stream = redstream.stream(name)?;
-    let now = known(&stream, consumer).await?;
-    let lag = count(now.lag) + if now.lag_is_more { "+" } else { "" };
-    let impact = format!(
-        "{name}/{consumer}: its offset is removed; {lag} messages that it has not handled may be trimmed, and {} dead letters stay.",
-        count(now.dead_letters)
-    );
+    let impact = match known(&stream, consumer).await {
+        Ok(now) => {
+            let lag = count(now.lag) + if now.lag_is_more { "+" } else { "" };
+            format!(
+                "{name}/{consumer}: its offset is removed; {lag} messages that it has not handled may be trimmed, and {} dead letters stay.",
+                count(now.dead_letters)
+            )
+        }
+        // Trimming does not wait for such a one.
+        Err(_) if stream.offsets().get(consumer).await?.is_some() => {
+            format!("{name}/{consumer}: it is not registered; its offset is removed.")
+        }
+        Err(error) => return Err(error),
+    };
     if !consent::is_given(consent, &impact)? {
         return Ok(Answer::No);
     }

@@ -144,6 +144,33 @@ async fn a_consumer_is_paused_resumed_rewound_and_forgotten() {
 }
 
 #[tokio::test]
+async fn what_is_left_of_a_consumer_is_told_with_the_command_that_removes_it() {
+    let shop = Shop::open().await;
+    let books = shop.stream("books");
+    add(&shop, "books", 0..2).await;
+    let bad = async |batch: Batch| Err::<(), _>(HandlerError::permanent(batch.messages()[0].id(), "bad"));
+    let letters = books.dead_letters("old").unwrap();
+    let failed = eventually(async || letters.count().await.unwrap_or(0) == 2);
+    Supervisor::new().with(books.consumer("old", bad)).run_until(failed).await.unwrap();
+    books.forget("old").await.unwrap();
+    let left = || {
+        let problems = shop.json(&["doctor"])["problems"].clone();
+        let left = |kind: &str| problems.as_array().unwrap().iter().any(|problem| problem["kind"] == kind);
+        (left("orphaned_dead_letters"), left("not_registered"))
+    };
+    assert_eq!(left(), (true, false));
+    assert_eq!(shop.json(&["dead", "discard", "books", "old", "--yes"])["discarded"], 2);
+    assert_eq!(left(), (false, false));
+
+    shop.set_offset("books", "gem").await;
+    assert_eq!(left(), (false, true));
+    let refused = shop.run(&["forget", "books", "gem"]);
+    assert!(refused.code == 2 && refused.stderr.contains("it is not registered"), "{refused:?}");
+    assert_eq!(shop.run(&["forget", "books", "gem", "--yes"]).code, 0);
+    assert_eq!((left(), shop.run(&["forget", "books", "gem", "--yes"]).code), ((false, false), 3));
+}
+
+#[tokio::test]
 async fn what_is_committed_is_trimmed() {
     let shop = Shop::open().await;
     let books = shop.stream("books");

@@ -36,6 +36,19 @@ use crate::message::StreamName;
 /// The delayer's name as a consumer of the stream of delay messages.
 pub(crate) const DELAYER: &str = "delayer";
 
+/// What a key is of its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Messages, or the registry of consumers.
+    Messages,
+    /// The offset of this consumer.
+    Offset(String),
+    /// The dead letters of this consumer.
+    DeadLetters(String),
+    /// Records of reindexes, of this stream or of one that has shards.
+    Reindexes,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     base: String,
@@ -109,22 +122,30 @@ impl Keys {
         format!("{}:*", self.base)
     }
 
-    /// The main stream that a key belongs to, and the consumer if it is that one's offset; `None` if it says of no
-    /// stream that it exists, such as a lock, or is none of these keys.
-    pub(crate) fn read(&self, key: &str) -> Option<(StreamName, Option<String>)> {
+    /// The main stream that a key belongs to, and what it is of it; `None` if it says of no stream that it exists, such
+    /// as a lock, or is none of these keys.
+    pub(crate) fn read(&self, key: &str) -> Option<(StreamName, Part)> {
         let (kind, rest) = key.strip_prefix(&self.base)?.strip_prefix(':')?.split_once(':')?;
-        let (name, consumer) = match kind {
-            "stream" => (rest.split_once(".dead.").map_or(rest, |(stream, _)| stream), None),
-            "consumers" => (rest, None),
+        let (name, part) = match kind {
+            "stream" => match rest.split_once(".dead.") {
+                Some((stream, consumer)) => (stream, Part::DeadLetters(consumer.to_owned())),
+                None => (rest, Part::Messages),
+            },
+            "consumers" => (rest, Part::Messages),
+            "reindexes" => (rest, Part::Reindexes),
             "offset" => {
                 let (stream, consumer) = rest.rsplit_once(':')?;
-                (stream, Some(consumer).filter(|_| !stream.ends_with(".delay")))
+                (stream, Part::Offset(consumer.to_owned()))
             }
             _ => return None,
         };
-        let name = name.strip_suffix(".delay").unwrap_or(name);
+        let (name, part) = match name.strip_suffix(".delay") {
+            // What its worker has says nothing of the consumers of the main stream.
+            Some(main) => (main, Part::Messages),
+            None => (name, part),
+        };
         let name = if self.tagged { name.strip_prefix('{')?.strip_suffix('}')? } else { name };
-        Some((StreamName::new(name).ok()?, consumer.map(str::to_owned)))
+        Some((StreamName::new(name).ok()?, part))
     }
 
     pub(crate) fn notify(lock: &str) -> String {
@@ -152,21 +173,23 @@ mod tests {
         for (namespace, tagged) in [(None, false), (Some("shop"), false), (None, true), (Some("shop"), true)] {
             let keys = Keys::new(namespace, tagged);
             let name = StreamName::new("eu:products").unwrap();
-            let read = |key: String| keys.read(&key).map(|(stream, consumer)| (stream.to_string(), consumer));
-            let of_stream = Some(("eu:products".to_owned(), None));
+            let read = |key: String| keys.read(&key).map(|(stream, part)| (stream.to_string(), part));
+            let of_stream = |part| Some(("eu:products".to_owned(), part));
             for key in [
                 keys.stream(&name),
                 keys.delay_stream(&name),
                 keys.registry(&name),
                 keys.registry(&name.delayed()),
-                keys.dead_letters(&name, "search"),
                 keys.dead_letters(&name.delayed(), DELAYER),
                 keys.offset(&name.delayed(), DELAYER),
             ] {
                 assert!(key.starts_with(keys.pattern().trim_end_matches('*')), "{key}");
-                assert_eq!(read(key.clone()), of_stream, "{key}");
+                assert_eq!(read(key.clone()), of_stream(Part::Messages), "{key}");
             }
-            assert_eq!(read(keys.offset(&name, "search")), Some(("eu:products".to_owned(), Some("search".to_owned()))));
+            let search = || "search".to_owned();
+            assert_eq!(read(keys.offset(&name, "search")), of_stream(Part::Offset(search())));
+            assert_eq!(read(keys.dead_letters(&name, "search")), of_stream(Part::DeadLetters(search())));
+            assert_eq!(read(keys.reindexes(&name)), of_stream(Part::Reindexes));
             for other in [keys.trimmer_lock(&name), keys.version(&name, "search"), "redis".to_owned(), String::new()] {
                 assert_eq!(read(other.clone()), None, "{other}");
             }

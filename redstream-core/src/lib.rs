@@ -94,7 +94,7 @@ pub use message::{
     StreamName,
 };
 pub use overview::{
-    ConsumerOverview, ConsumerState, DelayerOverview, Observer, Overview, Problem, ServerOverview, Severity,
+    ConsumerOverview, ConsumerState, DelayerOverview, Observer, Orphan, Overview, Problem, ServerOverview, Severity,
     StreamOverview, Unreadable,
 };
 pub use producer::{Early, Producer};

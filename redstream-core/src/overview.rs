@@ -3,16 +3,17 @@
 //! Reads only. Above all that it looks at.
 
 mod observer;
+mod orphans;
 mod problems;
 mod server;
 mod stream;
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use serde::Serialize;
 
 pub use self::observer::Observer;
+use self::orphans::Found;
+pub use self::orphans::Orphan;
 pub use self::problems::{Problem, Severity};
 pub use self::server::ServerOverview;
 pub use self::stream::{ConsumerOverview, ConsumerState, DelayerOverview, StreamOverview};
@@ -37,6 +38,8 @@ pub struct Overview {
     pub streams: Vec<StreamOverview>,
     /// The streams that could not be read.
     pub unreadable: Vec<Unreadable>,
+    /// What is left of consumers and streams that no longer exist.
+    pub orphans: Vec<Orphan>,
 }
 
 /// A stream that could not be read, while others could.
@@ -62,7 +65,7 @@ impl Redstream {
     /// [`give_up_after`](crate::ConnectOptions::give_up_after).
     pub async fn streams(&self) -> Result<Vec<Stream>> {
         let found = self.find().await?;
-        Ok(found.into_keys().map(|name| Stream::new(self.clone(), name)).collect())
+        Ok(found.streams.into_keys().map(|name| Stream::new(self.clone(), name)).collect())
     }
 
     /// What there is in this namespace: the [streams](Self::streams), each as it is at one moment, and the servers.
@@ -73,7 +76,7 @@ impl Redstream {
     /// others are there.
     pub async fn overview(&self) -> Result<Overview> {
         let (found, servers) = futures_util::future::try_join(self.find(), server::all(self)).await?;
-        let looks = found.into_iter().map(|(name, consumers)| async move {
+        let looks = found.streams.clone().into_iter().map(|(name, consumers)| async move {
             let stream = Stream::new(self.clone(), name.clone());
             let overview = stream.look(consumers).await;
             overview.map_err(|error| Unreadable { name, error: chain(&error) })
@@ -86,18 +89,18 @@ impl Redstream {
             }
         }
         let namespace = self.link().connector().options().namespace.clone();
-        Ok(Overview { namespace, servers, streams, unreadable })
+        let orphans = found.orphans(self, &streams).await?;
+        Ok(Overview { namespace, servers, streams, unreadable, orphans })
     }
 
-    /// The streams, each with the consumers that have an offset and may not be registered: those of the Ruby gem.
-    async fn find(&self) -> Result<BTreeMap<StreamName, BTreeSet<String>>> {
+    async fn find(&self) -> Result<Found> {
         let (keys, pattern) = (self.keys(), self.keys().pattern());
         let pattern = &pattern;
         let find = |mut connection| async move {
-            let mut found = BTreeMap::<StreamName, BTreeSet<String>>::new();
+            let mut found = Found::default();
             let visit = |key: &str| {
-                if let Some((stream, consumer)) = keys.read(key) {
-                    found.entry(stream).or_default().extend(consumer);
+                if let Some((stream, part)) = keys.read(key) {
+                    found.add(stream, part);
                 }
             };
             each_key(&mut connection, pattern, visit).await?;

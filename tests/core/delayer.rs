@@ -52,6 +52,25 @@ async fn moves_what_is_due_and_leaves_the_rest() {
 }
 
 #[tokio::test]
+async fn a_part_of_the_stream_that_is_emptied_is_gone() {
+    let namespace = namespace();
+    let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();
+    for (ms, id) in [(1, 1), (2, 2), (3, 3)] {
+        add_at(&namespace, ms, 0, &format!(r#"{{"id":{id}}}"#)).await;
+    }
+    // As a writer does after a commit.
+    let mut raw = raw_redis(&redis_url()).await;
+    let key = format!("{namespace}:redstream:stream:products.delay");
+    redis::cmd("XDEL").arg(&key).arg("3-0").exec_async(&mut raw).await.unwrap();
+    let moved = products.delayer(HOUR).run_once().await.unwrap().expect("the lock is free");
+    assert_eq!((moved.queued, products.delay_len().await.unwrap(), products.len().await.unwrap()), (2, 0, 2));
+    let info: Vec<redis::Value> = redis::cmd("XINFO").arg("STREAM").arg(&key).query_async(&mut raw).await.unwrap();
+    let keys = info.iter().position(|part| *part == redis::Value::BulkString(b"radix-tree-keys".to_vec())).unwrap();
+    assert_eq!(info[keys + 1], redis::Value::Int(0));
+    assert_eq!(products.last_delay_id().await.unwrap(), MessageId::new(3, 0), "the stream is there");
+}
+
+#[tokio::test]
 async fn a_payload_that_is_due_several_times_is_queued_once() {
     let namespace = namespace();
     let products = redstream_at(&redis_url(), &namespace).await.stream("products").unwrap();

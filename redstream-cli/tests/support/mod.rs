@@ -1,4 +1,7 @@
 //! The program, and a namespace of a test's own.
+#![allow(dead_code, reason = "no test uses all of it")]
+
+pub(crate) mod deployment;
 
 use std::io::{BufRead as _, BufReader};
 use std::ops::Range;
@@ -82,7 +85,19 @@ impl Shop {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
-        run(&[("REDIS_URL", &self.url), ("REDSTREAM_NAMESPACE", &self.namespace)], arguments)
+        run(&self.environment(), arguments)
+    }
+
+    /// Where the program finds it.
+    pub(crate) fn environment(&self) -> [(&str, &str); 2] {
+        [("REDIS_URL", &self.url), ("REDSTREAM_NAMESPACE", &self.namespace)]
+    }
+
+    /// Writes the offset of a consumer as the Ruby gem does, which registers none.
+    pub(crate) async fn set_offset(&self, stream: &str, consumer: &str) {
+        let key = format!("{}:redstream:offset:{stream}:{consumer}", self.namespace);
+        let mut raw = deployment::raw(&self.url).await;
+        redis::cmd("SET").arg(key).arg("0-1").exec_async(&mut raw).await.expect("Redis answers");
     }
 
     /// Runs the program, which does not end by itself.

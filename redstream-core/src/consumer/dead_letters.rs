@@ -141,7 +141,8 @@ impl DeadLetters {
         Err(registered::no_such(redstream, stream, &self.consumer).await?)
     }
 
-    async fn len(&self) -> Result<u64> {
+    /// As [`count`](Self::count), also for a consumer that is not known.
+    pub(crate) async fn len(&self) -> Result<u64> {
         let mut xlen = redis::cmd("XLEN");
         xlen.arg(&*self.dead);
         self.redstream.link().command("count dead letters", &xlen).await

@@ -37,7 +37,13 @@ if tonumber((parts(last))) + delay <= now then
     for i = payloads, #arguments do call('XADD', main, '*', 'payload', arguments[i]) end
   end
   if last ~= '0-0' then
-    redis.call('XTRIM', KEYS[4], 'MINID', '=', after(last))
+    -- Some servers refuse to load a stream if XTRIM emptied a node in which XDEL had removed the last entry (redis#15808). So the
+    -- last one that is there goes by XDEL, which frees a node that it empties.
+    local newest = call('XREVRANGE', KEYS[4], last, '-', 'COUNT', 1)[1]
+    if newest then
+      call('XTRIM', KEYS[4], 'MINID', '=', newest[1])
+      call('XDEL', KEYS[4], newest[1])
+    end
     redis.call('SET', KEYS[3], last)
   end
 end

@@ -1,6 +1,7 @@
 //! What is wrong, as far as Redis shows it: each with its cause and its cure.
 
 mod checks;
+mod faults;
 #[cfg(test)]
 mod tests;
 
@@ -9,7 +10,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use self::checks::{of_consumer, of_server, of_stream};
+use self::checks::{of_consumer, of_orphan, of_server, of_stream};
+use self::faults::of_version;
 use super::Overview;
 
 /// How bad a [`Problem`] is.
@@ -74,6 +76,7 @@ impl Overview {
         for server in &self.servers {
             let mut problems = Problems { place: &server.address, found: Vec::new() };
             of_server(server, &mut problems);
+            of_version(server, &mut problems);
             found.append(&mut problems.found);
         }
         for unreadable in &self.unreadable {
@@ -91,6 +94,12 @@ impl Overview {
                 of_consumer(consumer, &mut problems);
                 found.append(&mut problems.found);
             }
+        }
+        for orphan in &self.orphans {
+            let place = orphan.place();
+            let mut problems = Problems { place: &place, found: Vec::new() };
+            of_orphan(orphan, &mut problems);
+            found.append(&mut problems.found);
         }
         found.sort_by_key(|problem| Reverse(problem.severity));
         found

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Problems, Severity};
-use crate::overview::{ConsumerOverview, ConsumerState, ServerOverview, StreamOverview};
+use crate::overview::{ConsumerOverview, ConsumerState, Orphan, ServerOverview, StreamOverview};
 use crate::reindex::ReindexState;
 
 /// From this age on a backlog is a problem, and a delay message is overdue by it.
@@ -11,6 +11,9 @@ const LATE: Duration = Duration::from_secs(60);
 
 /// From this age on what is being worked off is one, too.
 const FAR_BEHIND: Duration = Duration::from_secs(300);
+
+/// Five times the default `resend_after` of a writer, which may be at most a fifth of the delay.
+const SHORTEST_DELAY: Duration = Duration::from_secs(300);
 
 /// Assumed if no delayer ever published its delay.
 const USUAL_DELAY: Duration = Duration::from_secs(300);
@@ -65,6 +68,14 @@ pub(super) fn of_stream(stream: &StreamOverview, problems: &mut Problems<'_>) {
         let cause = "no delayer runs: a change whose main message is lost will not arrive";
         let cure = "run `stream.delayer(…)`, or `redstream.workers(&db)`, which adds it";
         problems.add(Severity::Warning, "no_delayer", cause, cure);
+    }
+    if let Some(delay) = delayer.delay.filter(|delay| *delay < SHORTEST_DELAY) {
+        problems.add(
+            Severity::Note,
+            "short_delay",
+            format!("its delay of {delay:?} is shorter than five times the `resend_after` that writers have by default"),
+            "give the delayer 5 minutes, or writers a `resend_after` of at most a fifth of the delay",
+        );
     }
     if delayer.dead_letters > 0 {
         problems.add(
@@ -158,7 +169,24 @@ pub(super) fn of_consumer(consumer: &ConsumerOverview, problems: &mut Problems<'
             "not_registered",
             "it has an offset and is not registered: a consumer of the Ruby gem, or one that was forgotten while it ran; trimming does \
              not wait for it",
-            "nothing, if it is of the gem; otherwise run it again, or remove its offset",
+            "nothing, if it is of the gem; otherwise run it again, or remove its offset: `redstream forget STREAM CONSUMER`",
         );
+    }
+}
+
+pub(super) fn of_orphan(orphan: &Orphan, problems: &mut Problems<'_>) {
+    match orphan {
+        Orphan::DeadLetters { stream, consumer, count } => problems.add(
+            Severity::Note,
+            "orphaned_dead_letters",
+            format!("{count} dead letters of a consumer that was forgotten"),
+            format!("`redstream dead discard {stream} {consumer}` drops them; to handle them, run it again, then redrive them"),
+        ),
+        Orphan::Reindexes { stream } => problems.add(
+            Severity::Note,
+            "orphaned_reindexes",
+            "records of reindexes of a stream that has no messages and no consumer",
+            format!("`redstream reindex list {stream}` shows them; abort what is not done, and forget them"),
+        ),
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{Overview, Severity};
 use crate::message::{MessageId, StreamName};
-use crate::overview::{ConsumerOverview, ConsumerState, DelayerOverview, ServerOverview, StreamOverview, Unreadable};
+use crate::overview::{ConsumerOverview, ConsumerState, DelayerOverview, Orphan, ServerOverview, StreamOverview, Unreadable};
 
-fn server() -> ServerOverview {
+pub(super) fn server() -> ServerOverview {
     ServerOverview {
         address: "redis:6379".to_owned(),
         name: None,
@@ -18,6 +18,9 @@ fn server() -> ServerOverview {
         append_only_file: Some(true),
         clients: None,
         replicas: None,
+        is_cluster: None,
+        loads_truncated_file: None,
+        default_user_may_all: None,
     }
 }
 
@@ -52,7 +55,7 @@ fn stream() -> StreamOverview {
 }
 
 fn found(servers: Vec<ServerOverview>, stream: StreamOverview) -> Vec<(Severity, &'static str, String)> {
-    let overview = Overview { namespace: None, servers, streams: vec![stream], unreadable: Vec::new() };
+    let overview = Overview { namespace: None, servers, streams: vec![stream], unreadable: Vec::new(), orphans: Vec::new() };
     overview.problems().into_iter().map(|one| (one.severity, one.kind, one.place)).collect()
 }
 
@@ -99,6 +102,8 @@ fn workers_that_no_host_runs_are_missed() {
     });
     assert_eq!(held, [(Severity::Warning, "far_behind")], "the trimmer could remove nothing");
     assert_eq!(with(|stream| stream.consumers.clear()), [(Severity::Warning, "no_consumer")]);
+    let short = with(|stream| stream.delayer.delay = Some(Duration::from_secs(299)));
+    assert_eq!(short, [(Severity::Note, "short_delay")]);
 }
 
 #[test]
@@ -114,8 +119,24 @@ fn a_consumer_that_is_behind_is_paused_or_at_work_or_nowhere() {
 }
 
 #[test]
+fn what_is_left_of_consumers_and_streams_is_a_note() {
+    let name = StreamName::new("books").unwrap();
+    let orphans = vec![
+        Orphan::DeadLetters { stream: name.clone(), consumer: "old".to_owned(), count: 3 },
+        Orphan::Reindexes { stream: name },
+    ];
+    let overview = Overview { namespace: None, servers: vec![], streams: vec![], unreadable: vec![], orphans };
+    let problems = overview.problems();
+    let seen: Vec<_> = problems.iter().map(|one| (one.severity, one.kind, one.place.as_str())).collect();
+    let expected = [("orphaned_dead_letters", "books/old"), ("orphaned_reindexes", "books")];
+    assert_eq!(seen, expected.map(|(kind, place)| (Severity::Note, kind, place)));
+    assert!(problems[0].cause.starts_with("3 ") && problems[0].cure.contains("redstream dead discard books old"));
+}
+
+#[test]
 fn a_stream_that_cannot_be_read_is_an_error() {
     let unreadable = Unreadable { name: StreamName::new("books").unwrap(), error: "no".to_owned() };
-    let overview = Overview { namespace: None, servers: vec![], streams: vec![], unreadable: vec![unreadable] };
+    let overview =
+        Overview { namespace: None, servers: vec![], streams: vec![], unreadable: vec![unreadable], orphans: vec![] };
     assert_eq!((overview.problems()[0].kind, overview.problems()[0].cause.as_str()), ("unreadable", "no"));
 }
