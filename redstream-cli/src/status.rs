@@ -1,7 +1,7 @@
 //! `redstream status`: what there is.
 
 use anyhow::Result;
-use redstream_core::{ConsumerOverview, Overview, Redstream, StreamOverview, Unreadable};
+use redstream_core::{ConsumerOverview, Holder, Overview, Redstream, StreamOverview, Unreadable};
 use serde::Serialize;
 
 use crate::Answer;
@@ -58,8 +58,8 @@ fn tables(streams: &[StreamOverview]) -> String {
             count(stream.entries),
             maybe(stream.oldest),
             format!("{}{delay}", count(stream.delayer.entries)),
-            runs(stream.delayer.runs),
-            runs(stream.trimmer_runs),
+            runs(stream.delayer.runs, stream.delayer.holder.as_ref()),
+            runs(stream.trimmer_runs, stream.trimmer_holder.as_ref()),
             stream.bytes.map_or_else(|| "?".to_owned(), bytes),
         ]
     });
@@ -72,13 +72,14 @@ fn tables(streams: &[StreamOverview]) -> String {
             lag(consumer),
             maybe(consumer.behind),
             consumer.state.to_string(),
+            consumer.holder.as_ref().map_or_else(|| "-".to_owned(), Holder::to_string),
             count(consumer.dead_letters),
             consumer.offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string()),
             consumer.identity.clone().unwrap_or_default(),
         ]
     });
     text += "\n";
-    text += &table(["STREAM", "CONSUMER", "LAG", "BEHIND", "STATE", "DEAD", "OFFSET", "RUN BY"], rows);
+    text += &table(["STREAM", "CONSUMER", "LAG", "BEHIND", "STATE", "HELD BY", "DEAD", "OFFSET", "RUN BY"], rows);
     let reindexes = streams.iter().flat_map(|stream| stream.reindexes.iter().map(move |one| (stream, one)));
     let rows: Vec<_> = reindexes.map(|(stream, record)| crate::reindex::row(stream.name.as_str(), record)).collect();
     if !rows.is_empty() {
@@ -92,6 +93,11 @@ fn lag(consumer: &ConsumerOverview) -> String {
     count(consumer.lag) + if consumer.lag_is_more { "+" } else { "" }
 }
 
-fn runs(runs: bool) -> String {
-    if runs { "runs".to_owned() } else { "none".to_owned() }
+/// The process that runs it, as far as it is known.
+fn runs(runs: bool, holder: Option<&Holder>) -> String {
+    match (runs, holder) {
+        (false, _) => "none".to_owned(),
+        (true, None) => "runs".to_owned(),
+        (true, Some(holder)) => holder.to_string(),
+    }
 }

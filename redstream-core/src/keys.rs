@@ -5,8 +5,8 @@
 //! | `redstream:stream:products` | stream | main messages |
 //! | `redstream:stream:products.delay` | stream | delay messages |
 //! | `redstream:offset:products:CONSUMER` | string | id of the last message CONSUMER committed |
-//! | `redstream:lock:consumer:products:CONSUMER` | string, TTL | the holder's token, a slash, and the TTL it asks for in ms |
-//! | `redstream:lock:trimmer:products` | string, TTL | the holder's token, a slash, and the TTL it asks for in ms |
+//! | `redstream:lock:consumer:products:CONSUMER` | string, TTL | the holder's token, as below |
+//! | `redstream:lock:trimmer:products` | string, TTL | the holder's token, as below |
 //! | `LOCK.notify` | list, TTL | one element pushed on release: it wakes a standby |
 //! | `redstream:consumers:products` | hash | registry: CONSUMER to a JSON note |
 //! | `redstream:version:products:CONSUMER` | string | the last version issued |
@@ -17,6 +17,9 @@
 //! | `redstream:reindexes:products` | hash | records of reindexes: id to JSON; of a sharded stream, one for all shards |
 //! | `redstream:lock:reindex:products` | string, TTL | the token of the process that runs a reindex |
 //! | `redstream:lock:work:products:NAME` | string, TTL | the token of the process that runs a worker of this name, such as a verification |
+//!
+//! A token is `RANDOM@HOST:PID/TTL`: 32 hex digits, the process that holds the lock, and the TTL in ms that it asks for.
+//! Holders of earlier versions have no `@HOST:PID`, and those of the gem the digits alone. It is compared as a whole.
 //!
 //! An entry of a stream has the field `payload`, or `payloads` if it holds several messages, one per line; an entry for
 //! a single consumer, a redriven dead letter, has the field `consumer` before it. A note of the registry is a JSON

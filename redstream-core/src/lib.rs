@@ -108,6 +108,6 @@ pub use tokio_util::sync::CancellationToken;
 pub use transport::{ConnectOptions, RedisClient, Risk};
 pub use trimmer::{Trimmed, Trimmer};
 pub use worker::{
-    Health, Lock, LockGuard, Neglected, Start, Supervisor, SupervisorHandle, Worker, WorkerHealth, WorkerState,
+    Health, Holder, Lock, LockGuard, Neglected, Start, Supervisor, SupervisorHandle, Worker, WorkerHealth, WorkerState,
     WorkerStatus, stop_signal,
 };

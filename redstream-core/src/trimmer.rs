@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use self::watch::Watched;
 use crate::error::Result;
 use crate::message::name::check_consumer;
 use crate::message::{MessageId, StreamName};
@@ -182,11 +183,11 @@ impl Leader for Trimmer {
     }
 
     async fn lead(&self, session: &Session, guard: &LockGuard, shutdown: &CancellationToken) -> Result<()> {
-        let mut warned = Vec::new();
+        let mut watched = Watched::of(&self.stream);
         loop {
             self.status.set_state(WorkerState::Working);
             let trimmed = self.sweep(session).await?;
-            self.watch(session, &mut warned).await?;
+            self.watch(session, &mut watched).await?;
             self.status.achieved();
             self.status.set_state(WorkerState::Idle);
             self.report(&trimmed);

@@ -1,12 +1,13 @@
 //! The trait of all workers: named, and run until they are told to stop.
 //!
-//! [`leadership`]: the loop of a worker that works while it holds a [`lock`]. [`member`]: the names and keys of a
+//! [`leadership`]: the loop of a worker that works while it holds a [`lock`]. [`holder`]: the process that a lock names. [`member`]: the names and keys of a
 //! consumer. [`status`]: the state that a worker publishes, of which [`health`] is a view. [`supervisor`]: runs
 //! workers.
 //!
 //! Does not know any particular worker. Uses the root handle, the transport and what is below them.
 
 mod health;
+pub(crate) mod holder;
 pub(crate) mod leadership;
 pub(crate) mod lock;
 pub(crate) mod member;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Result;
 
 pub use health::{Health, WorkerHealth};
+pub use holder::Holder;
 pub use lock::{Lock, LockGuard};
 pub use member::Start;
 pub use status::{Neglected, WorkerState, WorkerStatus};

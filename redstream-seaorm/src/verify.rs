@@ -13,6 +13,7 @@
 mod compare;
 mod decide;
 pub(crate) mod error;
+mod gauges;
 mod options;
 mod order;
 mod page;

@@ -1,5 +1,6 @@
 //! The metrics that the engine records.
 
+mod lock_loss;
 mod observer;
 mod table;
 

@@ -80,6 +80,7 @@ async fn messages_consumers_and_workers_of_a_stream_are_told() {
     assert!(seen.bytes.unwrap() > 0 && seen.oldest.is_some() && seen.delayer.oldest.is_some());
     assert!(!seen.delayer.runs && !seen.trimmer_runs);
 
+    assert_eq!((&seen.delayer.holder, &seen.trimmer_holder, &search.holder), (&None, &None, &None));
     let _held = products.lock("search", SOON).unwrap().try_acquire().await.unwrap();
     let workers = Supervisor::new().with(products.delayer(Duration::from_secs(77))).with(products.trimmer());
     let look = eventually(SOON, "the workers", async || {
@@ -87,6 +88,10 @@ async fn messages_consumers_and_workers_of_a_stream_are_told() {
         let delayer = &seen.delayer;
         (delayer.runs && delayer.delay == Some(Duration::from_secs(77)) && seen.trimmer_runs)
             && seen.consumers[1].state == ConsumerState::Running
+            // All run in this process.
+            && [&seen.delayer.holder, &seen.trimmer_holder, &seen.consumers[1].holder]
+                .iter()
+                .all(|holder| holder.as_ref().is_some_and(|holder| holder.pid == std::process::id() && !holder.host.is_empty()))
     });
     Box::pin(workers.run_until(look)).await.unwrap();
 }

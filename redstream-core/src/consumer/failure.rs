@@ -106,11 +106,11 @@ impl<'a> RetryBatch<'a> {
                 return Ok(None);
             }
             if self.pending.is_empty() {
-                return Ok(Some(self.dead));
+                return Ok(Some(std::mem::take(&mut self.dead)));
             }
             self.rounds += 1;
             match self.attempt(self.pending.clone()).await {
-                Ok(()) => return Ok(Some(self.dead)),
+                Ok(()) => return Ok(Some(std::mem::take(&mut self.dead))),
                 Err(again) => failure = again,
             }
         }
@@ -179,6 +179,15 @@ impl<'a> RetryBatch<'a> {
             );
         }
         rest(pause, self.context.guard, self.context.shutdown).await
+    }
+}
+
+/// Work that ends within an outage, by a lost lock or a shutdown, leaves it to the next owner.
+impl Drop for RetryBatch<'_> {
+    fn drop(&mut self) {
+        if self.outage {
+            ::metrics::gauge!(metrics::OUTAGE, &self.context.consumer.labels()).set(0.0);
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 --       then for each consumer: offset, lock, dead letters
 -- ARGV: the name of each consumer
 -- -> {now in ms, id of the last message ever added, entries, id of the oldest or '', entries of delay messages, id of the oldest
---     or '', the delayer's note or '', ms that its lock stands or -2, its dead letters, ms that the trimmer's lock stands or -2,
+--     or '', the delayer's note or '', the value of its lock or '', its dead letters, that of the trimmer's lock or '',
 --     then for each consumer: note or '', offset or '', id of the first entry that it has not committed or '',
---     ms that its lock stands or -2, dead letters}
+--     the value of its lock or '', dead letters}
 local function oldest(stream, after)
   local entry = redis.call('XRANGE', stream, after, '+', 'COUNT', 1)[1]
   return entry and entry[1] or ''
@@ -14,8 +14,8 @@ local reply = {
   math.floor(now_us() / 1000),
   (last_generated(KEYS[1])), redis.call('XLEN', KEYS[1]), oldest(KEYS[1], '-'),
   redis.call('XLEN', KEYS[2]), oldest(KEYS[2], '-'),
-  redis.call('HGET', KEYS[4], 'delayer') or '', redis.call('PTTL', KEYS[5]), redis.call('XLEN', KEYS[6]),
-  redis.call('PTTL', KEYS[7]),
+  redis.call('HGET', KEYS[4], 'delayer') or '', redis.call('GET', KEYS[5]) or '', redis.call('XLEN', KEYS[6]),
+  redis.call('GET', KEYS[7]) or '',
 }
 for i = 1, #ARGV do
   local key = 5 + 3 * i
@@ -31,7 +31,7 @@ for i = 1, #ARGV do
   reply[#reply + 1] = redis.call('HGET', KEYS[3], ARGV[i]) or ''
   reply[#reply + 1] = offset
   reply[#reply + 1] = first
-  reply[#reply + 1] = redis.call('PTTL', KEYS[key + 1])
+  reply[#reply + 1] = redis.call('GET', KEYS[key + 1]) or ''
   reply[#reply + 1] = redis.call('XLEN', KEYS[key + 2])
 end
 return reply

@@ -15,6 +15,7 @@ use crate::stream::Stream;
 use crate::stream::admin::delay_of_note;
 use crate::transport::scripts;
 use crate::transport::server::unless_forbidden;
+use crate::worker::Holder;
 
 /// How many messages of a lag are counted: a script of a few milliseconds for each 10,000.
 const MOST: u64 = 100_000;
@@ -39,6 +40,8 @@ pub struct StreamOverview {
     pub delayer: DelayerOverview,
     /// Whether some process is the trimmer now: its lock is held.
     pub trimmer_runs: bool,
+    /// The process that is; `None` also if its lock names none, as that of the Ruby gem.
+    pub trimmer_holder: Option<Holder>,
     /// The consumers, by name.
     pub consumers: Vec<ConsumerOverview>,
     /// The reindexes that are recorded, by id. Those of a sharded stream are recorded at the name of all shards.
@@ -54,6 +57,8 @@ pub struct StreamOverview {
 pub struct DelayerOverview {
     /// Whether some process is the delayer now: its lock is held.
     pub runs: bool,
+    /// The process that is; `None` also if its lock names none, as that of the Ruby gem.
+    pub holder: Option<Holder>,
     /// Its delay, as published when it last started; `None` if none ever ran.
     #[serde(rename = "delay_ms", serialize_with = "ms")]
     pub delay: Option<Duration>,
@@ -78,6 +83,8 @@ pub struct ConsumerOverview {
     pub identity: Option<String>,
     /// Whether some process works as this consumer.
     pub state: ConsumerState,
+    /// The process that does; `None` also if its lock names none, as that of the Ruby gem.
+    pub holder: Option<Holder>,
     /// The id of the last entry that it committed; `None` if there is none.
     #[serde(serialize_with = "maybe_text")]
     pub offset: Option<MessageId>,
@@ -217,7 +224,8 @@ fn parse(name: &StreamName, names: &BTreeSet<String>, reply: &[String]) -> Optio
             name: name.clone(),
             is_registered: !note.is_empty(),
             identity: value["identity"].as_str().map(str::to_owned),
-            state: ConsumerState::of(value["paused"] == true, stands(lock)?),
+            state: ConsumerState::of(value["paused"] == true, !lock.is_empty()),
+            holder: Holder::of(lock),
             offset: offset.parse().ok(),
             lag: 0,
             lag_is_more: false,
@@ -236,22 +244,19 @@ fn parse(name: &StreamName, names: &BTreeSet<String>, reply: &[String]) -> Optio
         last_id: last.parse().ok()?,
         oldest: age(oldest),
         delayer: DelayerOverview {
-            runs: stands(delayer)?,
+            runs: !delayer.is_empty(),
+            holder: Holder::of(delayer),
             delay: delay_of_note(note),
             entries: waiting.parse().ok()?,
             oldest: age(first),
             dead_letters: delayer_dead.parse().ok()?,
         },
-        trimmer_runs: stands(trimmer)?,
+        trimmer_runs: !trimmer.is_empty(),
+        trimmer_holder: Holder::of(trimmer),
         consumers: names.iter().zip(consumers.chunks(5)).map(consumer).collect::<Option<_>>()?,
         reindexes: Vec::new(),
         bytes: None,
     })
-}
-
-/// Whether a key with this many ms left exists: -1 has no end, -2 is none.
-fn stands(pttl: &str) -> Option<bool> {
-    pttl.parse::<i64>().ok().map(|left| left != -2)
 }
 
 /// A number that a script wrote, as a float of up to 2^53.

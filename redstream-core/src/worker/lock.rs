@@ -25,6 +25,7 @@ use crate::transport::options::bounded;
 use crate::transport::pool::Wanted;
 use crate::transport::scripts;
 use crate::transport::session::Session;
+use crate::worker::holder::Holder;
 use crate::worker::member::ConsumerKeys;
 
 /// A standby checks again after this time at the latest.
@@ -250,10 +251,10 @@ impl Lock {
         self.attempt_with(session, uuid::Uuid::new_v4().simple().to_string()).await
     }
 
-    /// `token`: 32 hex digits that no other holder has. The stored value ends with the TTL, so that a standby can
-    /// detect a lock that outlives it.
+    /// `token`: 32 hex digits that no other holder has. The stored value also names this process, for people, and ends
+    /// with the TTL, so that a standby can detect a lock that outlives it.
     pub(crate) async fn attempt_with(&self, session: &Session, token: String) -> Result<Attempt> {
-        let token = format!("{token}/{}", millis(self.ttl));
+        let token = format!("{token}@{}/{}", Holder::this_process(), millis(self.ttl));
         match self.script(session, token).await {
             Err(error @ Error::SlotOpen { .. }) => self.held_in_an_open_slot(session).await.ok_or(error),
             outcome => outcome,

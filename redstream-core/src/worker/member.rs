@@ -78,8 +78,7 @@ impl ConsumerKeys {
         }
     }
 
-    /// The note of a process that acquires the lock with this token: hex digits, a slash and digits, which need no
-    /// escaping in JSON.
+    /// The note of a process that acquires the lock with this token, which needs no escaping in JSON.
     ///
     /// A process of an earlier version, which reads no packs, merges its own note into this one. It leaves `packs` in
     /// place and replaces `owner`; so `packs` counts as long as its owner is the last one.

@@ -12,7 +12,7 @@ use crate::index::scan::Scan;
 use crate::verify::error::VerifyError;
 use crate::verify::options::Options;
 use crate::verify::pages::Pages;
-use crate::verify::report::{Difference, DifferenceKind, VerifyReport, VerifyState};
+use crate::verify::report::{Difference, VerifyReport, VerifyState};
 use crate::verify::sides::Sides;
 use crate::verify::standing::Streams;
 use crate::verify::suspect::{Cohort, Suspect};
@@ -199,7 +199,6 @@ where
         report.eta_seconds = (report.rate > 0.0).then(|| (left / report.rate) as u64);
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
     fn end(&mut self, options: &Options<E>) {
         self.measure();
         let report = &mut self.report;
@@ -208,18 +207,8 @@ where
         let labels = [("table", report.entity.clone()), ("target", report.target.clone())];
         ::metrics::counter!(metrics::VERIFIED, &labels).increment(report.compared);
         ::metrics::counter!(metrics::VERIFY_REPAIRED, &labels).increment(report.repaired);
-        if matches!(report.state, VerifyState::Done | VerifyState::TooMany) {
-            let kinds = [
-                (DifferenceKind::Missing, report.missing),
-                (DifferenceKind::Stale, report.stale),
-                (DifferenceKind::Extra, report.extra),
-            ];
-            for (kind, count) in kinds {
-                let [table, target] = labels.clone();
-                ::metrics::gauge!(metrics::VERIFY_DIFFERENCES, &[table, target, ("kind", kind.word().to_owned())])
-                    .set(count as f64);
-            }
-            ::metrics::gauge!(metrics::DRIFT, &labels).set(report.found() as f64);
+        if report.is_whole() {
+            gauges::set(report);
         }
         tracing::info!(id = report.id, target = report.target, %report, "a verification has ended");
         if let Some(tell) = &options.on_progress {

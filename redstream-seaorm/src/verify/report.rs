@@ -134,6 +134,11 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
+    /// Whether its differences are all that there are.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.state, VerifyState::Done | VerifyState::TooMany)
+    }
+
     pub(super) fn new(id: String, entity: String, target: String) -> Self {
         Self {
             id,

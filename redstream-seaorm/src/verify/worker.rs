@@ -12,6 +12,7 @@ use crate::entity::streamed::{Streamed, table};
 use crate::entity::streams::entity_stream;
 use crate::verify::Verify;
 use crate::verify::error::VerifyError;
+use crate::verify::gauges;
 use crate::verify::report::{VerifyReport, VerifyState};
 
 /// How long it waits for the lock before it looks whether it is shut down.
@@ -27,7 +28,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// - A pass that fails or cannot finish is logged and begun anew after a pause of up to a minute; the worker counts as
 ///   failing meanwhile.
 /// - If another host takes over, it begins a pass of its own.
-/// - The gauge `redstream_verify_differences` has what the last whole pass found, by `table`, `target` and `kind`.
+/// - The gauge `redstream_verify_differences` has what the last whole pass found, by `table`, `target` and `kind`, and
+///   `redstream_drift_records` their sum. They are NaN in a process from which another one has taken over.
 pub struct VerifyWorker<E: Streamed> {
     verify: Verify<'static, E>,
     every: Duration,
@@ -162,9 +164,11 @@ impl<E: Streamed> Worker for VerifyWorker<E> {
 
     async fn run(&self, shutdown: CancellationToken) -> Result<()> {
         let lock = self.lock()?;
+        let mut has_led = false;
         while !shutdown.is_cancelled() {
             match lock.acquire_within(LOOK).await {
                 Ok(Some(guard)) => {
+                    has_led = true;
                     tracing::info!(worker = self.name(), "lock taken: at work");
                     self.lead(&guard, &shutdown).await;
                     if let Err(error) = guard.release().await {
@@ -172,7 +176,15 @@ impl<E: Streamed> Worker for VerifyWorker<E> {
                         tracing::debug!(worker = self.name(), error, "lock not released: its TTL frees it");
                     }
                 }
-                Ok(None) => self.status.progress(WorkerState::Standby),
+                Ok(None) => {
+                    // Not as soon as the lock is lost: this process may take it again, and what it found counts until then.
+                    if std::mem::take(&mut has_led)
+                        && let Some(report) = self.last().filter(VerifyReport::is_whole)
+                    {
+                        gauges::end(&report);
+                    }
+                    self.status.progress(WorkerState::Standby);
+                }
                 Err(error) if error.is_transient() => {
                     self.status.set_state(WorkerState::Failing);
                     tracing::warn!(
