@@ -22,6 +22,7 @@ mod prefetch;
 mod record;
 pub(crate) mod registered;
 mod run;
+mod spans;
 mod sync;
 mod told;
 mod version;

@@ -8,10 +8,12 @@ pub(crate) mod name;
 pub(crate) mod pack;
 mod payload;
 pub(crate) mod repeat;
+pub(crate) mod trace;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
+use self::trace::TraceParent;
 use crate::text::shortened_json;
 
 pub use id::{InvalidMessageId, MessageId};
@@ -44,6 +46,7 @@ pub struct Message {
     payload: Option<Bytes>,
     /// The only consumer that it is for: a dead letter of that consumer, redriven.
     consumer: Option<Box<str>>,
+    trace: TraceParent,
 }
 
 /// The field that names the only consumer an entry is for. It precedes the payload, so that reading entries without it
@@ -58,6 +61,12 @@ impl Message {
     /// Its id: that of its entry, which Redis assigned, and its position in the entry if other messages follow there.
     pub fn id(&self) -> MessageId {
         self.id
+    }
+
+    /// The span in which it was written.
+    #[cfg(feature = "otel")]
+    pub(crate) fn trace(&self) -> &TraceParent {
+        &self.trace
     }
 
     /// The payload's bytes, if the entry has a field `payload` or `payloads`.

@@ -17,6 +17,7 @@ use self::commit_queue::{Committing, Done};
 use super::blocking::{timed, within};
 use super::failure::{Failure, RetryBatch, RetryContext};
 use super::prefetch::Reading;
+use super::spans::{self, Batches};
 use super::{Consumer, Progress};
 use crate::consumer::batch::Batch;
 use crate::consumer::dead_letters::Dead;
@@ -110,20 +111,27 @@ impl Leader for Consumer {
                 first.batch.offer(version);
             }
             let Sorted { own, fitting, mut dead } = sorted;
-            let span = tracing::info_span!("batch", stream = %self.stream, consumer = self.name, len = own.len());
+            let span = self.batch_span(&own);
             let context = RetryContext { consumer: self, session, guard, shutdown, versions: &versions };
             // Boxed: with the handling of failures it is a large future.
-            let work = Box::pin(context.carry(first, &fitting).instrument(span));
+            let work = Box::pin(context.carry(first, &fitting).instrument(span.clone()));
             let prepare = |next: &Arc<[Message]>| ahead = self.prepare(next, versions.clone());
             let (carried, committed) = reading.while_working_and(committing.commit_while_working(work), prepare).await;
             committed?;
+            let carried = carried.inspect_err(|error| spans::failed(&span, error));
             let Some(carried) = carried? else { return committing.done().await };
             if !carried.at_once {
                 // What was prepared meanwhile can be older than what a retry has written.
                 ahead = None;
             }
             dead.extend(carried.given_up);
-            let Some(done) = committing.whole(Done::of(&messages, &own, dead)) else { continue };
+            if !dead.is_empty() {
+                spans::gave_up(&span);
+            }
+            let done = Done::of(&messages, &own, dead, Batches::of(&span));
+            // It ends here, not with its commit.
+            drop(span);
+            let Some(done) = committing.whole(done) else { continue };
             // A version that the commit issues is valid for the next batch only if that batch has already arrived; a
             // version from before its arrival could be older than the rows that another host reads.
             let arrived = reading.is_ahead();
@@ -170,18 +178,21 @@ impl Consumer {
     ) -> Result<Done> {
         let Sorted { own, fitting, dead } = self.sort(&messages)?;
         let batch = Batch::new(fitting, self.versions(guard, member), None);
+        let span = self.batch_span(&own);
         if !batch.is_empty()
-            && let Err(failure) = self.handle(batch.clone()).await
+            && let Err(failure) = self.handle(batch.clone()).instrument(span.clone()).await
         {
-            return Err(Error::Handler {
+            let error = Error::Handler {
                 stream: self.stream.clone(),
                 consumer: self.name.clone(),
                 first: batch.first_id(),
                 last: batch.last_id(),
                 source: failure.source,
-            });
+            };
+            spans::failed(&span, &error);
+            return Err(error);
         }
-        Ok(Done::of(&messages, &own, dead))
+        Ok(Done::of(&messages, &own, dead, Batches::of(&span)))
     }
 
     /// The messages for the handler.
@@ -246,9 +257,11 @@ impl Consumer {
     }
 
     /// Returns the version that came with it.
-    async fn commit(&self, guard: &LockGuard, Done { last, messages, dead }: &Done) -> Result<u64> {
+    async fn commit(&self, guard: &LockGuard, Done { last, messages, dead, batches }: &Done) -> Result<u64> {
         failpoint!("consumer: committing");
-        let committed = offsets::commit(guard, *last, self.highest.floor(), dead).await?;
+        let span = self.commit_span(batches, *messages);
+        let committed = offsets::commit(guard, *last, self.highest.floor(), dead).instrument(span.clone()).await;
+        let committed = committed.inspect_err(|error| spans::failed(&span, error))?;
         failpoint!("consumer: committed");
         self.highest.saw(committed.version);
         self.memory.committed(*last, guard.found().rewinds);

@@ -27,17 +27,22 @@ end
 
 local SEVERAL = string.byte('s')
 
+-- Adds an entry, with the trace of its writer if there is one.
+local function add(stream, field, text, trace)
+  if trace and trace ~= '' then return redis.call('XADD', stream, '*', 'traceparent', trace, field, text) end
+  return redis.call('XADD', stream, '*', field, text)
+end
+
 -- Adds an entry of one message or, if its kind is SEVERAL, of one per line. If it cannot be read as a whole, its messages get
 -- an entry each. The ids of what is added go to `ids`.
-local function add_entry(stream, kind, text, whole, ids)
+local function add_entry(stream, kind, text, whole, ids, trace)
   if kind ~= SEVERAL then
-    ids[#ids + 1] = redis.call('XADD', stream, '*', 'payload', text)
+    ids[#ids + 1] = add(stream, 'payload', text, trace)
   elseif whole then
-    ids[#ids + 1] = redis.call('XADD', stream, '*', 'payloads', text)
+    ids[#ids + 1] = add(stream, 'payloads', text, trace)
   else
     for line in string.gmatch(text .. '\n', '([^\n]*)\n') do
-      ids[#ids + 1] = redis.call('XADD', stream, '*', 'payload', line)
+      ids[#ids + 1] = add(stream, 'payload', line, trace)
     end
   end
 end
-

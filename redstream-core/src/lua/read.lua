@@ -2,17 +2,18 @@
 -- whole, so the last one may bring more messages than that.
 -- KEYS: stream
 -- ARGV: id, most, budget in bytes
--- -> {id, payload or false if the entry has none, id, …}; for an entry of several messages, or for one consumer only,
---     {field, its value [, consumer]}
+-- -> {id, payload or false if the entry has none, id, …}; for an entry of several messages, for one consumer only, or
+--     with the trace of its writer, {field, its value, consumer or false, trace or false}
 local read, n = {}, 0
 each_entry(KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), function(id, fields)
   local holds = fields[1] == 'payload' and fields[2]
-  local consumer
+  local consumer, trace = false, false
   for f = 1, holds and 0 or #fields, 2 do
     local field = fields[f]
     if field == 'consumer' then consumer = fields[f + 1] end
+    if field == 'traceparent' then trace = fields[f + 1] end
     if field == 'payload' or field == 'payloads' then
-      holds = (consumer or field == 'payloads') and {field, fields[f + 1], consumer} or fields[f + 1]
+      holds = (consumer or trace or field == 'payloads') and {field, fields[f + 1], consumer, trace} or fields[f + 1]
       break
     end
   end

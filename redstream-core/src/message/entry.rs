@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use crate::message::trace::{TRACE, TraceParent};
 use crate::message::{CONSUMER, Message, MessageId};
 
 /// The field of an entry that holds one message.
@@ -22,6 +23,7 @@ pub(crate) enum Field {
     One,
     Several,
     Consumer,
+    Trace,
 }
 
 impl Field {
@@ -31,6 +33,7 @@ impl Field {
             name if name == ONE.as_bytes() => Some(Self::One),
             name if name == SEVERAL.as_bytes() => Some(Self::Several),
             name if name == CONSUMER.as_bytes() => Some(Self::Consumer),
+            name if cfg!(feature = "otel") && name == TRACE.as_bytes() => Some(Self::Trace),
             _ => None,
         }
     }
@@ -47,12 +50,13 @@ pub(crate) struct Entry {
     taken: u32,
     /// The only consumer that it is for.
     consumer: Option<Box<str>>,
+    trace: TraceParent,
 }
 
 impl Entry {
     /// Without a payload: none of our writers makes such an entry.
     pub(crate) fn empty(id: MessageId) -> Self {
-        Self { id, payloads: None, left: 1, taken: 0, consumer: None }
+        Self { id, payloads: None, left: 1, taken: 0, consumer: None, trace: TraceParent::default() }
     }
 
     /// With the value of the field `payload`.
@@ -81,6 +85,12 @@ impl Entry {
     /// For this consumer only; for all if `None`.
     pub(crate) fn only_for(mut self, consumer: Option<&[u8]>) -> Self {
         self.consumer = consumer.and_then(|name| std::str::from_utf8(name).ok()).map(Into::into);
+        self
+    }
+
+    /// Written in that span.
+    pub(crate) fn traced(mut self, trace: TraceParent) -> Self {
+        self.trace = trace;
         self
     }
 
@@ -117,7 +127,7 @@ impl Iterator for Entry {
             }
             last => last.take(),
         };
-        Some(Message { id, payload, consumer: self.consumer.clone() })
+        Some(Message { id, payload, consumer: self.consumer.clone(), trace: self.trace.clone() })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -6,6 +6,7 @@ use super::{Kind, Producer, unexpected};
 use crate::error::Result;
 use crate::message::pack::{self, Line};
 use crate::message::repeat::MARK;
+use crate::message::trace::TraceParent;
 use crate::message::{MessageId, NewMessage, StreamName};
 use crate::metrics;
 use crate::transport::replies::Acknowledged;
@@ -88,6 +89,7 @@ impl Producer {
         }
         let are_insured = insured.clone().any(|(_, delayed)| !delayed.is_empty());
         script.arg(kinds).arg(MARK).arg(u8::from(as_wanted)).arg(u8::from(are_insured));
+        script.arg(TraceParent::current().text().unwrap_or_default());
         for entry in entries() {
             script.arg(&*pack::text(entry.iter().map(|message| &message.payload)));
         }

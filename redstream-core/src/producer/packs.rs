@@ -7,6 +7,7 @@ use std::time::Instant;
 use redis::Pipeline;
 
 use super::{Kind, Producer};
+use crate::message::trace::TraceParent;
 use crate::message::{MessageId, NewMessage, StreamName};
 use crate::transport::pack_readers::Notes;
 use crate::transport::resp::Target;
@@ -41,8 +42,13 @@ impl Producer {
 
     /// Where these messages are written, if they are of that stream.
     pub(super) fn target(&self, kind: Kind, stream: &StreamName, messages: &[NewMessage]) -> Target {
+        let trace = match kind {
+            Kind::Main => TraceParent::current(),
+            // The delayer writes their payloads alone.
+            Kind::Delay => TraceParent::default(),
+        };
         if messages.len() == 1 || !self.redstream.is_packed() {
-            return Target { key: self.key(kind, stream), registry: None };
+            return Target { key: self.key(kind, stream), registry: None, trace };
         }
         let keys = self.redstream.keys();
         let registry = match kind {
@@ -50,7 +56,7 @@ impl Producer {
             Kind::Delay => keys.registry(&stream.delayed()),
         };
         let packs = self.redstream.pack_readers().known(&registry) == Some(true);
-        Target { key: self.key(kind, stream), registry: packs.then_some(registry) }
+        Target { key: self.key(kind, stream), registry: packs.then_some(registry), trace }
     }
 
     /// Takes the notes of registries. Returns whether the consumers of all of them read packs.

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::message::entry::{ONE, SEVERAL};
 use crate::message::pack::{self, Line};
+use crate::message::trace::{TRACE, TraceParent};
 use crate::message::{MessageId, NewMessage, StreamName};
 use crate::time::millis;
 use crate::transport::options::bounded;
@@ -102,12 +103,12 @@ impl Producer {
         let mut pipeline = Pipeline::with_capacity(chunk.len() + 1);
         let (mut sizes, mut registries) = (Vec::with_capacity(chunk.len()), Vec::new());
         for same in chunk.chunk_by(|one, next| messages[*one].stream == messages[*next].stream) {
-            let Target { key, registry } = &targets[&messages[same[0]].stream];
+            let Target { key, registry, trace } = &targets[&messages[same[0]].stream];
             let mut rest = same;
             while !rest.is_empty() {
                 let lines = rest.iter().map(|at| Line::from(&messages[*at]));
                 let len = if registry.is_some() { pack::fitting(lines) } else { 1 };
-                pipeline.add_command(xadd(key, rest[..len].iter().map(|at| &messages[*at])));
+                pipeline.add_command(xadd(key, trace, rest[..len].iter().map(|at| &messages[*at])));
                 sizes.push(len);
                 rest = &rest[len..];
                 // Other messages of this stream may follow those of another one.
@@ -157,10 +158,14 @@ impl Producer {
 }
 
 /// The entry of these messages.
-fn xadd<'a>(key: &str, messages: impl ExactSizeIterator<Item = &'a NewMessage> + Clone) -> Cmd {
+fn xadd<'a>(key: &str, trace: &TraceParent, messages: impl ExactSizeIterator<Item = &'a NewMessage> + Clone) -> Cmd {
     let field = if messages.len() == 1 { ONE } else { SEVERAL };
     let text = pack::text(messages.map(|message| &message.payload));
     let mut xadd = Cmd::with_capacity(5, XADD.len() + key.len() + text.len());
-    xadd.arg("XADD").arg(key).arg("*").arg(field).arg(&*text);
+    xadd.arg("XADD").arg(key).arg("*");
+    if let Some(trace) = trace.text() {
+        xadd.arg(TRACE).arg(trace);
+    }
+    xadd.arg(field).arg(&*text);
     xadd
 }

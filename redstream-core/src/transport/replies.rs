@@ -5,6 +5,7 @@ use redis::{FromRedisValue, ParsingError, Value};
 
 use crate::message::MessageId;
 use crate::message::entry::{Entry, Field};
+use crate::message::trace::TraceParent;
 use crate::transport::pack_readers::Notes;
 
 /// The greatest `COUNT` that Redis accepts.
@@ -54,7 +55,8 @@ impl FromRedisValue for Flat {
             entries.push(match holds {
                 Value::BulkString(payload) => Entry::one(id, payload),
                 Value::Nil | Value::Boolean(false) => Entry::empty(id),
-                // The name of the field, its value, and the only consumer that the entry is for, if there is one.
+                // The name of the field, its value, the only consumer that the entry is for, and the trace of its writer, as far
+                // as there are any.
                 Value::Array(parts) => {
                     let mut parts = parts.into_iter();
                     let (Some(Value::BulkString(name)), Some(Value::BulkString(payload))) =
@@ -62,13 +64,10 @@ impl FromRedisValue for Flat {
                     else {
                         return Err("a field and its value are text".into());
                     };
-                    let consumer = match parts.next() {
-                        Some(Value::BulkString(consumer)) => Some(consumer),
-                        None => None,
-                        Some(_) => return Err("a consumer is text".into()),
-                    };
+                    let consumer = text_or_none(parts.next())?;
+                    let trace = text_or_none(parts.next())?.map_or_else(TraceParent::default, |text| TraceParent::read(&text));
                     let field = Field::of(&name).ok_or("a field with payloads was expected")?;
-                    Entry::of(id, Some((field, payload.into()))).only_for(consumer.as_deref())
+                    Entry::of(id, Some((field, payload.into()))).only_for(consumer.as_deref()).traced(trace)
                 }
                 _ => return Err("a payload is text".into()),
             });
@@ -113,18 +112,30 @@ fn entry(entry: Value) -> Result<Entry, ParsingError> {
         Value::Nil => return Ok(Entry::empty(id)),
         _ => return Err("the fields of an entry are an array".into()),
     };
-    let mut consumer = None;
+    let (mut consumer, mut trace) = (None, TraceParent::default());
     while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
         let (Value::BulkString(name), Value::BulkString(value)) = (field, value) else {
             return Err("the fields of an entry are text".into());
         };
         match Field::of(&name) {
             Some(Field::Consumer) => consumer = Some(value),
-            Some(field) => return Ok(Entry::of(id, Some((field, value.into()))).only_for(consumer.as_deref())),
+            Some(Field::Trace) => trace = TraceParent::read(&value),
+            Some(field) => {
+                let entry = Entry::of(id, Some((field, value.into())));
+                return Ok(entry.only_for(consumer.as_deref()).traced(trace));
+            }
             None => {}
         }
     }
     Ok(Entry::empty(id).only_for(consumer.as_deref()))
+}
+
+fn text_or_none(value: Option<Value>) -> Result<Option<Vec<u8>>, ParsingError> {
+    match value {
+        Some(Value::BulkString(text)) => Ok(Some(text)),
+        None | Some(Value::Nil | Value::Boolean(false)) => Ok(None),
+        Some(_) => Err("a consumer, and a trace, is text".into()),
+    }
 }
 
 fn message_id(value: Value) -> Result<MessageId, ParsingError> {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::Consumer;
 use crate::consumer::dead_letters::Dead;
+use crate::consumer::spans::Batches;
 use crate::error::Result;
 use crate::message::{Message, MessageId};
 use crate::worker::LockGuard;
@@ -25,13 +26,14 @@ pub(super) struct Done {
     /// How many.
     pub(super) messages: u64,
     pub(super) dead: Vec<Dead>,
+    pub(super) batches: Batches,
 }
 
 impl Done {
     /// `read`: all messages of the batch; `own`: those of them that were for this consumer.
-    pub(super) fn of(read: &[Message], own: &[Message], dead: Vec<Dead>) -> Self {
+    pub(super) fn of(read: &[Message], own: &[Message], dead: Vec<Dead>, batches: Batches) -> Self {
         let last = read.last().map_or(MessageId::MIN, Message::id);
-        Self { last, messages: own.len() as u64, dead }
+        Self { last, messages: own.len() as u64, dead, batches }
     }
 
     /// Whether no message of its last entry is left: an offset passes an entry as a whole, so this can be committed.
@@ -49,7 +51,8 @@ impl Done {
 
     fn and(mut self, later: Self) -> Self {
         self.dead.extend(later.dead);
-        Self { last: later.last, messages: self.messages + later.messages, dead: self.dead }
+        let batches = self.batches.and(later.batches);
+        Self { last: later.last, messages: self.messages + later.messages, dead: self.dead, batches }
     }
 }
 

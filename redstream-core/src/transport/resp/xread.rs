@@ -9,6 +9,7 @@ use redis::RedisResult;
 use super::token::{Token, malformed};
 use crate::message::MessageId;
 use crate::message::entry::{Entry, Field};
+use crate::message::trace::TraceParent;
 
 /// The depth of each part in `[[stream, [[id, [field, value, …]], …]]]`.
 mod depth {
@@ -31,6 +32,7 @@ pub(super) struct XreadReply {
     payload: Option<(Field, Bytes)>,
     /// The only consumer that the entry is for.
     consumer: Option<Vec<u8>>,
+    trace: TraceParent,
     /// The field of the next value, if it matters.
     next: Option<Field>,
     /// The remaining budget, in bytes.
@@ -59,6 +61,7 @@ impl XreadReply {
             (depth::NAME_AND_ENTRIES, Token::Array(entries)) => self.entries.reserve(entries.min(1024)),
             (depth::ENTRY, Token::Array(2)) => {
                 (self.id, self.payload, self.consumer, self.next) = (None, None, None, None);
+                self.trace = TraceParent::default();
             }
             (depth::ID_AND_FIELDS, Token::Text(id)) => {
                 let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
@@ -78,6 +81,7 @@ impl XreadReply {
         } else if self.room > 0 {
             match self.next {
                 Some(Field::Consumer) if text.len() <= LONGEST_NAME => self.consumer = Some(text.to_vec()),
+                Some(Field::Trace) => self.trace = TraceParent::read(text),
                 Some(field @ (Field::One | Field::Several)) => {
                     self.payload = Some((field, Bytes::copy_from_slice(text)));
                 }
@@ -109,6 +113,7 @@ impl XreadReply {
         // Once the budget is exceeded, no later entry may be taken either.
         if self.room > 0 {
             let entry = Entry::of(id, self.payload.take()).only_for(self.consumer.take().as_deref());
+            let entry = entry.traced(std::mem::take(&mut self.trace));
             self.room = self.room.saturating_sub(entry.bytes());
             self.entries.push(entry);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Adding;
 use crate::message::entry::{ONE, SEPARATOR, SEVERAL};
 use crate::message::pack::{self, Line};
+use crate::message::trace::{TRACE, TraceParent};
 use crate::message::{NewMessage, Payload, StreamName};
 use crate::transport::resp::CHUNK;
 
@@ -17,6 +18,7 @@ pub(crate) struct Target {
     pub(crate) key: String,
     /// The registry of its readers, if they read packs as far as is known: then packs are written.
     pub(crate) registry: Option<String>,
+    pub(crate) trace: TraceParent,
 }
 
 /// Writes the commands of all these messages.
@@ -48,8 +50,9 @@ struct Heads {
 }
 
 impl Heads {
-    fn of(Target { key, registry }: Target) -> Self {
-        Self { one: head(&key, ONE), several: head(&key, SEVERAL), registry, has_packs: false }
+    fn of(Target { key, registry, trace }: Target) -> Self {
+        let head = |field| head(&key, trace.text(), field);
+        Self { one: head(ONE), several: head(SEVERAL), registry, has_packs: false }
     }
 
     /// Writes the entry of these messages.
@@ -123,10 +126,15 @@ impl<'a, T: Fn(&StreamName) -> Target> Encoder<'a, T> {
     }
 }
 
-fn head(key: &str, field: &str) -> Vec<u8> {
-    let mut head = b"*5\r\n$4\r\nXADD\r\n".to_vec();
+fn head(key: &str, trace: Option<&str>, field: &str) -> Vec<u8> {
+    let mut head = if trace.is_some() { b"*7".to_vec() } else { b"*5".to_vec() };
+    head.extend_from_slice(b"\r\n$4\r\nXADD\r\n");
     text(key, &mut head);
     head.extend_from_slice(b"$1\r\n*\r\n");
+    if let Some(trace) = trace {
+        text(TRACE, &mut head);
+        text(trace, &mut head);
+    }
     text(field, &mut head);
     head
 }
@@ -148,6 +156,10 @@ mod tests {
     use super::*;
     use crate::message::{MessageId, Payload};
 
+    fn target(key: String, registry: Option<String>) -> Target {
+        Target { key, registry, trace: TraceParent::default() }
+    }
+
     fn message((stream, payload): (&str, &str)) -> NewMessage {
         NewMessage::new(StreamName::new(stream).unwrap(), Payload::from_json(payload).unwrap())
     }
@@ -161,7 +173,7 @@ mod tests {
             pipeline.cmd("XADD").arg(key(stream)).arg("*").arg("payload").arg(payload.as_str());
         }
         let (mut commands, mut adding) = (Vec::new(), Adding::default());
-        let mut encoder = Encoder::new(|stream: &StreamName| Target { key: key(stream), registry: None });
+        let mut encoder = Encoder::new(|stream: &StreamName| target(key(stream), None));
         assert!(encoder.encode(&messages, &mut commands, &mut adding).is_empty());
         encoder.checks(&mut commands, &mut adding);
         assert_eq!(commands, pipeline.get_packed_pipeline());
@@ -180,9 +192,8 @@ mod tests {
         }
         pipeline.cmd("HVALS").arg("readers-of-a");
         let (mut commands, mut adding) = (Vec::new(), Adding::default());
-        let target = |stream: &StreamName| Target {
-            key: stream.to_string(),
-            registry: (stream.as_str() == "a").then(|| "readers-of-a".to_owned()),
+        let target = |stream: &StreamName| {
+            target(stream.to_string(), (stream.as_str() == "a").then(|| "readers-of-a".to_owned()))
         };
         let mut encoder = Encoder::new(target);
         assert!(encoder.encode(&messages, &mut commands, &mut adding).is_empty());
@@ -206,7 +217,7 @@ mod tests {
             let stream = StreamName::new("a").unwrap();
             let messages: Vec<_> =
                 payloads.iter().map(|payload| NewMessage::new(stream.clone(), payload.clone())).collect();
-            let target = |stream: &StreamName| Target { key: stream.to_string(), registry: Some("readers".to_owned()) };
+            let target = |stream: &StreamName| target(stream.to_string(), Some("readers".to_owned()));
             let mut commands = Vec::new();
             let adding = encode(target, &messages, &mut commands);
             (commands, adding.entries)
