@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::trace::{SpanKind, Status, TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use redstream_core::{Batch, ConnectOptions, HandlerError, NewMessage, Payload, Producer, Redstream, Start, Stream, Supervisor};
+use redstream_core::{
+    Batch, ConnectOptions, HandlerError, NewMessage, Payload, Producer, Redstream, Start, Stream, Supervisor,
+};
 use tracing::Instrument as _;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::SubscriberExt as _;

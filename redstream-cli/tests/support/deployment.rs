@@ -53,7 +53,8 @@ impl Deployment {
         }
         let mut first = raw(&nodes[0].url()).await;
         for node in &nodes[1..] {
-            let bus = redis::cmd("CONFIG").arg("GET").arg("cluster-port").query_async(&mut raw(&node.url()).await).await;
+            let bus =
+                redis::cmd("CONFIG").arg("GET").arg("cluster-port").query_async(&mut raw(&node.url()).await).await;
             let bus: [String; 2] = bus.expect("the node tells its port");
             let meet = redis::cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(node.port()).arg(&bus[1]).to_owned();
             meet.exec_async(&mut first).await.expect("the node is there");
@@ -98,8 +99,7 @@ impl Deployment {
             options = options.arg(option).arg(value);
         }
         let server = start(options).await;
-        let environment =
-            vec![("REDIS_URL", format!("rediss://127.0.0.1:{port}/")), ("REDIS_ROOT_CERTIFICATE", root)];
+        let environment = vec![("REDIS_URL", format!("rediss://127.0.0.1:{port}/")), ("REDIS_ROOT_CERTIFICATE", root)];
         Self { environment, _servers: vec![server], _files: Some(files) }
     }
 }

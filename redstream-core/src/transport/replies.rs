@@ -65,7 +65,8 @@ impl FromRedisValue for Flat {
                         return Err("a field and its value are text".into());
                     };
                     let consumer = text_or_none(parts.next())?;
-                    let trace = text_or_none(parts.next())?.map_or_else(TraceParent::default, |text| TraceParent::read(&text));
+                    let trace =
+                        text_or_none(parts.next())?.map_or_else(TraceParent::default, |text| TraceParent::read(&text));
                     let field = Field::of(&name).ok_or("a field with payloads was expected")?;
                     Entry::of(id, Some((field, payload.into()))).only_for(consumer.as_deref()).traced(trace)
                 }

@@ -53,7 +53,8 @@ mod tests {
     fn a_lock_names_its_holder_if_it_names_one() {
         let this = Holder::this_process();
         assert_eq!(Holder::of(&format!("0123456789abcdef@{this}/5000")), Some(this));
-        let none = ["", "0123456789abcdef", "0123456789abcdef/5000", "0123@web-1:4711", "0123@web-1/5000", "0123@:x/5000"];
+        let none =
+            ["", "0123456789abcdef", "0123456789abcdef/5000", "0123@web-1:4711", "0123@web-1/5000", "0123@:x/5000"];
         assert_eq!(none.map(Holder::of), [const { None }; 6]);
     }
 

@@ -10,6 +10,7 @@ use crate::entity::streamed::Streamed;
 use crate::index::loader::Loader;
 use crate::index::scan::Scan;
 use crate::verify::error::VerifyError;
+use crate::verify::gauges;
 use crate::verify::options::Options;
 use crate::verify::pages::Pages;
 use crate::verify::report::{Difference, VerifyReport, VerifyState};

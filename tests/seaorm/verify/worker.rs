@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ::metrics::set_default_local_recorder;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use redstream_seaorm::core::metrics as names;
 use redstream_seaorm::{
     CancellationToken, RedstreamExt, Supervisor, Verify, VerifyState, VerifyWorker, Worker, WorkerState,
 };
@@ -12,7 +15,7 @@ use serde_json::json;
 use super::{BOUND, Memory, cities, consume};
 use crate::seaorm::city;
 use crate::seaorm::world::World;
-use crate::support::{TestDb, eventually};
+use crate::support::{TestDb, eventually, raw_redis, redis_url};
 
 fn worker(world: &World, index: &Memory<city::Entity>, every: Duration) -> Arc<VerifyWorker<city::Entity>> {
     let verify = Verify::<city::Entity>::new(&world.redstream, world.plain.clone(), index.clone());
@@ -117,4 +120,37 @@ async fn options_that_cannot_work_are_refused_before_it_starts() {
     assert!(check(verify().id("two words").every(BOUND)).contains("two words"));
     assert!(Supervisor::new().with(verify().every(Duration::ZERO)).start().is_err());
     assert!(world.redstream.of::<city::Entity>().is_ok());
+}
+
+/// The value of the gauge of drift, now.
+fn drift(snapshotter: &Snapshotter) -> Option<f64> {
+    let metrics = snapshotter.snapshot().into_vec();
+    let mut found = metrics.into_iter().filter(|(key, ..)| key.key().name() == names::DRIFT);
+    found.next().map(|(_, _, _, value)| match value {
+        DebugValue::Gauge(value) => value.into_inner(),
+        other => panic!("{other:?}"),
+    })
+}
+
+#[tokio::test]
+async fn what_was_found_counts_until_another_process_takes_over() {
+    let recorder = DebuggingRecorder::new();
+    // The recorder belongs to the test's thread, on which everything runs.
+    let (_guard, snapshotter) = (set_default_local_recorder(&recorder), recorder.snapshotter());
+    let db = TestDb::sqlite().await;
+    let world = World::new(&db).await;
+    let index = Memory::of(&cities(&world, 1..=5).await, true);
+    let _search = consume(&world, index.clone()).await;
+    index.put(3, "old".to_owned());
+    let worker = worker(&world, &index, Duration::from_secs(3600));
+    let running = Running::start(&worker);
+    eventually(BOUND, "a pass", async || drift(&snapshotter) == Some(1.0)).await;
+    // As another process takes it, for longer than the test.
+    let lock = format!("{}:redstream:lock:work:cities:verify.cities", world.namespace());
+    let set = redis::cmd("SET").arg(&lock).arg("f".repeat(32)).arg("PX").arg(600_000).arg("XX").to_owned();
+    let taken: Option<String> = set.query_async(&mut raw_redis(&redis_url()).await).await.unwrap();
+    assert!(taken.is_some(), "{lock} is held");
+    eventually(BOUND, "the end of the gauge", async || drift(&snapshotter).is_some_and(f64::is_nan)).await;
+    assert_eq!(worker.last().unwrap().found(), 1, "the report is there");
+    running.end().await;
 }

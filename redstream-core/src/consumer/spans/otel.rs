@@ -102,15 +102,18 @@ pub(crate) fn gave_up(span: &Span) {
 }
 
 pub(crate) fn failed(span: &Span, error: &Error) {
-    tell(span, match error {
-        Error::LockLost { .. } => "lock_lost",
-        Error::Paused { .. } => "paused",
-        Error::Forgotten { .. } => "forgotten",
-        Error::Handler { .. } | Error::Poison { .. } => "handler",
-        Error::Redis { .. } | Error::GaveUp { .. } => "redis",
-        // What the conventions have for all others.
-        _ => "_OTHER",
-    });
+    tell(
+        span,
+        match error {
+            Error::LockLost { .. } => "lock_lost",
+            Error::Paused { .. } => "paused",
+            Error::Forgotten { .. } => "forgotten",
+            Error::Handler { .. } | Error::Poison { .. } => "handler",
+            Error::Redis { .. } | Error::GaveUp { .. } => "redis",
+            // What the conventions have for all others.
+            _ => "_OTHER",
+        },
+    );
 }
 
 fn tell(span: &Span, kind: &'static str) {

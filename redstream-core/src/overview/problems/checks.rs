@@ -12,9 +12,6 @@ const LATE: Duration = Duration::from_secs(60);
 /// From this age on what is being worked off is one, too.
 const FAR_BEHIND: Duration = Duration::from_secs(300);
 
-/// Five times the default `resend_after` of a writer, which may be at most a fifth of the delay.
-const SHORTEST_DELAY: Duration = Duration::from_secs(300);
-
 /// Assumed if no delayer ever published its delay.
 const USUAL_DELAY: Duration = Duration::from_secs(300);
 
@@ -68,14 +65,6 @@ pub(super) fn of_stream(stream: &StreamOverview, problems: &mut Problems<'_>) {
         let cause = "no delayer runs: a change whose main message is lost will not arrive";
         let cure = "run `stream.delayer(…)`, or `redstream.workers(&db)`, which adds it";
         problems.add(Severity::Warning, "no_delayer", cause, cure);
-    }
-    if let Some(delay) = delayer.delay.filter(|delay| *delay < SHORTEST_DELAY) {
-        problems.add(
-            Severity::Note,
-            "short_delay",
-            format!("its delay of {delay:?} is shorter than five times the `resend_after` that writers have by default"),
-            "give the delayer 5 minutes, or writers a `resend_after` of at most a fifth of the delay",
-        );
     }
     if delayer.dead_letters > 0 {
         problems.add(

@@ -63,8 +63,7 @@ const TRUNCATED: &[(&str, Version, Version)] = &[
 ];
 
 /// Of a server whose user `default` is restricted. Met on Redis 7.0.15; not on Valkey 9.1.2.
-const DEFAULT_USER: &[(&str, Version, Version)] =
-    &[("redis", [0, 0, 0], [8, 4, 4]), ("valkey", [0, 0, 0], [9, 1, 2])];
+const DEFAULT_USER: &[(&str, Version, Version)] = &[("redis", [0, 0, 0], [8, 4, 4]), ("valkey", [0, 0, 0], [9, 1, 2])];
 
 pub(super) fn of_version(server: &ServerOverview, problems: &mut Problems<'_>) {
     let (Some(name), Some(text)) = (server.name.as_deref(), server.version.as_deref()) else { return };

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{Overview, Severity};
 use crate::message::{MessageId, StreamName};
-use crate::overview::{ConsumerOverview, ConsumerState, DelayerOverview, Orphan, ServerOverview, StreamOverview, Unreadable};
+use crate::overview::{
+    ConsumerOverview, ConsumerState, DelayerOverview, Orphan, ServerOverview, StreamOverview, Unreadable,
+};
 
 pub(super) fn server() -> ServerOverview {
     ServerOverview {
@@ -57,7 +59,8 @@ fn stream() -> StreamOverview {
 }
 
 fn found(servers: Vec<ServerOverview>, stream: StreamOverview) -> Vec<(Severity, &'static str, String)> {
-    let overview = Overview { namespace: None, servers, streams: vec![stream], unreadable: Vec::new(), orphans: Vec::new() };
+    let overview =
+        Overview { namespace: None, servers, streams: vec![stream], unreadable: Vec::new(), orphans: Vec::new() };
     overview.problems().into_iter().map(|one| (one.severity, one.kind, one.place)).collect()
 }
 
@@ -104,8 +107,6 @@ fn workers_that_no_host_runs_are_missed() {
     });
     assert_eq!(held, [(Severity::Warning, "far_behind")], "the trimmer could remove nothing");
     assert_eq!(with(|stream| stream.consumers.clear()), [(Severity::Warning, "no_consumer")]);
-    let short = with(|stream| stream.delayer.delay = Some(Duration::from_secs(299)));
-    assert_eq!(short, [(Severity::Note, "short_delay")]);
 }
 
 #[test]
