@@ -29,6 +29,8 @@
 //!
 //! This crate knows nothing of a primary database: `redstream-seaorm` writes the messages for SeaORM models.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

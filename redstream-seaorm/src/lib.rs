@@ -90,6 +90,8 @@
 //! `connection/connection_trait.rs`, `connection/statement.rs`, `unit_of_work.rs`, `unit_of_work/delay_pipeline.rs`;
 //! its commit from `connection/transaction.rs` to `unit_of_work/commit.rs`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod bulk;
 mod connection;
 pub mod drop_in;

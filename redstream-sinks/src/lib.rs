@@ -64,6 +64,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 "#
 )]
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "redis-cache")]
 pub mod cache;
 #[cfg(feature = "elasticsearch")]

@@ -18,4 +18,6 @@
 //! Each of SeaORM's features, except those that need another executor than tokio (`runtime-async-std…`), need another
 //! driver (`rusqlite`, `sync`, `proxy`) or are internal to SeaORM. The default features are SeaORM's.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub use redstream_seaorm::drop_in::*;
