@@ -53,14 +53,14 @@ const SINKS: Layers =
     &[&["cache", "elasticsearch", "redisearch", "sql", "tantivy", "webhook"], &["updates"], &["http", "redis_keys"]];
 
 const WEB: Layers = &[
-    &["dashboard"],
+    &["dashboard", "probes"],
     &["actions", "events", "page"],
     &["dead", "look", "security"],
     &["snapshot"],
     &["state"],
     &["latest", "task"],
     &["audit", "rates"],
-    &["error", "pace", "verb"],
+    &["error", "health", "pace", "verb"],
 ];
 
 /// One import of one module by another.

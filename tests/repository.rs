@@ -1,6 +1,10 @@
-//! Tests of the repository itself: its layers, its comments, the proofs that its pages name, and its dependencies.
+//! Tests of the repository itself: its layers, its comments, the proofs that its pages name, its dependencies, and what a
+//! release and a deployment need.
 
+mod deployment;
 mod layout;
 mod pages;
+mod release;
 mod style;
 mod supply;
+mod workspace;

@@ -1,5 +1,4 @@
-//! The routes and their handlers. Unchanged except for the first line and the kinds of errors; the search and the
-//! health are new.
+//! The routes and their handlers. Unchanged except for the first line and the kinds of errors; the search is new.
 
 use redstream_seaorm::drop_in as sea_orm;
 
@@ -9,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use redstream_seaorm::ErrorKind;
-use redstream_seaorm::core::Health;
 use sea_orm::{DbConn, DbErr};
 
 use crate::search::Index;
@@ -19,7 +17,6 @@ use crate::{entity as post, service};
 pub(crate) struct AppState {
     pub(crate) conn: DbConn,
     pub(crate) index: Index,
-    pub(crate) health: Health,
 }
 
 pub(crate) fn router(state: AppState) -> Router {
@@ -27,7 +24,6 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/posts", get(list_posts).post(create_post))
         .route("/posts/{id}", put(update_post).delete(delete_post))
         .route("/search/{word}", get(search_posts))
-        .route("/health", get(health))
         .with_state(state)
 }
 
@@ -57,12 +53,6 @@ async fn delete_post(State(state): State<AppState>, Path(id): Path<i32>) -> Resu
 
 async fn search_posts(State(state): State<AppState>, Path(word): Path<String>) -> Json<Vec<String>> {
     Json(state.index.titles_with(&word))
-}
-
-async fn health(State(state): State<AppState>) -> (StatusCode, String) {
-    let code = if state.health.is_live() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let workers = state.health.workers().into_iter().map(|worker| format!("{}: {:?}\n", worker.name, worker.state));
-    (code, workers.collect())
 }
 
 struct AppError(DbErr);

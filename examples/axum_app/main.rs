@@ -2,8 +2,8 @@
 //!
 //! One line at the head of a file, `use redstream_seaorm::drop_in as sea_orm;`, makes its functions use our connection;
 //! they are otherwise unchanged. So are the migrations, which run on the inner connection. The server and the workers
-//! share their state: the search index, which the workers fill and the server searches, and the health. They stop
-//! together: first requests end, then batches. The index is in memory: `search.rs` says what an application with a
+//! share their state: the search index, which the workers fill and the server searches. `/live` and `/ready` are for an
+//! orchestrator's probes. They stop together: first requests end, then batches. The index is in memory: `search.rs` says what an application with a
 //! persistent database does at its start.
 //!
 //! Needs a Redis: the first argument, or `REDIS_URL`, or the one on this machine.
@@ -64,10 +64,10 @@ async fn start(
         .with(posts.consumer("search", Indexer::new(db.clone(), index.clone())))
         .with(posts.delayer(Duration::from_secs(300)))
         .with(posts.trimmer());
-    let state = AppState { conn: db, index, health: workers.health() };
+    let routes = api::router(AppState { conn: db, index }).merge(redstream_web::probes(workers.health()));
     let workers = tokio::spawn(workers.run_until(stopped.clone().cancelled_owned()));
 
-    let served = axum::serve(listener, api::router(state)).with_graceful_shutdown(stop).await;
+    let served = axum::serve(listener, routes).with_graceful_shutdown(stop).await;
     stopped.cancel();
     workers.await??;
     Ok(served?)

@@ -30,7 +30,6 @@ async fn page(State(shop): State<Shop>) -> Result<Html<String>, AppError> {
             rows.push(format!("<tr><td>{name}<td>{consumer}<td>{lag}<td>{age:.1} s<td>{letters}"));
         }
     }
-    let workers = shop.health.workers().into_iter().map(|worker| format!("<li>{}: {:?}", worker.name, worker.state));
     let reindexes = shop.redstream.of::<book::Entity>()?.reindexes().list().await?;
     let reindexes = reindexes
         .into_iter()
@@ -38,11 +37,10 @@ async fn page(State(shop): State<Shop>) -> Result<Html<String>, AppError> {
     Ok(Html(format!(
         "<!doctype html><title>Shop</title><h1>What follows the database</h1>\
          <table><tr><th>stream<th>consumer<th>lag<th>age<th>dead letters{}</table>\
-         <h2>Workers</h2><ul>{}</ul><h2>Reindexes</h2><ul>{}</ul>\
+         <p>The workers of this process: <a href=/health>health</a>.</p><h2>Reindexes</h2><ul>{}</ul>\
          <form method=post action=/admin/reindex><button>Reindex all books</button></form>\
          <form method=post action=/admin/verify><button>Verify and repair</button></form>",
         rows.concat(),
-        workers.collect::<String>(),
         reindexes.collect::<String>(),
     )))
 }

@@ -5,7 +5,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
-use redstream_seaorm::core::Health;
 use redstream_seaorm::{Bulk, CancellationToken, ErrorKind, Key, Redstream, StreamedConnection};
 use redstream_sinks::cache::Cache;
 use redstream_sinks::elasticsearch::ElasticsearchSink;
@@ -27,7 +26,6 @@ pub(crate) struct Shop {
     pub(crate) search: Search,
     pub(crate) index: ElasticsearchSink<book::Entity>,
     pub(crate) cache: Cache<book::Entity, Document>,
-    pub(crate) health: Health,
     pub(crate) stop: CancellationToken,
 }
 
@@ -40,7 +38,6 @@ pub(crate) fn router(shop: Shop) -> Router {
         .route("/authors/{id}", put(rename_author))
         .route("/categories/{id}", put(rename_category))
         .route("/search", get(search))
-        .route("/health", get(health))
         .merge(admin::router())
         .with_state(shop)
 }
@@ -159,10 +156,6 @@ struct Words {
 
 async fn search(State(shop): State<Shop>, Query(words): Query<Words>) -> Result<Json<Vec<Document>>, AppError> {
     Ok(Json(shop.search.find(&words.q).await?))
-}
-
-async fn health(State(shop): State<Shop>) -> StatusCode {
-    if shop.health.is_live() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 pub(crate) struct AppError(anyhow::Error);

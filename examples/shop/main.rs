@@ -5,19 +5,22 @@
 //! again when any of them changes, moves or goes: see [`workers`]. `/admin` shows whether everything follows.
 //!
 //! Needs a Redis and an OpenSearch or Elasticsearch: `REDIS_URL` and `SEARCH_URL`, or those on this machine. The
-//! database is `DATABASE_URL`, or a new one of SQLite.
+//! database is `DATABASE_URL`, or a new one of SQLite. It listens at `LISTEN`, by default `127.0.0.1:8000`.
 //!
 //! ```sh
 //! cargo run -p redstream-examples --example shop
 //! curl http://127.0.0.1:8000/search?q=magic
 //! ```
+//!
+//! In production its parts are processes of their own: `shop migrate`, `shop web` and `shop workers`, as
+//! `compose.yaml` and `deploy/kubernetes.yaml` start them.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use redstream_seaorm::{
     CancellationToken, ConnectOptions, Documents, RedisClient, Redstream, RedstreamExt as _, StreamedConnection,
-    Workers, stop_signal,
+    Supervisor, Workers, stop_signal,
 };
 use redstream_sinks::cache::{Cache, EvictingSink, KeysOnly};
 use redstream_sinks::elasticsearch::{Elasticsearch, ElasticsearchSink};
@@ -28,12 +31,14 @@ use tokio::net::TcpListener;
 
 use document::Document;
 use entities::{author, book, category, review};
+use role::Role;
 
 mod admin;
 mod api;
 mod document;
 mod entities;
 mod migration;
+mod role;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -62,19 +67,32 @@ fn workers(
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter("warn,redstream=info").init();
+    start(std::env::args().nth(1).as_deref().map_or(Ok(Role::All), str::parse)?).await
+}
+
+/// Runs what the environment says, until the process is told to stop.
+async fn start(role: Role) -> anyhow::Result<()> {
     let setting = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
     let folder = tempfile::tempdir()?;
     let sqlite = format!("sqlite://{}?mode=rwc", folder.path().join("shop.db").display());
     let database = Database::connect(setting("DATABASE_URL", &sqlite)).await?;
+    if role.migrates() {
+        migration::Migrator::up(&database, None).await?;
+    }
+    if role == Role::Migrate {
+        return Ok(());
+    }
     let redis = ConnectOptions::new(setting("REDIS_URL", "redis://127.0.0.1/")).namespace("redstream-shop");
-    let listener = TcpListener::bind("127.0.0.1:8000").await.context("port 8000")?;
-    println!("listening at http://{}/admin until ctrl-C or SIGTERM", listener.local_addr()?);
+    let address = setting("LISTEN", "127.0.0.1:8000");
+    let listener = TcpListener::bind(&address).await.with_context(|| format!("could not listen at {address}"))?;
+    println!("listening at http://{} until ctrl-C or SIGTERM", listener.local_addr()?);
     let told = stop_signal()?;
     let stop = async { _ = told.await };
-    run(redis, database, &setting("SEARCH_URL", "http://127.0.0.1:9200"), listener, stop).await
+    run(role, redis, database, &setting("SEARCH_URL", "http://127.0.0.1:9200"), listener, stop).await
 }
 
 async fn run(
+    role: Role,
     redis: ConnectOptions,
     database: DatabaseConnection,
     search_url: &str,
@@ -84,24 +102,21 @@ async fn run(
     // One Redis has both here. A cache may lose what it has, and is better kept in a Redis of its own.
     let cache = Cache::new(RedisClient::connect(redis.clone()).await?, "books");
     let redstream = Redstream::connect(redis).await?;
-    migration::Migrator::up(&database, None).await?;
     let db = StreamedConnection::new(database, redstream.producer());
     let client = Elasticsearch::builder([search_url]).build()?;
     let index = search_index(client.clone());
     index.prepare().await?;
 
-    let workers = workers(&redstream, &db, index.clone(), cache.clone()).delay(Duration::from_secs(60)).start()?;
-    let state = api::Shop {
-        db,
-        redstream,
-        index,
-        cache,
-        search: search::Search(client),
-        health: workers.health().clone(),
-        stop: CancellationToken::new(),
+    let workers = if role.works() {
+        workers(&redstream, &db, index.clone(), cache.clone()).delay(Duration::from_secs(60)).start()?
+    } else {
+        Supervisor::new().start()?
     };
-    let stopped = state.stop.clone();
-    let served = axum::serve(listener, api::router(state)).with_graceful_shutdown(stop).await;
+    let probes = redstream_web::probes(workers.health());
+    let stopped = CancellationToken::new();
+    let shop = api::Shop { db, redstream, index, cache, search: search::Search(client), stop: stopped.clone() };
+    let routes = if role.serves() { probes.merge(api::router(shop)) } else { probes };
+    let served = axum::serve(listener, routes).with_graceful_shutdown(stop).await;
     stopped.cancel(); // ends a reindex that the admin page began
     workers.shutdown().await?;
     Ok(served?)

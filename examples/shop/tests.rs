@@ -9,6 +9,8 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+mod deployed;
+
 /// A running shop.
 struct Place {
     client: reqwest::Client,
@@ -31,7 +33,10 @@ impl Place {
         let url = format!("http://{}", listener.local_addr()?);
         let (search, stopped) = (format!("http://127.0.0.1:{}", server.port()), stop.clone().cancelled_owned());
         let of_the_shop = database.clone();
-        let running = tokio::spawn(async move { run(redis, of_the_shop, &search, listener, stopped).await });
+        let running = tokio::spawn(async move {
+            migration::Migrator::up(&of_the_shop, None).await?;
+            run(Role::All, redis, of_the_shop, &search, listener, stopped).await
+        });
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
         Ok(Self { client, url, stop, running, database, _folder: folder, _search: server })
     }

@@ -63,7 +63,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 ```
 "#
 )]
-
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "redis-cache")]

@@ -26,6 +26,7 @@
 //! # Layout
 //!
 //! - [`Dashboard`] has the options, and makes the router: `dashboard`, `state`.
+//! - [`probes()`](probes()) are routes for an orchestrator. `health` is the state of the workers as JSON.
 //! - `page` serves the document, and `security` its headers and the checks of a request's origin.
 //! - `look` observes Redis while the page is watched; `snapshot` and `rates` are what it finds, `latest` keeps it, `events`
 //!   sends it.
@@ -33,6 +34,7 @@
 //! - `task` runs work of the application.
 
 mod dashboard;
+mod probes;
 
 mod actions;
 mod dead;
@@ -52,11 +54,13 @@ mod rates;
 mod task;
 
 mod error;
+mod health;
 mod pace;
 mod verb;
 
 pub use audit::{AuditEntry, Outcome};
 pub use dashboard::{Dashboard, router};
+pub use probes::probes;
 pub use task::TaskRun;
 pub use verb::Verb;
 

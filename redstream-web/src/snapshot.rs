@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use redstream_core::{Health, Neglected, Overview, Problem, WorkerState};
+use redstream_core::{Overview, Problem};
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
 use crate::audit::{AuditEntry, millis};
 use crate::error::chain;
+use crate::health::HealthOverview;
 use crate::pace::rest;
 use crate::rates::{Rates, Trends};
 use crate::state::State;
@@ -39,24 +40,6 @@ struct Snapshot {
     actions: Vec<AuditEntry>,
 }
 
-/// The workers of this process.
-#[derive(Debug, Serialize)]
-struct HealthOverview {
-    is_live: bool,
-    is_ready: bool,
-    workers: Vec<WorkerOverview>,
-}
-
-#[derive(Debug, Serialize)]
-struct WorkerOverview {
-    name: String,
-    state: &'static str,
-    since_progress_ms: u128,
-    restarts: u32,
-    set_aside: u64,
-    neglected: Vec<String>,
-}
-
 /// Looks at Redis and at this process. A failure is part of the result, as JSON.
 pub(crate) async fn take(state: &Arc<State>, trends: &mut Trends) -> String {
     let begun = Instant::now();
@@ -85,47 +68,10 @@ pub(crate) async fn take(state: &Arc<State>, trends: &mut Trends) -> String {
         left_out,
         problems,
         rates,
-        health: state.health.as_ref().map(health),
+        health: state.health.as_ref().map(HealthOverview::of),
         tasks: state.tasks.iter().map(task::Task::status).collect(),
         actions: state.audit.latest(),
     };
     // Strings, numbers, and maps by strings alone: it cannot fail.
     serde_json::to_string(&snapshot).unwrap_or_default()
-}
-
-fn health(health: &Health) -> HealthOverview {
-    let worker = |worker: redstream_core::WorkerHealth| WorkerOverview {
-        state: name_of_state(worker.state),
-        since_progress_ms: worker.since_progress.as_millis(),
-        restarts: worker.restarts,
-        set_aside: worker.set_aside,
-        neglected: worker.neglected.iter().map(neglected).collect(),
-        name: worker.name,
-    };
-    HealthOverview {
-        is_live: health.is_live(),
-        is_ready: health.is_ready(),
-        workers: health.workers().into_iter().map(worker).collect(),
-    }
-}
-
-fn name_of_state(state: WorkerState) -> &'static str {
-    match state {
-        WorkerState::Starting => "starting",
-        WorkerState::Standby => "standby",
-        WorkerState::Idle => "idle",
-        WorkerState::Working => "working",
-        WorkerState::Failing => "failing",
-        WorkerState::Refused => "refused",
-        WorkerState::Stopped => "stopped",
-        _ => "unknown",
-    }
-}
-
-fn neglected(neglected: &Neglected) -> String {
-    match neglected {
-        Neglected::Delayer { stream, .. } => format!("no host runs the delayer of {stream}"),
-        Neglected::Trimmer { stream, .. } => format!("no host runs the trimmer of {stream}"),
-        _ => "no host runs a worker that a stream needs".to_owned(),
-    }
 }
