@@ -1,5 +1,5 @@
-//! `compose.yaml` and `deploy/kubernetes.yaml`, by what they must agree on. The examples' tests start the application as
-//! they describe it, and those of the command line the Redis.
+//! `compose.yaml` and `deploy/kubernetes.yaml`, by what they must agree on. The examples' tests start the application
+//! as they describe it, and those of the command line the Redis.
 
 use redstream_core::Supervisor;
 use saphyr::{LoadableYamlNode as _, Yaml};

@@ -55,7 +55,7 @@ const SINKS: Layers =
 const WEB: Layers = &[
     &["dashboard", "probes"],
     &["actions", "events", "page"],
-    &["dead", "look", "security"],
+    &["dead", "look", "security", "trim"],
     &["snapshot"],
     &["state"],
     &["latest", "task"],

@@ -1,5 +1,5 @@
-//! Tests of the repository itself: its layers, its comments, the proofs that its pages name, its dependencies, and what a
-//! release and a deployment need.
+//! Tests of the repository itself: its layers, its comments, the proofs that its pages name, its dependencies, and what
+//! a release and a deployment need.
 
 mod deployment;
 mod layout;

@@ -17,6 +17,7 @@ fn comments_are_wrapped_and_use_plain_words() {
         "redstream-core",
         "redstream-seaorm",
         "redstream-sinks",
+        "redstream-web",
         "examples",
         "tests",
         "tools",

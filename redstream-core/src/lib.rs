@@ -105,7 +105,7 @@ pub use reindex::{
     KeySource, ReindexProgress, ReindexRange, ReindexRecord, ReindexReport, ReindexState, Reindexes, Walk,
 };
 pub use sharding::{ShardMap, Sharded, Shards};
-pub use stream::Stream;
+pub use stream::{Counted, Stream};
 pub use tokio_util::sync::CancellationToken;
 pub use transport::{ConnectOptions, RedisClient, Risk};
 pub use trimmer::{Trimmed, Trimmer};

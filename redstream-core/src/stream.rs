@@ -20,6 +20,7 @@ use crate::transport::scripts;
 use crate::trimmer::Trimmer;
 use crate::worker::member::ConsumerKeys;
 use crate::worker::{Lock, Start};
+pub use inspect::Counted;
 
 /// One stream of a [`Redstream`], by name: gives its workers. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -244,19 +245,8 @@ impl Stream {
 
     /// How many messages come after an offset, counted until there are so many, and whether that is all.
     pub(crate) async fn lag_up_to(&self, offset: MessageId, most: u64) -> Result<(u64, bool)> {
-        const STEP: u64 = 10_000;
-        let (mut lag, mut after) = (0, offset.to_string());
-        loop {
-            let mut script = scripts::COUNT.prepare_invoke();
-            script.key(self.redstream.keys().stream(&self.name)).arg(&after).arg(STEP).arg(scripts::BUDGET);
-            let (counted, last, all): (u64, String, bool) =
-                self.redstream.link().script("measure a lag", &script).await?;
-            lag += counted;
-            if all || lag >= most {
-                return Ok((lag, all));
-            }
-            after = last;
-        }
+        let counted = self.count_after(offset, most).await?;
+        Ok((counted.messages, counted.is_all))
     }
 
     /// The age of the oldest message that `consumer` has not committed, by the clock of Redis; zero if it has committed

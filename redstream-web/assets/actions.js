@@ -91,3 +91,37 @@ async function rewind(stream, consumer) {
   const body = { stream, consumer: consumer.name, to: placeOf(values) };
   await perform("rewind", body, ({ offset }) => `${stream}/${consumer.name} continues after ${offset}`);
 }
+
+async function forget(stream, consumer) {
+  const place = `${stream}/${consumer.name}`;
+  const isMeant = await question({
+    title: `Forget ${place}`,
+    text: `Its offset is removed, and trimming no longer waits for it: ${lagOf(consumer)} messages that it has not handled may be ` +
+      `trimmed. Its ${counted(consumer.dead_letters, "dead letter")} ${consumer.dead_letters === 1 ? "stays" : "stay"}. ` +
+      "If it runs again, it begins as a new consumer.",
+    yes: "Forget",
+    isDangerous: true,
+  });
+  if (isMeant) await perform("forget", { stream, consumer: consumer.name }, () => `${place} is forgotten`);
+}
+
+async function trim(stream) {
+  let impact;
+  try {
+    impact = await load(`trim-impact?${new URLSearchParams({ stream })}`);
+  } catch (error) {
+    return tell(`Not done: ${error.message}`);
+  }
+  if (impact.reason) return tell(`Nothing to trim in ${stream}: ${impact.reason}`);
+  const isMeant = await question({
+    title: `Trim ${stream}`,
+    text: `${count(impact.messages)}${impact.is_more ? " or more" : ""} messages that all consumers have committed are removed. ` +
+      "No rewind brings them back, though the trimmer may be set to keep them for a time.",
+    yes: "Trim",
+    isDangerous: true,
+  });
+  if (isMeant) {
+    await perform("trim", { stream }, ({ removed_entries, reason }) =>
+      `${counted(removed_entries, "entry", "entries")} removed from ${stream}${reason ? `: ${reason}` : ""}`);
+  }
+}

@@ -1,13 +1,16 @@
-// The dialog with the dead letters of one consumer.
+// The dialog with the dead letters of one consumer, or of the delayer.
 
-const dead = { node: byId("dead"), stream: "", consumer: "", fingerprint: null, next: null, load: 0 };
+const dead = { node: byId("dead"), whose: {}, place: "", canRedrive: true, fingerprint: null, next: null, load: 0 };
 
 byId("dead-close").addEventListener("click", () => dead.node.close());
 byId("dead-more").addEventListener("click", () => moreLetters(dead.load));
 
+/** Those of the delayer if `consumer` is null: they have no payload, and cannot be redriven. */
 function showDead(stream, consumer) {
-  Object.assign(dead, { stream, consumer, fingerprint: null });
-  byId("dead-title").textContent = `Dead letters of ${stream}/${consumer}`;
+  const whose = consumer === null ? { stream, of: "delayer" } : { stream, consumer };
+  const place = consumer === null ? `the delayer of ${stream}` : `${stream}/${consumer}`;
+  Object.assign(dead, { whose, place, canRedrive: consumer !== null, fingerprint: null });
+  byId("dead-title").textContent = `Dead letters of ${place}`;
   dead.node.showModal();
   reloadDead();
 }
@@ -34,7 +37,7 @@ async function reloadDead() {
 }
 
 function loadDead(path, extra) {
-  const query = new URLSearchParams({ stream: dead.stream, consumer: dead.consumer, ...extra });
+  const query = new URLSearchParams({ ...dead.whose, ...extra });
   return load(`${path}?${query}`);
 }
 
@@ -65,7 +68,7 @@ function createGroup(group) {
     reloadDead();
   });
   const buttons = make("div", "buttons", "", only);
-  buttons.append(actionButton("redrive", "Redrive these", () => redrive(which, many.textContent)));
+  if (dead.canRedrive) buttons.append(actionButton("redrive", "Redrive these", () => redrive(which, many.textContent)));
   buttons.append(actionButton("discard", "Discard these", () => discard(which, many.textContent), "danger"));
   const node = make("li", "", "", make("p", "", "", many, ` fail with: ${group.pattern}`), buttons);
   return { node, many, only };
@@ -82,10 +85,11 @@ function createLetter(letter) {
   const head = `Message ${letter.message_id}, ${counted(letter.attempts, "attempt")}, ${clock(timeOf(letter.id))}`;
   const size = cut ? `the beginning of ${bytes(letter.payload_bytes)}` : bytes(letter.payload_bytes);
   const buttons = make("div", "buttons");
-  buttons.append(actionButton("redrive", "Redrive", () => redrive(which, "1 letter")));
+  if (dead.canRedrive) buttons.append(actionButton("redrive", "Redrive", () => redrive(which, "1 letter")));
   buttons.append(actionButton("discard", "Discard", () => discard(which, "1 letter"), "danger"));
   const parts = [make("p", "muted", head), make("p", "", "Error"), block(letter.error, "Error")];
-  parts.push(make("p", "", `Payload, ${size}`), block(letter.payload, "Payload"), buttons);
+  if (dead.canRedrive) parts.push(make("p", "", `Payload, ${size}`), block(letter.payload, "Payload"));
+  parts.push(buttons);
   return { node: make("li", "", "", ...parts) };
 }
 
@@ -99,25 +103,26 @@ function block(text, label) {
 }
 
 async function redrive(which, many) {
-  const { stream, consumer } = dead;
-  const answer = await perform("redrive", { stream, consumer, which }, (answer) =>
-    `${counted(answer.done, "message")} of ${stream}/${consumer} back in the stream, for this consumer alone` +
+  const { whose, place } = dead;
+  const answer = await perform("redrive", { ...whose, which }, (answer) =>
+    `${counted(answer.done, "message")} of ${place} back in the stream, for this consumer alone` +
     (answer.cut > 0 ? `; ${answer.cut} stay, of which only the beginning was stored` : "") + incomplete(answer));
   if (answer) reloadDead();
   else byId("dead-note").textContent = `${many}: not redriven. ${said.textContent}`;
 }
 
 async function discard(which, many) {
-  const { stream, consumer } = dead;
+  const { whose, place, canRedrive } = dead;
   const isMeant = await question({
-    title: `Discard ${many} of ${stream}/${consumer}`,
-    text: "They are dropped: their changes never reach what this consumer feeds.",
+    title: `Discard ${many} of ${place}`,
+    text: canRedrive
+      ? "They are dropped: their changes never reach what this consumer feeds."
+      : "They are dropped: something else than Redstream wrote them, and they announce no change.",
     yes: "Discard",
     isDangerous: true,
   });
   if (!isMeant) return;
-  const body = { stream, consumer, which };
-  if (await perform("discard", body, (answer) => `${counted(answer.done, "dead letter")} dropped` + incomplete(answer))) reloadDead();
+  if (await perform("discard", { ...whose, which }, (answer) => `${counted(answer.done, "dead letter")} dropped` + incomplete(answer))) reloadDead();
 }
 
 function incomplete(answer) {

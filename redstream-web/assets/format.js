@@ -44,6 +44,14 @@ function rate(number) {
   return `${number < 0 ? "−" : "+"}${count(digits)}/s`;
 }
 
+const NO_PACE = "0/s";
+
+/** Messages a second, without a sign: `0.4/s`, `1,250/s`; empty if nothing moves, or it is not known. */
+function pace(number) {
+  if (number === undefined || number < 0.05) return "";
+  return `${count(number >= 10 ? Math.round(number) : Number(number.toFixed(1)))}/s`;
+}
+
 function clock(ms) {
   return new Date(ms).toLocaleTimeString("en-GB");
 }

@@ -60,7 +60,7 @@ function receive(snapshot) {
   say(byId("left-out"), `${counted(snapshot.left_out, "more stream")} not shown.`);
   show(byId("left-out"), snapshot.left_out > 0);
   each(byId("stream-list"), overview.streams, (stream) => stream.name, createStream,
-    (view, stream) => updateStream(view, stream, snapshot.at, own(rates.lag, stream.name)));
+    (view, stream) => updateStream(view, stream, snapshot.at, rates));
   renderReindexes(overview.streams, rates.queued);
   renderServers(overview.servers);
   document.documentElement.dataset.looks = String(Number(document.documentElement.dataset.looks ?? 0) + 1);

@@ -20,7 +20,7 @@ use crate::latest::Look;
 use crate::state::State;
 use crate::task::{Task, TaskRun};
 use crate::verb::Verb;
-use crate::{actions, dead, events, page, security};
+use crate::{actions, dead, events, page, security, trim};
 
 /// How long `serve` waits for requests to end.
 const GRACE: Duration = Duration::from_secs(5);
@@ -138,7 +138,8 @@ impl Dashboard {
     }
 
     /// Ends the streams of events when `shutdown` is cancelled, so that a graceful shutdown of the server does not wait
-    /// for open pages, and tells tasks to stop. Default: a stream ends after 10 minutes, and the page opens another one.
+    /// for open pages, and tells tasks to stop. Default: a stream ends after 10 minutes, and the page opens another
+    /// one.
     #[must_use]
     pub fn shutdown(mut self, shutdown: CancellationToken) -> Self {
         self.state.shutdown = shutdown;
@@ -162,7 +163,8 @@ impl Dashboard {
     /// | `GET /` | the page |
     /// | `GET events` | what the page shows, as server-sent events |
     /// | `GET status` | the same, once, as JSON |
-    /// | `GET dead`, `GET dead-groups` | dead letters, by `stream`, `consumer`, `fingerprint` and `after`, as JSON |
+    /// | `GET dead`, `GET dead-groups` | dead letters, by `stream`, `consumer`, `fingerprint` and `after`, as JSON; with `of=delayer` in place of a consumer those of the delayer |
+    /// | `GET trim-impact` | what a trim of `stream` would remove, as JSON |
     /// | `POST actions/VERB` | an action: see [`Verb`] |
     pub fn into_router(mut self) -> Router {
         self.state.viewers = Arc::new(Semaphore::new(self.max_viewers));
@@ -174,6 +176,7 @@ impl Dashboard {
             .route("/status", get(events::status))
             .route("/dead", get(dead::letters))
             .route("/dead-groups", get(dead::groups))
+            .route("/trim-impact", get(trim::impact))
             .route("/actions/{verb}", post(actions::action))
             .layer(from_fn_with_state(state.clone(), security::guard))
             .with_state(state)

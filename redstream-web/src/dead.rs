@@ -11,7 +11,7 @@ use redstream_core::{DeadLetter, DeadLetters, MessageId};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout};
 
-use crate::error::{Failure, bounded};
+use crate::error::Failure;
 use crate::state::State;
 
 /// How many are read per call: each may have 1 MiB.
@@ -32,7 +32,8 @@ const LONGEST: usize = 16 * 1024;
 #[derive(Debug, Deserialize)]
 pub(crate) struct Wanted {
     stream: String,
-    consumer: String,
+    consumer: Option<String>,
+    of: Option<Of>,
     /// Only letters with this kind of error.
     fingerprint: Option<String>,
     /// Only letters after this one.
@@ -41,21 +42,9 @@ pub(crate) struct Wanted {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Page {
-    letters: Vec<Letter>,
+    letters: Vec<DeadLetter>,
     /// After which letter to continue; `None` if there are no more.
     next: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Letter {
-    id: String,
-    message_id: String,
-    attempts: u32,
-    fingerprint: String,
-    error: String,
-    /// As text; only its beginning if it has fewer bytes than `payload_bytes`.
-    payload: String,
-    payload_bytes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,9 +112,31 @@ pub(crate) async fn groups(
     Ok(Json(Groups { groups, is_all }))
 }
 
+/// Whose letters, if not a consumer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Of {
+    Delayer,
+}
+
+/// The letters of a consumer, or of the delayer.
+pub(crate) fn letters_of(
+    state: &State,
+    stream: &str,
+    consumer: Option<&str>,
+    of: Option<Of>,
+) -> Result<DeadLetters, Failure> {
+    let stream = state.redstream.stream(stream)?;
+    match (consumer, of) {
+        (Some(consumer), None) => Ok(stream.dead_letters(consumer)?),
+        (None, Some(Of::Delayer)) => Ok(stream.delayer_dead_letters()),
+        _ => Err(Failure::Unreadable("either `consumer` or `of=delayer` says whose dead letters".to_owned())),
+    }
+}
+
 fn of(state: &State, wanted: Result<Query<Wanted>, QueryRejection>) -> Result<(DeadLetters, Wanted), Failure> {
     let Query(wanted) = wanted.map_err(|error| Failure::Unreadable(error.body_text()))?;
-    Ok((state.redstream.stream(&wanted.stream)?.dead_letters(&wanted.consumer)?, wanted))
+    Ok((letters_of(state, &wanted.stream, wanted.consumer.as_deref(), wanted.of)?, wanted))
 }
 
 fn parse(id: Option<&str>) -> Result<MessageId, Failure> {
@@ -133,14 +144,13 @@ fn parse(id: Option<&str>) -> Result<MessageId, Failure> {
     Ok(id.transpose()?.unwrap_or(MessageId::MIN))
 }
 
-fn shown(letter: DeadLetter) -> Letter {
-    Letter {
-        id: letter.id.to_string(),
-        message_id: letter.message_id.to_string(),
-        attempts: letter.attempts,
-        fingerprint: letter.fingerprint(),
-        payload: bounded(String::from_utf8_lossy(&letter.payload).into_owned(), LONGEST),
-        payload_bytes: letter.payload_bytes,
-        error: letter.error,
+/// With its payload, or the beginning if that is long.
+fn shown(mut letter: DeadLetter) -> DeadLetter {
+    if letter.payload.len() > LONGEST {
+        // Not within a character.
+        let is_within = |at: usize| letter.payload[at] & 0b1100_0000 == 0b1000_0000;
+        let end = (LONGEST - 3..=LONGEST).rev().find(|at| !is_within(*at)).unwrap_or(LONGEST);
+        letter.payload.truncate(end);
     }
+    letter
 }

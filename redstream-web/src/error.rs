@@ -53,7 +53,7 @@ impl Failure {
             Self::NoSuchVerb
             | Self::NoSuchTask
             | Self::Redstream(Error::NoSuchConsumer { .. } | Error::NoSuchReindex { .. }) => StatusCode::NOT_FOUND,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::Redstream(Error::StillRunning { .. }) => StatusCode::CONFLICT,
             Self::Redstream(_) => StatusCode::BAD_GATEWAY,
             Self::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,

@@ -28,9 +28,10 @@
 //! - [`Dashboard`] has the options, and makes the router: `dashboard`, `state`.
 //! - [`probes()`](probes()) are routes for an orchestrator. `health` is the state of the workers as JSON.
 //! - `page` serves the document, and `security` its headers and the checks of a request's origin.
-//! - `look` observes Redis while the page is watched; `snapshot` and `rates` are what it finds, `latest` keeps it, `events`
-//!   sends it.
-//! - `dead` lists dead letters. `actions` performs what the application allows, `audit` records it.
+//! - `look` observes Redis while the page is watched; `snapshot` and `rates` are what it finds, `latest` keeps it,
+//!   `events` sends it.
+//! - `dead` lists dead letters, `trim` says what a trim would remove. `actions` performs what the application allows,
+//!   `audit` records it.
 //! - `task` runs work of the application.
 
 mod dashboard;
@@ -43,6 +44,7 @@ mod page;
 mod security;
 
 mod look;
+mod trim;
 
 mod snapshot;
 

@@ -1,8 +1,10 @@
 //! What the page shows of one moment.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::join_all;
 use redstream_core::{Overview, Problem};
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
@@ -11,7 +13,7 @@ use crate::audit::{AuditEntry, millis};
 use crate::error::chain;
 use crate::health::HealthOverview;
 use crate::pace::rest;
-use crate::rates::{Rates, Trends};
+use crate::rates::{Rates, Trends, Written};
 use crate::state::State;
 use crate::task;
 
@@ -20,6 +22,9 @@ const BOUND: Duration = Duration::from_secs(10);
 
 /// How many streams, and how many problems, are sent.
 const MOST: usize = 200;
+
+/// How many new messages of a stream are counted from one look to the next.
+const MOST_WRITTEN: u64 = 100_000;
 
 #[derive(Debug, Serialize)]
 struct Snapshot {
@@ -50,7 +55,13 @@ pub(crate) async fn take(state: &Arc<State>, trends: &mut Trends) -> String {
         Ok(Err(error)) => (None, Some(chain(&error))),
         Err(_) => (None, Some(format!("Redis could not show its streams within {} seconds", BOUND.as_secs()))),
     };
-    let rates = overview.as_ref().map(|overview| trends.next(begun.into_std(), overview)).unwrap_or_default();
+    let rates = match &overview {
+        Some(overview) => {
+            let written = written(state, trends, overview).await;
+            trends.next(begun.into_std(), overview, &written)
+        }
+        None => Rates::default(),
+    };
     let mut problems = overview.as_ref().map(Overview::problems).unwrap_or_default();
     problems.truncate(MOST);
     let mut left_out = 0;
@@ -74,4 +85,18 @@ pub(crate) async fn take(state: &Arc<State>, trends: &mut Trends) -> String {
     };
     // Strings, numbers, and maps by strings alone: it cannot fail.
     serde_json::to_string(&snapshot).unwrap_or_default()
+}
+
+/// Counts what was written to the streams that are shown since the last look. One that cannot be counted is left out.
+async fn written(state: &State, trends: &Trends, overview: &Overview) -> BTreeMap<String, Written> {
+    let counts = overview.streams.iter().take(MOST).filter_map(|stream| {
+        let from = trends.count_from(stream)?;
+        let name = stream.name.to_string();
+        Some(async move {
+            let counted = state.redstream.stream(&name).ok()?.count_after(from, MOST_WRITTEN).await.ok()?;
+            Some((name, Written { messages: counted.messages, last: counted.last }))
+        })
+    });
+    let counts = timeout(BOUND, join_all(counts)).await;
+    counts.unwrap_or_default().into_iter().flatten().collect()
 }

@@ -15,10 +15,14 @@ pub enum Verb {
     Resume,
     /// Moves the offset of a consumer: messages are handled again, or skipped.
     Rewind,
+    /// Retires a consumer that does not run: its offset is removed, and trimming no longer waits for it.
+    Forget,
     /// Puts dead letters back into the stream, only for the consumer that could not handle them.
     Redrive,
     /// Drops dead letters: their changes never reach what the consumer feeds.
     Discard,
+    /// Removes what all consumers of a stream have committed, at once.
+    Trim,
     /// Pauses a reindex.
     ReindexPause,
     /// Lets a paused reindex continue.
@@ -35,12 +39,14 @@ pub enum Verb {
 
 impl Verb {
     /// Every action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Pause,
         Self::Resume,
         Self::Rewind,
+        Self::Forget,
         Self::Redrive,
         Self::Discard,
+        Self::Trim,
         Self::ReindexPause,
         Self::ReindexResume,
         Self::ReindexAbort,
@@ -56,8 +62,10 @@ impl Verb {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Rewind => "rewind",
+            Self::Forget => "forget",
             Self::Redrive => "redrive",
             Self::Discard => "discard",
+            Self::Trim => "trim",
             Self::ReindexPause => "reindex-pause",
             Self::ReindexResume => "reindex-resume",
             Self::ReindexAbort => "reindex-abort",

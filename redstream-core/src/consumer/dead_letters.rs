@@ -1,5 +1,7 @@
 //! Dead letters: messages that a consumer could not handle, stored separately so that the consumer can continue.
 
+mod json;
+
 use std::sync::Arc;
 
 use crate::consumer::registered;

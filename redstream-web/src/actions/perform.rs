@@ -8,9 +8,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::letters::{self, Which};
+use crate::dead::{Of, letters_of};
 use crate::error::Failure;
 use crate::state::State;
 use crate::task::Task;
+use crate::trim;
 use crate::verb::Verb;
 
 /// How long a pause waits until no host is at work.
@@ -47,8 +49,15 @@ enum Place {
 #[serde(deny_unknown_fields)]
 struct OfLetters {
     stream: String,
-    consumer: String,
+    consumer: Option<String>,
+    of: Option<Of>,
     which: Which,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfStream {
+    stream: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,8 +93,20 @@ pub(super) async fn perform(state: &State, verb: Verb, user: &str, body: &Value)
         }
         Verb::Redrive | Verb::Discard => {
             let of: OfLetters = read(body)?;
-            let dead = stream(state, &of.stream)?.dead_letters(&of.consumer)?;
+            let dead = letters_of(state, &of.stream, of.consumer.as_deref(), of.of)?;
+            if verb == Verb::Redrive && of.of == Some(Of::Delayer) {
+                return Err(Failure::Conflict("what has no payload is no message: it can only be discarded"));
+            }
             letters::each(&dead, verb, &of.which).await
+        }
+        Verb::Forget => {
+            let of: OfConsumer = read(body)?;
+            stream(state, &of.stream)?.forget(&of.consumer).await?;
+            Ok(json!({ "forgotten": true }))
+        }
+        Verb::Trim => {
+            let of: OfStream = read(body)?;
+            trim::now(&stream(state, &of.stream)?).await
         }
         Verb::ReindexPause | Verb::ReindexResume | Verb::ReindexAbort | Verb::ReindexForget => {
             let of: OfReindex = read(body)?;

@@ -25,6 +25,7 @@ fn body(verb: Verb) -> Value {
         Verb::ReindexPause | Verb::ReindexResume | Verb::ReindexAbort | Verb::ReindexForget => {
             json!({ "stream": "books", "id": "2026" })
         }
+        Verb::Trim => json!({ "stream": "books" }),
         Verb::TaskStart | Verb::TaskStop => json!({ "task": "verify" }),
         _ => of("books", "search"),
     }
@@ -143,6 +144,9 @@ async fn a_body_that_does_not_say_all_is_refused() {
     let router = Recorded::default().dashboard(redstream.clone()).into_router();
     let bad = [
         ("discard", of("books", "search")),
+        ("discard", json!({ "stream": "books", "which": "all" })),
+        ("discard", json!({ "stream": "books", "consumer": "search", "of": "delayer", "which": "all" })),
+        ("trim", json!({})),
         ("discard", json!({ "stream": "books", "consumer": "search", "which": null })),
         ("redrive", json!({ "stream": "books", "consumer": "search", "which": { "ids": ["x"] } })),
         ("rewind", json!({ "stream": "books", "consumer": "search", "to": { "after": "x" } })),

@@ -7,6 +7,8 @@ mod chromium;
 mod dead;
 mod events;
 mod page;
+mod probes;
+mod retire;
 mod shop;
 mod support;
 mod tasks;

@@ -6,7 +6,8 @@ use redstream_web::{Dashboard, Verb};
 
 use crate::support::{get, redstream, send};
 
-const GETS: [&str; 6] = ["/", "/icon.svg", "/status", "/dead?stream=a&consumer=b", "/dead-groups", "/nothing"];
+const GETS: [&str; 7] =
+    ["/", "/icon.svg", "/status", "/dead?stream=a&consumer=b", "/dead-groups", "/trim-impact?stream=a", "/nothing"];
 
 #[tokio::test]
 async fn every_response_has_the_headers_that_protect_it() {

@@ -48,6 +48,23 @@ async fn messages_have_the_id_of_their_entry_and_a_position_unless_they_are_its_
 }
 
 #[tokio::test]
+async fn messages_are_counted_from_any_of_them_and_again_from_where_the_count_ended() {
+    let mut stage = Stage::new().await;
+    let empty = stage.products.count_after(MessageId::MIN, 10).await.unwrap();
+    assert_eq!((empty.messages, empty.last, empty.is_all), (0, MessageId::MIN, true));
+    let count = mixed(&mut stage).await;
+    let all = stage.products.count_after(MessageId::MIN, u64::MAX).await.unwrap();
+    assert_eq!((all.messages, all.last, all.is_all), (count, stage.products.last_id().await.unwrap(), true));
+
+    stage.pack(count..count + 40).await;
+    let new = stage.products.count_after(all.last, 1).await.unwrap();
+    assert_eq!((new.messages, new.is_all), (40, true), "a step is counted to its end");
+    let within: MessageId = format!("{}-7", new.last).parse().unwrap();
+    assert_eq!(stage.products.count_after(within, 100).await.unwrap().messages, 40, "an entry counts as a whole");
+    assert_eq!(stage.products.count_after(MessageId::MAX, 100).await.unwrap().messages, 0);
+}
+
+#[tokio::test]
 async fn batches_have_as_many_messages_as_they_may_in_stream_order() {
     let mut stage = Stage::new().await;
     let count = mixed(&mut stage).await;
