@@ -3,8 +3,8 @@
 //! One line at the head of a file, `use redstream_seaorm::drop_in as sea_orm;`, makes its functions use our connection;
 //! they are otherwise unchanged. So are the migrations, which run on the inner connection. The server and the workers
 //! share their state: the search index, which the workers fill and the server searches. `/live` and `/ready` are for an
-//! orchestrator's probes. They stop together: first requests end, then batches. The index is in memory: `search.rs` says
-//! what an application with a persistent database does at its start.
+//! orchestrator's probes. They stop together: first requests end, then batches. The index is in memory: `search.rs`
+//! says what an application with a persistent database does at its start.
 //!
 //! Needs a Redis: the first argument, or `REDIS_URL`, or the one on this machine.
 //!

@@ -71,8 +71,10 @@ impl Trends {
                         of.entry(name.clone()).or_default().insert(now.name.clone(), smooth(former, latest / seconds));
                     };
                     add(&mut rates.lag, &self.rates.lag, grown);
-                    // More than were written are behind it after a rewind.
-                    add(&mut rates.handled, &self.rates.handled, (change(0, new) - grown).max(0.0));
+                    // More than were written are behind it after a rewind. What was written and what is behind are
+                    // counted at times that differ a little: that is not work of one that rests.
+                    let handled = if now.offset == then.offset { 0.0 } else { (change(0, new) - grown).max(0.0) };
+                    add(&mut rates.handled, &self.rates.handled, handled);
                 }
                 for now in &stream.reindexes {
                     let then = then.reindexes.iter().find(|then| then.id == now.id && then.walk == now.walk);
