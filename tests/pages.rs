@@ -34,18 +34,26 @@ fn every_test_that_a_page_names_exists() {
     ] {
         let named = named_in(&std::fs::read_to_string(tests.join(page)).unwrap());
         assert!(named.len() > 5, "{page} names its proofs");
-        for name in named {
-            let mut parts = name.split("::");
-            let (package, module, test) = (parts.next().unwrap(), parts.next().unwrap(), parts.last());
-            let sources = sources(tests, package, module);
-            assert!(!sources.is_empty(), "{page} names `{name}`, and there is no such file");
-            if let Some(test) = test {
-                let there = |path: &PathBuf| {
-                    let holds = || std::fs::read_to_string(path).unwrap().contains(&format!("fn {test}("));
-                    path.file_stem().is_some_and(|file| file == test) || holds()
-                };
-                assert!(sources.iter().any(there), "{page} names `{name}`, and there is no such test");
-            }
+        all_exist(tests, page, named);
+    }
+    for guide in std::fs::read_dir(tests.join("../docs/guides")).unwrap() {
+        let guide = guide.unwrap().path();
+        all_exist(tests, &guide.display().to_string(), named_in(&std::fs::read_to_string(&guide).unwrap()));
+    }
+}
+
+fn all_exist(tests: &Path, page: &str, named: Vec<String>) {
+    for name in named {
+        let mut parts = name.split("::");
+        let (package, module, test) = (parts.next().unwrap(), parts.next().unwrap(), parts.last());
+        let sources = sources(tests, package, module);
+        assert!(!sources.is_empty(), "{page} names `{name}`, and there is no such file");
+        if let Some(test) = test {
+            let there = |path: &PathBuf| {
+                let holds = || std::fs::read_to_string(path).unwrap().contains(&format!("fn {test}("));
+                path.file_stem().is_some_and(|file| file == test) || holds()
+            };
+            assert!(sources.iter().any(there), "{page} names `{name}`, and there is no such test");
         }
     }
 }

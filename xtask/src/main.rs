@@ -38,6 +38,8 @@ enum Task {
     Chaos(chaos::Options),
     /// Measure every path beside its limit, and print the table
     Bench(tool::Options),
+    /// Build the book of docs/ into target/book, and check its links
+    Book(tool::Options),
     /// Start the servers that the tests share, print their addresses, and wait for ctrl-C
     Servers(servers::Editions),
 }
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Task::Model(options) => tool::run("redstream-model", "dev", &options),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(options) => tool::run("redstream-bench", "release", &options),
+        Task::Book(options) => tool::run("redstream-book", "dev", &options),
         Task::Servers(options) => servers::run(options),
     });
     result.unwrap_or_else(|error| {
@@ -65,10 +68,43 @@ fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::Task;
-    use clap::CommandFactory as _;
+    use crate::cargo::workspace;
+    use clap::{CommandFactory as _, Parser as _};
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
 
     #[test]
     fn the_command_line_is_sound() {
         Task::command().debug_assert();
+    }
+
+    /// The pages of a folder, and of those in it.
+    fn pages(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { pages(&path) } else { vec![path] }).collect()
+    }
+
+    #[test]
+    fn every_command_that_a_page_shows_is_one() {
+        let mut pages = pages(&workspace().join("docs"));
+        pages.push(workspace().join("README.md"));
+        let mut commands = 0;
+        for page in pages.iter().filter(|page| page.extension().is_some_and(|of| of == "md")) {
+            for line in fs::read_to_string(page).unwrap().lines() {
+                for command in line.split("cargo xtask ").skip(1) {
+                    let command = command.split(['`', '#', '|', '…']).next().unwrap_or(command).trim();
+                    if command.is_empty() {
+                        continue;
+                    }
+                    let words = ["cargo xtask"].into_iter().chain(command.split_whitespace());
+                    let parsed = Task::try_parse_from(words);
+                    assert!(parsed.is_ok(), "{}: {command}: {}", page.display(), parsed.unwrap_err());
+                    commands += 1;
+                }
+            }
+        }
+        assert!(commands > 5, "only {commands} were found");
     }
 }
