@@ -9,9 +9,11 @@ mod shop;
 use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use redstream_book::Block;
+use tokio::process::Command;
+use tokio::task::{JoinSet, LocalSet};
 
 use self::shop::Shop;
 use super::blocks_of_guides;
@@ -73,30 +75,41 @@ async fn every_command_of_a_guide_is_run_and_prints_what_is_shown() {
         let page = place.split(':').next().unwrap_or_default().to_owned();
         pages.entry(page).or_default().extend(shown(&place, &block));
     }
-    let (mut faults, mut runs) = (Vec::new(), 0);
-    for shown in pages.into_values().filter(|shown| shown.iter().any(|shown| shown.command.starts_with("redstream"))) {
-        let shop = Shop::open().await;
-        for Shown { place, command, output } in shown {
-            let Some(arguments) = command.strip_prefix("redstream ") else { continue };
-            let (code, printed) = run(&shop, arguments);
-            runs += 1;
-            if code > 1 {
-                faults.push(format!("{place}: {command}: exit code {code}: {printed}"));
-            }
-            let lines: Vec<_> = printed.lines().map(normal).collect();
-            for line in output {
-                if !lines.iter().any(|printed| is_shown_as(printed, &normal(&line))) {
-                    faults.push(format!("{place}: {command} does not print `{line}`, but:\n{printed}"));
-                }
+    let pages = pages.into_values().filter(|shown| shown.iter().any(|shown| shown.command.starts_with("redstream ")));
+    // Preparing a namespace waits for retries, so the pages do it at the same time.
+    let tasks = LocalSet::new();
+    let faults = tasks.run_until(async {
+        let mut running = JoinSet::new();
+        pages.for_each(|page| _ = running.spawn_local(of_page(page)));
+        assert!(running.len() > 2, "only {} pages have commands", running.len());
+        running.join_all().await.concat()
+    });
+    let faults = faults.await;
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Runs the commands of a page, one after the other. Returns what is wrong.
+async fn of_page(shown: Vec<Shown>) -> Vec<String> {
+    let shop = Shop::open().await;
+    let mut faults = Vec::new();
+    for Shown { place, command, output } in shown {
+        let Some(arguments) = command.strip_prefix("redstream ") else { continue };
+        let (code, printed) = run(&shop, arguments).await;
+        if code > 1 {
+            faults.push(format!("{place}: {command}: exit code {code}: {printed}"));
+        }
+        let lines: Vec<_> = printed.lines().map(normal).collect();
+        for line in output {
+            if !lines.iter().any(|printed| is_shown_as(printed, &normal(&line))) {
+                faults.push(format!("{place}: {command} does not print `{line}`, but:\n{printed}"));
             }
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert!(runs > 10, "only {runs} commands were found");
+    faults
 }
 
 /// Runs the program, without a terminal. Of what would not end by itself only the options are checked.
-fn run(shop: &Shop, arguments: &str) -> (i32, String) {
+async fn run(shop: &Shop, arguments: &str) -> (i32, String) {
     let mut command = Command::new(program());
     command.args(arguments.split_whitespace()).envs(shop.environment()).stdin(Stdio::null());
     let does_not_end = ["top", "web"].iter().any(|word| arguments.split(' ').next() == Some(word))
@@ -104,7 +117,7 @@ fn run(shop: &Shop, arguments: &str) -> (i32, String) {
     if does_not_end {
         command.arg("--help");
     }
-    let output = command.output().expect("it can be run");
+    let output = command.output().await.expect("it can be run");
     let text = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
 }
