@@ -181,7 +181,7 @@ impl App {
     async fn reindex<E: Streamed>(&self) -> anyhow::Result<()> {
         let reindex = self.redstream.reindex::<E>(&self.db).consumer("cache");
         let report = reindex.on_progress(|progress| eprintln!("{progress}")).run(CancellationToken::new()).await?;
-        println!("{report}");
+        println!("{}, {} keys were queued", report.state, report.queued);
         Ok(())
     }
 
