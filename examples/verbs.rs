@@ -1,8 +1,8 @@
 //! An application's own program with the verbs that need its entities and its sinks: `work`, `verify`, `repair`,
 //! `reindex`. The program `redstream` has all others, which need neither.
 //!
-//! Needs a Redis and a database: `REDIS_URL` and `DATABASE_URL`, or the ones on this machine. Exit codes of `verify` and
-//! `repair`: 0 clean, 1 differences, 2 could not finish.
+//! Needs a Redis and a database: `REDIS_URL` and `DATABASE_URL`, or the ones on this machine. Exit codes of `verify`
+//! and `repair`: 0 clean, 1 differences, 2 could not finish.
 //!
 //! ```sh
 //! cargo run -p redstream-examples --example verbs -- verify cities --json

@@ -18,8 +18,9 @@
 //! | `redstream:lock:reindex:products` | string, TTL | the token of the process that runs a reindex |
 //! | `redstream:lock:work:products:NAME` | string, TTL | the token of the process that runs a worker of this name, such as a verification |
 //!
-//! A token is `RANDOM@HOST:PID/TTL`: 32 hex digits, the process that holds the lock, and the TTL in ms that it asks for.
-//! Holders of earlier versions have no `@HOST:PID`, and those of the gem the digits alone. It is compared as a whole.
+//! A token is `RANDOM@HOST:PID/TTL`: 32 hex digits, the process that holds the lock, and the TTL in ms that it asks
+//! for. Holders of earlier versions have no `@HOST:PID`, and those of the gem the digits alone. It is compared as a
+//! whole.
 //!
 //! An entry of a stream has the field `payload`, or `payloads` if it holds several messages, one per line; an entry for
 //! a single consumer, a redriven dead letter, has the field `consumer` before it. A note of the registry is a JSON

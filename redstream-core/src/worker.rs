@@ -1,8 +1,8 @@
 //! The trait of all workers: named, and run until they are told to stop.
 //!
-//! [`leadership`]: the loop of a worker that works while it holds a [`lock`]. [`holder`]: the process that a lock names. [`member`]: the names and keys of a
-//! consumer. [`status`]: the state that a worker publishes, of which [`health`] is a view. [`supervisor`]: runs
-//! workers.
+//! [`leadership`]: the loop of a worker that works while it holds a [`lock`]. [`holder`]: the process that a lock
+//! names. [`member`]: the names and keys of a consumer. [`status`]: the state that a worker publishes, of which
+//! [`health`] is a view. [`supervisor`]: runs workers.
 //!
 //! Does not know any particular worker. Uses the root handle, the transport and what is below them.
 

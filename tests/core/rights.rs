@@ -261,7 +261,8 @@ fn the_list_is_what_the_sources_send() {
     }
     // Commands that redis-rs sends by itself, or that are tried and may be refused.
     let by_the_library = ["evalsha", "script|load", "hello"];
-    let optional = ["memory", "info", "config", "client", "wait", "xautoclaim", "auth", "select", "asking", "scan"];
+    let optional =
+        ["acl", "memory", "info", "config", "client", "wait", "xautoclaim", "auth", "select", "asking", "scan"];
     let listed: BTreeSet<String> =
         needed().iter().filter_map(|rule| rule.strip_prefix('+')).map(str::to_owned).collect();
     let found: BTreeSet<String> = sent
@@ -271,7 +272,8 @@ fn the_list_is_what_the_sources_send() {
         .chain(by_the_library.map(str::to_owned))
         .collect();
     assert_eq!(listed, found, "{sent:?}");
-    for optional in ["+memory|usage", "+info", "+config|get", "+client|id", "+client|unblock", "+wait"] {
+    for optional in ["+memory|usage", "+info", "+config|get", "+acl|getuser", "+client|id", "+client|unblock", "+wait"]
+    {
         assert!(PAGE.contains(&format!("`{optional}`")), "{optional} is not on the page");
     }
 }

@@ -41,9 +41,10 @@ async fn keys_and_entries_are_spelled_as_the_ruby_gem_spells_them() {
     assert_eq!(consumer.key(), "redstream:lock:consumer:products:search");
     let guard = consumer.try_acquire().await.unwrap().unwrap();
     let token: String = redis::cmd("GET").arg(consumer.key()).query_async(&mut raw).await.unwrap();
-    // After the gem's value: the TTL that its holder asks for, in milliseconds.
-    let (random, ttl) = token.split_once('/').unwrap();
-    assert!(random.len() == 32 && random.bytes().all(|b| b.is_ascii_hexdigit()) && ttl == "5000", "{token}");
+    // After the gem's value: the process, and the TTL that it asks for, in milliseconds.
+    let (random, rest) = token.split_once('@').unwrap();
+    assert!(random.len() == 32 && random.bytes().all(|b| b.is_ascii_hexdigit()), "{token}");
+    assert!(rest.ends_with(&format!(":{}/5000", std::process::id())), "{token}");
     products.offsets().commit(&guard, main).await.unwrap();
     guard.release().await.unwrap();
     let woken: Vec<String> = redis::cmd("LRANGE")

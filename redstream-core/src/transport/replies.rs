@@ -55,8 +55,8 @@ impl FromRedisValue for Flat {
             entries.push(match holds {
                 Value::BulkString(payload) => Entry::one(id, payload),
                 Value::Nil | Value::Boolean(false) => Entry::empty(id),
-                // The name of the field, its value, the only consumer that the entry is for, and the trace of its writer, as far
-                // as there are any.
+                // The name of the field, its value, the only consumer that the entry is for, and the trace of its
+                // writer, as far as there are any.
                 Value::Array(parts) => {
                     let mut parts = parts.into_iter();
                     let (Some(Value::BulkString(name)), Some(Value::BulkString(payload))) =

@@ -177,7 +177,8 @@ impl<E: Streamed> Worker for VerifyWorker<E> {
                     }
                 }
                 Ok(None) => {
-                    // Not as soon as the lock is lost: this process may take it again, and what it found counts until then.
+                    // Not as soon as the lock is lost: this process may take it again, and what it found counts until
+                    // then.
                     if std::mem::take(&mut has_led)
                         && let Some(report) = self.last().filter(VerifyReport::is_whole)
                     {

@@ -52,7 +52,8 @@ impl Hosts {
         let owners: Vec<Option<String>> = redis::cmd("MGET").arg(&self.locks).query_async(&mut raw).await.unwrap();
         let mut loads: BTreeMap<String, usize> = BTreeMap::new();
         for token in owners.into_iter().flatten() {
-            let (id, ttl) = token.split_once('/').expect("a token ends with the TTL");
+            let (id, rest) = token.split_once('@').expect("a token names its process");
+            let (_, ttl) = rest.split_once('/').expect("a token ends with the TTL");
             assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{token} is as any token");
             assert!(ttl.parse::<u64>().is_ok(), "{token} is as any token");
             *loads.entry(token[..16].to_owned()).or_default() += 1;
