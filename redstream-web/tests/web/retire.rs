@@ -51,7 +51,7 @@ async fn a_consumer_is_forgotten_unless_it_runs() {
         let refused = forget().await;
         assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
     };
-    workers.run_until(story).await.unwrap();
+    Box::pin(workers.run_until(story)).await.unwrap();
     let forgotten = forget().await;
     assert_eq!((forgotten.status, forgotten.json()), (StatusCode::OK, json!({ "forgotten": true })));
     assert_eq!(products.consumers().await.unwrap(), [""; 0]);
@@ -131,7 +131,7 @@ async fn rates_count_messages_and_not_entries() {
     let story = async {
         tokio::select! { () = writing => {}, () = seen => {} }
     };
-    workers.run_until(story).await.unwrap();
+    Box::pin(workers.run_until(story)).await.unwrap();
     eventually("nothing is written", async || rate_of(&router, "/written/products").await < 1.0).await;
 }
 
