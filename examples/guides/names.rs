@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::bail;
-use redstream_seaorm::{Changes, HandlerError, Sink};
+use redstream_seaorm::{Changes, HandlerError, Key, Sink};
 
 use crate::city;
 
@@ -41,7 +41,7 @@ impl Names {
 impl Sink<city::Entity> for Names {
     async fn write(&self, changes: Changes<city::Entity>) -> Result<(), HandlerError> {
         let written = changes.upserts.into_iter().map(|(_, city)| (city.id, city.name));
-        self.change(written, changes.deletes.iter().map(|key| key.value()));
+        self.change(written, changes.deletes.iter().map(Key::value));
         Ok(())
     }
 }

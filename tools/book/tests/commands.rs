@@ -137,7 +137,7 @@ fn commands_only_use_programs_whose_lines_are_checked() {
         for Shown { command, .. } in shown(&place, &block) {
             let mut words = command.split(' ');
             let is_checked = match (words.next(), words.next()) {
-                (Some("redstream"), Some(_)) | (Some("cargo"), Some("xtask")) => true,
+                (Some("redstream" | "export"), Some(_)) | (Some("cargo"), Some("xtask")) => true,
                 (Some("cargo"), Some("run")) => {
                     let (_, example) = command.split_once("--example ").unwrap_or_else(|| panic!("{place}: {command}"));
                     let examples = super::root().join("examples");
@@ -146,7 +146,6 @@ fn commands_only_use_programs_whose_lines_are_checked() {
                 (Some("cargo"), Some("install")) => {
                     super::root().join(command.rsplit(' ').next().unwrap_or_default()).join("Cargo.toml").is_file()
                 }
-                (Some("export"), Some(_)) => true,
                 _ => false,
             };
             assert!(is_checked, "{place}: no test runs `{command}`: write it as `sh` if it is another program's");

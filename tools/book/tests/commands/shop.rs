@@ -59,7 +59,7 @@ async fn prepare(redstream: &Redstream) -> Result<(), BoxError> {
         records.iter().any(|record| record.state == ReindexState::WaitingForLag)
     });
     tokio::select! {
-        ended = walk.run(CancellationToken::new()) => { ended?; }
+        ended = walk.run(CancellationToken::new()) => { _ = ended?; }
         () = waits => {}
     }
     Ok(())
