@@ -1,8 +1,9 @@
 //! Each command of a guide is run.
 //!
-//! A line `$ redstream …` of a `console` block is run against a Redis with a prepared namespace, one for each page, in
-//! the order of the page. The lines below it, up to the next `$`, are output: each must be printed, whatever its numbers
-//! and its blanks; `…` stands for any text of a line, or for any lines. Lines of `cargo xtask` are checked by its own tests.
+//! A line `$ redstream …` of a `console` block is run against a Redis with a prepared namespace, one for each page,
+//! in the order of the page. The lines below it, up to the next `$`, are output: each must be printed, whatever its
+//! numbers and its blanks; `…` stands for any text of a line, or for any lines. Lines of `cargo xtask` are checked by
+//! its own tests.
 
 mod shop;
 
