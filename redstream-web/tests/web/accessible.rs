@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use redstream_chromium::Chromium;
 use redstream_core::{ConnectOptions, Redstream};
 use serde_json::json;
 
 use crate::browser::reads;
-use crate::chromium::Chromium;
 use crate::shop::Shop;
 use crate::support::{add, private_redis};
 
@@ -45,7 +45,7 @@ async fn axe_finds_nothing_in_light_and_dark_on_a_desk_and_on_a_phone() {
         if scheme == "dark" {
             chromium.js::<()>(PRODUCTS).await;
         }
-        chromium.picture(scheme).await;
+        chromium.picture(&format!("dashboard-{scheme}")).await;
 
         chromium.size(390, 844, true).await;
         chromium.until("getComputedStyle(document.querySelector('.flow')).getPropertyValue('--vertical') == 1").await;
@@ -53,14 +53,14 @@ async fn axe_finds_nothing_in_light_and_dark_on_a_desk_and_on_a_phone() {
         let overflows = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
         assert!(!chromium.js::<bool>(overflows).await, "it is wider than a phone");
         chromium.js::<()>(PRODUCTS).await;
-        chromium.picture(&format!("phone-{scheme}")).await;
+        chromium.picture(&format!("dashboard-phone-{scheme}")).await;
 
         chromium.size(1180, 1000, false).await;
         chromium.click("button[aria-label='3 dead letters of orders/billing']").await;
         chromium.until("document.querySelectorAll('#dead-letters > li').length === 3").await;
         assert_eq!(chromium.violations().await, [""; 0], "{scheme}, dead letters");
         if scheme == "light" {
-            chromium.picture("dead-letters").await;
+            chromium.picture("dashboard-dead-letters").await;
         }
         chromium.click("#dead-letters li:first-child button.danger").await;
         assert_eq!(chromium.violations().await, [""; 0], "{scheme}, a question");

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use redstream_chromium::Chromium;
 use redstream_core::{ConnectOptions, Redstream, Start};
 use redstream_web::{Dashboard, Outcome, Verb};
 use serde_json::json;
 
-use crate::chromium::Chromium;
 use crate::shop::{PAYLOAD, Served, Shop};
 use crate::support::{add, eventually, private_redis, redstream};
 

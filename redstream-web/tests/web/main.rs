@@ -3,7 +3,6 @@
 mod accessible;
 mod actions;
 mod browser;
-mod chromium;
 mod dead;
 mod events;
 mod page;

@@ -1,4 +1,8 @@
-//! A headless Chromium with one page.
+//! A headless Chromium with one page, for tests.
+//!
+//! Its methods panic if they fail, as tests do.
+
+#![expect(clippy::missing_panics_doc, reason = "all of them panic")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,7 +20,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use crate::support::BOUND;
+/// How long a condition may take to hold.
+pub const BOUND: Duration = Duration::from_secs(30);
 
 /// Collects what must not happen: errors of scripts, and what the policy of the page blocks.
 const WATCH: &str = "
@@ -29,7 +34,9 @@ const WATCH: &str = "
 /// If this is set to a folder, pictures are saved there: `docs/images` renews those of the documentation.
 const PICTURES: &str = "REDSTREAM_WEB_PICTURES";
 
-pub(crate) struct Chromium {
+/// A page in a browser of its own, which [`close`](Self::close) ends.
+#[derive(Debug)]
+pub struct Chromium {
     browser: Browser,
     page: Page,
     handler: JoinHandle<()>,
@@ -38,7 +45,7 @@ pub(crate) struct Chromium {
 
 impl Chromium {
     /// Opens a page. Chromium is installed if it is missing.
-    pub(crate) async fn open(url: &str) -> Self {
+    pub async fn open(url: &str) -> Self {
         let find = || ensure_installed(Package::Chromium);
         let program = tokio::task::spawn_blocking(find).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
         let profile = tempfile::tempdir().unwrap();
@@ -63,7 +70,7 @@ impl Chromium {
     }
 
     /// The value of an expression, which may be a promise.
-    pub(crate) async fn js<T: DeserializeOwned>(&self, expression: &str) -> T {
+    pub async fn js<T: DeserializeOwned>(&self, expression: &str) -> T {
         let builder = EvaluateParams::builder().expression(expression).await_promise(true).return_by_value(true);
         let value = self.page.evaluate_expression(builder.build().unwrap()).await;
         let value = value.unwrap_or_else(|error| panic!("{expression}: {error}"));
@@ -72,7 +79,7 @@ impl Chromium {
     }
 
     /// Waits until an expression is true.
-    pub(crate) async fn until(&self, expression: &str) {
+    pub async fn until(&self, expression: &str) {
         let begun = Instant::now();
         while !self.js::<bool>(&format!("Boolean({expression})")).await {
             if begun.elapsed() > BOUND {
@@ -85,31 +92,32 @@ impl Chromium {
     }
 
     /// Clicks on an element when it can be seen.
-    pub(crate) async fn click(&self, selector: &str) {
+    pub async fn click(&self, selector: &str) {
         self.until(&format!("document.querySelector({selector:?})?.checkVisibility()")).await;
         let element = self.page.find_element(selector).await.unwrap();
         element.click().await.unwrap_or_else(|error| panic!("{selector}: {error}"));
     }
 
-    pub(crate) async fn key(&self, key: &str) {
-        // It goes to the element that has the focus.
+    /// Presses a key, such as `Tab`. It goes to the element that has the focus.
+    pub async fn key(&self, key: &str) {
         self.page.find_element("body").await.unwrap().press_key(key).await.unwrap();
     }
 
-    pub(crate) async fn size(&self, width: i64, height: i64, is_phone: bool) {
+    /// Sets the size of the window.
+    pub async fn size(&self, width: i64, height: i64, is_phone: bool) {
         let metrics = SetDeviceMetricsOverrideParams::new(width, height, 1.0, is_phone);
         self.page.execute(metrics).await.unwrap();
     }
 
     /// The scheme that the user's system has: `light` or `dark`.
-    pub(crate) async fn scheme(&self, scheme: &str) {
+    pub async fn scheme(&self, scheme: &str) {
         let feature = MediaFeature { name: "prefers-color-scheme".to_owned(), value: scheme.to_owned() };
         let still = MediaFeature { name: "prefers-reduced-motion".to_owned(), value: "reduce".to_owned() };
         self.page.emulate_media_features(vec![feature, still]).await.unwrap();
     }
 
     /// What axe-core finds, with all of its rules.
-    pub(crate) async fn violations(&self) -> Vec<String> {
+    pub async fn violations(&self) -> Vec<String> {
         if !self.js::<bool>("Boolean(window.axe)").await {
             let find = || ensure_installed(Package::AxeCore);
             let script = tokio::task::spawn_blocking(find).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
@@ -121,21 +129,21 @@ impl Chromium {
         self.js(run).await
     }
 
-    /// Takes a picture of what is seen.
-    pub(crate) async fn picture(&self, name: &str) {
+    /// Takes a picture of what is seen, such as `dashboard-light`.
+    pub async fn picture(&self, name: &str) {
         let params = ScreenshotParams::builder().format(CaptureScreenshotFormat::Png).build();
         let picture = self.page.screenshot(params).await.unwrap();
         assert!(picture.len() > 5_000, "the picture {name} is empty");
         if let Some(folder) = std::env::var_os(PICTURES) {
-            // The tests run in the folder of the package.
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+            // Relative to the workspace, whichever package's tests run.
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
             std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(folder.join(format!("dashboard-{name}.png")), picture).unwrap();
+            std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
         }
     }
 
     /// Ends it. No script has failed, and the policy has blocked nothing.
-    pub(crate) async fn close(mut self) {
+    pub async fn close(mut self) {
         let troubles: Vec<String> = self.js("window.troubles").await;
         assert!(troubles.is_empty(), "{troubles:?}");
         self.browser.close().await.unwrap();
