@@ -10,7 +10,7 @@ use redstream_processes::job;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
-pub(crate) use crew::Crew;
+pub(crate) use crew::{Crew, News};
 
 use crate::site::{Generation, Site};
 
@@ -32,6 +32,8 @@ pub(crate) enum Report {
     Handling(usize),
     /// The handler is done with it.
     Handled,
+    /// Whether the worker holds the lock of the consumer; the others stand by.
+    Leads(bool),
     /// The writer's transaction is committed, and no main message was sent.
     Committed,
     /// The process has ended.

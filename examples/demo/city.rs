@@ -2,6 +2,7 @@
 
 use redstream_seaorm::Streamed;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use serde::{Deserialize, Serialize};
 
 /// The demo's own table, which it creates and drops.
@@ -27,3 +28,8 @@ pub(crate) struct Model {
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub(crate) enum Relation {}
+
+/// `revision + 1`
+pub(crate) fn one_more() -> Expr {
+    Expr::col(Column::Revision).add(1)
+}

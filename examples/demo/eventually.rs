@@ -9,11 +9,15 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Asks repeatedly until there is an answer. Errors if asking does, and if the bound passes; the error names what was
 /// waited for.
-pub(crate) async fn eventually<T>(
+pub(crate) async fn eventually<T, Asked>(
     what: &str,
     bound: Duration,
-    mut ask: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
-) -> anyhow::Result<T> {
+    mut ask: impl FnMut() -> Asked,
+) -> anyhow::Result<T>
+where
+    // Not `AsyncFnMut`, whose future cannot be known to be `Send`.
+    Asked: Future<Output = anyhow::Result<Option<T>>>,
+{
     let deadline = Instant::now() + bound;
     // An ask that never waits never times out, so the clock is checked, too.
     while Instant::now() < deadline

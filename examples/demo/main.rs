@@ -1,7 +1,8 @@
 //! The demo: 144,563 real cities in a database, and in a search index that follows it through bulk
 //! loads, live changes, rollbacks and crashes. In the end the index is verified, row by row.
 //!
-//! Run it with `cargo xtask demo`. The processes that it starts (two workers, and a writer that gets
+//! Run it with `cargo xtask demo`. With `--open` it is a page in a browser instead, which keeps running: see [`open`].
+//! The processes that it starts (two workers, and a writer that gets
 //! killed) are this same program; see [`children`].
 
 mod children;
@@ -9,6 +10,8 @@ mod city;
 mod clean_up;
 mod data;
 mod eventually;
+#[cfg(feature = "open")]
+mod open;
 mod plot;
 mod screen;
 mod search;
@@ -39,6 +42,9 @@ struct Options {
     /// Take only the first N cities (at least 10).
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(10..))]
     limit: Option<u32>,
+    #[cfg(feature = "open")]
+    #[command(flatten)]
+    page: open::Arguments,
     /// Be one of the processes that the demo starts; standard input says which.
     #[arg(long, hide = true)]
     child: bool,
@@ -47,7 +53,7 @@ struct Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let outcome = if options.child { children::live().await } else { Box::pin(demo(&options)).await };
+    let outcome = if options.child { children::live().await } else { Box::pin(run(&options)).await };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -66,6 +72,18 @@ fn in_words(error: &anyhow::Error) -> String {
     })
 }
 
+async fn run(options: &Options) -> anyhow::Result<()> {
+    #[cfg(feature = "open")]
+    if options.page.open {
+        return open::show(&options.servers, options.page, limit(options)?, told_to_stop()).await;
+    }
+    demo(options).await
+}
+
+fn limit(options: &Options) -> anyhow::Result<usize> {
+    Ok(options.limit.map_or(Ok(usize::MAX), usize::try_from)?)
+}
+
 async fn demo(options: &Options) -> anyhow::Result<()> {
     let screen = Screen::new();
     let mut stop = std::pin::pin!(told_to_stop());
@@ -73,7 +91,7 @@ async fn demo(options: &Options) -> anyhow::Result<()> {
         stage = Stage::set(&options.servers) => stage?,
         signal = &mut stop => bail!("stopped by {}", signal?),
     };
-    let program = Program { limit: options.limit.map_or(Ok(usize::MAX), usize::try_from)?, swap: options.swap };
+    let program = Program { limit: limit(options)?, swap: options.swap };
     let mut crew = Crew::new(&stage);
 
     let (outcome, stopped) = tokio::select! {

@@ -8,13 +8,15 @@ pub(crate) mod embedded;
 pub(crate) mod server;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "open")]
+pub(crate) mod typed;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use redstream_seaorm::{CancellationToken, Redstream, RedstreamExt as _, VerifyReport};
-use sea_orm::DatabaseConnection;
+use redstream_seaorm::{CancellationToken, Redstream, RedstreamExt as _, Verify, VerifyReport};
+use sea_orm::{Condition, DatabaseConnection};
 use serde::{Deserialize, Serialize};
 
 use crate::city;
@@ -27,6 +29,30 @@ pub(crate) enum Search {
     Embedded(PathBuf),
     #[cfg(feature = "opensearch")]
     Server(server::Server),
+}
+
+/// What a verification does.
+#[derive(Debug)]
+pub(crate) struct Extent {
+    /// Which rows are compared; `None`: all of them, with all documents.
+    pub(crate) rows: Option<Condition>,
+    /// Whether those that differ are queued.
+    pub(crate) repair: bool,
+}
+
+impl Extent {
+    /// All rows, compared only.
+    pub(crate) fn all() -> Self {
+        Self { rows: None, repair: false }
+    }
+
+    fn set(self, verify: Verify<'_, city::Entity>) -> Verify<'_, city::Entity> {
+        let verify = verify.repair(self.repair);
+        match self.rows {
+            Some(rows) => verify.filter(rows),
+            None => verify,
+        }
+    }
 }
 
 impl Search {
@@ -103,12 +129,14 @@ impl Search {
         }
     }
 
-    /// Compares each row with its document, and each document with its row. `tell` gets each line of progress.
+    /// Compares rows with their documents, and documents with their rows. `tell` gets each line of progress.
     pub(crate) async fn verify(
         &self,
         redstream: &Redstream,
         database: &DatabaseConnection,
+        extent: Extent,
         tell: impl Fn(&VerifyReport) + Send + Sync + 'static,
+        shutdown: CancellationToken,
     ) -> anyhow::Result<VerifyReport> {
         match self {
             Self::Embedded(folder) => {
@@ -117,10 +145,10 @@ impl Search {
                     .verify::<city::Entity>(database, &sink)
                     .consumer(Generation::First.consumer())
                     .on_progress(tell);
-                Ok(verify.run(CancellationToken::new()).await?)
+                Ok(extent.set(verify).run(shutdown).await?)
             }
             #[cfg(feature = "opensearch")]
-            Self::Server(server) => server.verify(redstream, database, tell).await,
+            Self::Server(server) => server.verify(redstream, database, extent, tell, shutdown).await,
         }
     }
 }

@@ -19,6 +19,9 @@ use crate::site::{STREAM, Site};
 /// The longest time for the clean-up.
 const STRIKE: Duration = Duration::from_secs(20);
 
+/// The table of Redstream's outbox.
+pub(crate) const OUTBOX: &str = "redstream_outbox";
+
 /// The datastores of the run.
 pub(crate) struct Stage {
     pub(crate) site: Site,
@@ -28,6 +31,7 @@ pub(crate) struct Stage {
     pub(crate) database: DatabaseConnection,
     folder: TempDir,
     made_table: AtomicBool,
+    made_outbox: AtomicBool,
 }
 
 impl Stage {
@@ -42,7 +46,7 @@ impl Stage {
             None => Search::create(&folder.path().join("index"))?,
         };
         let site = Site {
-            redis_url: servers.redis.clone(),
+            redis_url: servers.redis.clone().unwrap_or_else(|| "redis://127.0.0.1/".to_owned()),
             namespace,
             database_url: servers.database.clone().unwrap_or(sqlite),
             search,
@@ -50,7 +54,8 @@ impl Stage {
         let redstream = site.redstream().await?;
         let stream = redstream.stream(STREAM)?;
         let database = site.database().await?;
-        Ok(Self { site, redstream, stream, database, folder, made_table: AtomicBool::new(false) })
+        let (made_table, made_outbox) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { site, redstream, stream, database, folder, made_table, made_outbox })
     }
 
     /// Creates the table, unless there is one: an existing table is not ours, and is not changed.
@@ -76,6 +81,16 @@ impl Stage {
         Ok(())
     }
 
+    /// Creates the table of the outbox, unless there is one.
+    #[cfg(feature = "open")]
+    pub(crate) async fn create_outbox(&self) -> anyhow::Result<()> {
+        let there = self.database.execute_unprepared(&format!("SELECT 1 FROM {OUTBOX} WHERE 1 = 0")).await;
+        ensure!(there.is_err(), "the database has a table {OUTBOX} already, which belongs to an application");
+        self.made_outbox.store(true, Ordering::Relaxed);
+        redstream_seaorm::outbox::create_table(&self.database).await.context("cannot create the outbox")?;
+        Ok(())
+    }
+
     /// A folder that is removed when the run ends.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -84,20 +99,27 @@ impl Stage {
     /// Removes the keys, the table, the index.
     pub(crate) async fn strike(self) -> anyhow::Result<()> {
         let keys = tokio::time::timeout(STRIKE, remove_keys(&self.site.redis_url, &self.site.namespace)).await;
+        self.strike_without_keys().await?;
+        keys.context("removing the keys took too long")?.context("cannot remove the keys of this run from Redis")
+    }
+
+    /// Removes the table and the index: for a private Redis, whose keys end with it.
+    pub(crate) async fn strike_without_keys(self) -> anyhow::Result<()> {
         let table = tokio::time::timeout(STRIKE, self.drop_table()).await;
         let indices = tokio::time::timeout(STRIKE, self.site.search.remove()).await;
         self.folder.close().context("cannot remove the temporary folder")?;
         indices.context("removing the indices took too long")??;
-        table.context("dropping the table took too long")??;
-        keys.context("removing the keys took too long")?.context("cannot remove the keys of this run from Redis")
+        table.context("dropping the table took too long")?
     }
 
     async fn drop_table(&self) -> anyhow::Result<()> {
-        if self.made_table.load(Ordering::Relaxed) {
-            self.database
-                .execute_unprepared(&format!("DROP TABLE IF EXISTS {}", city::TABLE))
-                .await
-                .context("cannot drop the table of cities")?;
+        for (made, table) in [(&self.made_table, city::TABLE), (&self.made_outbox, OUTBOX)] {
+            if made.load(Ordering::Relaxed) {
+                self.database
+                    .execute_unprepared(&format!("DROP TABLE IF EXISTS {table}"))
+                    .await
+                    .with_context(|| format!("cannot drop the table {table}"))?;
+            }
         }
         self.database.close_by_ref().await?;
         Ok(())

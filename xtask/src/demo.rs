@@ -37,6 +37,9 @@ pub(crate) struct Options {
     /// Replace the index by another one under searches and writes: with `--sink opensearch`
     #[arg(long)]
     swap: bool,
+    /// Keep running, and open a page: search, save, kill a worker, stop Redis, and watch it heal
+    #[arg(long, conflicts_with = "swap")]
+    open: bool,
     /// More arguments for the demo
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -62,7 +65,8 @@ impl Options {
     /// The features of the demo that the options need.
     fn features(&self) -> Vec<&'static str> {
         let search = (self.sink == Sink::Opensearch).then_some("opensearch");
-        self.driver().into_iter().chain(search).collect()
+        let page = self.open.then_some("open");
+        self.driver().into_iter().chain(search).chain(page).collect()
     }
 
     /// The feature of the demo that holds the driver of the database, if that is not SQLite.
@@ -79,7 +83,9 @@ impl Options {
     fn private_servers(&self) -> Result<Private> {
         let mut private = Private { redis: None, search: None };
         if self.redis_url.is_none() {
-            private.redis = Some(RedisOptions::new().edition(RedisEdition::newest()?).start()?);
+            // It is installed now if it is missing. The page starts its own one, so that it can stop it.
+            let edition = RedisEdition::newest()?;
+            private.redis = if self.open { None } else { Some(RedisOptions::new().edition(edition).start()?) };
         }
         if self.sink == Sink::Opensearch && self.search_url.is_none() {
             private.search = Some(Search::start(SearchEdition::OpenSearch)?);
@@ -99,8 +105,10 @@ impl Options {
                 demo.args([name, &value]);
             }
         }
-        if self.swap {
-            demo.arg("--swap");
+        for (flag, is_set) in [("--swap", self.swap), ("--open", self.open)] {
+            if is_set {
+                demo.arg(flag);
+            }
         }
         demo.args(&self.arguments)
     }
@@ -114,6 +122,7 @@ impl Options {
             sink: Sink::Tantivy,
             search_url: None,
             swap: false,
+            open: false,
             arguments: Vec::new(),
         }
     }
@@ -141,7 +150,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     interrupt::check()?;
     let mut demo = Command::new(program?);
     let status = options.complete(&mut demo, &private).status().context("could not run the demo")?;
-    interrupt::check()?;
+    // The page ends by ctrl-C.
+    if !options.open {
+        interrupt::check()?;
+    }
     Ok(exit_code(status))
 }
 

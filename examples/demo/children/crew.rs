@@ -61,6 +61,19 @@ impl Crew {
         Ok(who)
     }
 
+    /// The next report, whatever it is.
+    #[cfg(feature = "open")]
+    pub(crate) async fn next(&mut self) -> Option<News> {
+        self.reports.recv().await
+    }
+
+    /// Waits for the end of a child that is gone, so that the system forgets its process.
+    #[cfg(feature = "open")]
+    pub(crate) async fn wait(&mut self, who: usize) {
+        // It fails only if it has been waited for.
+        _ = self.children[who].process.ended().await;
+    }
+
     /// The next report. Errors if a child has ended that was not killed.
     pub(crate) async fn news(&mut self, awaited: &str) -> anyhow::Result<News> {
         let news = timeout(PATIENCE, self.reports.recv()).await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redstream_processes::report;
-use redstream_seaorm::{Batch, Handler, HandlerError, Indexer, Supervisor};
+use redstream_seaorm::{Batch, Handler, HandlerError, Health, Indexer, Supervisor, WorkerState};
+use tokio::time::sleep;
 
 use super::Report;
 #[cfg(feature = "opensearch")]
@@ -13,6 +14,8 @@ use crate::search::server;
 use crate::search::{Search, embedded};
 use crate::site::{DELAY, Generation, LOCK_TTL, STREAM, Site};
 
+/// How often a worker looks whether it has the lock.
+const LOOK: Duration = Duration::from_millis(20);
 /// A batch is one commit of the index, which costs milliseconds whatever its size.
 const BATCH: usize = 5000;
 
@@ -39,14 +42,30 @@ where
 {
     let cities = site.redstream().await?.stream(STREAM)?;
     report(&Report::Ready)?;
-    Supervisor::new()
+    let workers = Supervisor::new()
         .with(cities.consumer(generation.consumer(), Reporting(indexer)).batch_size(BATCH).lock_ttl(LOCK_TTL))
         .with(cities.delayer(DELAY).lock_ttl(LOCK_TTL))
         .with(cities.trimmer().interval(Duration::from_secs(1)).lock_ttl(LOCK_TTL))
-        .grace(Duration::from_secs(5))
-        .run_until(end)
-        .await?;
-    Ok(())
+        .grace(Duration::from_secs(5));
+    let telling = tokio::spawn(tell_who_leads(workers.health()));
+    let ended = workers.run_until(end).await;
+    telling.abort();
+    Ok(ended?)
+}
+
+/// Reports when this process acquires the lock of its consumer, and when it loses it.
+async fn tell_who_leads(health: Health) -> anyhow::Result<()> {
+    let mut leads = false;
+    loop {
+        let workers = health.workers();
+        let consumer = workers.iter().find(|worker| worker.name.starts_with("consumer "));
+        let now = consumer.is_some_and(|worker| matches!(worker.state, WorkerState::Idle | WorkerState::Working));
+        if now != leads {
+            leads = now;
+            report(&Report::Leads(leads))?;
+        }
+        sleep(LOOK).await;
+    }
 }
 
 /// A handler that also reports when it begins and ends.

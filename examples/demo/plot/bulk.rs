@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::ensure;
 use indicatif::ProgressBar;
 use redstream_seaorm::{Bulk, BulkExt as _, StreamedConnection};
-use sea_orm::sea_query::{Expr, ExprTrait as _, IntoCondition};
+use sea_orm::sea_query::IntoCondition;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
 use super::{Play, grouped, time};
@@ -50,7 +50,7 @@ impl Play<'_> {
         producer
             .bulk(&self.db, &found, async |txn| {
                 city::Entity::update_many()
-                    .col_expr(city::Column::Revision, one_more())
+                    .col_expr(city::Column::Revision, city::one_more())
                     .filter(city::Column::Id.is_in(ids.iter().copied()))
                     .exec(txn)
                     .await
@@ -84,12 +84,7 @@ pub(super) async fn touch(
     let bulk = Bulk::<city::Entity>::new()
         .filter(which)
         .on_progress(move |rows| bar.set_message(format!("{what}: {} rows", grouped(rows))));
-    Ok(bulk.update_many(db, |update| update.col_expr(city::Column::Revision, one_more())).await?)
-}
-
-/// `revision + 1`
-fn one_more() -> Expr {
-    Expr::col(city::Column::Revision).add(1)
+    Ok(bulk.update_many(db, |update| update.col_expr(city::Column::Revision, city::one_more())).await?)
 }
 
 /// The countries of most cities; the same twice if there is only one.

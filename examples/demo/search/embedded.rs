@@ -42,11 +42,11 @@ pub(crate) fn sink(folder: &Path) -> anyhow::Result<TantivySink<city::Entity>> {
 
 /// The fields, looked up once.
 #[derive(Clone, Copy)]
-struct Fields {
+pub(super) struct Fields {
     id: Field,
-    name: Field,
-    country: Field,
-    admin1: Field,
+    pub(super) name: Field,
+    pub(super) country: Field,
+    pub(super) admin1: Field,
     admin2: Field,
     lat: Field,
     lon: Field,
@@ -81,7 +81,7 @@ impl Fields {
     }
 
     /// Reads a document back; `None` if a field is missing, as in a tombstone.
-    fn city(&self, document: &TantivyDocument) -> Option<city::Model> {
+    pub(super) fn city(&self, document: &TantivyDocument) -> Option<city::Model> {
         let text = |field| Some(document.get_first(field)?.as_str()?.to_owned());
         let integer = |field| document.get_first(field)?.as_i64();
         let float = |field| document.get_first(field)?.as_f64();
@@ -109,14 +109,19 @@ pub(super) async fn look<T: Send + 'static>(
 
 /// One committed state of the index, which later commits do not change.
 pub(super) struct Look {
-    sink: TantivySink<city::Entity>,
-    searcher: Searcher,
-    fields: Fields,
+    pub(super) sink: TantivySink<city::Entity>,
+    pub(super) searcher: Searcher,
+    pub(super) fields: Fields,
 }
 
 impl Look {
     fn into(folder: &Path) -> anyhow::Result<Self> {
-        let sink = sink(folder)?;
+        Self::through(sink(folder)?)
+    }
+
+    /// What is committed now, by a sink that was made before.
+    pub(super) fn through(sink: TantivySink<city::Entity>) -> anyhow::Result<Self> {
+        sink.reader().reload()?;
         let searcher = sink.reader().searcher();
         let fields = Fields::of(searcher.schema())?;
         Ok(Self { sink, searcher, fields })

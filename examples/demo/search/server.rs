@@ -12,6 +12,7 @@ use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::Extent;
 use crate::city;
 use crate::site::Generation;
 
@@ -104,7 +105,9 @@ impl Server {
         &self,
         redstream: &Redstream,
         database: &DatabaseConnection,
+        extent: Extent,
         tell: impl Fn(&VerifyReport) + Send + Sync + 'static,
+        shutdown: CancellationToken,
     ) -> anyhow::Result<VerifyReport> {
         let generation = self.in_use().await?;
         let sink = self.sink(generation)?;
@@ -112,8 +115,8 @@ impl Server {
             Generation::First => redstream.verify::<city::Entity>(database, &sink),
             Generation::Second => redstream.verify_with_loader(database, labelled, &sink),
         };
-        let verify = verify.consumer(generation.consumer()).on_progress(tell);
-        Ok(verify.run(CancellationToken::new()).await?)
+        let verify = extent.set(verify).consumer(generation.consumer()).on_progress(tell);
+        Ok(verify.run(shutdown).await?)
     }
 
     /// The index that searches use.
@@ -156,6 +159,23 @@ impl Server {
         let found = self.client()?.send_json("POST", &[&self.alias, "_search"], Some(&query)).await?;
         let city = found["hits"]["hits"][0].get("_source").cloned();
         city.map(|city| serde_json::from_value(city).context("a document that is no city")).transpose()
+    }
+
+    /// The cities for what was typed so far.
+    #[cfg(feature = "open")]
+    pub(super) async fn typed(&self, typed: &str) -> anyhow::Result<super::typed::Found> {
+        self.refresh().await?;
+        let matches = json!({ "multi_match": {
+            "query": typed, "type": "bool_prefix", "operator": "and", "fields": ["name^2", "admin1"],
+        }});
+        let query = if typed.trim().is_empty() { json!({ "match_all": {} }) } else { matches };
+        let query = json!({ "size": super::typed::SHOWN, "track_total_hits": true, "query": query });
+        let answer = self.client()?.send_json("POST", &[&self.alias, "_search"], Some(&query)).await?;
+        let total = answer["hits"]["total"]["value"].as_u64().context("no count in the answer")?;
+        let hits = answer["hits"]["hits"].as_array().into_iter().flatten();
+        let cities =
+            hits.map(|hit| serde_json::from_value(hit["_source"].clone()).context("a document that is no city"));
+        Ok(super::typed::Found { total, cities: cities.collect::<anyhow::Result<_>>()? })
     }
 
     /// Removes both indices, and with them the alias.
