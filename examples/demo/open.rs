@@ -1,10 +1,11 @@
 //! `--open`: the demo keeps running, and serves a page on which one searches, saves, and breaks things.
 //!
-//! The page is an application as any: it writes through a [`StreamedConnection`] whose outbox insures writes while Redis
-//! does not answer, and it searches the index, which two worker processes write.
+//! The page is an application as any: it writes through a [`StreamedConnection`] whose outbox insures writes while
+//! Redis does not answer, and it searches the index, which two worker processes write.
 //!
 //! # Layout
-//! - `app`: what all parts use. `server`: the routes; `security`: their headers, and who may use them; `page`, `events`, `dashboard`.
+//! - `app`: what all parts use. `server`: the routes; `security`: their headers, and who may use them.
+//! - `page`, `events`, `dashboard`: what they serve.
 //! - `save`: a save, and how soon it is found. `acts`: what the buttons do.
 //! - `keeper`: the worker processes, which are started again. `redis`: a private Redis, which can be stopped.
 //! - `load`: brings in the cities. `look`: counts rows, documents and what is behind.

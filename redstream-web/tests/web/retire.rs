@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use redstream_chromium::Chromium;
 use redstream_core::{Batch, ConnectOptions, HandlerError, MessageId, Redstream, Start, Supervisor};
 use redstream_servers::Redis;
 use redstream_web::{Outcome, Verb};
@@ -10,7 +11,6 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::browser::reads;
-use crate::chromium::Chromium;
 use crate::shop::Served;
 use crate::support::{OURS, Recorded, add, eventually, get, of, post, private_redis, redstream};
 
