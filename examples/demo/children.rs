@@ -10,7 +10,9 @@ use redstream_processes::job;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
-pub(crate) use crew::{Crew, News};
+pub(crate) use crew::Crew;
+#[cfg(feature = "open")]
+pub(crate) use crew::News;
 
 use crate::site::{Generation, Site};
 
