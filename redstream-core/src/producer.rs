@@ -151,7 +151,8 @@ impl Producer {
         let (mut ids, mut are_read) = self.without_redis_rs(kind, messages).await;
         let done = ids.len();
         if done < messages.len() {
-            let (added, also) = self.together(kind, &messages[done..], begun).await?;
+            // On the heap, as all that a plain save does not reach: what a commit takes of memory is copied with it.
+            let (added, also) = Box::pin(self.together(kind, &messages[done..], begun)).await?;
             ids.extend(added);
             are_read &= also;
         }
@@ -167,7 +168,7 @@ impl Producer {
         let added = if GroupConnection::has_room_for(messages) {
             self.in_group(kind, messages).await
         } else {
-            self.alone(kind, messages).await
+            Box::pin(self.alone(kind, messages)).await
         };
         match added {
             Some(Outcome::Added(adding)) => {

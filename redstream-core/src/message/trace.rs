@@ -19,6 +19,7 @@ impl TraceParent {
         Self()
     }
 
+    #[expect(clippy::unused_self, reason = "as with the feature")]
     pub(crate) fn text(&self) -> Option<&str> {
         None
     }

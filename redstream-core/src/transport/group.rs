@@ -50,7 +50,7 @@ impl GroupConnection {
         }
         // Also if this future is dropped.
         let mut opening = Opening { group: self, then: Wire::Absent };
-        match connector.open_wire().await {
+        match Box::pin(connector.open_wire()).await {
             Ok(Some(wire)) => opening.then = Wire::Open(Box::new(wire)),
             Ok(None) => opening.then = Wire::Impossible,
             // The shared connection fails in the same way, and reports it.

@@ -81,7 +81,7 @@ async fn insured<T: ConnectionTrait>(inner: &T, unit: &UnitOfWork) -> Result<Ins
         InsuredBy::Redis => Ok(Insured::ByRedis),
         InsuredBy::Outbox => {
             let messages = unit.take_all();
-            outbox::write(inner, &messages).await?;
+            Box::pin(outbox::write(inner, &messages)).await?;
             failpoint!("outbox: written");
             Ok(Insured::ByOutbox(messages))
         }

@@ -238,7 +238,7 @@ impl DelayPipeline {
         if self.age() > self.shared.resend_after() {
             let messages = self.state().insured.as_slice().to_vec();
             let sent = Instant::now();
-            let ids = self.shared.insure(&messages).await?;
+            let ids = Box::pin(self.shared.insure(&messages)).await?;
             let mut state = self.state();
             state.since = Some(sent);
             self.keep_ids(&mut state, 0..messages.len(), ids);

@@ -141,9 +141,9 @@ impl Shared {
         };
         let messages: Vec<_> = messages.into_iter().map(with_ids).collect();
         let added = if self.settings.removes_delay_messages {
-            self.producer.announce_and_remove_delays(&messages).await
+            Box::pin(self.producer.announce_and_remove_delays(&messages)).await
         } else {
-            self.producer.announce_as_wanted(&messages).await
+            Box::pin(self.producer.announce_as_wanted(&messages)).await
         };
         token.merge(self.announced(messages.into_iter().map(|(message, _)| message).collect(), added, uninsured));
         token
