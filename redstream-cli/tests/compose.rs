@@ -44,7 +44,10 @@ async fn doctor_finds_no_problem_of_the_redis_of_compose() {
         let output = tokio::task::spawn_blocking(move || doctor(&url)).await.unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
-            assert!(text.starts_with("no problems in 1 streams of 1 servers"), "{text}");
+            let is_problem = |line: &&str| ["error", "warning", "note"].iter().any(|word| line.starts_with(word));
+            // `aof-load-truncated no` costs that the server starts by itself after a crash of the machine: docs/redis.md.
+            let known = |line: &str| line.contains("a crash of the machine cut");
+            assert!(text.lines().filter(is_problem).all(known), "{text}");
             break;
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "{output:?}");

@@ -66,11 +66,16 @@ impl Keys {
     }
 
     pub(crate) fn stream(&self, stream: &StreamName) -> String {
-        format!("{}:stream:{}", self.base, self.tag(stream))
+        self.of_stream(stream, "")
     }
 
     pub(crate) fn delay_stream(&self, stream: &StreamName) -> String {
-        self.stream(&stream.delayed())
+        self.of_stream(stream, ".delay")
+    }
+
+    /// Put together without formatting: each save needs two.
+    fn of_stream(&self, stream: &StreamName, suffix: &str) -> String {
+        [&self.base, ":stream:", &self.tag(stream), suffix].concat()
     }
 
     pub(crate) fn dead_letters(&self, stream: &StreamName, consumer: &str) -> String {

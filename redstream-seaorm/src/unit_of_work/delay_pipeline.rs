@@ -1,9 +1,9 @@
 //! The delay messages of one transaction: sent while its statements run, and acknowledged before COMMIT.
 //!
-//! One pipeline is in flight at a time. The first message is sent with its statement, the next ones when they are 16
-//! times as many as were sent before them, and the rest when the commit asks. So a save waits for nothing, a commit
-//! only for the last pipeline, and a hundred saves take three pipelines: a pipeline costs Redis and this process more
-//! than its messages do.
+//! One pipeline is in flight at a time. The first two messages are sent with their statements, the next ones when they
+//! are 16 times as many as were sent before them, and the rest when the commit asks. So a save waits for nothing, a
+//! commit only for the last pipeline, and a hundred saves take four pipelines: a pipeline costs Redis and this process
+//! more than its messages do.
 //!
 //! If possible, a pipeline is sent [early](redstream_core::Producer::delay_early): from the save itself, and the next
 //! save or the commit reads the reply. Otherwise it gets a task of its own.
@@ -71,7 +71,8 @@ impl State {
     /// Whether the waiting messages should be sent.
     fn is_due(&self) -> bool {
         let waiting = self.waiting().len();
-        waiting > 0 && (self.awaited || waiting >= (GROWTH * self.sent).min(ENOUGH))
+        let wanted = if self.sent < 2 { 1 } else { (GROWTH * self.sent).min(ENOUGH) };
+        waiting > 0 && (self.awaited || waiting >= wanted)
     }
 
     /// Messages for the next pipeline.

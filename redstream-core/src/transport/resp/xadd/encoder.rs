@@ -44,6 +44,7 @@ pub(super) struct Encoder<'a, T> {
 /// The beginnings of the commands for one stream.
 struct Heads {
     one: Vec<u8>,
+    /// Empty if no packs are written.
     several: Vec<u8>,
     registry: Option<String>,
     has_packs: bool,
@@ -52,7 +53,8 @@ struct Heads {
 impl Heads {
     fn of(Target { key, registry, trace }: Target) -> Self {
         let head = |field| head(&key, trace.text(), field);
-        Self { one: head(ONE), several: head(SEVERAL), registry, has_packs: false }
+        let several = if registry.is_some() { head(SEVERAL) } else { Vec::new() };
+        Self { one: head(ONE), several, registry, has_packs: false }
     }
 
     /// Writes the entry of these messages.
@@ -127,7 +129,11 @@ impl<'a, T: Fn(&StreamName) -> Target> Encoder<'a, T> {
 }
 
 fn head(key: &str, trace: Option<&str>, field: &str) -> Vec<u8> {
-    let mut head = if trace.is_some() { b"*7".to_vec() } else { b"*5".to_vec() };
+    /// The fixed parts, and the lengths of texts.
+    const FRAME: usize = 64;
+    let traced = trace.map_or(0, |trace| FRAME + trace.len());
+    let mut head = Vec::with_capacity(FRAME + key.len() + field.len() + traced);
+    head.extend_from_slice(if trace.is_some() { b"*7" } else { b"*5" });
     head.extend_from_slice(b"\r\n$4\r\nXADD\r\n");
     text(key, &mut head);
     head.extend_from_slice(b"$1\r\n*\r\n");
@@ -140,6 +146,8 @@ fn head(key: &str, trace: Option<&str>, field: &str) -> Vec<u8> {
 }
 
 fn text(text: &str, commands: &mut Vec<u8>) {
+    // With its length, which has 20 digits at most.
+    commands.reserve(text.len() + 25);
     length(text.len(), commands);
     commands.extend_from_slice(text.as_bytes());
     commands.extend_from_slice(b"\r\n");
