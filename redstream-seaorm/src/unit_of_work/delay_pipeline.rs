@@ -63,8 +63,8 @@ const ENOUGH: usize = 250;
 
 /// Messages wait until they are this many times as many as were sent before.
 ///
-/// Added to a save, in a transaction of a hundred on SQLite: 5.1 µs with 1, 2.2 with 4, 1.8 with 16 (`cargo xtask bench
-/// many_saves`).
+/// Added to a save, in a transaction of a hundred on SQLite: 5.1 µs with 1, 2.2 with 4, 1.8 with 16 (medians of three
+/// runs of the bench).
 const GROWTH: usize = 16;
 
 impl State {
