@@ -45,7 +45,7 @@ async fn doctor_finds_no_problem_of_the_redis_of_compose() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
             let is_problem = |line: &&str| ["error", "warning", "note"].iter().any(|word| line.starts_with(word));
-            // `aof-load-truncated no` costs that the server starts by itself after a crash of the machine: docs/redis.md.
+            // Its cure costs that the server starts by itself after a crash of the machine: docs/redis.md.
             let known = |line: &str| line.contains("a crash of the machine cut");
             assert!(text.lines().filter(is_problem).all(known), "{text}");
             break;
