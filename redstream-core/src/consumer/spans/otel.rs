@@ -91,7 +91,9 @@ impl Consumer {
         // Not of the batch's span itself, which would then last until the commit.
         let parent = span.set_parent(Context::new().with_remote_span_context(last.clone()));
         debug_assert!(parent.is_ok() || span.is_disabled(), "nothing has used the span");
-        others.iter().for_each(|other| span.add_link(other.clone()));
+        for other in others {
+            span.add_link(other.clone());
+        }
         span
     }
 }
