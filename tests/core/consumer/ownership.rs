@@ -78,7 +78,7 @@ async fn an_owner_that_lost_its_lock_commits_nothing_and_the_messages_come_again
 }
 
 #[tokio::test]
-async fn run_once_leaves_the_work_to_whoever_holds_the_lock() {
+async fn run_once_leaves_the_work_to_the_holder_of_the_lock() {
     let redstream = redstream().await;
     let products = redstream.stream("products").unwrap();
     add(&redstream, &products, 0..1).await;
