@@ -169,18 +169,6 @@ async fn list(redstream: &Redstream, stream: Option<&str>, consumer: Option<&str
     Ok(if groups.is_empty() { Answer::Yes } else { Answer::No })
 }
 
-#[derive(Debug, Serialize)]
-struct Shown {
-    id: String,
-    message_id: String,
-    attempts: u32,
-    fingerprint: String,
-    error: String,
-    /// As text; only its beginning if it has fewer bytes than `payload_bytes`.
-    payload: String,
-    payload_bytes: u64,
-}
-
 async fn show(
     redstream: &Redstream,
     consumer: &Consumer,
@@ -191,24 +179,17 @@ async fn show(
     let mut shown = Vec::new();
     each(&letters(redstream, consumer)?, |letter| {
         if is_chosen(&letter, which) && shown.len() < limit {
-            shown.push(Shown {
-                id: letter.id.to_string(),
-                message_id: letter.message_id.to_string(),
-                attempts: letter.attempts,
-                fingerprint: letter.fingerprint(),
-                payload: String::from_utf8_lossy(&letter.payload).into_owned(),
-                payload_bytes: letter.payload_bytes,
-                error: letter.error,
-            });
+            shown.push(letter);
         }
         shown.len() < limit
     })
     .await?;
     output.print(&shown, |shown| {
-        let one = |one: &Shown| {
+        let one = |one: &DeadLetter| {
+            let (fingerprint, payload) = (one.fingerprint(), String::from_utf8_lossy(&one.payload));
             format!(
-                "{} (message {}, {} attempts, {})\n  payload: {}\n  error: {}\n",
-                one.id, one.message_id, one.attempts, one.fingerprint, one.payload, one.error
+                "{} (message {}, {} attempts, {fingerprint})\n  payload: {payload}\n  error: {}\n",
+                one.id, one.message_id, one.attempts, one.error
             )
         };
         if shown.is_empty() { "no such dead letters".to_owned() } else { shown.iter().map(one).collect() }

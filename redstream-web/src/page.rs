@@ -10,13 +10,14 @@ use crate::state::State;
 use crate::verb::Verb;
 
 const PAGE: &str = include_str!("../assets/page.html");
-const STYLE: &str = include_str!("../assets/style.css");
+const STYLE: &str = concat!(include_str!("../assets/base.css"), include_str!("../assets/style.css"));
 const ICON: &str = include_str!("../assets/icon.svg");
 
 /// In the order in which they use each other.
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 10] = [
     include_str!("../assets/format.js"),
     include_str!("../assets/dom.js"),
+    include_str!("../assets/each.js"),
     include_str!("../assets/dialogs.js"),
     include_str!("../assets/actions.js"),
     include_str!("../assets/dead.js"),

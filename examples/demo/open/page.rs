@@ -5,12 +5,17 @@ use axum::response::{Html, IntoResponse, Response};
 use uuid::Uuid;
 
 const PAGE: &str = include_str!("../assets/page.html");
-const STYLE: &str = include_str!("../assets/style.css");
-const ICON: &str = include_str!("../assets/icon.svg");
+const STYLE: &str =
+    concat!(include_str!("../../../redstream-web/assets/base.css"), include_str!("../assets/style.css"));
+const ICON: &str = include_str!("../../../redstream-web/assets/icon.svg");
 
 /// In the order in which they use each other.
-const SCRIPTS: [&str; 3] =
-    [include_str!("../assets/dom.js"), include_str!("../assets/search.js"), include_str!("../assets/board.js")];
+const SCRIPTS: [&str; 4] = [
+    include_str!("../../../redstream-web/assets/each.js"),
+    include_str!("../assets/dom.js"),
+    include_str!("../assets/search.js"),
+    include_str!("../assets/board.js"),
+];
 
 pub(super) async fn page() -> Response {
     // 122 random bits.
