@@ -6,10 +6,8 @@ use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-use redstream_core::{
-    Batch, BoxError, CancellationToken, HandlerError, KeySource, MessageId, NewMessage, Payload, Start, StreamName,
-    Supervisor,
-};
+use redstream_core::{Batch, CancellationToken, HandlerError, MessageId, Start, Supervisor};
+use redstream_rows::Rows;
 use serde_json::{Value, json};
 
 use self::support::{Shop, add, eventually};
@@ -200,46 +198,6 @@ async fn messages_are_printed_from_any_place() {
     assert_eq!(shop.run(&["tail", "books", "--no-follow"]).stdout, "", "only later ones");
 }
 
-/// The keys from 1 to 10.
-struct Ten(StreamName);
-
-impl KeySource for Ten {
-    type Key = u64;
-
-    fn entity(&self) -> String {
-        "books".to_owned()
-    }
-
-    fn filter(&self) -> String {
-        String::new()
-    }
-
-    async fn bounds(&self) -> Result<Vec<u64>, BoxError> {
-        Ok(vec![10])
-    }
-
-    async fn estimate(&self) -> Result<u64, BoxError> {
-        Ok(10)
-    }
-
-    async fn page(&self, after: Option<&u64>, until: &u64, limit: u64) -> Result<Vec<u64>, BoxError> {
-        let first = after.map_or(1, |after| after + 1);
-        Ok((first..=*until).take(usize::try_from(limit)?).collect())
-    }
-
-    fn message(&self, key: &u64) -> Result<NewMessage, BoxError> {
-        Ok(NewMessage::new(self.0.clone(), Payload::encode(&json!({ "id": key }))?))
-    }
-
-    fn encode(&self, key: &u64) -> Result<Value, BoxError> {
-        Ok(json!(key))
-    }
-
-    fn decode(&self, json: &Value) -> Result<u64, BoxError> {
-        Ok(json.as_u64().ok_or("no key")?)
-    }
-}
-
 #[tokio::test]
 async fn reindexes_are_listed_paused_resumed_and_ended() {
     let shop = Shop::open().await;
@@ -247,7 +205,7 @@ async fn reindexes_are_listed_paused_resumed_and_ended() {
     books.register("search", Start::Earliest).await.unwrap();
     assert!(books.pause("search", Duration::from_secs(5)).await.unwrap());
     // It waits for a consumer that does not come.
-    let walk = books.reindex(Ten(books.name().clone())).id("2026");
+    let walk = books.reindex(Rows::new(books.name(), 10)).id("2026");
     let shutdown = CancellationToken::new();
     let (walking, operating) = tokio::join!(walk.run(shutdown.clone()), async {
         eventually(async || shop.json(&["reindex", "list"])[0]["state"] == "waiting_for_lag").await;

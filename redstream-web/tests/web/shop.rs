@@ -3,12 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use redstream_core::{
-    Batch, BoxError, CancellationToken, HandlerError, KeySource, NewMessage, Payload, Redstream, Start, StreamName,
-    Supervisor,
-};
+use redstream_core::{Batch, CancellationToken, HandlerError, Redstream, Start, Supervisor};
+use redstream_rows::Rows;
 use redstream_web::{Dashboard, TaskRun};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 
@@ -93,7 +91,7 @@ impl Shop {
             .with(products.trimmer());
         let health = workers.health();
         let (told, walking) = (stop.clone(), stop.clone());
-        let walk = products.reindex(Rows(products.name().clone())).id("2026-12").consumer("cache");
+        let walk = products.reindex(Rows::new(products.name(), 5000)).id("2026-12").consumer("cache");
         let working = tokio::spawn(async move {
             let working = workers.run_until(told.cancelled_owned());
             let (worked, walked) = tokio::join!(working, walk.run(walking));
@@ -124,45 +122,5 @@ impl Shop {
         self.served.end().await;
         self.stop.cancel();
         self.working.await.unwrap();
-    }
-}
-
-/// The keys from 1 to 5000.
-struct Rows(StreamName);
-
-impl KeySource for Rows {
-    type Key = u64;
-
-    fn entity(&self) -> String {
-        "products".to_owned()
-    }
-
-    fn filter(&self) -> String {
-        String::new()
-    }
-
-    async fn bounds(&self) -> Result<Vec<u64>, BoxError> {
-        Ok(vec![5000])
-    }
-
-    async fn estimate(&self) -> Result<u64, BoxError> {
-        Ok(5000)
-    }
-
-    async fn page(&self, after: Option<&u64>, until: &u64, limit: u64) -> Result<Vec<u64>, BoxError> {
-        let first = after.map_or(1, |after| after + 1);
-        Ok((first..=*until).take(usize::try_from(limit)?).collect())
-    }
-
-    fn message(&self, key: &u64) -> Result<NewMessage, BoxError> {
-        Ok(NewMessage::new(self.0.clone(), Payload::encode(&json!({ "id": key }))?))
-    }
-
-    fn encode(&self, key: &u64) -> Result<Value, BoxError> {
-        Ok(json!(key))
-    }
-
-    fn decode(&self, json: &Value) -> Result<u64, BoxError> {
-        Ok(json.as_u64().ok_or("no key")?)
     }
 }

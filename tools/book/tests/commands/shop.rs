@@ -5,9 +5,10 @@
 use std::time::{Duration, Instant};
 
 use redstream_core::{
-    Batch, BoxError, CancellationToken, ConnectOptions, HandlerError, KeySource, NewMessage, Payload, Redstream,
-    ReindexState, Start, Stream, StreamName, Supervisor,
+    Batch, BoxError, CancellationToken, ConnectOptions, HandlerError, NewMessage, Payload, Redstream, ReindexState,
+    Start, Stream, Supervisor,
 };
+use redstream_rows::Rows;
 use serde_json::{Value, json};
 
 /// How long a step may take.
@@ -53,7 +54,7 @@ async fn prepare(redstream: &Redstream) -> Result<(), BoxError> {
     add(redstream, &books, 1..=3).await?;
 
     // Its consumer does not run, so it waits, and is left there.
-    let walk = products.reindex(Rows(products.name().clone())).id("products");
+    let walk = products.reindex(Rows::new(products.name(), 1240)).id("products");
     let waits = eventually(async || {
         let records = products.reindexes().list().await.unwrap_or_default();
         records.iter().any(|record| record.state == ReindexState::WaitingForLag)
@@ -79,45 +80,5 @@ async fn eventually(mut condition: impl AsyncFnMut() -> bool) {
     while !condition().await {
         assert!(begun.elapsed() < SOON, "the condition does not come to hold");
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// The rows of a table: the keys from 1 to 1240.
-struct Rows(StreamName);
-
-impl KeySource for Rows {
-    type Key = u64;
-
-    fn entity(&self) -> String {
-        "products".to_owned()
-    }
-
-    fn filter(&self) -> String {
-        String::new()
-    }
-
-    async fn bounds(&self) -> Result<Vec<u64>, BoxError> {
-        Ok(vec![1240])
-    }
-
-    async fn estimate(&self) -> Result<u64, BoxError> {
-        Ok(1240)
-    }
-
-    async fn page(&self, after: Option<&u64>, until: &u64, limit: u64) -> Result<Vec<u64>, BoxError> {
-        let first = after.map_or(1, |after| after + 1);
-        Ok((first..=*until).take(usize::try_from(limit)?).collect())
-    }
-
-    fn message(&self, key: &u64) -> Result<NewMessage, BoxError> {
-        Ok(NewMessage::new(self.0.clone(), Payload::encode(&json!({ "id": key }))?))
-    }
-
-    fn encode(&self, key: &u64) -> Result<Value, BoxError> {
-        Ok(json!(key))
-    }
-
-    fn decode(&self, json: &Value) -> Result<u64, BoxError> {
-        Ok(json.as_u64().ok_or("no key")?)
     }
 }
